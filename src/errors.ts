@@ -1,0 +1,109 @@
+/**
+ * The error classes of limn. Messages follow one pattern:
+ * `Expected <what> for <name> but received <value>; <what to do>`.
+ * `code` is stable; callers branch on it, never on the text.
+ */
+export class LimnError extends Error {
+  readonly code: string;
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+    this.code = code;
+  }
+}
+
+/** Tensors, arrays or images whose shapes do not fit together. */
+export class ShapeError extends LimnError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("LIMN_SHAPE", message, options);
+  }
+}
+
+/** A recipe that cannot run; `path` names the key, such as `train.batchSize`. */
+export class RecipeError extends LimnError {
+  readonly path: string;
+  constructor(path: string, message: string, options?: ErrorOptions) {
+    super("LIMN_RECIPE", message, options);
+    this.path = path;
+  }
+}
+
+/** A sample, shard or source that cannot be read; `source` and `key` name it. */
+export class DataError extends LimnError {
+  readonly source: string;
+  readonly key: string | undefined;
+  constructor(message: string, at: { source: string; key?: string }, options?: ErrorOptions) {
+    super("LIMN_DATA", message, options);
+    this.source = at.source;
+    this.key = at.key;
+  }
+}
+
+/** A checkpoint that does not fit: the file and every missing, unexpected or mis-shaped weight. */
+export class CheckpointError extends LimnError {
+  readonly file: string;
+  constructor(file: string, message: string, options?: ErrorOptions) {
+    super("LIMN_CHECKPOINT", message, options);
+    this.file = file;
+  }
+}
+
+/** A tensor, scope or worker that is used after it was disposed. */
+export class DisposedError extends LimnError {
+  constructor(message: string) {
+    super("LIMN_DISPOSED", message);
+  }
+}
+
+/** The engine cannot be loaded or set up on this machine; the message names the cure. */
+export class EngineError extends LimnError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("LIMN_ENGINE", message, options);
+  }
+}
+
+/** An operator of libtorch that failed; `operator` names it, the cause is libtorch's own error. */
+export class NativeError extends LimnError {
+  readonly operator: string;
+  constructor(operator: string, message: string, options?: ErrorOptions) {
+    super("LIMN_NATIVE", message, options);
+    this.operator = operator;
+  }
+}
+
+/** A command line that cannot be understood (exit code 2). */
+export class UsageError extends LimnError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("LIMN_USAGE", message, options);
+  }
+}
+
+/** The candidate nearest to `word` by edit distance, or undefined when none is near enough. */
+export function nearestMatch(word: string, candidates: Iterable<string>): string | undefined {
+  let best: string | undefined;
+  let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1;
+  for (const candidate of candidates) {
+    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
+    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
+  }
+  return best;
+}
+
+/** ` Did you mean "x"?` or the empty string: the tail of a message about an unknown name. */
+export function didYouMean(word: string, candidates: Iterable<string>): string {
+  const match = nearestMatch(word, candidates);
+  return match === undefined ? "" : ` Did you mean "${match}"?`;
+}
+
+function editDistance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      row.push(Math.min(substitution, (previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1));
+    }
+    previous = row;
+  }
+  return previous[b.length] ?? 0;
+}
