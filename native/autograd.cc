@@ -1,0 +1,272 @@
+// Gradients: backward, grad, the grad and autocast modes, and backward functions in JavaScript.
+#include "environment.h"
+
+#include <ATen/ThreadLocalState.h>
+#include <ATen/autocast_mode.h>
+#include <torch/csrc/api/include/torch/version.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/function.h>
+#include <torch/csrc/autograd/variable.h>
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <stdexcept>
+
+#define LIMN_TORCH_AT_LEAST(major, minor) \
+  (TORCH_VERSION_MAJOR > (major) ||       \
+   (TORCH_VERSION_MAJOR == (major) && TORCH_VERSION_MINOR >= (minor)))
+
+namespace limn {
+
+namespace {
+
+using torch::autograd::variable_list;
+
+// JavaScript may run on its own thread only, but the engine calls the nodes of a GPU from threads of
+// its own. While a backward pass runs elsewhere, the JavaScript thread serves this queue.
+class Desk {
+ public:
+  // Called from an engine thread: runs `job` on the JavaScript thread and waits for it.
+  void ask(const std::function<void()>& job) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    if (!open_) throw std::runtime_error("internal: no JavaScript thread serves this backward pass");
+    bool done = false;
+    std::exception_ptr failure;
+    jobs_.push_back([&] {
+      try {
+        job();
+      } catch (...) {
+        failure = std::current_exception();
+      }
+      std::lock_guard<std::mutex> inner(mutex_);
+      done = true;
+      changed_.notify_all();
+    });
+    changed_.notify_all();
+    changed_.wait(lock, [&] { return done; });
+    if (failure) std::rethrow_exception(failure);
+  }
+
+  // Called from the JavaScript thread: runs `work` on a thread of its own and serves jobs meanwhile.
+  void serve(const std::function<void()>& work) {
+    std::exception_ptr failure;
+    bool done = false;
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      open_ = true;
+    }
+    const at::ThreadLocalState modes;
+    std::thread worker([&] {
+      at::ThreadLocalStateGuard guard(modes);
+      try {
+        work();
+      } catch (...) {
+        failure = std::current_exception();
+      }
+      std::lock_guard<std::mutex> lock(mutex_);
+      done = true;
+      changed_.notify_all();
+    });
+    std::unique_lock<std::mutex> lock(mutex_);
+    while (!done || !jobs_.empty()) {
+      changed_.wait(lock, [&] { return done || !jobs_.empty(); });
+      while (!jobs_.empty()) {
+        auto job = std::move(jobs_.front());
+        jobs_.pop_front();
+        lock.unlock();
+        job();
+        lock.lock();
+      }
+    }
+    open_ = false;
+    lock.unlock();
+    worker.join();
+    if (failure) std::rethrow_exception(failure);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::function<void()>> jobs_;
+  bool open_ = false;
+};
+
+Desk& desk() {
+  static Desk instance;
+  return instance;
+}
+
+// A node of the autograd graph whose backward is a JavaScript function:
+// (gradients of the outputs: (handle | null)[]) -> gradients of the inputs: (handle | null)[].
+struct JavaScriptNode : torch::autograd::Node {
+  Environment* state;
+  napi_ref function;
+
+  JavaScriptNode(Environment* environment, napi_ref reference)
+      : state(environment), function(reference) {}
+
+  ~JavaScriptNode() override {
+    std::lock_guard<std::mutex> lock(state->deadReferencesLock);
+    state->deadReferences.push_back(function);
+  }
+
+  variable_list apply(variable_list&& gradients) override {
+    variable_list results;
+    auto job = [&] { results = call(gradients); };
+    if (std::this_thread::get_id() == state->thread) job();
+    else desk().ask(job);
+    return results;
+  }
+
+ private:
+  variable_list call(const variable_list& gradients) {
+    napi_env env = state->env;
+    napi_handle_scope scope;
+    check(env, napi_open_handle_scope(env, &scope), "opening a scope");
+    napi_value callback, receiver, list, answer;
+    napi_get_reference_value(env, function, &callback);
+    napi_get_undefined(env, &receiver);
+    list = writeTensorList(*state, gradients);
+    const napi_status status = napi_call_function(env, receiver, callback, 1, &list, &answer);
+    variable_list results;
+    std::exception_ptr failure;
+    try {
+      check(env, status, "running a backward function");
+      results = readTensorList(*state, answer, true);
+      if (results.size() != num_outputs()) {
+        throw std::invalid_argument("a backward function gave " + std::to_string(results.size()) +
+                                    " gradients for " + std::to_string(num_outputs()) + " inputs");
+      }
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    napi_close_handle_scope(env, scope);
+    if (failure) std::rethrow_exception(failure);
+    return results;
+  }
+};
+
+// attachBackward(outputs, inputs, function) -> the outputs, now differentiable through `function`
+napi_value attachBackward(Environment& state, const Arguments& arguments) {
+  const variable_list outputs = readTensorList(state, arguments[0]);
+  const variable_list inputs = readTensorList(state, arguments[1]);
+  napi_ref reference;
+  check(state.env, napi_create_reference(state.env, arguments[2], 1, &reference), "backward function");
+  std::shared_ptr<JavaScriptNode> node(new JavaScriptNode(&state, reference),
+                                       torch::autograd::deleteNode);
+  torch::autograd::edge_list edges;
+  for (const at::Tensor& input : inputs) {
+    edges.push_back(input.requires_grad() ? torch::autograd::impl::gradient_edge(input)
+                                          : torch::autograd::Edge());
+  }
+  node->set_next_edges(std::move(edges));
+  variable_list results;
+  for (const at::Tensor& output : outputs) {
+    at::Tensor result = output.detach();
+    torch::autograd::create_gradient_edge(result, node);
+    results.push_back(std::move(result));
+  }
+  return writeTensorList(state, results);
+}
+
+void runEngine(bool elsewhere, const std::function<void()>& work) {
+  if (elsewhere) desk().serve(work);
+  else work();
+}
+
+// backward(outputs, gradients | null, retainGraph, elsewhere): accumulates into the leaves' .grad
+napi_value backward(Environment& state, const Arguments& arguments) {
+  const variable_list outputs = readTensorList(state, arguments[0]);
+  variable_list gradients;
+  if (arguments.has(1)) gradients = readTensorList(state, arguments[1]);
+  const bool retain = readBool(state.env, arguments[2]);
+  runEngine(readBool(state.env, arguments[3]), [&] {
+    torch::autograd::backward(outputs, gradients, retain);
+  });
+  state.freeDeadReferences();
+  return nullptr;
+}
+
+// grad(outputs, inputs, gradients | null, retainGraph, createGraph, elsewhere) -> gradients or nulls
+napi_value grad(Environment& state, const Arguments& arguments) {
+  const variable_list outputs = readTensorList(state, arguments[0]);
+  const variable_list inputs = readTensorList(state, arguments[1]);
+  variable_list gradients, results;
+  if (arguments.has(2)) gradients = readTensorList(state, arguments[2]);
+  const bool retain = readBool(state.env, arguments[3]);
+  const bool create = readBool(state.env, arguments[4]);
+  runEngine(readBool(state.env, arguments[5]), [&] {
+    results = torch::autograd::grad(outputs, inputs, gradients, retain, create, true);
+  });
+  state.freeDeadReferences();
+  return writeTensorList(state, results);
+}
+
+// gradient(tensor) -> tensor or null
+napi_value gradient(Environment& state, const Arguments& arguments) {
+  return writeTensor(state, readTensor(state, arguments[0]).grad());
+}
+
+// setGradient(tensor, gradient | null)
+napi_value setGradient(Environment& state, const Arguments& arguments) {
+  at::Tensor tensor = readTensor(state, arguments[0]);
+  tensor.mutable_grad() = arguments.has(1) ? readTensor(state, arguments[1]) : at::Tensor();
+  return nullptr;
+}
+
+napi_value setRequiresGrad(Environment& state, const Arguments& arguments) {
+  readTensor(state, arguments[0]).set_requires_grad(readBool(state.env, arguments[1]));
+  return nullptr;
+}
+
+// setGradMode(on) -> the mode before
+napi_value setGradMode(Environment& state, const Arguments& arguments) {
+  const bool before = at::GradMode::is_enabled();
+  at::GradMode::set_enabled(readBool(state.env, arguments[0]));
+  return writeBool(state.env, before);
+}
+
+bool autocastEnabled(c10::DeviceType type) {
+#if LIMN_TORCH_AT_LEAST(2, 4)
+  return at::autocast::is_autocast_enabled(type);
+#else
+  return type == c10::DeviceType::CPU ? at::autocast::is_cpu_enabled() : at::autocast::is_enabled();
+#endif
+}
+
+void enableAutocast(c10::DeviceType type, bool on, at::ScalarType dtype) {
+#if LIMN_TORCH_AT_LEAST(2, 4)
+  at::autocast::set_autocast_dtype(type, dtype);
+  at::autocast::set_autocast_enabled(type, on);
+#else
+  if (type == c10::DeviceType::CPU) {
+    at::autocast::set_autocast_cpu_dtype(dtype);
+    at::autocast::set_cpu_enabled(on);
+  } else {
+    at::autocast::set_autocast_gpu_dtype(dtype);
+    at::autocast::set_enabled(on);
+  }
+#endif
+}
+
+// setAutocast(device, on, dtype) -> the mode before; leaving it also drops the cast copies
+napi_value setAutocast(Environment& state, const Arguments& arguments) {
+  const c10::DeviceType type = readDevice(state.env, arguments[0]).type();
+  const bool on = readBool(state.env, arguments[1]);
+  const bool before = autocastEnabled(type);
+  enableAutocast(type, on, static_cast<at::ScalarType>(readInt32(state.env, arguments[2])));
+  if (!on) at::autocast::clear_cache();
+  return writeBool(state.env, before);
+}
+
+}  // namespace
+
+std::vector<Export> autogradExports() {
+  return {{"attachBackward", attachBackward}, {"backward", backward},
+          {"grad", grad},                     {"gradient", gradient},
+          {"setGradient", setGradient},       {"setRequiresGrad", setRequiresGrad},
+          {"setGradMode", setGradMode},       {"setAutocast", setAutocast}};
+}
+
+}  // namespace limn

@@ -1,0 +1,175 @@
+// One generic path to every operator of libtorch: look it up by schema, read the arguments by the
+// schema's own types, call it boxed, write the results. Autograd, autocast and devices follow.
+#include "environment.h"
+
+#include <stdexcept>
+
+namespace limn {
+
+namespace {
+
+Kind kindOf(const c10::TypePtr& type) {
+  switch (type->kind()) {
+    case c10::TypeKind::TensorType: return Kind::kTensor;
+    case c10::TypeKind::NumberType: return Kind::kScalar;
+    case c10::TypeKind::SymIntType:
+    case c10::TypeKind::IntType: return Kind::kInt;
+    case c10::TypeKind::FloatType: return Kind::kFloat;
+    case c10::TypeKind::BoolType: return Kind::kBool;
+    case c10::TypeKind::StringType: return Kind::kString;
+    case c10::TypeKind::DeviceObjType: return Kind::kDevice;
+    case c10::TypeKind::ListType: break;
+    default: return Kind::kAbsent;  // generators and the like: only their default can be used
+  }
+  const c10::TypePtr element = type->containedType(0);
+  switch (element->kind()) {
+    case c10::TypeKind::TensorType: return Kind::kTensorList;
+    case c10::TypeKind::SymIntType:
+    case c10::TypeKind::IntType: return Kind::kIntList;
+    case c10::TypeKind::FloatType: return Kind::kFloatList;
+    case c10::TypeKind::BoolType: return Kind::kBoolList;
+    case c10::TypeKind::OptionalType: return Kind::kOptionalTensorList;
+    default: return Kind::kAbsent;
+  }
+}
+
+Argument describe(const c10::Argument& argument) {
+  c10::TypePtr type = argument.type();
+  const bool optional = type->kind() == c10::TypeKind::OptionalType;
+  if (optional) type = type->containedType(0);
+  return {kindOf(type), optional, argument.name(), argument.default_value()};
+}
+
+at::Scalar readScalar(napi_env env, napi_value value) {
+  napi_valuetype type;
+  napi_typeof(env, value, &type);
+  if (type == napi_boolean) return at::Scalar(readBool(env, value));
+  if (type == napi_bigint) return at::Scalar(readInt64(env, value));
+  const double number = readDouble(env, value);
+  const bool whole = number == static_cast<double>(static_cast<int64_t>(number));
+  return whole && std::abs(number) < 9007199254740992.0 ? at::Scalar(static_cast<int64_t>(number))
+                                                        : at::Scalar(number);
+}
+
+template <typename Element, typename Read>
+c10::List<Element> readTypedList(napi_env env, napi_value value, Read&& read) {
+  uint32_t length = 0;
+  check(env, napi_get_array_length(env, value, &length), "expected an array");
+  c10::List<Element> list;
+  list.reserve(length);
+  for (uint32_t i = 0; i < length; i++) {
+    napi_value element;
+    napi_get_element(env, value, i, &element);
+    list.push_back(read(element));
+  }
+  return list;
+}
+
+c10::IValue readArgument(Environment& state, const Argument& argument, napi_value value) {
+  napi_env env = state.env;
+  switch (argument.kind) {
+    case Kind::kTensor: return readTensor(state, value);
+    case Kind::kTensorList: return readTensorList(state, value);
+    case Kind::kOptionalTensorList: {
+      c10::List<c10::optional<at::Tensor>> list;
+      for (at::Tensor& tensor : readTensorList(state, value, true)) {
+        list.push_back(tensor.defined() ? c10::optional<at::Tensor>(tensor) : c10::nullopt);
+      }
+      return list;
+    }
+    case Kind::kScalar: return readScalar(env, value);
+    case Kind::kInt: return readInt64(env, value);
+    case Kind::kIntList: return readIntList(env, value);
+    case Kind::kFloat: return readDouble(env, value);
+    case Kind::kFloatList:
+      return readTypedList<double>(env, value, [&](napi_value v) { return readDouble(env, v); });
+    case Kind::kBool: return readBool(env, value);
+    case Kind::kBoolList:
+      return readTypedList<bool>(env, value, [&](napi_value v) { return readBool(env, v); });
+    case Kind::kString: return readString(env, value);
+    case Kind::kDevice: return readDevice(env, value);
+    case Kind::kAbsent: break;
+  }
+  throw std::invalid_argument("argument " + argument.name + " cannot be given from JavaScript");
+}
+
+void pushArgument(Environment& state, const Argument& argument, napi_value value, bool given,
+                  torch::jit::Stack& stack) {
+  napi_valuetype type = napi_undefined;
+  if (given) napi_typeof(state.env, value, &type);
+  if (type == napi_undefined && argument.fallback) {
+    stack.push_back(*argument.fallback);
+  } else if (type == napi_undefined || type == napi_null) {
+    if (!argument.optional) throw std::invalid_argument("missing argument " + argument.name);
+    stack.emplace_back();
+  } else {
+    stack.push_back(readArgument(state, argument, value));
+  }
+}
+
+napi_value writeResult(Environment& state, c10::IValue& value) {
+  if (value.isTensor()) return writeTensor(state, std::move(value).toTensor());
+  if (value.isTensorList()) return writeTensorList(state, value.toTensorVector());
+  if (value.isInt()) return writeInt(state.env, value.toInt());
+  if (value.isDouble()) return writeDouble(state.env, value.toDouble());
+  if (value.isBool()) return writeBool(state.env, value.toBool());
+  if (value.isScalar()) return writeDouble(state.env, value.toScalar().toDouble());
+  if (value.isNone()) return writeNull(state.env);
+  throw std::runtime_error("a result of type " + value.tagKind() + " has no JavaScript form");
+}
+
+// findOperator(name, overload) -> index, or -1 where this libtorch has no such operator
+napi_value findOperator(Environment& state, const Arguments& arguments) {
+  const std::string name = readString(state.env, arguments[0]);
+  const std::string overload = readString(state.env, arguments[1]);
+  auto handle = c10::Dispatcher::singleton().findSchema({name.c_str(), overload.c_str()});
+  if (!handle) return writeInt(state.env, -1);
+  Operator found{*handle, name, {}, handle->schema().returns().size()};
+  for (const auto& argument : handle->schema().arguments()) {
+    found.arguments.push_back(describe(argument));
+  }
+  state.operators.push_back(std::move(found));
+  return writeInt(state.env, static_cast<int64_t>(state.operators.size()) - 1);
+}
+
+// operatorSchema(index) -> the schema as libtorch prints it
+napi_value operatorSchema(Environment& state, const Arguments& arguments) {
+  std::ostringstream text;
+  text << state.operators.at(readInt32(state.env, arguments[0])).handle.schema();
+  return writeString(state.env, text.str());
+}
+
+// callOperator(index, ...arguments in the schema's order) -> result, or an array of results
+napi_value callOperator(Environment& state, const Arguments& arguments) {
+  const Operator& op = state.operators.at(readInt32(state.env, arguments[0]));
+  if (arguments.count - 1 > op.arguments.size()) {
+    throw std::invalid_argument("too many arguments: " + std::to_string(arguments.count - 1) +
+                                " for " + std::to_string(op.arguments.size()));
+  }
+  torch::jit::Stack stack;
+  stack.reserve(op.arguments.size());
+  for (size_t i = 0; i < op.arguments.size(); i++) {
+    const bool given = i + 1 < arguments.count;
+    pushArgument(state, op.arguments[i], given ? arguments.values[i + 1] : nullptr, given, stack);
+  }
+  // A copy of the handle: a nested call may grow the table while this operator runs.
+  const c10::OperatorHandle handle = op.handle;
+  handle.callBoxed(&stack);
+  if (stack.size() == 1) return writeResult(state, stack[0]);
+  napi_value results;
+  check(state.env, napi_create_array_with_length(state.env, stack.size(), &results), "results");
+  for (size_t i = 0; i < stack.size(); i++) {
+    napi_set_element(state.env, results, i, writeResult(state, stack[i]));
+  }
+  return results;
+}
+
+}  // namespace
+
+std::vector<Export> dispatcherExports() {
+  return {{"findOperator", findOperator},
+          {"operatorSchema", operatorSchema},
+          {"callOperator", callOperator}};
+}
+
+}  // namespace limn

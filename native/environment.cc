@@ -1,0 +1,223 @@
+// Handles, memory accounting and the reading and writing of JavaScript values.
+#include "environment.h"
+
+#include <stdexcept>
+
+namespace limn {
+
+namespace {
+// V8 is told about native bytes in steps, since each telling costs more than a small operator.
+constexpr int64_t kReportStep = 4 << 20;
+
+int64_t ownedBytes(const at::Tensor& tensor) {
+  if (!tensor.has_storage()) return 0;
+  const auto& storage = tensor.storage();
+  return storage.use_count() <= 1 ? static_cast<int64_t>(storage.nbytes()) : 0;
+}
+}  // namespace
+
+int32_t Environment::add(at::Tensor tensor) {
+  const int64_t bytes = ownedBytes(tensor);
+  unreportedBytes += bytes;
+  live++;
+  int32_t id;
+  if (freeSlots.empty()) {
+    id = static_cast<int32_t>(slots.size());
+    slots.push_back(std::move(tensor));
+    slotBytes.push_back(bytes);
+  } else {
+    id = freeSlots.back();
+    freeSlots.pop_back();
+    slots[id] = std::move(tensor);
+    slotBytes[id] = bytes;
+  }
+  reportMemory(false);
+  return id;
+}
+
+const at::Tensor& Environment::at(int32_t id) const {
+  if (id < 0 || static_cast<size_t>(id) >= slots.size() || !slots[id].defined()) {
+    throw std::runtime_error("internal: tensor handle " + std::to_string(id) +
+                             " is not alive in this environment");
+  }
+  return slots[id];
+}
+
+void Environment::release(int32_t id) {
+  at(id);
+  at::Tensor dying = std::move(slots[id]);
+  slots[id] = at::Tensor();
+  unreportedBytes -= slotBytes[id];
+  freeSlots.push_back(id);
+  live--;
+  reportMemory(false);
+}
+
+void Environment::reportMemory(bool now) {
+  if (!now && unreportedBytes < kReportStep && unreportedBytes > -kReportStep) return;
+  int64_t total = 0;
+  napi_adjust_external_memory(env, unreportedBytes, &total);
+  externalBytes += unreportedBytes;
+  unreportedBytes = 0;
+}
+
+void Environment::freeDeadReferences() {
+  std::vector<napi_ref> dead;
+  {
+    std::lock_guard<std::mutex> lock(deadReferencesLock);
+    dead.swap(deadReferences);
+  }
+  for (napi_ref reference : dead) napi_delete_reference(env, reference);
+}
+
+Environment& environment(napi_env env) {
+  void* data = nullptr;
+  napi_get_instance_data(env, &data);
+  return *static_cast<Environment*>(data);
+}
+
+void check(napi_env env, napi_status status, const char* what) {
+  if (status == napi_ok) return;
+  bool pending = false;
+  napi_is_exception_pending(env, &pending);
+  if (pending || status == napi_pending_exception) throw PendingException();
+  const napi_extended_error_info* info = nullptr;
+  napi_get_last_error_info(env, &info);
+  const char* detail = info && info->error_message ? info->error_message : "unknown status";
+  throw std::invalid_argument(std::string(what) + ": " + detail);
+}
+
+Arguments::Arguments(napi_env environment, napi_callback_info info) : env(environment), count(24) {
+  check(env, napi_get_cb_info(env, info, &count, values, nullptr, nullptr), "reading arguments");
+}
+
+napi_value Arguments::operator[](size_t i) const {
+  if (i >= count) throw std::invalid_argument("missing argument " + std::to_string(i));
+  return values[i];
+}
+
+bool Arguments::isNullish(napi_value value) const {
+  napi_valuetype type;
+  napi_typeof(env, value, &type);
+  return type == napi_undefined || type == napi_null;
+}
+
+int32_t readInt32(napi_env env, napi_value value) {
+  int32_t result = 0;
+  check(env, napi_get_value_int32(env, value, &result), "expected a 32-bit integer");
+  return result;
+}
+
+int64_t readInt64(napi_env env, napi_value value) {
+  int64_t result = 0;
+  if (napi_get_value_int64(env, value, &result) == napi_ok) return result;
+  bool lossless = true;
+  check(env, napi_get_value_bigint_int64(env, value, &result, &lossless), "expected an integer");
+  return result;
+}
+
+double readDouble(napi_env env, napi_value value) {
+  double result = 0;
+  check(env, napi_get_value_double(env, value, &result), "expected a number");
+  return result;
+}
+
+bool readBool(napi_env env, napi_value value) {
+  bool result = false;
+  check(env, napi_get_value_bool(env, value, &result), "expected a boolean");
+  return result;
+}
+
+std::string readString(napi_env env, napi_value value) {
+  size_t length = 0;
+  check(env, napi_get_value_string_utf8(env, value, nullptr, 0, &length), "expected a string");
+  std::string result(length, '\0');
+  napi_get_value_string_utf8(env, value, &result[0], length + 1, &length);
+  return result;
+}
+
+namespace {
+template <typename Read>
+auto readList(napi_env env, napi_value value, Read&& read) {
+  uint32_t length = 0;
+  check(env, napi_get_array_length(env, value, &length), "expected an array");
+  std::vector<decltype(read(value))> result;
+  result.reserve(length);
+  for (uint32_t i = 0; i < length; i++) {
+    napi_value element;
+    check(env, napi_get_element(env, value, i, &element), "reading an array");
+    result.push_back(read(element));
+  }
+  return result;
+}
+}  // namespace
+
+std::vector<int64_t> readIntList(napi_env env, napi_value value) {
+  return readList(env, value, [&](napi_value element) { return readInt64(env, element); });
+}
+
+std::vector<at::Tensor> readTensorList(Environment& state, napi_value value, bool allowNull) {
+  return readList(state.env, value, [&](napi_value element) -> at::Tensor {
+    napi_valuetype type;
+    napi_typeof(state.env, element, &type);
+    if (allowNull && (type == napi_null || type == napi_undefined)) return at::Tensor();
+    return readTensor(state, element);
+  });
+}
+
+const at::Tensor& readTensor(Environment& state, napi_value value) {
+  return state.at(readInt32(state.env, value));
+}
+
+c10::Device readDevice(napi_env env, napi_value value) {
+  return c10::Device(readString(env, value));
+}
+
+napi_value writeInt(napi_env env, int64_t value) {
+  napi_value result;
+  check(env, napi_create_int64(env, value, &result), "writing an integer");
+  return result;
+}
+
+napi_value writeDouble(napi_env env, double value) {
+  napi_value result;
+  check(env, napi_create_double(env, value, &result), "writing a number");
+  return result;
+}
+
+napi_value writeBool(napi_env env, bool value) {
+  napi_value result;
+  check(env, napi_get_boolean(env, value, &result), "writing a boolean");
+  return result;
+}
+
+napi_value writeString(napi_env env, const std::string& value) {
+  napi_value result;
+  check(env, napi_create_string_utf8(env, value.data(), value.size(), &result), "writing a string");
+  return result;
+}
+
+napi_value writeNull(napi_env env) {
+  napi_value result;
+  check(env, napi_get_null(env, &result), "writing null");
+  return result;
+}
+
+napi_value writeTensor(Environment& state, at::Tensor tensor) {
+  if (!tensor.defined()) return writeNull(state.env);
+  napi_value result;
+  const int32_t id = state.add(std::move(tensor));
+  check(state.env, napi_create_int32(state.env, id, &result), "writing a tensor");
+  return result;
+}
+
+napi_value writeTensorList(Environment& state, at::ArrayRef<at::Tensor> tensors) {
+  napi_value result;
+  check(state.env, napi_create_array_with_length(state.env, tensors.size(), &result), "writing a list");
+  for (size_t i = 0; i < tensors.size(); i++) {
+    napi_set_element(state.env, result, i, writeTensor(state, tensors[i]));
+  }
+  return result;
+}
+
+}  // namespace limn

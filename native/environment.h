@@ -1,0 +1,133 @@
+// What every file of the addon shares: the state of one JavaScript environment and the guards at
+// its boundary. Nothing here knows an operator or a model.
+#pragma once
+
+#include <ATen/ATen.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <node_api.h>
+
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace limn {
+
+// How one argument of an operator's schema is read from JavaScript.
+enum class Kind : uint8_t {
+  kTensor, kTensorList, kOptionalTensorList, kScalar, kInt, kIntList, kFloat, kFloatList, kBool,
+  kBoolList, kString, kDevice, kAbsent
+};
+
+struct Argument {
+  Kind kind;
+  bool optional;
+  std::string name;
+  c10::optional<c10::IValue> fallback;
+};
+
+struct Operator {
+  c10::OperatorHandle handle;
+  std::string name;
+  std::vector<Argument> arguments;
+  size_t returns;
+};
+
+// The state of one environment (the main thread or a worker). Handles are indices into `slots`.
+struct Environment {
+  napi_env env = nullptr;
+  std::thread::id thread;
+  std::vector<at::Tensor> slots;
+  std::vector<int64_t> slotBytes;
+  std::vector<int32_t> freeSlots;
+  std::vector<Operator> operators;
+  int64_t live = 0;
+  int64_t externalBytes = 0;   // bytes held, as V8 has been told
+  int64_t unreportedBytes = 0;  // bytes held or freed since
+  std::mutex deadReferencesLock;
+  std::vector<napi_ref> deadReferences;  // of backward functions, freed on the JavaScript thread
+
+  // Tensors go first: a graph that dies with them still files its references above.
+  ~Environment() { slots.clear(); }
+
+  int32_t add(at::Tensor tensor);
+  const at::Tensor& at(int32_t id) const;
+  void release(int32_t id);
+  void reportMemory(bool now);
+  void freeDeadReferences();
+};
+
+Environment& environment(napi_env env);
+
+// A JavaScript exception is already pending: unwind to the boundary and leave it be.
+struct PendingException : std::exception {
+  const char* what() const noexcept override { return "a JavaScript exception is pending"; }
+};
+
+void check(napi_env env, napi_status status, const char* what);
+
+// Runs `body`; any C++ exception becomes a JavaScript Error with `code` NATIVE and libtorch's text.
+template <typename Body>
+napi_value guarded(napi_env env, Body&& body) {
+  std::string message;
+  try {
+    return body();
+  } catch (const PendingException&) {
+    return nullptr;
+  } catch (const c10::Error& error) {
+    message = error.what_without_backtrace();
+  } catch (const std::exception& error) {
+    message = error.what();
+  } catch (...) {
+    message = "unknown C++ exception";
+  }
+  bool pending = false;
+  napi_is_exception_pending(env, &pending);
+  if (!pending) napi_throw_error(env, "NATIVE", message.c_str());
+  return nullptr;
+}
+
+// Reading and writing JavaScript values; each throws on a value of another type.
+struct Arguments {
+  napi_env env;
+  size_t count;
+  napi_value values[24];
+  Arguments(napi_env environment, napi_callback_info info);
+  napi_value operator[](size_t i) const;
+  bool has(size_t i) const { return i < count && !isNullish(values[i]); }
+  bool isNullish(napi_value value) const;
+};
+
+int32_t readInt32(napi_env env, napi_value value);
+int64_t readInt64(napi_env env, napi_value value);
+double readDouble(napi_env env, napi_value value);
+bool readBool(napi_env env, napi_value value);
+std::string readString(napi_env env, napi_value value);
+std::vector<int64_t> readIntList(napi_env env, napi_value value);
+std::vector<at::Tensor> readTensorList(Environment& state, napi_value value, bool allowNull = false);
+const at::Tensor& readTensor(Environment& state, napi_value value);
+c10::Device readDevice(napi_env env, napi_value value);
+
+napi_value writeInt(napi_env env, int64_t value);
+napi_value writeDouble(napi_env env, double value);
+napi_value writeBool(napi_env env, bool value);
+napi_value writeString(napi_env env, const std::string& value);
+napi_value writeNull(napi_env env);
+napi_value writeTensor(Environment& state, at::Tensor tensor);
+napi_value writeTensorList(Environment& state, at::ArrayRef<at::Tensor> tensors);
+
+// One function of the addon: its JavaScript name and what it runs.
+using Method = napi_value (*)(Environment& state, const Arguments& arguments);
+struct Export {
+  const char* name;
+  Method method;
+};
+
+// The functions of each file; addon.cc joins them into the one list of exports.
+std::vector<Export> dispatcherExports();
+std::vector<Export> tensorExports();
+std::vector<Export> autogradExports();
+std::vector<Export> runtimeExports();
+
+}  // namespace limn

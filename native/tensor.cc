@@ -1,0 +1,98 @@
+// Tensors from and to typed arrays, and what a tensor knows of itself.
+#include "environment.h"
+
+#include <cstring>
+#include <stdexcept>
+
+namespace limn {
+
+namespace {
+
+struct Bytes {
+  void* data;
+  size_t size;
+};
+
+// The bytes under a typed array, on an ArrayBuffer or a SharedArrayBuffer.
+Bytes readBytes(napi_env env, napi_value value) {
+  napi_typedarray_type type;
+  size_t length = 0;
+  void* data = nullptr;
+  check(env, napi_get_typedarray_info(env, value, &type, &length, &data, nullptr, nullptr),
+        "expected a typed array");
+  static const size_t sizes[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8, 2};
+  return {data, length * sizes[type]};
+}
+
+// tensorFromData(typedArray, dtype, shape) -> tensor on the CPU; the data is copied
+napi_value tensorFromData(Environment& state, const Arguments& arguments) {
+  const Bytes bytes = readBytes(state.env, arguments[0]);
+  const auto dtype = static_cast<at::ScalarType>(readInt32(state.env, arguments[1]));
+  at::Tensor tensor = at::empty(readIntList(state.env, arguments[2]), at::TensorOptions(dtype));
+  if (tensor.nbytes() != bytes.size) {
+    throw std::invalid_argument("the shape needs " + std::to_string(tensor.nbytes()) +
+                                " bytes but the array holds " + std::to_string(bytes.size));
+  }
+  if (bytes.size > 0) std::memcpy(tensor.data_ptr(), bytes.data, bytes.size);
+  return writeTensor(state, std::move(tensor));
+}
+
+// tensorToData(tensor, typedArray): copies the elements, row-major, into the array
+napi_value tensorToData(Environment& state, const Arguments& arguments) {
+  const at::Tensor tensor =
+      readTensor(state, arguments[0]).detach().to(at::kCPU).contiguous().resolve_conj();
+  const Bytes bytes = readBytes(state.env, arguments[1]);
+  if (tensor.nbytes() != bytes.size) {
+    throw std::invalid_argument("the tensor holds " + std::to_string(tensor.nbytes()) +
+                                " bytes but the array " + std::to_string(bytes.size));
+  }
+  if (bytes.size > 0) std::memcpy(bytes.data, tensor.data_ptr(), bytes.size);
+  return writeNull(state.env);
+}
+
+// tensorInfo(tensor) -> [dtype, device, requiresGrad, isLeaf, ...shape]
+napi_value tensorInfo(Environment& state, const Arguments& arguments) {
+  const at::Tensor& tensor = readTensor(state, arguments[0]);
+  napi_value result;
+  const auto sizes = tensor.sizes();
+  napi_create_array_with_length(state.env, sizes.size() + 4, &result);
+  napi_set_element(state.env, result, 0,
+                   writeInt(state.env, static_cast<int64_t>(tensor.scalar_type())));
+  napi_set_element(state.env, result, 1, writeString(state.env, tensor.device().str()));
+  napi_set_element(state.env, result, 2, writeBool(state.env, tensor.requires_grad()));
+  napi_set_element(state.env, result, 3, writeBool(state.env, tensor.is_leaf()));
+  for (size_t i = 0; i < sizes.size(); i++) {
+    napi_set_element(state.env, result, i + 4, writeInt(state.env, sizes[i]));
+  }
+  return result;
+}
+
+// tensorItem(tensor of one element) -> number or boolean
+napi_value tensorItem(Environment& state, const Arguments& arguments) {
+  const at::Scalar value = readTensor(state, arguments[0]).item();
+  if (value.isBoolean()) return writeBool(state.env, value.toBool());
+  if (value.isIntegral(false)) return writeInt(state.env, value.toLong());
+  return writeDouble(state.env, value.toDouble());
+}
+
+// releaseTensor(tensor): the handle ends; the memory goes when nothing else holds it
+napi_value releaseTensor(Environment& state, const Arguments& arguments) {
+  state.release(readInt32(state.env, arguments[0]));
+  return nullptr;
+}
+
+// setData(tensor, source): the tensor takes over the source's memory, dtype and device
+napi_value setData(Environment& state, const Arguments& arguments) {
+  readTensor(state, arguments[0]).set_data(readTensor(state, arguments[1]));
+  return nullptr;
+}
+
+}  // namespace
+
+std::vector<Export> tensorExports() {
+  return {{"tensorFromData", tensorFromData}, {"tensorToData", tensorToData},
+          {"tensorInfo", tensorInfo},         {"tensorItem", tensorItem},
+          {"releaseTensor", releaseTensor},   {"setData", setData}};
+}
+
+}  // namespace limn
