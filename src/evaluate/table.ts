@@ -1,0 +1,115 @@
+/** Results as rows under metric keys, then as plain text or JSON. Knows no files and no terminal. */
+import type { Interval } from "./bootstrap.ts";
+import type { Metric } from "./metric.ts";
+import type { RetrievalResult } from "./retrieval.ts";
+import type { ZeroShotResult } from "./zero-shot.ts";
+
+/** One metric under its key, a path such as `val/retrieval/imageToText/recall@1`. */
+export interface MetricRow extends Metric {
+  readonly key: string;
+  /** `share` is a number in [0, 1], shown in percent; `rank` counts from 1. */
+  readonly unit: "share" | "rank";
+  /** Queries or images behind the number. */
+  readonly count: number;
+}
+
+/** Rows `<prefix>/top1`, `/top5`, `/meanPerClass`. */
+export function zeroShotRows(result: ZeroShotResult, prefix = "val/zeroShot"): MetricRow[] {
+  return (["top1", "top5", "meanPerClass"] as const).map((name) => ({
+    key: `${prefix}/${name}`,
+    unit: "share",
+    count: result.count,
+    ...result[name],
+  }));
+}
+
+/** Rows `<prefix>/imageToText/recall@1`, ... `/medianRank`, then the same for `textToImage`. */
+export function retrievalRows(result: RetrievalResult, prefix = "val/retrieval"): MetricRow[] {
+  return (["imageToText", "textToImage"] as const).flatMap((direction): MetricRow[] => {
+    const { queryCount: count, recallAt1, recallAt5, recallAt10, medianRank } = result[direction];
+    const key = (name: string): string => `${prefix}/${direction}/${name}`;
+    return [
+      { key: key("recall@1"), unit: "share", count, ...recallAt1 },
+      { key: key("recall@5"), unit: "share", count, ...recallAt5 },
+      { key: key("recall@10"), unit: "share", count, ...recallAt10 },
+      { key: key("medianRank"), unit: "rank", count, ...medianRank },
+    ];
+  });
+}
+
+/** `{ key: value }` of every row, as the trainer logs it. */
+export function metricValues(rows: readonly MetricRow[]): Record<string, number> {
+  return Object.fromEntries(rows.map(({ key, value }) => [key, value]));
+}
+
+/** A metric as JSON; `low` and `high` are absent without resampling. */
+export interface MetricJson {
+  value: number;
+  chance: number;
+  count: number;
+  low?: number;
+  high?: number;
+}
+
+/** `{ key: { value, low, high, chance, count } }` of every row. */
+export function metricsJson(rows: readonly MetricRow[]): Record<string, MetricJson> {
+  return Object.fromEntries(
+    rows.map(({ key, value, chance, count, interval }) => [
+      key,
+      { value, ...interval, chance, count },
+    ]),
+  );
+}
+
+/** `value` in the words of its unit: `63.2 %` or `12`. */
+export function formatMetric(value: number, unit: MetricRow["unit"]): string {
+  if (!Number.isFinite(value)) return "-";
+  if (unit === "share") return `${formatShare(value)} %`;
+  return Number.isInteger(value) ? String(value) : value.toFixed(1);
+}
+
+/** An interval in the words of its unit: `62.1 to 64.3 %`; empty without one. */
+export function formatInterval(interval: Interval | undefined, unit: MetricRow["unit"]): string {
+  if (interval === undefined) return "";
+  const low = formatMetric(interval.low, unit).replace(" %", "");
+  return `${low} to ${formatMetric(interval.high, unit)}`;
+}
+
+/** One decimal, two below 1 %, so that a chance level of 1 in 3,000 does not read as nothing. */
+function formatShare(share: number): string {
+  const percent = share * 100;
+  return percent > 0 && percent < 1 ? percent.toFixed(2) : percent.toFixed(1);
+}
+
+/**
+ * The rows as an aligned plain-text table without a final newline. `title` is put above.
+ *
+ *     metric                               value   95 % interval    chance       n
+ *     val/retrieval/imageToText/recall@1  41.2 %  38.0 to 44.5 %    0.10 %   1,000
+ */
+export function formatTable(
+  rows: readonly MetricRow[],
+  { title, level = 0.95 }: { title?: string; level?: number } = {},
+): string {
+  const header = ["metric", "value", `${+(level * 100).toFixed(1)} % interval`, "chance", "n"];
+  const cells = rows.map(({ key, value, interval, chance, unit, count }) => [
+    key,
+    formatMetric(value, unit),
+    formatInterval(interval, unit),
+    formatMetric(chance, unit),
+    count.toLocaleString("en-US"),
+  ]);
+  const all = [header, ...cells];
+  const widths = header.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
+  const lines = all.map((row) =>
+    row
+      .map((cell, column) =>
+        column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
+      )
+      .join("  ")
+      .trimEnd(),
+  );
+  const [first = "", ...rest] = lines;
+  const rule = "-".repeat(Math.max(...lines.map((line) => line.length)));
+  return [...(title === undefined ? [] : [title, ""]), first, rule, ...rest].join("\n");
+}
