@@ -147,14 +147,25 @@ struct JavaScriptNode : torch::autograd::Node {
   }
 };
 
+// libtorch counts its nodes with std::shared_ptr in older versions, c10::intrusive_ptr in newer ones.
+using NodePointer = decltype(torch::autograd::Edge::function);
+
+template <typename Pointer>
+Pointer makeNode(Environment* state, napi_ref function) {
+  if constexpr (std::is_same_v<Pointer, std::shared_ptr<torch::autograd::Node>>) {
+    return Pointer(new JavaScriptNode(state, function));
+  } else {
+    return c10::make_intrusive<JavaScriptNode>(state, function);
+  }
+}
+
 // attachBackward(outputs, inputs, function) -> the outputs, now differentiable through `function`
 napi_value attachBackward(Environment& state, const Arguments& arguments) {
   const variable_list outputs = readTensorList(state, arguments[0]);
   const variable_list inputs = readTensorList(state, arguments[1]);
   napi_ref reference;
   check(state.env, napi_create_reference(state.env, arguments[2], 1, &reference), "backward function");
-  std::shared_ptr<JavaScriptNode> node(new JavaScriptNode(&state, reference),
-                                       torch::autograd::deleteNode);
+  NodePointer node = makeNode<NodePointer>(&state, reference);
   torch::autograd::edge_list edges;
   for (const at::Tensor& input : inputs) {
     edges.push_back(input.requires_grad() ? torch::autograd::impl::gradient_edge(input)

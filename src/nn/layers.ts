@@ -1,0 +1,89 @@
+/** The layers with parameters that towers are made of. Inputs are borrowed; results are new. */
+import { conv2d, embedding, layerNorm, linear, type Tensor } from "../torch/index.ts";
+import { fanInUniform, normal, onesParameter, zerosParameter } from "./initialize.ts";
+import { Module, type Parameter } from "./module.ts";
+
+/** y = x weight^T + bias.  weight [out, in], bias [out]; initialised as torch.nn.Linear. */
+export class Linear extends Module {
+  readonly weight: Parameter;
+  readonly bias: Parameter | null;
+
+  constructor(inputs: number, outputs: number, { bias = true }: { bias?: boolean } = {}) {
+    super();
+    this.weight = fanInUniform([outputs, inputs], inputs);
+    this.bias = bias ? fanInUniform([outputs], inputs) : null;
+  }
+
+  /** x [..., in] -> [..., out] */
+  forward(x: Tensor): Tensor {
+    return linear(x, this.weight.tensor, this.bias?.tensor ?? null);
+  }
+}
+
+/** Normalises the last dimension to mean 0 and variance 1, then scales and shifts it. */
+export class LayerNorm extends Module {
+  readonly weight: Parameter;
+  readonly bias: Parameter;
+  readonly epsilon: number;
+
+  constructor(width: number, epsilon = 1e-5) {
+    super();
+    this.weight = onesParameter([width]);
+    this.bias = zerosParameter([width]);
+    this.epsilon = epsilon;
+  }
+
+  /** x [..., W] -> [..., W] */
+  forward(x: Tensor): Tensor {
+    return layerNorm(x, this.weight.tensor, this.bias.tensor, this.epsilon);
+  }
+}
+
+/** A table of vectors.  weight [V, W], N(0, std^2). */
+export class Embedding extends Module {
+  readonly weight: Parameter;
+
+  constructor(count: number, width: number, std = 1) {
+    super();
+    this.weight = normal([count, width], std);
+  }
+
+  /** ids int [...] -> [..., W] */
+  forward(ids: Tensor): Tensor {
+    return embedding(this.weight.tensor, ids);
+  }
+}
+
+export interface Conv2dOptions {
+  kernel: number;
+  stride?: number;
+  padding?: number;
+  groups?: number;
+  bias?: boolean;
+}
+
+/** A 2-d convolution.  weight [out, in / groups, k, k], bias [out]; initialised as torch.nn.Conv2d. */
+export class Conv2d extends Module {
+  readonly weight: Parameter;
+  readonly bias: Parameter | null;
+  readonly stride: number;
+  readonly padding: number;
+  readonly groups: number;
+
+  constructor(inputs: number, outputs: number, options: Conv2dOptions) {
+    super();
+    const { kernel, stride = 1, padding = 0, groups = 1, bias = true } = options;
+    const fanIn = (inputs / groups) * kernel * kernel;
+    this.weight = fanInUniform([outputs, inputs / groups, kernel, kernel], fanIn);
+    this.bias = bias ? fanInUniform([outputs], fanIn) : null;
+    this.stride = stride;
+    this.padding = padding;
+    this.groups = groups;
+  }
+
+  /** x [N, C, H, W] -> [N, O, H', W'] */
+  forward(x: Tensor): Tensor {
+    const { stride, padding, groups } = this;
+    return conv2d(x, this.weight.tensor, this.bias?.tensor ?? null, { stride, padding, groups });
+  }
+}

@@ -1,0 +1,156 @@
+/** Gradients: backward, grad, the grad and autocast modes, custom backward functions, checkpoints. */
+import { addon } from "./binding.ts";
+import { dtypeCode } from "./dtype.ts";
+import { randomState, setRandomState } from "./runtime.ts";
+import { scope } from "./scope.ts";
+import { Tensor, type Device } from "./tensor.ts";
+
+const handles = (tensors: readonly Tensor[]): number[] => tensors.map((tensor) => tensor.handle);
+
+// The engine calls the nodes of a GPU from threads of its own; JavaScript then has to be served from
+// elsewhere, which costs a thread per pass, so only once such a node exists.
+let backwardOnDevice = false;
+
+/** Makes every later backward pass run beside the JavaScript thread. For tests of that path. */
+export function runBackwardElsewhere(on: boolean): void {
+  backwardOnDevice = on;
+}
+
+/** Accumulates d(output)/d(leaf) into every leaf's `grad`. `gradient` is 1 for a scalar output. */
+export function backward(
+  outputs: Tensor | readonly Tensor[],
+  gradients: Tensor | readonly Tensor[] | null = null,
+  { retainGraph = false }: { retainGraph?: boolean } = {},
+): void {
+  const given = gradients === null ? null : handles([gradients].flat());
+  addon().backward(handles([outputs].flat()), given, retainGraph, backwardOnDevice);
+}
+
+/** d(outputs)/d(inputs) without touching `grad`; null where an input does not matter. */
+export function grad(
+  outputs: Tensor | readonly Tensor[],
+  inputs: readonly Tensor[],
+  {
+    gradients = null,
+    retainGraph = false,
+    createGraph = false,
+  }: { gradients?: readonly Tensor[] | null; retainGraph?: boolean; createGraph?: boolean } = {},
+): (Tensor | null)[] {
+  const found = addon().grad(
+    handles([outputs].flat()),
+    handles(inputs),
+    gradients === null ? null : handles(gradients),
+    retainGraph || createGraph,
+    createGraph,
+    backwardOnDevice,
+  );
+  return found.map((handle) => (handle === null ? null : Tensor.fromHandle(handle)));
+}
+
+/** Runs `body` without recording gradients. Synchronous. */
+export function noGrad<T>(body: () => T): T {
+  return withGradMode(false, body);
+}
+
+/** Runs `body` with gradients recorded, also inside noGrad. Synchronous. */
+export function withGrad<T>(body: () => T): T {
+  return withGradMode(true, body);
+}
+
+function withGradMode<T>(on: boolean, body: () => T): T {
+  const before = addon().setGradMode(on);
+  try {
+    return body();
+  } finally {
+    addon().setGradMode(before);
+  }
+}
+
+let autocasting: Device | undefined;
+
+/**
+ * Runs `body` with matrix products and convolutions in bfloat16 where libtorch deems it safe.
+ * `device` undefined runs it as it is.
+ */
+export function autocast<T>(device: Device | undefined, body: () => T): T {
+  if (device === undefined || autocasting === device) return body();
+  const outer = autocasting;
+  autocasting = device;
+  addon().setAutocast(device, true, dtypeCode("bfloat16"));
+  try {
+    return body();
+  } finally {
+    addon().setAutocast(device, false, dtypeCode("bfloat16"));
+    autocasting = outer;
+  }
+}
+
+/** Gradients of the inputs given those of the outputs; null where there is none on either side. */
+export type CustomBackward = (gradients: (Tensor | null)[]) => (Tensor | null)[];
+
+/**
+ * Outputs computed by `forward` without a graph, differentiable through `backward`.
+ *
+ * ownership   `inputs` are borrowed; what `backward` needs later must be kept by its closure
+ */
+export function customGradient(
+  inputs: readonly Tensor[],
+  forward: () => Tensor[],
+  backwardFunction: CustomBackward,
+): Tensor[] {
+  const outputs = noGrad(forward);
+  if (!inputs.some((input) => input.requiresGrad)) return outputs;
+  if (inputs.some((input) => input.device !== "cpu")) backwardOnDevice = true;
+  const attached = addon().attachBackward(handles(outputs), handles(inputs), (gradients) =>
+    passBack(gradients, backwardFunction),
+  );
+  for (const output of outputs) output.dispose();
+  return attached.map((handle) => Tensor.fromHandle(handle));
+}
+
+function passBack(gradients: (number | null)[], run: CustomBackward): (number | null)[] {
+  const results = scope(() =>
+    run(gradients.map((handle) => (handle === null ? null : Tensor.fromHandle(handle)))),
+  );
+  // The addon reads the handles before the collector can run; they end with the enclosing scope.
+  return results.map((result) => (result === null ? null : result.handle));
+}
+
+/**
+ * Activation checkpointing: `body` runs without a graph now and again, with one, when its gradient is
+ * needed, so that its activations are not held in between. Dropout repeats itself exactly.
+ *
+ * x        the only input that carries gradient from outside
+ * weights  the parameters `body` uses; their `grad` is accumulated by the inner pass
+ */
+export function checkpoint(
+  x: Tensor,
+  weights: readonly Tensor[],
+  body: (x: Tensor) => Tensor,
+): Tensor {
+  const device = x.device;
+  const mode = autocasting;
+  const state = randomState(device).keep();
+  const input = x.detach().keep();
+  const anchor = weights.find((weight) => weight.requiresGrad);
+  const inputs = anchor ? [x, anchor] : [x];
+  const [output] = customGradient(
+    inputs,
+    () => [body(x)],
+    ([gradient]) => {
+      const replay = withGrad(() => {
+        const after = randomState(device);
+        setRandomState(state, device);
+        const leaf = input.detach().setRequiresGrad(x.requiresGrad || anchor === undefined);
+        const again = autocast(mode, () => body(leaf));
+        setRandomState(after, device);
+        if (gradient) backward(again, gradient);
+        return leaf.grad;
+      });
+      state.dispose();
+      input.dispose();
+      return anchor ? [replay, null] : [replay];
+    },
+  );
+  return output as Tensor;
+}

@@ -1,0 +1,113 @@
+/**
+ * The path to libtorch's operators: looked up by name and overload once, called with arguments in
+ * the schema's order. Knows nothing of what an operator computes.
+ */
+import { NativeError } from "../errors.ts";
+import { addon, type Handle, type NativeArgument, type NativeResult } from "./binding.ts";
+import { Tensor } from "./tensor.ts";
+
+/** Anything an operator takes; undefined stands for the schema's default. */
+export type OperatorArgument =
+  | Tensor
+  | number
+  | bigint
+  | boolean
+  | string
+  | null
+  | undefined
+  | readonly (Tensor | number | boolean | null)[];
+
+/** One operator of libtorch, looked up on first use. */
+export interface Operator {
+  readonly name: string;
+  readonly overload: string;
+  /** Index in the addon's table, -1 where this libtorch lacks it, undefined before the look-up. */
+  index: number | undefined;
+}
+
+/** Names an operator, such as `operator("add", "Tensor")` for `aten::add.Tensor`. */
+export function operator(name: string, overload = ""): Operator {
+  return { name: name.includes("::") ? name : `aten::${name}`, overload, index: undefined };
+}
+
+/** True where this libtorch has the operator; callers fall back to a composed form otherwise. */
+export function hasOperator(op: Operator): boolean {
+  op.index ??= addon().findOperator(op.name, op.overload);
+  return op.index >= 0;
+}
+
+/** The operator's schema as libtorch prints it. */
+export function operatorSchema(op: Operator): string {
+  return addon().operatorSchema(resolve(op));
+}
+
+/** Calls an operator that gives one tensor. */
+export function call(op: Operator, ...operands: OperatorArgument[]): Tensor {
+  return Tensor.fromHandle(invoke(op, operands) as Handle);
+}
+
+/** Calls an operator that gives several tensors; an undefined one becomes null. */
+export function callMany(op: Operator, ...operands: OperatorArgument[]): Tensor[] {
+  const handles = invoke(op, operands) as Handle[];
+  return handles.map((handle) => Tensor.fromHandle(handle));
+}
+
+/** Calls an operator for its effect on `operands[0]` and returns that very tensor. */
+export function callInPlace(op: Operator, target: Tensor, ...operands: OperatorArgument[]): Tensor {
+  const result = invoke(op, [target, ...operands]);
+  if (typeof result === "number") addon().releaseTensor(result);
+  target.forgetFacts();
+  return target;
+}
+
+/** Calls an operator that returns nothing (the `_foreach_` and `_fused_` families). */
+export function callForEffect(op: Operator, ...operands: OperatorArgument[]): void {
+  const result = invoke(op, operands);
+  if (Array.isArray(result)) {
+    for (const item of result.flat()) if (typeof item === "number") addon().releaseTensor(item);
+  }
+}
+
+function resolve(op: Operator): number {
+  if (hasOperator(op)) return op.index as number;
+  const name = op.overload === "" ? op.name : `${op.name}.${op.overload}`;
+  throw new NativeError(
+    name,
+    `Expected libtorch ${addon().libtorchVersion()} to have the operator ${name} but it does not; ` +
+      "use a newer libtorch (limn doctor says which one is in use)",
+  );
+}
+
+function invoke(op: Operator, operands: readonly OperatorArgument[]): NativeResult {
+  const index = resolve(op);
+  const native = new Array<NativeArgument>(operands.length);
+  for (let i = 0; i < operands.length; i++) native[i] = lower(operands[i]);
+  try {
+    return addon().callOperator(index, ...native);
+  } catch (error) {
+    throw explain(op, operands, error);
+  }
+}
+
+function lower(operand: OperatorArgument): NativeArgument {
+  if (operand instanceof Tensor) return operand.handle;
+  if (Array.isArray(operand)) {
+    return operand.map((item: Tensor | number | boolean | null) =>
+      item instanceof Tensor ? item.handle : item,
+    );
+  }
+  return operand as NativeArgument;
+}
+
+function explain(op: Operator, operands: readonly OperatorArgument[], error: unknown): unknown {
+  if (!(error instanceof Error) || (error as { code?: unknown }).code !== "NATIVE") return error;
+  const name = op.overload === "" ? op.name : `${op.name}.${op.overload}`;
+  const given = operands.map(describeOperand).join(", ");
+  return new NativeError(name, `${name} failed on (${given}): ${error.message}`, { cause: error });
+}
+
+function describeOperand(operand: OperatorArgument): string {
+  if (operand instanceof Tensor) return operand.toString();
+  if (Array.isArray(operand)) return `[${operand.map(describeOperand).join(", ")}]`;
+  return String(operand);
+}

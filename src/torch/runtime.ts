@@ -1,0 +1,77 @@
+/** Random state, threads, devices, memory and signals. */
+import { addon } from "./binding.ts";
+import { Tensor, type Device } from "./tensor.ts";
+
+/** Restarts the default generator of `device`; the same seed gives the same numbers. */
+export function manualSeed(seed: number, device: Device = "cpu"): void {
+  addon().seed(device, seed);
+}
+
+/** The state of the default generator, as a uint8 tensor. */
+export function randomState(device: Device = "cpu"): Tensor {
+  return Tensor.fromHandle(addon().randomState(device));
+}
+
+/** Puts a state of `randomState` back. */
+export function setRandomState(state: Tensor, device: Device = "cpu"): void {
+  addon().setRandomState(device, state.handle);
+}
+
+/** Threads inside one operator, for the calling thread. */
+export function threadCount(): number {
+  return addon().threadCount();
+}
+
+export function setThreadCount(count: number): void {
+  if (!Number.isInteger(count) || count < 1) {
+    throw new RangeError(`Expected a positive integer for threads but received ${count}`);
+  }
+  addon().setThreadCount(count);
+}
+
+/** The devices that this libtorch can use here: `cpu` first, then `cuda:0`, ... */
+export function devices(): Device[] {
+  const found: Device[] = ["cpu"];
+  for (const kind of ["cuda", "mps", "xpu"]) {
+    const count = addon().deviceCount(kind);
+    for (let i = 0; i < count; i++) found.push(`${kind}:${i}`);
+  }
+  return found;
+}
+
+export interface MemoryReport {
+  /** Handles alive in this thread. */
+  tensors: number;
+  /** Bytes of the distinct storages under them; what only a graph holds is not counted. */
+  bytes: number;
+}
+
+/** What this thread's handles hold. */
+export function memory(): MemoryReport {
+  const [tensors, bytes] = addon().memory();
+  return { tensors, bytes };
+}
+
+export function libtorchVersion(): string {
+  return addon().libtorchVersion();
+}
+
+/** libtorch's own account of how it was built and which threads it uses. */
+export function libtorchConfig(): string {
+  return addon().libtorchConfig();
+}
+
+/** GFLOP/s of n x n float32 products in a loop inside the addon, without JavaScript in between. */
+export function rawMatrixProductRate(n: number, repeats: number): number {
+  return (2 * n ** 3) / addon().rawMatrixProduct(n, repeats) / 1e9;
+}
+
+/** From now on SIGINT and SIGTERM are remembered; a second one ends the process at once. */
+export function catchSignals(on: boolean): void {
+  addon().catchSignals(on);
+}
+
+/** 0, or the number of the signal that asked this process to stop (2 SIGINT, 15 SIGTERM). */
+export function pendingSignal(): number {
+  return addon().pendingSignalNumber();
+}

@@ -1,0 +1,485 @@
+/**
+ * A typed, chainable tensor over libtorch. Methods follow libtorch's semantics under camel-case
+ * names; a trailing `_` marks those that change the tensor in place.
+ */
+import { DisposedError } from "../errors.ts";
+import { addon, type Handle } from "./binding.ts";
+import { allocate, dtypeCode, dtypeFromCode, type DType, type TensorData } from "./dtype.ts";
+import { call, callInPlace, callMany } from "./operators.ts";
+import { tensorOperators as ops } from "./tensor-operators.ts";
+import { currentOwner, onEscape, type Owned, type Owner } from "./scope.ts";
+
+export type Shape = readonly number[];
+/** A device as libtorch writes it: `cpu`, `cuda:0`. */
+export type Device = string;
+export type Operand = Tensor | number;
+
+interface Cell {
+  handle: Handle;
+}
+
+interface Facts {
+  shape: Shape;
+  dtype: DType;
+  device: Device;
+}
+
+// The net: a tensor that nobody disposed is released when the collector finds it unreachable.
+const net = new FinalizationRegistry<Cell>((cell) => {
+  if (cell.handle >= 0) addon().releaseTensor(cell.handle);
+});
+
+onEscape((item) => (item as Tensor).watch());
+
+export class Tensor implements Owned {
+  /** The scope that will free this tensor, if any. */
+  owner: Owner | undefined;
+  readonly #cell: Cell;
+  #facts: Facts | undefined;
+
+  private constructor(handle: Handle) {
+    this.#cell = { handle };
+    this.owner = currentOwner();
+    if (this.owner) this.owner.owned.push(this);
+    else this.watch();
+  }
+
+  /** Wraps a handle of the addon; the tensor owns it from then on. */
+  static fromHandle(handle: Handle): Tensor {
+    return new Tensor(handle);
+  }
+
+  /** The addon's handle. Throws DisposedError after `dispose()`. */
+  get handle(): Handle {
+    const { handle } = this.#cell;
+    if (handle < 0) {
+      throw new DisposedError(
+        "Expected a live tensor but received a disposed one; " +
+          "keep() it, return it from its scope(), or use it before it is disposed",
+      );
+    }
+    return handle;
+  }
+
+  get disposed(): boolean {
+    return this.#cell.handle < 0;
+  }
+
+  /** Frees the handle; may be called again. Memory goes when no view or graph holds it. */
+  dispose(): void {
+    if (this.#cell.handle < 0) return;
+    addon().releaseTensor(this.#cell.handle);
+    this.#cell.handle = -1;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** Takes the tensor out of its scope: it lives until `dispose()` or the garbage collector. */
+  keep(): this {
+    if (this.owner) {
+      this.owner = undefined;
+      this.watch();
+    }
+    return this;
+  }
+
+  /** Puts the tensor under the garbage collector's care. */
+  watch(): void {
+    net.register(this, this.#cell);
+  }
+
+  #know(): Facts {
+    if (this.#facts === undefined || this.#cell.handle < 0) {
+      const [code, device, , , ...shape] = addon().tensorInfo(this.handle);
+      this.#facts = { shape, dtype: dtypeFromCode(code), device };
+    }
+    return this.#facts;
+  }
+
+  /** Drops what is remembered of shape and dtype, after a change in place. */
+  forgetFacts(): void {
+    this.#facts = undefined;
+  }
+
+  get shape(): Shape {
+    return this.#know().shape;
+  }
+  get dtype(): DType {
+    return this.#know().dtype;
+  }
+  get device(): Device {
+    return this.#know().device;
+  }
+  get rank(): number {
+    return this.shape.length;
+  }
+  /** Number of elements. */
+  get count(): number {
+    return this.shape.reduce((product, side) => product * side, 1);
+  }
+  get requiresGrad(): boolean {
+    return addon().tensorInfo(this.handle)[2];
+  }
+  get isLeaf(): boolean {
+    return addon().tensorInfo(this.handle)[3];
+  }
+
+  /** The length of one dimension; negative counts from the end. */
+  size(dim: number): number {
+    const { shape } = this;
+    const size = shape[dim < 0 ? dim + shape.length : dim];
+    if (size === undefined) {
+      throw new RangeError(`Expected dim for [${shape.join(", ")}] but received ${dim}`);
+    }
+    return size;
+  }
+
+  toString(): string {
+    return this.disposed ? "disposed tensor" : `[${this.shape.join(", ")}] ${this.dtype}`;
+  }
+
+  // --- to JavaScript -------------------------------------------------------------------------
+
+  /** The value of a tensor of one element. */
+  item(): number {
+    return Number(addon().tensorItem(this.handle));
+  }
+
+  /** The elements, row-major, in a new typed array of the tensor's own type. */
+  data(): TensorData {
+    const data = allocate(this.dtype, this.count);
+    addon().tensorToData(this.handle, data);
+    return data;
+  }
+
+  /** The elements as float32, whatever the tensor's type. */
+  toFloat32Array(): Float32Array {
+    const data = new Float32Array(this.count);
+    this.#converted("float32", (tensor) => addon().tensorToData(tensor.handle, data));
+    return data;
+  }
+
+  /** The elements as float64, whatever the tensor's type. */
+  toFloat64Array(): Float64Array {
+    const data = new Float64Array(this.count);
+    this.#converted("float64", (tensor) => addon().tensorToData(tensor.handle, data));
+    return data;
+  }
+
+  #converted(dtype: DType, use: (tensor: Tensor) => void): void {
+    if (this.dtype === dtype) return use(this);
+    const converted = this.to(dtype);
+    use(converted);
+    converted.dispose();
+  }
+
+  /** Copies the elements into `data`, which may lie on a SharedArrayBuffer. */
+  copyInto(data: TensorData): void {
+    addon().tensorToData(this.handle, data);
+  }
+
+  // --- gradients -------------------------------------------------------------------------------
+
+  setRequiresGrad(on: boolean): this {
+    addon().setRequiresGrad(this.handle, on);
+    return this;
+  }
+
+  /** The accumulated gradient as a new handle, or null before the first backward. */
+  get grad(): Tensor | null {
+    const handle = addon().gradient(this.handle);
+    return handle === null ? null : new Tensor(handle);
+  }
+  set grad(gradient: Tensor | null) {
+    addon().setGradient(this.handle, gradient === null ? null : gradient.handle);
+  }
+
+  /** Takes over the memory of `source`; gradients and the place in a module stay. */
+  setData(source: Tensor): this {
+    addon().setData(this.handle, source.handle);
+    this.#facts = undefined;
+    return this;
+  }
+
+  // --- arithmetic ------------------------------------------------------------------------------
+
+  add(other: Operand, alpha?: number): Tensor {
+    return call(other instanceof Tensor ? ops.add : ops.addScalar, this, other, alpha);
+  }
+  sub(other: Operand, alpha?: number): Tensor {
+    return call(other instanceof Tensor ? ops.sub : ops.subScalar, this, other, alpha);
+  }
+  mul(other: Operand): Tensor {
+    return call(other instanceof Tensor ? ops.mul : ops.mulScalar, this, other);
+  }
+  div(other: Operand): Tensor {
+    return call(other instanceof Tensor ? ops.div : ops.divScalar, this, other);
+  }
+  pow(exponent: number): Tensor {
+    return call(ops.pow, this, exponent);
+  }
+  maximum(other: Tensor): Tensor {
+    return call(ops.maximum, this, other);
+  }
+  neg(): Tensor {
+    return call(ops.neg, this);
+  }
+  exp(): Tensor {
+    return call(ops.exp, this);
+  }
+  log(): Tensor {
+    return call(ops.log, this);
+  }
+  log1p(): Tensor {
+    return call(ops.log1p, this);
+  }
+  sqrt(): Tensor {
+    return call(ops.sqrt, this);
+  }
+  rsqrt(): Tensor {
+    return call(ops.rsqrt, this);
+  }
+  abs(): Tensor {
+    return call(ops.abs, this);
+  }
+  sigmoid(): Tensor {
+    return call(ops.sigmoid, this);
+  }
+  tanh(): Tensor {
+    return call(ops.tanh, this);
+  }
+  relu(): Tensor {
+    return call(ops.relu, this);
+  }
+  silu(): Tensor {
+    return call(ops.silu, this);
+  }
+  /** The exact GELU, or its tanh approximation. */
+  gelu(approximate: "none" | "tanh" = "none"): Tensor {
+    return call(ops.gelu, this, approximate);
+  }
+  logSigmoid(): Tensor {
+    return call(ops.logSigmoid, this);
+  }
+  softplus(): Tensor {
+    return call(ops.softplus, this);
+  }
+  clamp(min: number | null, max: number | null = null): Tensor {
+    return call(ops.clamp, this, min, max);
+  }
+
+  matmul(other: Tensor): Tensor {
+    return call(ops.matmul, this, other);
+  }
+  mm(other: Tensor): Tensor {
+    return call(ops.mm, this, other);
+  }
+  bmm(other: Tensor): Tensor {
+    return call(ops.bmm, this, other);
+  }
+
+  // --- reductions ------------------------------------------------------------------------------
+
+  sum(dims?: number | readonly number[], keepDim = false): Tensor {
+    return dims === undefined
+      ? call(ops.sum, this)
+      : call(ops.sumDims, this, [dims].flat(), keepDim);
+  }
+  mean(dims?: number | readonly number[], keepDim = false): Tensor {
+    return dims === undefined
+      ? call(ops.mean, this)
+      : call(ops.meanDims, this, [dims].flat(), keepDim);
+  }
+  amax(dims: number | readonly number[] = [], keepDim = false): Tensor {
+    return call(ops.amax, this, [dims].flat(), keepDim);
+  }
+  amin(dims: number | readonly number[] = [], keepDim = false): Tensor {
+    return call(ops.amin, this, [dims].flat(), keepDim);
+  }
+  argmax(dim: number | null = null, keepDim = false): Tensor {
+    return call(ops.argmax, this, dim, keepDim);
+  }
+  /** The Euclidean norm over `dims` (all of them when absent). */
+  norm(dims: readonly number[] | null = null, keepDim = false): Tensor {
+    return call(ops.vectorNorm, this, 2, dims, keepDim);
+  }
+  logsumexp(dim: number, keepDim = false): Tensor {
+    return call(ops.logsumexp, this, [dim], keepDim);
+  }
+  softmax(dim: number): Tensor {
+    return call(ops.softmax, this, dim);
+  }
+  logSoftmax(dim: number): Tensor {
+    return call(ops.logSoftmax, this, dim);
+  }
+  all(): Tensor {
+    return call(ops.all, this);
+  }
+  any(): Tensor {
+    return call(ops.any, this);
+  }
+  /** The k largest along the last dimension: [values, indices]. */
+  topk(k: number, largest = true): [Tensor, Tensor] {
+    return callMany(ops.topk, this, k, -1, largest, true) as [Tensor, Tensor];
+  }
+
+  // --- comparison ------------------------------------------------------------------------------
+
+  eq(other: Operand): Tensor {
+    return call(other instanceof Tensor ? ops.eq : ops.eqScalar, this, other);
+  }
+  gt(other: Operand): Tensor {
+    return call(other instanceof Tensor ? ops.gt : ops.gtScalar, this, other);
+  }
+  lt(other: Operand): Tensor {
+    return call(other instanceof Tensor ? ops.lt : ops.ltScalar, this, other);
+  }
+  isFinite(): Tensor {
+    return call(ops.isFinite, this);
+  }
+  logicalNot(): Tensor {
+    return call(ops.logicalNot, this);
+  }
+  /** True when shapes and all elements are equal. */
+  equals(other: Tensor): boolean {
+    if (this.shape.join() !== other.shape.join()) return false;
+    const equal = this.eq(other).all();
+    return equal.item() !== 0;
+  }
+  maskedFill(mask: Tensor, value: number): Tensor {
+    return call(ops.maskedFill, this, mask, value);
+  }
+
+  // --- shape and selection -----------------------------------------------------------------------
+
+  reshape(...shape: number[]): Tensor {
+    return call(ops.reshape, this, shape);
+  }
+  view(...shape: number[]): Tensor {
+    return call(ops.view, this, shape);
+  }
+  flatten(start = 0, end = -1): Tensor {
+    return call(ops.flatten, this, start, end);
+  }
+  transpose(a: number, b: number): Tensor {
+    return call(ops.transpose, this, a, b);
+  }
+  /** The transpose of a matrix. */
+  t(): Tensor {
+    return call(ops.t, this);
+  }
+  permute(...dims: number[]): Tensor {
+    return call(ops.permute, this, dims);
+  }
+  unsqueeze(dim: number): Tensor {
+    return call(ops.unsqueeze, this, dim);
+  }
+  squeeze(dim: number): Tensor {
+    return call(ops.squeeze, this, dim);
+  }
+  expand(...shape: number[]): Tensor {
+    return call(ops.expand, this, shape);
+  }
+  contiguous(): Tensor {
+    return call(ops.contiguous, this);
+  }
+  select(dim: number, index: number): Tensor {
+    return call(ops.select, this, dim, index);
+  }
+  narrow(dim: number, start: number, length: number): Tensor {
+    return call(ops.narrow, this, dim, start, length);
+  }
+  slice(dim: number, start: number | null, end: number | null = null, step = 1): Tensor {
+    return call(ops.slice, this, dim, start, end, step);
+  }
+  chunk(parts: number, dim = 0): Tensor[] {
+    return callMany(ops.chunk, this, parts, dim);
+  }
+  split(size: number, dim = 0): Tensor[] {
+    return callMany(ops.split, this, size, dim);
+  }
+  unbind(dim = 0): Tensor[] {
+    return callMany(ops.unbind, this, dim);
+  }
+  indexSelect(dim: number, index: Tensor): Tensor {
+    return call(ops.indexSelect, this, dim, index);
+  }
+  /** Advanced indexing: one index tensor per leading dimension, null for all of it. */
+  index(...indices: (Tensor | null)[]): Tensor {
+    return call(ops.index, this, indices);
+  }
+  gather(dim: number, index: Tensor): Tensor {
+    return call(ops.gather, this, dim, index);
+  }
+  diagonal(): Tensor {
+    return call(ops.diagonal, this);
+  }
+  triu(diagonal = 0): Tensor {
+    return call(ops.triu, this, diagonal);
+  }
+
+  // --- copies and conversion ---------------------------------------------------------------------
+
+  clone(): Tensor {
+    return call(ops.clone, this);
+  }
+  /** The same memory, outside the graph. */
+  detach(): Tensor {
+    return call(ops.detach, this);
+  }
+  /** A tensor of another type or on another device; itself, under a new handle, when it fits. */
+  to(target: DType | Device): Tensor {
+    if (isDType(target)) return call(ops.toDType, this, dtypeCode(target));
+    return call(ops.toOther, this, null, null, target);
+  }
+
+  // --- in place ------------------------------------------------------------------------------------
+
+  add_(other: Operand, alpha?: number): this {
+    callInPlace(other instanceof Tensor ? ops.add_ : ops.addScalar_, this, other, alpha);
+    return this;
+  }
+  mul_(other: Operand): this {
+    callInPlace(other instanceof Tensor ? ops.mul_ : ops.mulScalar_, this, other);
+    return this;
+  }
+  copy_(source: Tensor): this {
+    callInPlace(ops.copy_, this, source);
+    return this;
+  }
+  lerp_(end: Tensor, weight: number): this {
+    callInPlace(ops.lerp_, this, end, weight);
+    return this;
+  }
+  zero_(): this {
+    callInPlace(ops.zero_, this);
+    return this;
+  }
+  fill_(value: number): this {
+    callInPlace(ops.fill_, this, value);
+    return this;
+  }
+  clamp_(min: number | null, max: number | null = null): this {
+    callInPlace(ops.clamp_, this, min, max);
+    return this;
+  }
+  /** Fills with normal random numbers of the device's default generator. */
+  normal_(mean = 0, std = 1): this {
+    callInPlace(ops.normal_, this, mean, std);
+    return this;
+  }
+  uniform_(from = 0, to = 1): this {
+    callInPlace(ops.uniform_, this, from, to);
+    return this;
+  }
+  bernoulli_(probability: number): this {
+    callInPlace(ops.bernoulli_, this, probability);
+    return this;
+  }
+}
+
+function isDType(target: string): target is DType {
+  return /^(float|bfloat|int|uint|bool)/.test(target);
+}
