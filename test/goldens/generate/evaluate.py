@@ -1,6 +1,6 @@
 """Zero-shot and retrieval goldens from open_clip's own code on random embeddings.
 
-Run:  python test/goldens/generate/evaluate.py
+Run:  python -P test/goldens/generate/evaluate.py
 Needs open_clip_torch 3.x with its training package, torch, numpy.
 
 The embeddings are stored as float32 bytes in base64, so both sides count on equal numbers.
@@ -90,7 +90,7 @@ def main():
         "source": "open_clip_train.train.get_clip_metrics, "
         "open_clip.build_zero_shot_classifier, torch.topk",
         "version": f"open_clip_torch {open_clip.__version__}, torch {torch.__version__}",
-        "command": "python test/goldens/generate/evaluate.py",
+        "command": "python -P test/goldens/generate/evaluate.py",
         "seed": SEED,
         "dtype": "float32",
         "rtol": 1e-5,

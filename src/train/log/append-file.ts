@@ -1,0 +1,58 @@
+/** A file that only grows, by whole records. Knows nothing about what a record is. */
+import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, writeSync } from "node:fs";
+import { DisposedError } from "../../errors.ts";
+
+/** Appends records; a record is in the file whole or not at all, unless the process is killed. */
+export class AppendFile {
+  readonly path: string;
+  #descriptor: number | undefined;
+  #size: number;
+
+  /**
+   * Opens `path` for appending, making it if `flag` allows (see fs.open), and cuts it to its first
+   * `keep` bytes.
+   */
+  constructor(path: string, flag: "a" | "ax", keep: number = Infinity) {
+    this.path = path;
+    this.#descriptor = openSync(path, flag);
+    this.#size = fstatSync(this.#descriptor).size;
+    if (keep >= this.#size) return;
+    ftruncateSync(this.#descriptor, keep);
+    this.#size = keep;
+  }
+
+  /**
+   * throws  the file system's error, such as ENOSPC, with the file as it was before the call;
+   *         DisposedError after close
+   */
+  append(record: Uint8Array): void {
+    const descriptor = this.#open();
+    try {
+      // A write may take only part of the bytes, on a disk that is nearly full for one.
+      for (let done = 0; done < record.length;) done += writeSync(descriptor, record, done);
+    } catch (error) {
+      ftruncateSync(descriptor, this.#size);
+      throw error;
+    }
+    this.#size += record.length;
+  }
+
+  /** Waits until everything appended is on the disk itself. */
+  sync(): void {
+    fdatasyncSync(this.#open());
+  }
+
+  /** Closing twice is fine, appending afterwards is not. */
+  close(): void {
+    if (this.#descriptor === undefined) return;
+    closeSync(this.#descriptor);
+    this.#descriptor = undefined;
+  }
+
+  #open(): number {
+    if (this.#descriptor !== undefined) return this.#descriptor;
+    throw new DisposedError(
+      `Expected an open file for ${this.path} but it was closed; write before closing.`,
+    );
+  }
+}
