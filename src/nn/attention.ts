@@ -1,0 +1,119 @@
+/**
+ * Multi-head self-attention, softmax(q k^T / sqrt(hd)) v, with q, k and v from one stacked matrix.
+ * Fused where libtorch has the operator, composed elsewhere; a test holds the two equal.
+ */
+import {
+  arange,
+  fusedAttention,
+  hasFusedAttention,
+  linear,
+  noGrad,
+  ones,
+  type Device,
+  type Tensor,
+} from "../torch/index.ts";
+import { xavierUniform, zerosParameter } from "./initialize.ts";
+import { Linear } from "./layers.ts";
+import { Module, type Parameter } from "./module.ts";
+
+/** The stacked projection of q, k and v.  weight [3W, W] in that order, bias [3W]. */
+class AttentionInput extends Module {
+  readonly weight: Parameter;
+  readonly bias: Parameter;
+
+  constructor(width: number) {
+    super();
+    this.weight = xavierUniform([3 * width, width]);
+    this.bias = zerosParameter([3 * width]);
+  }
+}
+
+export interface AttentionOptions {
+  /** Position t attends to positions up to t only. */
+  causal?: boolean;
+  /** `auto` takes the fused operator where there is one. */
+  implementation?: "auto" | "fused" | "composed";
+}
+
+export class MultiHeadAttention extends Module {
+  readonly input: AttentionInput;
+  readonly output: Linear;
+  readonly heads: number;
+  readonly causal: boolean;
+  readonly fused: boolean;
+
+  constructor(width: number, heads: number, options: AttentionOptions = {}) {
+    super();
+    if (width % heads !== 0) {
+      throw new RangeError(
+        `Expected heads to divide width ${width} but received ${heads}; choose another number`,
+      );
+    }
+    const { causal = false, implementation = "auto" } = options;
+    this.input = new AttentionInput(width);
+    this.output = new Linear(width, width);
+    this.output.bias?.tensor.detach().zero_();
+    this.heads = heads;
+    this.causal = causal;
+    this.fused = implementation === "auto" ? hasFusedAttention() : implementation === "fused";
+  }
+
+  /** x [N, T, W] -> [N, T, W] */
+  forward(x: Tensor): Tensor {
+    const [n, t, width] = [x.size(0), x.size(1), x.size(2)];
+    const stacked = linear(x, this.input.weight.tensor, this.input.bias.tensor);
+    const [q, k, v] = stacked
+      .view(n, t, 3, this.heads, width / this.heads)
+      .permute(2, 0, 3, 1, 4)
+      .unbind(0);
+    const mixed = this.fused
+      ? fusedAttention(q as Tensor, k as Tensor, v as Tensor, this.causal)
+      : attend(q as Tensor, k as Tensor, v as Tensor, this.causal ? causalMask(t, x.device) : null);
+    return this.output.forward(mixed.transpose(1, 2).reshape(n, t, width));
+  }
+
+  /**
+   * The attention of one position per row, the only one that a pooled tower reads from its last block.
+   *
+   * x          [N, T, W], all positions
+   * query      [N, W], the rows of x at `positions`
+   * positions  int64 [N]; with causal attention each looks at positions up to its own
+   * returns    [N, W]
+   */
+  forwardAt(x: Tensor, query: Tensor, positions: Tensor | null): Tensor {
+    const [n, t, width] = [x.size(0), x.size(1), x.size(2)];
+    const headWidth = width / this.heads;
+    const { weight, bias } = this.input;
+    const [wq, wkv] = [
+      weight.tensor.narrow(0, 0, width),
+      weight.tensor.narrow(0, width, 2 * width),
+    ];
+    const [bq, bkv] = [bias.tensor.narrow(0, 0, width), bias.tensor.narrow(0, width, 2 * width)];
+    const q = linear(query, wq, bq).view(n, this.heads, 1, headWidth);
+    const stacked = linear(x, wkv, bkv);
+    const [k, v] = stacked.view(n, t, 2, this.heads, headWidth).permute(2, 0, 3, 1, 4).unbind(0);
+    const mask = this.causal && positions ? laterMask(positions, t) : null;
+    return this.output.forward(attend(q, k as Tensor, v as Tensor, mask).reshape(n, width));
+  }
+}
+
+/** The composed form.  q [N, h, Q, hd], k and v [N, h, T, hd], mask true where attention is barred. */
+function attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | null): Tensor {
+  const scaled = q.mul(1 / Math.sqrt(q.size(-1)));
+  const logits = scaled.matmul(k.transpose(-2, -1));
+  const barred = mask ? logits.maskedFill(mask, -Infinity) : logits;
+  return barred.softmax(-1).matmul(v);
+}
+
+/** bool [T, T], true above the diagonal. */
+function causalMask(t: number, device: Device): Tensor {
+  return noGrad(() => ones([t, t], { dtype: "bool", device }).triu(1));
+}
+
+/** bool [N, 1, 1, T], true after each row's own position. */
+function laterMask(positions: Tensor, t: number): Tensor {
+  return noGrad(() => {
+    const order = arange(t, { device: positions.device });
+    return order.unsqueeze(0).gt(positions.unsqueeze(1)).view(-1, 1, 1, t);
+  });
+}
