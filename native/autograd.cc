@@ -1,15 +1,12 @@
 // Gradients: backward, grad, the grad and autocast modes, and backward functions in JavaScript.
 #include "environment.h"
 
-#include <ATen/ThreadLocalState.h>
 #include <ATen/autocast_mode.h>
 #include <torch/csrc/api/include/torch/version.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/variable.h>
 
-#include <condition_variable>
-#include <deque>
 #include <functional>
 #include <stdexcept>
 
@@ -22,80 +19,6 @@ namespace limn {
 namespace {
 
 using torch::autograd::variable_list;
-
-// JavaScript may run on its own thread only, but the engine calls the nodes of a GPU from threads of
-// its own. While a backward pass runs elsewhere, the JavaScript thread serves this queue.
-class Desk {
- public:
-  // Called from an engine thread: runs `job` on the JavaScript thread and waits for it.
-  void ask(const std::function<void()>& job) {
-    std::unique_lock<std::mutex> lock(mutex_);
-    if (!open_) throw std::runtime_error("internal: no JavaScript thread serves this backward pass");
-    bool done = false;
-    std::exception_ptr failure;
-    jobs_.push_back([&] {
-      try {
-        job();
-      } catch (...) {
-        failure = std::current_exception();
-      }
-      std::lock_guard<std::mutex> inner(mutex_);
-      done = true;
-      changed_.notify_all();
-    });
-    changed_.notify_all();
-    changed_.wait(lock, [&] { return done; });
-    if (failure) std::rethrow_exception(failure);
-  }
-
-  // Called from the JavaScript thread: runs `work` on a thread of its own and serves jobs meanwhile.
-  void serve(const std::function<void()>& work) {
-    std::exception_ptr failure;
-    bool done = false;
-    {
-      std::lock_guard<std::mutex> lock(mutex_);
-      open_ = true;
-    }
-    const at::ThreadLocalState modes;
-    std::thread worker([&] {
-      at::ThreadLocalStateGuard guard(modes);
-      try {
-        work();
-      } catch (...) {
-        failure = std::current_exception();
-      }
-      std::lock_guard<std::mutex> lock(mutex_);
-      done = true;
-      changed_.notify_all();
-    });
-    std::unique_lock<std::mutex> lock(mutex_);
-    while (!done || !jobs_.empty()) {
-      changed_.wait(lock, [&] { return done || !jobs_.empty(); });
-      while (!jobs_.empty()) {
-        auto job = std::move(jobs_.front());
-        jobs_.pop_front();
-        lock.unlock();
-        job();
-        lock.lock();
-      }
-    }
-    open_ = false;
-    lock.unlock();
-    worker.join();
-    if (failure) std::rethrow_exception(failure);
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<std::function<void()>> jobs_;
-  bool open_ = false;
-};
-
-Desk& desk() {
-  static Desk instance;
-  return instance;
-}
 
 // A node of the autograd graph whose backward is a JavaScript function:
 // (gradients of the outputs: (handle | null)[]) -> gradients of the inputs: (handle | null)[].
@@ -115,7 +38,7 @@ struct JavaScriptNode : torch::autograd::Node {
     variable_list results;
     auto job = [&] { results = call(gradients); };
     if (std::this_thread::get_id() == state->thread) job();
-    else desk().ask(job);
+    else state->desk.ask(job);
     return results;
   }
 
@@ -163,6 +86,7 @@ Pointer makeNode(Environment* state, napi_ref function) {
 napi_value attachBackward(Environment& state, const Arguments& arguments) {
   const variable_list outputs = readTensorList(state, arguments[0]);
   const variable_list inputs = readTensorList(state, arguments[1]);
+  state.freeDeadReferences();
   napi_ref reference;
   check(state.env, napi_create_reference(state.env, arguments[2], 1, &reference), "backward function");
   NodePointer node = makeNode<NodePointer>(&state, reference);
@@ -181,8 +105,8 @@ napi_value attachBackward(Environment& state, const Arguments& arguments) {
   return writeTensorList(state, results);
 }
 
-void runEngine(bool elsewhere, const std::function<void()>& work) {
-  if (elsewhere) desk().serve(work);
+void runEngine(Environment& state, bool elsewhere, const std::function<void()>& work) {
+  if (elsewhere) state.desk.serve(work);
   else work();
 }
 
@@ -192,7 +116,7 @@ napi_value backward(Environment& state, const Arguments& arguments) {
   variable_list gradients;
   if (arguments.has(1)) gradients = readTensorList(state, arguments[1]);
   const bool retain = readBool(state.env, arguments[2]);
-  runEngine(readBool(state.env, arguments[3]), [&] {
+  runEngine(state, readBool(state.env, arguments[3]), [&] {
     torch::autograd::backward(outputs, gradients, retain);
   });
   state.freeDeadReferences();
@@ -207,7 +131,7 @@ napi_value grad(Environment& state, const Arguments& arguments) {
   if (arguments.has(2)) gradients = readTensorList(state, arguments[2]);
   const bool retain = readBool(state.env, arguments[3]);
   const bool create = readBool(state.env, arguments[4]);
-  runEngine(readBool(state.env, arguments[5]), [&] {
+  runEngine(state, readBool(state.env, arguments[5]), [&] {
     results = torch::autograd::grad(outputs, inputs, gradients, retain, create, true);
   });
   state.freeDeadReferences();

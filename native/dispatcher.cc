@@ -2,6 +2,7 @@
 // schema's own types, call it boxed, write the results. Autograd, autocast and devices follow.
 #include "environment.h"
 
+#include <cmath>
 #include <stdexcept>
 
 namespace limn {
@@ -27,6 +28,7 @@ Kind kindOf(const c10::TypePtr& type) {
     case c10::TypeKind::SymIntType:
     case c10::TypeKind::IntType: return Kind::kIntList;
     case c10::TypeKind::FloatType: return Kind::kFloatList;
+    case c10::TypeKind::NumberType: return Kind::kScalarList;
     case c10::TypeKind::BoolType: return Kind::kBoolList;
     case c10::TypeKind::OptionalType: return Kind::kOptionalTensorList;
     default: return Kind::kAbsent;
@@ -45,10 +47,11 @@ at::Scalar readScalar(napi_env env, napi_value value) {
   napi_typeof(env, value, &type);
   if (type == napi_boolean) return at::Scalar(readBool(env, value));
   if (type == napi_bigint) return at::Scalar(readInt64(env, value));
+  // Whole numbers go as integers, so that integer tensors keep their type; -0 and NaN stay floats.
   const double number = readDouble(env, value);
-  const bool whole = number == static_cast<double>(static_cast<int64_t>(number));
-  return whole && std::abs(number) < 9007199254740992.0 ? at::Scalar(static_cast<int64_t>(number))
-                                                        : at::Scalar(number);
+  const bool whole = std::abs(number) < 9007199254740992.0 && std::trunc(number) == number &&
+                     !(number == 0 && std::signbit(number));
+  return whole ? at::Scalar(static_cast<int64_t>(number)) : at::Scalar(number);
 }
 
 template <typename Element, typename Read>
@@ -83,6 +86,11 @@ c10::IValue readArgument(Environment& state, const Argument& argument, napi_valu
     case Kind::kFloat: return readDouble(env, value);
     case Kind::kFloatList:
       return readTypedList<double>(env, value, [&](napi_value v) { return readDouble(env, v); });
+    case Kind::kScalarList: {
+      const auto list =
+          readTypedList<at::Scalar>(env, value, [&](napi_value v) { return readScalar(env, v); });
+      return c10::IValue(list);
+    }
     case Kind::kBool: return readBool(env, value);
     case Kind::kBoolList:
       return readTypedList<bool>(env, value, [&](napi_value v) { return readBool(env, v); });

@@ -89,6 +89,7 @@ void check(napi_env env, napi_status status, const char* what) {
 
 Arguments::Arguments(napi_env environment, napi_callback_info info) : env(environment), count(24) {
   check(env, napi_get_cb_info(env, info, &count, values, nullptr, nullptr), "reading arguments");
+  if (count > 24) throw std::invalid_argument("more than 24 arguments");
 }
 
 napi_value Arguments::operator[](size_t i) const {

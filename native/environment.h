@@ -6,6 +6,8 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <node_api.h>
 
+#include "desk.h"
+
 #include <cstdint>
 #include <mutex>
 #include <string>
@@ -16,8 +18,8 @@ namespace limn {
 
 // How one argument of an operator's schema is read from JavaScript.
 enum class Kind : uint8_t {
-  kTensor, kTensorList, kOptionalTensorList, kScalar, kInt, kIntList, kFloat, kFloatList, kBool,
-  kBoolList, kString, kDevice, kAbsent
+  kTensor, kTensorList, kOptionalTensorList, kScalar, kScalarList, kInt, kIntList, kFloat, kFloatList,
+  kBool, kBoolList, kString, kDevice, kAbsent
 };
 
 struct Argument {
@@ -45,6 +47,7 @@ struct Environment {
   int64_t live = 0;
   int64_t externalBytes = 0;   // bytes held, as V8 has been told
   int64_t unreportedBytes = 0;  // bytes held or freed since
+  Desk desk;
   std::mutex deadReferencesLock;
   std::vector<napi_ref> deadReferences;  // of backward functions, freed on the JavaScript thread
 
