@@ -1,0 +1,121 @@
+import { existsSync } from "node:fs";
+import { fetchWithApt, installOpenBlas, mayUseApt } from "./apt.mjs";
+import { SetupError, hasNvidiaGpu } from "./context.mjs";
+import { fetchWheel } from "./wheel.mjs";
+import { note } from "./report.mjs";
+import {
+  searchFetched,
+  searchFolder,
+  searchPython,
+  searchSystem,
+  searchVariable,
+} from "./search.mjs";
+import { fetchOfficialZip, fetchZip } from "./zip.mjs";
+
+/**
+ * @typedef {import("./context.mjs").Context} Context
+ * @typedef {import("./describe.mjs").Libtorch} Libtorch
+ * @typedef {import("./search.mjs").Search} Search
+ */
+
+const WORDS = ["auto", "system", "python", "apt", "pip", "zip"];
+
+/**
+ * The libtorch to build against: what the user named, else what this machine has, else a fetched
+ * one.
+ * @param {Context} context
+ * @returns {Promise<Libtorch>}
+ */
+export async function findLibtorch(context) {
+  const wish = process.env.LIMN_LIBTORCH || "auto";
+  const found = await (WORDS.includes(wish) ? byWord(context, wish) : byPlace(context, wish));
+  return found.blas === "reference" ? repairBlas(found) : found;
+}
+
+/** @param {Context} context @param {string} wish */
+async function byWord(context, wish) {
+  if (wish === "system") return demand(wish, await searchSystem());
+  if (wish === "python") return demand(wish, await searchPython(context));
+  if (wish === "apt") return (await searchSystem()).found ?? fetchWithApt(context);
+  if (wish === "pip") return (await fetchedAs(context, "pip")) ?? fetchWheel(context);
+  if (wish === "zip") return (await fetchedAs(context, "zip")) ?? fetchOfficialZip(context);
+  return automatic(context);
+}
+
+/** @param {Context} context @param {string} kind */
+async function fetchedAs({ fetched }, kind) {
+  const folder = `${fetched}/libtorch-${kind}`;
+  return existsSync(folder) ? (await searchFolder(kind, folder)).found : undefined;
+}
+
+/** @param {Context} context @param {string} wish */
+async function byPlace(context, wish) {
+  if (/^https?:/.test(wish) || wish.endsWith(".zip")) return fetchZip(context, wish);
+  if (!/[/\\]/.test(wish) && !existsSync(wish)) {
+    throw new SetupError(
+      `Expected ${WORDS.join(", ")}, a folder, or the path or URL of a zip for LIMN_LIBTORCH ` +
+        `but received "${wish}".`,
+    );
+  }
+  return demand("folder", await searchFolder("folder", wish));
+}
+
+/** @param {string} wish @param {Search} search */
+function demand(wish, { found, reason }) {
+  if (found) return found;
+  throw new SetupError(
+    `Expected a libtorch for LIMN_LIBTORCH=${process.env.LIMN_LIBTORCH || wish} but ${reason}; ` +
+      "name another one, or unset LIMN_LIBTORCH and setup finds or fetches one.",
+  );
+}
+
+/** @param {Context} context */
+async function automatic(context) {
+  const named = await searchVariable();
+  if (named.found) return named.found;
+  if (process.env.LIBTORCH) {
+    throw new SetupError(
+      `Expected $LIBTORCH to be a folder with lib/ and include/ but ${named.reason}; ` +
+        "correct or unset it.",
+    );
+  }
+  const reasons = [named.reason];
+  for (const search of [searchPython, searchSystem, searchFetched]) {
+    const { found, reason } = await search(context);
+    if (found) return found;
+    reasons.push(reason);
+  }
+  // Debian's libtorch knows no GPU
+  const fetchers = mayUseApt() && !hasNvidiaGpu() ? [fetchWithApt] : [];
+  for (const fetcher of [...fetchers, fetchWheel, fetchOfficialZip]) {
+    try {
+      return await fetcher(context);
+    } catch (error) {
+      if (!(error instanceof SetupError)) throw error;
+      reasons.push(error.message);
+    }
+  }
+  throw new SetupError(
+    "Expected a libtorch but found none and could fetch none:\n" +
+      reasons.map((reason) => `  - ${reason}`).join("\n") +
+      "\n  Any of these helps: a network; apt-get install libtorch-dev libopenblas0-pthread; " +
+      "pip install torch; or LIBTORCH=<folder with lib/ and include/>.",
+  );
+}
+
+/**
+ * The reference BLAS makes matrix products some 40 times slower.
+ * @param {Libtorch} libtorch
+ */
+async function repairBlas(libtorch) {
+  if (mayUseApt() && (await installOpenBlas())) {
+    const again = (await searchSystem()).found ?? libtorch;
+    if (again.blas !== "reference") return again;
+  }
+  note(
+    `${libtorch.path}'s libtorch runs on the reference BLAS, about 40 times slower than OpenBLAS; ` +
+      "run: sudo apt-get install libopenblas0-pthread " +
+      "(or: sudo update-alternatives --config libblas.so.3-$(uname -m)-linux-gnu).",
+  );
+  return libtorch;
+}
