@@ -1,0 +1,183 @@
+import { readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { DataError, RecipeError } from "../../errors.ts";
+import { clean } from "./clean.ts";
+import { createLibraryTokenizer, type LibraryTokenizer } from "./hugging-face/library.ts";
+import { compileNormalizer } from "./hugging-face/normalize.ts";
+import { compilePreTokenizer } from "./hugging-face/pre-tokenize.ts";
+import type { StepConfig } from "./hugging-face/step-config.ts";
+import { rowEncoders, type Tokenizer, type TokenizerJsonDescription } from "./tokenizer.ts";
+
+/** What is read of a tokenizer.json; the library reads the rest. */
+interface TokenizerFile {
+  added_tokens?: AddedToken[];
+  normalizer?: StepConfig | null;
+  pre_tokenizer?: StepConfig | null;
+  padding?: { pad_id?: number } | null;
+  truncation?: { max_length?: number } | null;
+  [key: string]: unknown;
+}
+
+interface AddedToken {
+  content: string;
+  normalized?: boolean;
+}
+
+/** What is read of a tokenizer_config.json. */
+interface TokenizerConfig {
+  pad_token?: string | { content: string } | null;
+  eos_token?: string | { content: string } | null;
+  model_max_length?: number;
+  limn?: Partial<TokenizerJsonDescription>;
+}
+
+/** Transformers writes 1e30 where there is no limit. */
+const longestContext = 1_000_000;
+
+/**
+ * A tokenizer from a tokenizer.json: rows are cut to `contextLength` with the id that ends them
+ * kept in the last place, and padded with `padId`.
+ */
+export async function createHuggingFaceTokenizer(
+  description: TokenizerJsonDescription,
+): Promise<Tokenizer> {
+  const { file } = description;
+  const json = await readJson<TokenizerFile>(file, "a tokenizer.json");
+  const config = await readConfig(join(dirname(file), "tokenizer_config.json"));
+  const library = createLibrary(json, file);
+  const resolved = resolve(description, { json, config, library });
+  const { contextLength, padId, endId, clean: cleaning, pooling } = resolved;
+  const write = (text: string, row: Int32Array): number => {
+    const { ids } = library.encode(clean(text, cleaning));
+    const length = Math.min(ids.length, contextLength);
+    for (let i = 0; i < length; i++) row[i] = ids[i] ?? 0;
+    if (ids.length > contextLength && endId !== undefined) row[contextLength - 1] = endId;
+    return length;
+  };
+  return {
+    vocabSize: Math.max(...library.get_vocab().values()) + 1,
+    contextLength,
+    padId,
+    endId,
+    pooling,
+    ...rowEncoders(contextLength, padId, write),
+    description: resolved,
+  };
+}
+
+/** The library's tokenizer with its normalizer and pre-tokenizer replaced by exact ones. */
+function createLibrary(json: TokenizerFile, file: string): LibraryTokenizer {
+  try {
+    const normalize = json.normalizer ? compileNormalizer(json.normalizer) : null;
+    const preTokenize = json.pre_tokenizer ? compilePreTokenizer(json.pre_tokenizer) : null;
+    const added = json.added_tokens ?? [];
+    // Added tokens that are looked for in normalized text are known by their normalized name.
+    const renamed = added
+      .filter(({ normalized }) => normalize !== null && normalized === true)
+      .map((token) => ({ ...token, content: normalize?.(token.content) ?? "" }))
+      .filter(({ content }) => content !== "");
+    const library = createLibraryTokenizer({
+      decoder: null,
+      post_processor: null,
+      ...json,
+      added_tokens: [...renamed, ...added],
+      normalizer: normalize && { type: "Sequence", normalizers: [] },
+      pre_tokenizer: null,
+    });
+    library.normalizer = normalize;
+    library.pre_tokenizer =
+      preTokenize && ((text, { section_index: section }) => preTokenize(text, section === 0));
+    return library;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new DataError(
+      `Expected a tokenizer.json for ${file} but it cannot be used (${reason}); save it again ` +
+        `with a recent version of Hugging Face's tokenizers.`,
+      { source: file },
+      { cause },
+    );
+  }
+}
+
+interface Sources {
+  json: TokenizerFile;
+  config: TokenizerConfig;
+  library: LibraryTokenizer;
+}
+
+/** Every option of the description: as given, else as limn saved it, else as the files say. */
+function resolve(
+  given: TokenizerJsonDescription,
+  { json, config, library }: Sources,
+): TokenizerJsonDescription &
+  Required<Pick<TokenizerJsonDescription, "contextLength" | "padId" | "clean" | "pooling">> {
+  const saved = { ...config.limn, ...given };
+  const idOf = (token: TokenizerConfig["pad_token"]): number | undefined => {
+    const name = typeof token === "string" ? token : token?.content;
+    return name === undefined ? undefined : library.token_to_id(name);
+  };
+  const endId = saved.endId ?? appendedId(library);
+  const padId = saved.padId ?? json.padding?.pad_id ?? idOf(config.pad_token) ?? endId;
+  const contextLength =
+    saved.contextLength ?? json.truncation?.max_length ?? config.model_max_length;
+  if (contextLength === undefined || contextLength > longestContext) {
+    throw new RecipeError(
+      "tokenizer.contextLength",
+      `Expected tokenizer.contextLength for ${given.file}, whose files give none; set it to the ` +
+        `number of ids that the text tower takes.`,
+    );
+  }
+  if (padId === undefined) {
+    throw new RecipeError(
+      "tokenizer.padId",
+      `Expected tokenizer.padId for ${given.file}, whose files give none; set it to the id that ` +
+        `fills rows, often 0.`,
+    );
+  }
+  return {
+    kind: "tokenizer.json",
+    file: given.file,
+    contextLength,
+    clean: saved.clean ?? "none",
+    padId,
+    ...(endId !== undefined && { endId }),
+    pooling: saved.pooling ?? (endId === undefined ? "last" : "endOfText"),
+  };
+}
+
+/** The id that the post-processor puts behind every text, if it does. */
+function appendedId(library: LibraryTokenizer): number | undefined {
+  const bare = library.encode("a", { add_special_tokens: false }).ids;
+  const whole = library.encode("a").ids;
+  const last = whole.at(-1);
+  return whole.length > bare.length && last !== bare.at(-1) ? last : undefined;
+}
+
+async function readJson<T>(file: string, what: string): Promise<T> {
+  try {
+    const value: unknown = JSON.parse(await readFile(file, "utf8"));
+    if (typeof value !== "object" || value === null) throw new TypeError("not an object");
+    return value as T;
+  } catch (cause) {
+    throw new DataError(
+      `Expected ${what} for ${file} but could not read one; give the path of the file that ` +
+        `Hugging Face's tokenizers saved.`,
+      { source: file },
+      { cause },
+    );
+  }
+}
+
+/** The configuration beside the file, or nothing if there is none. */
+async function readConfig(file: string): Promise<TokenizerConfig> {
+  const text = await readFile(file, "utf8").catch(() => "{}");
+  try {
+    return JSON.parse(text) as TokenizerConfig;
+  } catch (cause) {
+    throw new DataError(
+      `Expected JSON in ${file} but it does not parse; save the tokenizer again.`,
+      { source: file },
+      { cause },
+    );
+  }
+}

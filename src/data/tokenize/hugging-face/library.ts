@@ -1,0 +1,34 @@
+/**
+ * The kept library `@huggingface/tokenizers`: models, added tokens and post-processors of a
+ * tokenizer.json. Its declarations do not resolve for Node's module rules, hence these.
+ */
+import * as module from "@huggingface/tokenizers";
+import type { StepConfig } from "./step-config.ts";
+
+/** The part of the library's tokenizer that is used here. */
+export interface LibraryTokenizer {
+  normalizer: ((text: string) => string) | null;
+  pre_tokenizer: ((text: string, options: { section_index: number }) => string[]) | null;
+  encode(text: string, options?: { add_special_tokens: boolean }): { ids: number[] };
+  token_to_id(token: string): number | undefined;
+  get_vocab(): Map<string, number>;
+}
+
+interface Library {
+  Tokenizer: new (json: object, config: object) => LibraryTokenizer;
+  SplitPreTokenizer: new (config: StepConfig) => { pattern: RegExp | null };
+}
+
+const library = module as unknown as Library;
+
+/** A tokenizer of the library; it throws a plain Error where it does not know a step. */
+export function createLibraryTokenizer(json: object): LibraryTokenizer {
+  return new library.Tokenizer(json, {});
+}
+
+/** The expression of a step's `pattern`, in JavaScript's dialect and global. */
+export function compilePattern(config: StepConfig): RegExp {
+  const { pattern } = new library.SplitPreTokenizer(config);
+  if (pattern === null) throw new SyntaxError(`no pattern in a step of type ${config.type}`);
+  return new RegExp(pattern.source, "gu");
+}

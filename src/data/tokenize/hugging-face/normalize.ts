@@ -1,0 +1,88 @@
+import { compileCharsMap } from "./chars-map.ts";
+import { compilePattern } from "./library.ts";
+import { stepsOf, unsupported, type StepConfig } from "./step-config.ts";
+
+/** A step that changes the text as a whole. */
+export type Normalize = (text: string) => string;
+
+/**
+ * The normalizer of a tokenizer.json as a function. The kept library's own steps differ from the
+ * original's in places (final sigma, white space, CJK beyond the Basic Multilingual Plane,
+ * SentencePiece's character maps), hence these.
+ */
+export function compileNormalizer(config: StepConfig): Normalize {
+  switch (config.type) {
+    case "Sequence": {
+      const steps = stepsOf(config, "normalizers").map(compileNormalizer);
+      return (text) => steps.reduce((done, step) => step(done), text);
+    }
+    case "NFC":
+    case "NFD":
+    case "NFKC":
+    case "NFKD": {
+      const form = config.type;
+      return (text) => text.normalize(form);
+    }
+    case "Lowercase":
+      return lowerEach;
+    case "StripAccents":
+      return (text) => text.replace(/\p{M}/gu, "");
+    case "Strip":
+      return strip(config);
+    case "Prepend": {
+      const prefix = String(config["prepend"] ?? "");
+      return (text) => (text === "" ? text : prefix + text);
+    }
+    case "Replace":
+      return replace(config);
+    case "Precompiled":
+      return compileCharsMap(String(config["precompiled_charsmap"] ?? ""));
+    case "BertNormalizer":
+      return bert(config);
+    default:
+      return unsupported("normalizer", config.type);
+  }
+}
+
+/** Lower case character by character: a final sigma is not looked for. */
+function lowerEach(text: string): string {
+  return text.replaceAll("Σ", "σ").toLowerCase();
+}
+
+function strip({ strip_left: left, strip_right: right }: StepConfig): Normalize {
+  return (text) => {
+    const start = left === true ? text.replace(/^\p{White_Space}+/u, "") : text;
+    return right === true ? trimEnd(start) : start;
+  };
+}
+
+// A search for spaces before the end would be quadratic in runs of them.
+function trimEnd(text: string): string {
+  let stop = text.length;
+  while (stop > 0 && /\p{White_Space}/u.test(text.charAt(stop - 1))) stop--;
+  return text.slice(0, stop);
+}
+
+function replace(config: StepConfig): Normalize {
+  const pattern = compilePattern(config);
+  const content = String(config["content"] ?? "");
+  return (text) => text.replace(pattern, () => content);
+}
+
+const ideograph =
+  /[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u{20000}-\u{2a6df}\u{2a700}-\u{2b73f}\u{2b740}-\u{2b81f}\u{2b920}-\u{2ceaf}\u{2f800}-\u{2fa1f}]/gu;
+
+function bert(config: StepConfig): Normalize {
+  const lowercase = config["lowercase"] !== false;
+  const accents = config["strip_accents"] ?? lowercase;
+  return (text) => {
+    if (config["clean_text"] !== false) {
+      text = text
+        .replace(/(?![\t\n\r])[\0\ufffd\p{Cc}\p{Cf}\p{Co}\p{Cs}]/gu, "")
+        .replace(/\p{White_Space}/gu, " ");
+    }
+    if (config["handle_chinese_chars"] !== false) text = text.replace(ideograph, " $& ");
+    if (accents === true) text = text.normalize("NFD").replace(/\p{Mn}/gu, "");
+    return lowercase ? lowerEach(text) : text;
+  };
+}
