@@ -1,0 +1,132 @@
+/** Turns shard patterns into paths: brace ranges, lists and globs. */
+import { readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { DataError } from "../../errors.ts";
+
+/** More names than this from one pattern are a slip of the pen. */
+const MOST_NAMES = 1_000_000;
+
+/**
+ * Expands braces as shells do: `a{1,2}b`, `{000..012}` (padded as written), `{0..12..3}`, nested.
+ *
+ * throws   DataError if a pattern stands for more than a million names
+ */
+export function expandBraces(pattern: string): string[] {
+  const found = findBraces(pattern);
+  if (found === undefined) return [pattern];
+  const { start, end, alternatives } = found;
+  const head = pattern.slice(0, start);
+  const tails = expandBraces(pattern.slice(end + 1));
+  const middles = alternatives.flatMap(expandBraces);
+  if (middles.length * tails.length > MOST_NAMES) {
+    throw new DataError(
+      `Expected at most ${MOST_NAMES} names for a pattern but received ${pattern}; check its range`,
+      { source: pattern },
+    );
+  }
+  return middles.flatMap((middle) => tails.map((tail) => head + middle + tail));
+}
+
+interface Braces {
+  start: number;
+  end: number;
+  alternatives: string[];
+}
+
+/** The first pair of braces that holds a range or a comma; others stand for themselves. */
+function findBraces(pattern: string): Braces | undefined {
+  for (let start = pattern.indexOf("{"); start >= 0; start = pattern.indexOf("{", start + 1)) {
+    const commas: number[] = [start];
+    let depth = 0;
+    for (let i = start; i < pattern.length; i++) {
+      if (pattern[i] === "{") depth += 1;
+      else if (pattern[i] === "," && depth === 1) commas.push(i);
+      else if (pattern[i] === "}" && --depth === 0) {
+        const range = expandRange(pattern.slice(start + 1, i));
+        if (range !== undefined) return { start, end: i, alternatives: range };
+        if (commas.length === 1) break;
+        const ends = [...commas.slice(1), i];
+        const alternatives = ends.map((end, k) => pattern.slice(commas[k]! + 1, end));
+        return { start, end: i, alternatives };
+      }
+    }
+  }
+  return undefined;
+}
+
+function expandRange(text: string): string[] | undefined {
+  const match = /^(-?\d+)\.\.(-?\d+)(?:\.\.(-?\d+))?$/.exec(text);
+  if (match === null) return undefined;
+  const [first, last] = [match[1]!, match[2]!];
+  const [from, to] = [Number(first), Number(last)];
+  const step = Math.max(1, Math.abs(Number(match[3] ?? 1)));
+  const count = Math.floor(Math.abs(to - from) / step) + 1;
+  if (count > MOST_NAMES) {
+    throw new DataError(
+      `Expected at most ${MOST_NAMES} names for a range but received {${text}}; check its ends`,
+      { source: `{${text}}` },
+    );
+  }
+  const padded = /^-?0\d/.test(first) || /^-?0\d/.test(last);
+  const width = padded ? Math.max(first.length, last.length) : 0;
+  return Array.from({ length: count }, (_, i) => {
+    const value = from + Math.sign(to - from) * step * i;
+    const sign = value < 0 ? "-" : "";
+    return sign + String(Math.abs(value)).padStart(width - sign.length, "0");
+  });
+}
+
+/**
+ * The files that a pattern or a list of patterns names, in order: braces are expanded first, then
+ * `*`, `?` and `[...]` are looked up, sorted by name. A name without these stays even if no such
+ * file exists, so that a missing shard can be reported by its name.
+ */
+export function expandPaths(patterns: string | readonly string[]): string[] {
+  const list = typeof patterns === "string" ? [patterns] : patterns;
+  return list.flatMap(expandBraces).flatMap((path) => (/[*?[]/.test(path) ? glob(path) : [path]));
+}
+
+function glob(pattern: string): string[] {
+  const match = /[*?[]/.exec(pattern)!;
+  const slash = pattern.lastIndexOf("/", match.index);
+  const end = pattern.indexOf("/", match.index);
+  const directory = slash < 0 ? "." : slash === 0 ? "/" : pattern.slice(0, slash);
+  const name = pattern.slice(slash + 1, end < 0 ? undefined : end);
+  const rest = end < 0 ? "" : pattern.slice(end);
+  const matches = listNames(directory, pattern).filter((entry) => nameMatches(entry, name));
+  const paths = matches.map((entry) => (slash < 0 ? entry : join(directory, entry)) + rest);
+  if (rest === "") return paths;
+  return paths.flatMap((path) => (/[*?[]/.test(rest) ? glob(path) : [path]));
+}
+
+function listNames(directory: string, pattern: string): string[] {
+  try {
+    return readdirSync(directory).sort(byCodeUnit);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === "ENOTDIR") return [];
+    throw new DataError(
+      `Expected a readable folder for ${pattern} but received ${code} for ${directory}; ` +
+        `check the path and its permissions`,
+      { source: dirname(pattern) },
+      { cause: error },
+    );
+  }
+}
+
+/** One path segment against a pattern; names that start with a dot must be named with it. */
+function nameMatches(name: string, pattern: string): boolean {
+  if (name.startsWith(".") && !pattern.startsWith(".")) return false;
+  const source = pattern.replace(/\[!?[^\]]*\]|[\s\S]/g, (part) => {
+    if (part === "*") return "[^/]*";
+    if (part === "?") return "[^/]";
+    if (part.length > 1) return part.replace("[!", "[^").replace(/\\/g, "\\\\");
+    return part.replace(/[.+^${}()|\\[\]]/g, "\\$&");
+  });
+  return new RegExp(`^${source}$`, "u").test(name);
+}
+
+/** The same order on every machine, whatever its language. */
+export function byCodeUnit(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

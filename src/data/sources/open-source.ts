@@ -1,0 +1,48 @@
+/** Opens any source from its description. */
+import { DataError } from "../../errors.ts";
+import { expandPaths } from "./expand-paths.ts";
+import { openFolder } from "./folder.ts";
+import { shardPart } from "./shard.ts";
+import { IMAGE_EXTENSIONS } from "./source.ts";
+import type { Source } from "./source.ts";
+import { checkSourceSpec } from "./source-spec.ts";
+import type { SourceSpec, WebDatasetSpec } from "./source-spec.ts";
+import { openTable } from "./table.ts";
+
+/**
+ * Opens a source: expands shard names, reads a table, lists a folder. Shards are not read yet.
+ *
+ * throws   DataError for an invalid description, an unreadable table or folder, or no shards
+ */
+export async function openSource(spec: SourceSpec): Promise<Source> {
+  const checked = checkSourceSpec(spec);
+  switch (checked.kind) {
+    case "webdataset":
+      return openShards(checked);
+    case "table":
+      return openTable(checked);
+    case "folder":
+      return openFolder(checked);
+  }
+}
+
+function openShards(spec: WebDatasetSpec): Source {
+  const name = typeof spec.shards === "string" ? spec.shards : spec.shards.join(", ");
+  const paths = expandPaths(spec.shards);
+  if (paths.length === 0) {
+    throw new DataError(
+      `Expected at least one shard for source.shards but received none for ${name}; ` +
+        `check the pattern`,
+      { source: name },
+    );
+  }
+  return {
+    name,
+    parts: paths.map((path) => shardPart(path, IMAGE_EXTENSIONS)),
+    listed: false,
+    reading: {
+      captionKeys: spec.captionKeys ?? ["captions", "caption"],
+      captionPerLine: spec.captionPerLine ?? false,
+    },
+  };
+}

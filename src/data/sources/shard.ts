@@ -1,0 +1,92 @@
+/** One WebDataset shard as a part of a source. */
+import { closeSync, openSync, readSync } from "node:fs";
+import { setImmediate } from "node:timers/promises";
+import { groupToRef, Grouper, isSampleFile } from "./group.ts";
+import type { Entry, Part } from "./source.ts";
+import { scanTar, streamTar } from "./tar-file.ts";
+import type { TarFileEntry } from "./tar-file.ts";
+import { TarError } from "./tar-read.ts";
+
+/** A scan lets other work of its thread run after this many milliseconds. */
+const SLICE_MS = 5;
+
+/** A shard; whether it is compressed is told by its first bytes, not by its name. */
+export function shardPart(path: string, imageExtensions: readonly string[]): Part {
+  return {
+    path,
+    compressed: isCompressed(path),
+    read: () => readShard(path, imageExtensions),
+  };
+}
+
+function isCompressed(path: string): boolean {
+  const byName = /\.(tgz|gz)$/i.test(path);
+  try {
+    const file = openSync(path, "r");
+    try {
+      const magic = Buffer.alloc(2);
+      return readSync(file, magic, 0, 2, 0) < 2 ? byName : magic.readUInt16BE() === 0x1f8b;
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    // Reading will report it, as a problem of this shard.
+    return byName;
+  }
+}
+
+async function* readShard(path: string, imageExtensions: readonly string[]): AsyncGenerator<Entry> {
+  const grouper = new Grouper();
+  try {
+    const entries = isCompressed(path)
+      ? streamTar(path, (name) => isSampleFile(name, imageExtensions))
+      : scanPlain(path);
+    for await (const entry of entries) {
+      const group = grouper.push(entry);
+      if (group !== undefined) yield groupToRef(group, path, imageExtensions);
+    }
+  } catch (error) {
+    const group = grouper.finish();
+    // A cut inside a file may have taken part of the sample that was being collected with it.
+    yield { problem: shardProblem(path, group?.key, error) };
+    return;
+  }
+  const last = grouper.finish();
+  if (last !== undefined) yield groupToRef(last, path, imageExtensions);
+}
+
+async function* scanPlain(path: string): AsyncGenerator<TarFileEntry> {
+  const file = openSync(path, "r");
+  try {
+    let sliceEnd = performance.now() + SLICE_MS;
+    for (const entry of scanTar(file)) {
+      yield entry;
+      if (performance.now() > sliceEnd) {
+        await setImmediate();
+        sliceEnd = performance.now() + SLICE_MS;
+      }
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+function shardProblem(
+  file: string,
+  key: string | undefined,
+  error: unknown,
+): { file: string; key?: string; reason: string } {
+  const at = key === undefined ? { file } : { file, key };
+  if (error instanceof TarError) {
+    return { ...at, reason: `${error.message} (at byte ${error.offset})` };
+  }
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === "ENOENT") return { ...at, reason: "the shard does not exist" };
+  if (code === "EACCES" || code === "EPERM") return { ...at, reason: "the shard is not readable" };
+  if (code === "EISDIR") return { ...at, reason: "this is a folder, not a shard" };
+  if (code === "Z_BUF_ERROR") return { ...at, reason: "the compressed shard is cut in the middle" };
+  if (code?.startsWith("Z_") === true) {
+    return { ...at, reason: `the compressed shard is damaged (${message})` };
+  }
+  return { ...at, reason: message };
+}

@@ -1,0 +1,77 @@
+/** What every kind of source looks like to the loader, the packer and the inspector. */
+
+/** Bytes of a sample that were not read yet: a stretch of a file, a file, or held in memory. */
+export interface Piece {
+  file: string;
+  offset: number;
+  /** Bytes, or undefined for the whole file. */
+  size?: number;
+  /** Present where the file cannot be read at an offset (compressed shards). */
+  bytes?: Uint8Array;
+}
+
+/** A sample by reference: small enough to keep thousands of them for shuffling. */
+export interface SampleRef {
+  key: string;
+  /** The shard, or the file itself where each image is a file. */
+  file: string;
+  image: Piece;
+  /** A caption file, and a JSON record, as they stand beside the image. */
+  text?: Piece;
+  json?: Piece;
+  classIndex?: Piece;
+  /** What is already known without reading (tables). */
+  captions?: string[];
+  label?: string;
+  meta?: Record<string, unknown>;
+}
+
+/** Something that stands where a sample should: reported, counted, never silently dropped. */
+export interface Problem {
+  file: string;
+  key?: string;
+  reason: string;
+}
+
+export type Entry = { ref: SampleRef; problem?: undefined } | { problem: Problem; ref?: undefined };
+
+/** A shard, or a whole table or folder. */
+export interface Part {
+  /** Its file or folder. */
+  path: string;
+  /** Samples arrive with their bytes, because reading at an offset is impossible. */
+  compressed: boolean;
+  /**
+   * The entries in the order in which they are stored; the same every time. Never throws for bad
+   * data: what cannot be read is an entry with `problem`.
+   */
+  read(): AsyncIterable<Entry>;
+}
+
+export interface Source {
+  /** For messages: the pattern, table or folder as given. */
+  name: string;
+  parts: Part[];
+  /** All samples are in memory already, so that shuffling needs no window. */
+  listed: boolean;
+  /** How captions are read from pieces. */
+  reading: ReadingOptions;
+}
+
+export interface ReadingOptions {
+  /** Keys of a JSON record that hold a caption or a list of captions; the first present is used. */
+  captionKeys: string[];
+  /** A caption file holds one caption per line instead of one caption. */
+  captionPerLine: boolean;
+}
+
+export const IMAGE_EXTENSIONS: readonly string[] = [
+  "jpg",
+  "jpeg",
+  "png",
+  "webp",
+  "gif",
+  "tif",
+  "tiff",
+  "avif",
+];
