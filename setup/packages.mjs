@@ -34,7 +34,12 @@ export async function installPackages(context) {
       "--no-audit",
       "--no-fund",
     ];
-    const { code, output } = await run(command, args, { cwd: context.root, log });
+    let { code, output } = await run(command, args, { cwd: context.root, log });
+    if (code !== 0 && /EUSAGE/.test(output)) {
+      // the lock file lags behind package.json: a person's own change, or another npm's opinion
+      const install = [...prefix, "install", "--no-save", ...args.slice(prefix.length + 1)];
+      ({ code, output } = await run(command, install, { cwd: context.root, log }));
+    }
     if (code !== 0) {
       throw new SetupError(
         `npm ci failed:\n${tail(output)}\n  The whole output is in ${log}; ` +
