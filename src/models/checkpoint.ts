@@ -1,0 +1,160 @@
+/**
+ * A model folder in Hugging Face's `CLIPModel` layout: `model.safetensors`, `config.json`,
+ * `preprocessor_config.json` and the tokenizer's files. Written as a whole; read with every weight
+ * accounted for.
+ */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { EvaluationTransform } from "../data/image/evaluation-transform.ts";
+import { CheckpointError } from "../errors.ts";
+import { cat, isFloating, scope, type Tensor } from "../torch/index.ts";
+import { existingFolder, writeFolderAtomically, writeJsonAtomically } from "./atomic-write.ts";
+import type { Clip } from "./clip.ts";
+import type { ClipConfig } from "./configs.ts";
+import { fromHuggingFaceConfig, toHuggingFaceConfig } from "./hugging-face-config.ts";
+import { huggingFaceRows, ignoredKeys, partShape, type WeightRow } from "./hugging-face-keys.ts";
+import {
+  fromHuggingFacePreprocessor,
+  toHuggingFacePreprocessor,
+} from "./hugging-face-preprocessor.ts";
+import { readJsonObject } from "./json-fields.ts";
+import { matchWeights, type FoundWeight } from "./match-weights.ts";
+import { readSafetensors, writeSafetensors, type SafetensorsFile } from "./safetensors.ts";
+
+export interface CheckpointContents {
+  config: ClipConfig;
+  /** Every parameter by limn's name (`namedParameters`); borrowed. Averaged weights may stand in. */
+  parameters: Iterable<readonly [string, Tensor]>;
+  evaluationTransform: EvaluationTransform;
+  /** Writes the tokenizer's files into the folder it is given. */
+  tokenizerFiles?: (folder: string) => void | Promise<void>;
+}
+
+/**
+ * Writes a model folder in place of what `folder` held, all of it or nothing.
+ *
+ * throws  CheckpointError naming the folder or file: weights that are not those of `config`, a full
+ *         disk, a folder that cannot be written; what was there before stays
+ */
+export async function saveCheckpoint(folder: string, contents: CheckpointContents): Promise<void> {
+  const { config, evaluationTransform, tokenizerFiles } = contents;
+  const json = toHuggingFaceConfig(config);
+  const preprocessor = toHuggingFacePreprocessor(evaluationTransform);
+  const parameters = new Map(contents.parameters);
+  const rows = huggingFaceRows(config);
+  matchWeights(
+    folder,
+    new Map(rows.map(({ ours, shape }) => [ours, shape])),
+    new Map([...parameters].map(([name, tensor]) => [name, describe(tensor)])),
+  );
+  await writeFolderAtomically(folder, async (partial) => {
+    scope(() => {
+      const entries = splitRows(rows, parameters);
+      writeSafetensors(join(partial, weightsFile), entries);
+    });
+    writeJsonAtomically(join(partial, "config.json"), json);
+    writeJsonAtomically(join(partial, "preprocessor_config.json"), preprocessor);
+    await tokenizerFiles?.(partial);
+  });
+}
+
+const weightsFile = "model.safetensors";
+
+function describe({ shape, dtype }: Tensor): FoundWeight {
+  return { shape, floating: isFloating(dtype), storedAs: dtype };
+}
+
+/** The file's weights as views of the parameters. */
+function splitRows(
+  rows: readonly WeightRow[],
+  parameters: ReadonlyMap<string, Tensor>,
+): [string, Tensor][] {
+  return rows.flatMap(({ ours, theirs }): [string, Tensor][] => {
+    const tensor = parameters.get(ours) as Tensor;
+    const parts = theirs.length === 1 ? [tensor] : tensor.detach().chunk(theirs.length);
+    return theirs.map((name, i) => [name, parts[i] as Tensor]);
+  });
+}
+
+/** The configuration of a model folder. Throws CheckpointError naming the file and the field. */
+export function readCheckpointConfig(folder: string): ClipConfig {
+  const file = join(existingFolder(folder), "config.json");
+  return fromHuggingFaceConfig(file, readJsonObject(file));
+}
+
+/** The preprocessing of a model folder. Throws CheckpointError naming the file and the field. */
+export function readCheckpointTransform(folder: string): EvaluationTransform {
+  const found = existingFolder(folder);
+  // transformers 5 writes a whole processor into one file.
+  const files = ["preprocessor_config.json", "processor_config.json"].map((name) =>
+    join(found, name),
+  );
+  const file = files.find((path) => existsSync(path));
+  if (file !== undefined) return fromHuggingFacePreprocessor(file, readJsonObject(file));
+  throw new CheckpointError(
+    files[0] as string,
+    `Expected preprocessor_config.json in ${folder} but there is none; copy it from where the ` +
+      "model came from, as pictures prepared in another way give wrong embeddings",
+  );
+}
+
+/** Opens the weights of a model folder; the caller closes the file. */
+export function openWeights(folder: string): SafetensorsFile {
+  const found = existingFolder(folder);
+  const file = join(found, weightsFile);
+  const other = ["model.safetensors.index.json", "pytorch_model.bin"].find((name) =>
+    existsSync(join(found, name)),
+  );
+  if (!existsSync(file) && other !== undefined) {
+    throw new CheckpointError(
+      file,
+      `Expected ${weightsFile} in ${folder} but received ${other}; save the model as one ` +
+        "safetensors file first",
+    );
+  }
+  return readSafetensors(file);
+}
+
+/**
+ * Throws one CheckpointError that lists every missing, unexpected and mis-shaped weight of an open
+ * file against rows of the key table. Reads no weight.
+ */
+export function checkWeights(weights: SafetensorsFile, rows: readonly WeightRow[]): void {
+  const needed = rows.flatMap((row) =>
+    row.theirs.map((name): [string, readonly number[]] => [name, partShape(row)]),
+  );
+  const names = weights.names.filter((name) => !ignoredKeys.includes(name));
+  const found = names.map((name): [string, FoundWeight] => {
+    const { dtype, shape, storedAs } = weights.info(name);
+    return [name, { shape, storedAs, floating: dtype !== undefined && isFloating(dtype) }];
+  });
+  matchWeights(weights.file, new Map(needed), new Map(found));
+}
+
+/**
+ * Copies a folder's weights into a model, whatever floating-point type they are stored in. Nothing
+ * changes unless all of them fit.
+ *
+ * throws  one CheckpointError with every missing, unexpected and mis-shaped weight
+ */
+export function loadParameters(
+  folder: string,
+  model: Pick<Clip, "config" | "namedParameters">,
+): void {
+  const parameters = new Map(model.namedParameters());
+  const rows = huggingFaceRows(model.config);
+  const weights = openWeights(folder);
+  try {
+    checkWeights(weights, rows);
+    for (const { ours, theirs } of rows) {
+      const parameter = parameters.get(ours);
+      if (parameter === undefined) throw new Error(`internal: the model has no parameter ${ours}`);
+      scope(() => {
+        const parts = theirs.map((name) => weights.tensor(name));
+        parameter.assign(parts.length === 1 ? (parts[0] as Tensor) : cat(parts));
+      });
+    }
+  } finally {
+    weights.close();
+  }
+}

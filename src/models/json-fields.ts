@@ -1,0 +1,93 @@
+/** Reads JSON files whose values must be checked; every error names the file and the field. */
+import { readFileSync } from "node:fs";
+import { CheckpointError } from "../errors.ts";
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** Throws CheckpointError where `file` is absent, unreadable or not a JSON object. */
+export function readJsonObject(file: string): JsonObject {
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(file, "utf8"));
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const what = code === "ENOENT" ? "there is no such file" : message;
+    throw new CheckpointError(
+      file,
+      `Expected a JSON object in ${file} but ${what}; give the folder of a saved model`,
+      { cause },
+    );
+  }
+  if (isJsonObject(value)) return value;
+  throw new CheckpointError(
+    file,
+    `Expected a JSON object in ${file} but received ${JSON.stringify(value).slice(0, 80)}`,
+  );
+}
+
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The fields of one JSON object, with the defaults of the program that wrote it. */
+export class JsonFields {
+  readonly #file: string;
+  readonly #path: string;
+  readonly #values: JsonObject;
+
+  /** `path` stands before the field's name in messages: `vision_config.`. */
+  constructor(file: string, path: string, values: JsonObject) {
+    this.#file = file;
+    this.#path = path;
+    this.#values = values;
+  }
+
+  /** The value as it is; undefined when absent or null. */
+  raw(key: string): unknown {
+    return Object.hasOwn(this.#values, key) ? (this.#values[key] ?? undefined) : undefined;
+  }
+
+  /** An integer of at least `least`. */
+  integer(key: string, fallback: number, least = 1): number {
+    const value = this.raw(key) ?? fallback;
+    if (Number.isSafeInteger(value) && Number(value) >= least) return Number(value);
+    return this.fail(key, `an integer of at least ${least}`);
+  }
+
+  /** A side in pixels: an integer, or [height, width] of equal numbers. */
+  side(key: string, fallback: number): number {
+    const value = this.raw(key) ?? fallback;
+    const [height, width = height] = Array.isArray(value) ? (value as unknown[]) : [value];
+    if (Number.isSafeInteger(height) && Number(height) >= 1 && width === height) {
+      return Number(height);
+    }
+    return this.fail(key, "one side in pixels, as images are square here");
+  }
+
+  number(key: string, fallback: number): number {
+    const value = this.raw(key) ?? fallback;
+    return typeof value === "number" ? value : this.fail(key, "a number");
+  }
+
+  boolean(key: string, fallback: boolean): boolean {
+    const value = this.raw(key) ?? fallback;
+    return typeof value === "boolean" ? value : this.fail(key, "true or false");
+  }
+
+  /** One number per colour channel. */
+  channels(key: string, fallback: readonly number[]): [number, number, number] {
+    const value = this.raw(key) ?? fallback;
+    const three =
+      Array.isArray(value) && value.length === 3 && value.every((item) => Number.isFinite(item));
+    return three ? (value as [number, number, number]) : this.fail(key, "three numbers");
+  }
+
+  fail(key: string, expected: string): never {
+    const received = JSON.stringify(this.#values[key]) ?? "nothing";
+    throw new CheckpointError(
+      this.#file,
+      `Expected ${expected} for ${this.#path}${key} in ${this.#file} but received ${received}; ` +
+        "correct the file",
+    );
+  }
+}
