@@ -113,15 +113,15 @@ function englishCaptions(
   { keywordsPerCaption }: CaptionOptions,
 ): string[] {
   const wording = englishOf(emoji);
+  const other = { ...wording, name: emoji.otherNames[0] ?? wording.name };
   const keywords = addingKeywords(wording);
-  const other = emoji.otherNames[0] ?? wording.name;
+  const later = addingKeywords(other).slice(keywordsPerCaption, 2 * keywordsPerCaption);
   const subgroup = categoryWords(emoji.subgroup, categories.subgroups);
   const group = categoryWords(emoji.group, categories.groups);
-  const later = keywords.slice(keywordsPerCaption, 2 * keywordsPerCaption);
   return [
     wording.name,
     nameWithKeywords(wording, keywords.slice(0, keywordsPerCaption)),
-    nameWithKeywords({ ...wording, name: other }, later.length > 0 ? later : keywords.slice(0, 2)),
+    nameWithKeywords(other, later.length > 0 ? later : addingKeywords(other).slice(0, 2)),
     `${wording.name}, ${subgroup}, ${group}`,
   ];
 }

@@ -21,8 +21,8 @@ export interface Picture {
   pixelHash: string;
 }
 
-/** Vector pictures of 72 units are drawn at 144 pixels, bitmaps of 64 pixels as they are. */
-const vectorDensity = 144;
+/** Vector pictures of 72 units are drawn at 96 pixels, bitmaps of 64 pixels as they are. */
+const vectorDensity = 96;
 
 /** Alpha above which a pixel belongs to the artwork, of 255. */
 const visible = 20;
@@ -48,15 +48,17 @@ export async function renderPicture(file: string, options: FrameOptions): Promis
       raw: { width: info.width, height: info.height, channels: 4 },
     })
       .extract(box)
+      .flatten({ background: "#ffffff" })
       .resize(width, height, { fit: "fill", kernel: "lanczos3" })
       .extend({
         left,
         top,
         right: imageSize - width - left,
         bottom: imageSize - height - top,
-        background: { r: 255, g: 255, b: 255, alpha: 0 },
+        background: "#ffffff",
       })
-      .flatten({ background: "#ffffff" })
+      // Padding brings alpha back, opaque.
+      .removeAlpha()
       .raw()
       .toBuffer();
     const png = await sharp(pixels, { raw: { width: imageSize, height: imageSize, channels: 3 } })

@@ -44,6 +44,9 @@ export interface EmojiTable {
   versions: Record<string, string>;
 }
 
+/** Pictures of something else: emoji-datasource-google shows Saudi Arabia's flag for Sark's. */
+const wrongPictures: ReadonlySet<string> = new Set(["google 1F1E8-1F1F6"]);
+
 export const packageNames: readonly string[] = [
   "emoji-datasource-google",
   "emoji-datasource-twitter",
@@ -130,6 +133,7 @@ export function pictureLocator(
     twitter: bitmapIndex(packages, "twitter"),
   };
   return (hexcode, style) => {
+    if (wrongPictures.has(`${style} ${hexcode}`)) return undefined;
     if (style === "google" || style === "twitter") {
       const image = bitmaps[style].get(hexcode);
       return image && join(root, `emoji-datasource-${style}`, "img", style, "64", image);
@@ -192,7 +196,8 @@ function otherNames(
   const names = [shortcodes].flat().map((code) => code.replaceAll("_", " "));
   if (unicodeName !== undefined && !isSequence) names.unshift(unicodeName.toLowerCase());
   const label = entry.label.toLowerCase();
-  return [...new Set(names)].filter((name) => name !== label && /[a-z]{3}/.test(name));
+  const isWords = (name: string): boolean => /[a-z]{3}/.test(name) && !/^flag [a-z]{2}$/.test(name);
+  return [...new Set(names)].filter((name) => name !== label && isWords(name));
 }
 
 function readCategories(packages: string): Categories {
