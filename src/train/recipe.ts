@@ -1,0 +1,173 @@
+/**
+ * Recipes: typed values, one file per run. The schema below is the one description of what a recipe
+ * may hold; types, defaults and messages follow from it.
+ */
+import { z } from "zod";
+
+const positiveInteger = z.int().min(1);
+const share = z.number().min(0).max(1);
+const probability = z.number().min(0).lt(1);
+
+const towerSchema = z.strictObject({
+  width: positiveInteger,
+  depth: positiveInteger,
+  heads: positiveInteger,
+  /** Width of the hidden layer; 4 x width when absent. */
+  mlpWidth: positiveInteger.optional(),
+});
+
+const activation = z.enum(["quickGelu", "gelu", "geluTanh"]);
+
+/** A CLIP of any size; vocabulary and end token come from the tokenizer. */
+const clipSchema = z.strictObject({
+  embedDim: positiveInteger,
+  image: towerSchema.extend({
+    imageSize: positiveInteger,
+    patchSize: positiveInteger,
+    /** Share of patches dropped in training (FLIP). */
+    patchDropout: probability.optional(),
+    stochasticDepth: probability.optional(),
+  }),
+  text: towerSchema,
+  activation: activation.default("gelu"),
+  normEpsilon: z.number().positive().default(1e-5),
+});
+
+/** JSON values that another layer validates with messages of its own. */
+const opaque = z.looseObject({ kind: z.string() });
+
+const dataSchema = z.strictObject({
+  /** Where the pairs are: shards, a table or a folder (docs/data.md). */
+  train: opaque,
+  /** `clip-bpe` or a `tokenizer.json`. */
+  tokenizer: opaque,
+  /** Resizing and normalising for evaluation; CLIP's own when absent. */
+  transform: z.looseObject({}).optional(),
+  /** Random changes in training; only the evaluation transform when absent. */
+  augmentation: z.looseObject({}).optional(),
+  /** Which caption of an image an epoch uses. */
+  captions: z.enum(["random", "first", "all"]).default("random"),
+  workers: positiveInteger.optional(),
+  prefetch: positiveInteger.default(2),
+  /** What a sample that cannot be read does to the run. */
+  onError: z.enum(["skip", "fail"]).default("skip"),
+});
+
+const objectiveSchema = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("softmax"),
+    /** Rows of the logits held at a time; the whole matrix when absent. */
+    chunkSize: positiveInteger.optional(),
+  }),
+]);
+
+const towerTrainingSchema = z.strictObject({
+  /** Multiplies the learning rate; 0 is refused: use locked. */
+  learningRateFactor: z.number().positive().default(1),
+  weightDecay: z.number().min(0).optional(),
+});
+
+const optimizerSchema = z.strictObject({
+  kind: z.literal("adamw").default("adamw"),
+  learningRate: z.number().positive(),
+  beta1: share.default(0.9),
+  beta2: share.default(0.98),
+  epsilon: z.number().positive().default(1e-6),
+  weightDecay: z.number().min(0).default(0.2),
+  imageTower: towerTrainingSchema.optional(),
+  textTower: towerTrainingSchema.optional(),
+});
+
+const scheduleSchema = z.strictObject({
+  kind: z.enum(["cosine", "linear", "constant", "rsqrt"]).default("cosine"),
+  warmupSteps: z.int().min(0).default(0),
+  /** Steps of a final descent to `endFactor`, for constant and rsqrt. */
+  cooldownSteps: z.int().min(0).default(0),
+  /** The last learning rate as a share of the first. */
+  endFactor: share.default(0),
+  /** rsqrt: steps over which the rate falls by 1 / sqrt(2). */
+  timescale: positiveInteger.default(10_000),
+});
+
+const checkpointSchema = z.strictObject({
+  everySteps: positiveInteger.optional(),
+  /** Newest checkpoints kept. */
+  keepLast: positiveInteger.default(2),
+  /** Metric whose best checkpoint is kept as well, such as `val/retrieval/imageToText/recall@1`. */
+  keepBest: z.string().optional(),
+});
+
+const trainSchema = z.strictObject({
+  /** Pairs per optimizer step: the negatives of each are all the others. */
+  batchSize: z.int().min(2),
+  /** Pairs per forward pass; the gradient stays that of the whole batch. */
+  microBatchSize: positiveInteger.optional(),
+  steps: positiveInteger,
+  seed: z.int().min(0).default(0),
+  device: z.string().default("auto"),
+  /** bfloat16 runs the products of the towers in bfloat16; weights stay float32. */
+  precision: z.enum(["float32", "bfloat16"]).default("float32"),
+  /** Recompute activations in the backward pass instead of holding them. */
+  activationCheckpointing: z.boolean().default(false),
+  /** Cut each batch to its longest caption; exact, since the text tower looks back only. */
+  trimCaptions: z.boolean().default(true),
+  optimizer: optimizerSchema,
+  schedule: scheduleSchema.prefault({}),
+  /** Largest global norm of the gradient. */
+  gradientClip: z.number().positive().optional(),
+  /** Decay of the moving average of the weights, which is then evaluated and exported. */
+  ema: probability.optional(),
+  checkpoint: checkpointSchema.prefault({}),
+  logEverySteps: positiveInteger.default(1),
+  /** Stop early, with a checkpoint, after this many minutes of training. */
+  timeLimitMinutes: z.number().positive().optional(),
+});
+
+const evaluationSchema = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("zeroShot"),
+    name: z.string(),
+    source: opaque,
+    /** The classes in order, each with one or several names; or a JSON file that lists them. */
+    classes: z.union([
+      z.string(),
+      z.array(z.union([z.string(), z.array(z.string()).min(1)])).min(2),
+    ]),
+    /** Where a sample keeps its class: its label, or a key of its JSON. */
+    answer: z.string().default("label"),
+    templates: z
+      .union([z.enum(["bare", "photo", "simple"]), z.array(z.string()).min(1)])
+      .default("photo"),
+  }),
+  z.strictObject({ kind: z.literal("retrieval"), name: z.string(), source: opaque }),
+]);
+
+const evaluateSchema = z.strictObject({
+  /** 0: only at the end. */
+  everySteps: z.int().min(0).default(0),
+  batchSize: positiveInteger.default(64),
+  suites: z.array(evaluationSchema).default([]),
+});
+
+export const recipeSchema = z.strictObject({
+  name: z.string().regex(/^[\w.-]+$/, "letters, digits, dots, dashes and underscores"),
+  /** A published size, such as `ViT-B/32`, or a size of your own. */
+  model: z.union([z.string(), clipSchema]),
+  data: dataSchema,
+  objective: objectiveSchema.prefault({ kind: "softmax" }),
+  train: trainSchema,
+  evaluate: evaluateSchema.prefault({}),
+});
+
+/** What a recipe file writes; absent keys take their defaults. */
+export type Recipe = z.input<typeof recipeSchema>;
+/** A recipe with every default filled in, as it is saved with the run. */
+export type ResolvedRecipe = z.output<typeof recipeSchema>;
+export type ModelRecipe = ResolvedRecipe["model"];
+export type EvaluationRecipe = ResolvedRecipe["evaluate"]["suites"][number];
+export type ScheduleRecipe = ResolvedRecipe["train"]["schedule"];
+
+/** Types a recipe: the compiler checks its keys and values, the file stays plain data. */
+export function defineRecipe<const R extends Recipe>(recipe: R): R {
+  return recipe;
+}

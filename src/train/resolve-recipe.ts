@@ -1,0 +1,197 @@
+/** From what a recipe file says, plus overrides, to the resolved recipe that is saved and run. */
+import { createHash } from "node:crypto";
+import { z } from "zod";
+
+import { didYouMean, RecipeError } from "../errors.ts";
+import { recipeSchema, type ResolvedRecipe } from "./recipe.ts";
+
+export interface ResolveOptions {
+  /** Assignments such as `train.batchSize=256`, applied in order. */
+  set?: readonly string[];
+  /** Two steps of eight pairs: shows that a recipe runs. */
+  smoke?: boolean;
+}
+
+/**
+ * Fills in defaults and checks every key.
+ *
+ * throws  RecipeError naming the first key that is unknown, missing or out of range
+ */
+export function resolveRecipe(
+  recipe: unknown,
+  { set = [], smoke = false }: ResolveOptions = {},
+): ResolvedRecipe {
+  const draft = structuredClone(recipe);
+  if (!isRecord(draft)) {
+    throw new RecipeError("", `Expected an object for the recipe but received ${describe(draft)}`);
+  }
+  if (smoke) applySmoke(draft);
+  for (const assignment of set) assign(draft, assignment);
+  const parsed = recipeSchema.safeParse(draft);
+  if (!parsed.success) throw explain(parsed.error, draft);
+  checkTogether(parsed.data);
+  return freeze(parsed.data);
+}
+
+/** The identity of a resolved recipe: resuming a run with another one needs the user's word. */
+export function recipeHash(recipe: ResolvedRecipe): string {
+  return createHash("sha256").update(JSON.stringify(recipe)).digest("hex").slice(0, 16);
+}
+
+function applySmoke(draft: Record<string, unknown>): void {
+  const train = (draft["train"] ??= {}) as Record<string, unknown>;
+  Object.assign(train, { batchSize: 8, steps: 2, logEverySteps: 1 });
+  delete train["microBatchSize"];
+  train["schedule"] = { kind: "constant" };
+  train["checkpoint"] = {};
+}
+
+/** `a.b=value`: JSON where it parses as JSON, else the text itself. */
+function assign(draft: Record<string, unknown>, assignment: string): void {
+  const split = assignment.indexOf("=");
+  if (split < 1) {
+    throw new RecipeError(
+      assignment,
+      `Expected path=value for --set but received "${assignment}"; write for example --set train.batchSize=256`,
+    );
+  }
+  const keys = assignment.slice(0, split).split(".");
+  const last = keys.pop() as string;
+  let at = draft;
+  for (const key of keys) {
+    const next = at[key] ?? {};
+    if (!isRecord(next)) {
+      throw new RecipeError(
+        assignment,
+        `Expected an object at ${key} for --set ${assignment} but received ${describe(next)}; check the path`,
+      );
+    }
+    at[key] = next;
+    at = next;
+  }
+  at[last] = parseValue(assignment.slice(split + 1));
+}
+
+function parseValue(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function describe(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}
+
+function explain(error: z.ZodError, draft: unknown): RecipeError {
+  const issue = deepest(error.issues);
+  const path = issue.path.map(String).join(".");
+  if (issue.code === "unrecognized_keys") {
+    const key = issue.keys[0] ?? "";
+    const full = path === "" ? key : `${path}.${key}`;
+    const hint = didYouMean(key, knownKeys(issue.path));
+    return new RecipeError(
+      full,
+      `Expected only known keys for the recipe but received ${full};` +
+        (hint === "" ? ` known here: ${knownKeys(issue.path).join(", ")}` : hint),
+    );
+  }
+  const received = describe(valueAt(draft, issue.path));
+  return new RecipeError(
+    path,
+    `Expected ${wanted(issue)} for ${path || "the recipe"} but received ${received}; change it in the recipe or with --set ${path}=...`,
+  );
+}
+
+function wanted(issue: Issue): string {
+  switch (issue.code) {
+    case "invalid_type":
+      return `a value of type ${issue.expected}`;
+    case "too_small":
+      return `${issue.origin} ${issue.inclusive ? "of at least" : "above"} ${issue.minimum}`;
+    case "too_big":
+      return `${issue.origin} ${issue.inclusive ? "of at most" : "below"} ${issue.maximum}`;
+    case "invalid_value":
+      return `one of ${issue.values.map(describe).join(", ")}`;
+    default:
+      return issue.message.replace(/^Invalid (discriminator value. Expected|input)/, "").trim();
+  }
+}
+
+type Issue = z.core.$ZodIssue;
+
+/** A union reports all its members; the member that got furthest says what is wrong. */
+function deepest(issues: readonly Issue[]): Issue {
+  const first = issues[0] as Issue;
+  if (first.code !== "invalid_union") return first;
+  const branches = first.errors.filter((branch) => branch.length > 0);
+  const inner = branches.map((branch) => deepest(branch));
+  const best = inner.sort((a, b) => b.path.length - a.path.length)[0];
+  if (best === undefined || (best.path.length === 0 && best.code !== "unrecognized_keys"))
+    return first;
+  return { ...best, path: [...first.path, ...best.path] };
+}
+
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (at, key) =>
+      typeof at === "object" && at !== null ? (at as Record<PropertyKey, unknown>)[key] : undefined,
+    value,
+  );
+}
+
+/** The keys that the schema knows at a path. */
+function knownKeys(path: readonly PropertyKey[]): string[] {
+  const schema = z.toJSONSchema(recipeSchema, { io: "input", unrepresentable: "any" });
+  let nodes: JsonSchema[] = [schema as JsonSchema];
+  for (const key of path) {
+    nodes = nodes.flatMap(branches).flatMap((node) => {
+      const child = typeof key === "number" ? node.items : node.properties?.[String(key)];
+      return child ? [child] : [];
+    });
+  }
+  return nodes.flatMap(branches).flatMap((node) => Object.keys(node.properties ?? {}));
+}
+
+interface JsonSchema {
+  properties?: Record<string, JsonSchema>;
+  items?: JsonSchema;
+  anyOf?: JsonSchema[];
+  oneOf?: JsonSchema[];
+}
+
+function branches(node: JsonSchema): JsonSchema[] {
+  const inner = [...(node.anyOf ?? []), ...(node.oneOf ?? [])];
+  return inner.length > 0 ? inner.flatMap(branches) : [node];
+}
+
+function checkTogether({ train }: ResolvedRecipe): void {
+  const { batchSize, microBatchSize, steps, schedule } = train;
+  if (microBatchSize !== undefined && microBatchSize > batchSize) {
+    throw new RecipeError(
+      "train.microBatchSize",
+      `Expected at most train.batchSize ${batchSize} for train.microBatchSize but received ${microBatchSize}; lower it`,
+    );
+  }
+  if (schedule.warmupSteps + schedule.cooldownSteps > steps) {
+    throw new RecipeError(
+      "train.schedule",
+      `Expected warmupSteps and cooldownSteps to fit into train.steps ${steps} but received ` +
+        `${schedule.warmupSteps} and ${schedule.cooldownSteps}; shorten them`,
+    );
+  }
+}
+
+function freeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null) {
+    for (const child of Object.values(value)) freeze(child);
+    Object.freeze(value);
+  }
+  return value;
+}
