@@ -10,16 +10,20 @@
 export async function stage(title, work, summary = () => "") {
   const terminal = process.stderr.isTTY;
   const started = performance.now();
-  process.stderr.write(terminal ? `limn setup: ${title} ...` : `limn setup: ${title} ...\n`);
+  /** @param {string} text */
+  const end = (text) => {
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    // a progress figure may have taken the place of the line's beginning
+    const beginning = terminal ? `\r\x1b[Klimn setup: ${title} ... ` : "";
+    process.stderr.write(`${beginning}${text} (${seconds} s)\n`);
+  };
+  process.stderr.write(`limn setup: ${title} ... `);
   try {
     const result = await work();
-    const seconds = ((performance.now() - started) / 1000).toFixed(1);
-    const detail = summary(result);
-    const line = `limn setup: ${title}: ${detail || "done"} (${seconds} s)\n`;
-    process.stderr.write(terminal ? `\r\x1b[K${line}` : line);
+    end(summary(result) || "done");
     return result;
   } catch (error) {
-    if (terminal) process.stderr.write(`\r\x1b[Klimn setup: ${title}: failed\n`);
+    end("failed");
     throw error;
   }
 }
