@@ -1,0 +1,58 @@
+/**
+ * The report of a training run as one HTML file: no scripts, no other files, nothing from the
+ * network. A pure function of its data; writing the file is the caller's.
+ */
+import { evaluationSection } from "./evaluation-section.ts";
+import { escapeHtml } from "./html.ts";
+import {
+  curvesSection,
+  environmentSection,
+  predictionsSection,
+  recipeSection,
+  renderSection,
+  retrievalSection,
+  summarySection,
+  type Section,
+} from "./sections.ts";
+import { styleSheet } from "./style.ts";
+import type { ReportData } from "./types.ts";
+
+/** The browser itself refuses whatever a report should not contain. */
+const policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
+
+/**
+ * A complete HTML document. Sections without data are left out.
+ *
+ * throws  TypeError if a picture is not a data URI; RangeError for curves that cannot be drawn
+ */
+export function renderReport(data: ReportData): string {
+  const sections: Section[] = [summarySection(data.summary)];
+  if (data.evaluations?.length) sections.push(evaluationSection(data.evaluations));
+  sections.push(...(data.predictions ?? []).map(predictionsSection));
+  sections.push(...(data.retrievals ?? []).map(retrievalSection));
+  if (data.curves.length > 0) sections.push(curvesSection(data.curves));
+  if (data.recipe !== undefined) sections.push(recipeSection(data.recipe));
+  if (data.environment !== undefined) sections.push(environmentSection(data.environment));
+  const links = sections.map(({ id, title }) => `<a href="#${id}">${escapeHtml(title)}</a>`);
+  const subtitle = data.subtitle ? `<p class="subtitle">${escapeHtml(data.subtitle)}</p>` : "";
+  const title = escapeHtml(data.title);
+  return [
+    "<!doctype html>",
+    '<html lang="en">',
+    "<head>",
+    '<meta charset="utf-8">',
+    '<meta name="viewport" content="width=device-width, initial-scale=1">',
+    '<meta name="color-scheme" content="light dark">',
+    `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
+    `<title>${title}</title>`,
+    `<style>${styleSheet}</style>`,
+    "</head>",
+    "<body>",
+    `<header><h1>${title}</h1>${subtitle}<nav>${links.join("")}</nav></header>`,
+    `<main>${sections.map(renderSection).join("\n")}</main>`,
+    "<footer>Made by limn. This file needs no network and no scripts.</footer>",
+    "</body>",
+    "</html>",
+    "",
+  ].join("\n");
+}

@@ -1,0 +1,154 @@
+/** The sections of a report, each from its data to HTML; all text passes through escapeHtml. */
+import { escapeHtml, imageElement } from "./html.ts";
+import { lineChart } from "./line-chart.ts";
+import { metricDescription, metricLabel } from "./metric-words.ts";
+import { formatNumber } from "./ticks.ts";
+import type {
+  Curve,
+  Prediction,
+  PredictionGroup,
+  RetrievalExample,
+  RetrievalGroup,
+  Summary,
+} from "./types.ts";
+
+/** A part of the page with an anchor for the table of contents. */
+export interface Section {
+  readonly id: string;
+  readonly title: string;
+  readonly note?: string;
+  readonly body: string;
+}
+
+/** The section element. */
+export function renderSection({ id, title, note, body }: Section): string {
+  const lead = note === undefined ? "" : `<p class="note">${escapeHtml(note)}</p>`;
+  return `<section id="${escapeHtml(id)}"><h2>${escapeHtml(title)}</h2>${lead}${body}</section>`;
+}
+
+export function summarySection({ text, facts = [] }: Summary): Section {
+  const paragraphs = text.map((each) => `<p>${escapeHtml(each)}</p>`).join("");
+  const cards = facts.map(
+    ({ label, value, note }) =>
+      `<div class="card fact"><span>${escapeHtml(label)}</span><b>${escapeHtml(value)}</b>` +
+      `${note === undefined ? "" : `<span>${escapeHtml(note)}</span>`}</div>`,
+  );
+  const grid = cards.length === 0 ? "" : `<div class="grid facts">${cards.join("")}</div>`;
+  return { id: "summary", title: "Summary", body: paragraphs + grid };
+}
+
+export function curvesSection(curves: readonly Curve[]): Section {
+  return {
+    id: "training",
+    title: "Training",
+    note:
+      "Faint lines are what was measured, full lines their moving average; the number beside " +
+      "the title is its last value. Point at a curve to read it.",
+    body: `<div class="grid charts">${curves.map(curveCard).join("")}</div>`,
+  };
+}
+
+/** Curves without noise, which an average would only shift. */
+const exactCurves: ReadonlySet<string> = new Set(["train/learningRate", "train/logitScale"]);
+
+function curveCard({ key, points, description, reference }: Curve): string {
+  const label = metricLabel(key);
+  const explanation = description ?? metricDescription(key);
+  const chart = lineChart({
+    title: `${label} over training steps`,
+    series: [{ name: label, points: points.map(({ step, value }) => ({ x: step, y: value })) }],
+    ...(reference === undefined ? {} : { reference }),
+    ...(exactCurves.has(key) ? { smoothing: 0 } : {}),
+  });
+  const last = points.at(-1);
+  const value = last === undefined ? "" : `<output>${formatNumber(last.value)}</output>`;
+  return (
+    `<div class="card"><div class="chart-head"><h3>${escapeHtml(label)}</h3>${value}</div>` +
+    `<div class="key">${escapeHtml(key)}</div>${chart}` +
+    `${explanation === undefined ? "" : `<p class="explain">${escapeHtml(explanation)}</p>`}</div>`
+  );
+}
+
+export function predictionsSection(group: PredictionGroup, index: number): Section {
+  return {
+    id: `predictions-${index + 1}`,
+    title: group.title,
+    ...(group.note === undefined ? {} : { note: group.note }),
+    body: `<div class="grid samples">${group.items.map(predictionCard).join("")}</div>`,
+  };
+}
+
+function predictionCard({ image, truth, candidates }: Prediction): string {
+  const right = candidates[0]?.correct === true;
+  const guesses = candidates.map(({ text, score, correct }) => {
+    const percent = `${(score * 100).toFixed(score > 0 && score < 0.1 ? 1 : 0)} %`;
+    return (
+      `<li${correct ? ' class="correct"' : ""}><i style="width:${barWidth(score)}"></i>` +
+      `<span>${correct ? "✓ " : ""}${escapeHtml(text)}</span>` +
+      `<span class="score">${percent}</span></li>`
+    );
+  });
+  const picture = `<div class="picture">${imageElement(image, truth)}</div>`;
+  return (
+    `<div class="card sample">${picture}<div class="body">` +
+    `<div class="verdict ${right ? "right" : "wrong"}">${mark(right)}` +
+    `<span>${escapeHtml(truth)}<small>the right answer</small></span></div>` +
+    `<ol class="guesses">${guesses.join("")}</ol></div></div>`
+  );
+}
+
+export function retrievalSection(group: RetrievalGroup, index: number): Section {
+  return {
+    id: `retrieval-${index + 1}`,
+    title: group.title,
+    ...(group.note === undefined ? {} : { note: group.note }),
+    body: `<div class="stack">${group.items.map(retrievalCard).join("")}</div>`,
+  };
+}
+
+function retrievalCard({ query, results }: RetrievalExample): string {
+  const place = results.findIndex(({ correct }) => correct);
+  const outcome =
+    place === 0 ? "found first" : place > 0 ? `found at place ${place + 1}` : "not among these";
+  const figures = results.map(
+    ({ image, caption, similarity, correct }) =>
+      `<figure${correct ? ' class="correct"' : ""}>${imageElement(image, caption)}` +
+      `<figcaption><b>${correct ? "✓ " : ""}${escapeHtml(caption)}</b>` +
+      `<span>${similarity.toFixed(3)}</span></figcaption></figure>`,
+  );
+  return (
+    `<div class="card"><div class="query"><q>${escapeHtml(query)}</q>` +
+    `<span class="note">${outcome}</span></div><div class="found">${figures.join("")}</div></div>`
+  );
+}
+
+export function recipeSection(recipe: unknown): Section {
+  const json = JSON.stringify(recipe, undefined, 2) ?? "undefined";
+  return {
+    id: "recipe",
+    title: "Recipe",
+    note: "Everything that was chosen, resolved. The same recipe and seed repeat the run.",
+    body: `<div class="grid"><details class="card"><summary>Show the recipe as JSON</summary><pre>${escapeHtml(json)}</pre></details></div>`,
+  };
+}
+
+export function environmentSection(
+  environment: Readonly<Record<string, string | number | boolean>>,
+): Section {
+  const rows = Object.entries(environment).map(
+    ([name, value]) => `<dt>${escapeHtml(name)}</dt><dd>${escapeHtml(String(value))}</dd>`,
+  );
+  const body = `<div class="grid"><div class="card"><dl>${rows.join("")}</dl></div></div>`;
+  return { id: "environment", title: "Environment", body };
+}
+
+/** A share in [0, 1] as a CSS length; what lies outside is drawn at the end. */
+export function barWidth(share: number): string {
+  const inside = Number.isFinite(share) ? Math.min(1, Math.max(0, share)) : 0;
+  return `${Number((inside * 100).toFixed(2))}%`;
+}
+
+function mark(right: boolean): string {
+  const label = right ? "right" : "wrong";
+  return `<span class="mark" role="img" aria-label="${label}">${right ? "✓" : "✗"}</span>`;
+}
