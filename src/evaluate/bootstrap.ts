@@ -2,6 +2,7 @@
  * Percentile bootstrap intervals: how far would a metric move if the test set were drawn again?
  * Resamples what is given; knows nothing about what the metric means.
  */
+import { createRandom } from "../data/random.ts";
 
 /** A range of values, `low` <= `high`. */
 export interface Interval {
@@ -39,13 +40,13 @@ export function bootstrapIntervals(
   if (!Number.isInteger(units) || units < 1) {
     throw new RangeError(`Expected at least one unit to resample but received ${units}.`);
   }
-  const draw = uniformIndex(seed, units);
+  const random = createRandom(["bootstrap", seed]);
   const weights = new Uint32Array(units);
   const samples: number[][] = [];
   for (let resample = 0; resample < resamples; resample++) {
     weights.fill(0);
     for (let i = 0; i < units; i++) {
-      const unit = draw();
+      const unit = random.integer(units);
       weights[unit] = (weights[unit] as number) + 1;
     }
     for (const [metric, value] of statistic(weights).entries()) {
@@ -80,21 +81,4 @@ export function quantile(sorted: ArrayLike<number>, q: number): number {
   const low = sorted[below] ?? NaN;
   const high = sorted[Math.min(below + 1, sorted.length - 1)] ?? NaN;
   return low + (high - low) * (position - below);
-}
-
-/**
- * Whole numbers in [0, n), from a Weyl sequence mixed to 32 bits (the finaliser constants are
- * MurmurHash3's). Multiplying by n favours no index by more than n / 2^32.
- */
-function uniformIndex(seed: number, n: number): () => number {
-  let state = (seed ^ Math.floor(seed / 0x1_0000_0000)) | 0;
-  return () => {
-    state = (state + 0x9e37_79b9) | 0;
-    let mixed = state ^ (state >>> 16);
-    mixed = Math.imul(mixed, 0x85eb_ca6b);
-    mixed ^= mixed >>> 13;
-    mixed = Math.imul(mixed, 0xc2b2_ae35);
-    mixed ^= mixed >>> 16;
-    return Math.floor(((mixed >>> 0) / 0x1_0000_0000) * n);
-  };
 }
