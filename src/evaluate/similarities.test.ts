@@ -113,13 +113,18 @@ describe("forEachRow", () => {
   const queries = wave(7, 4);
   const candidates = wave(5, 4, 1);
 
-  it("refuses a chunk size below 1 and a kernel that returns too little", () => {
+  it("refuses a chunk size below 1 and a kernel that returns too little or NaN", () => {
     const visit = (): void => {};
     assert.throws(() => forEachRow(queries, candidates, { chunkSize: 0 }, visit), RangeError);
     const similarities = (): Float32Array => new Float32Array(3);
     assert.throws(() => forEachRow(queries, candidates, { similarities }, visit), {
       name: "ShapeError",
       message: /Expected 7 x 5 similarities from the kernel but received 3/,
+    });
+    const broken = (): Float32Array => new Float32Array(35).fill(NaN, 8, 9);
+    assert.throws(() => forEachRow(queries, candidates, { similarities: broken }, visit), {
+      name: "RangeError",
+      message: /query 1 and candidate 3 gave NaN/,
     });
   });
 

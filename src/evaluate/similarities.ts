@@ -82,7 +82,7 @@ function fillRow(out: Float32Array, queries: Embeddings, query: number, block: B
  * valid only during the call.
  *
  * throws  RangeError for a chunk size that is not a positive whole number; ShapeError if the kernel
- *         returns another number of values than queries x candidates
+ *         returns another number of values than queries x candidates; RangeError if one is NaN
  */
 export function forEachRow(
   queries: Embeddings,
@@ -107,8 +107,21 @@ export function forEachRow(
     }
     for (let row = 0; row < chunk.count; row++) {
       const at = row * candidates.count;
-      visit(start + row, values.subarray(at, at + candidates.count));
+      const similaritiesOfQuery = values.subarray(at, at + candidates.count);
+      checkNumbers(similaritiesOfQuery, start + row);
+      visit(start + row, similaritiesOfQuery);
     }
+  }
+}
+
+/** NaN compares false with everything, so it would rank first: the best score for the worst model. */
+function checkNumbers(row: Float32Array, query: number): void {
+  for (let candidate = 0; candidate < row.length; candidate++) {
+    if (!Number.isNaN(row[candidate])) continue;
+    throw new RangeError(
+      `Expected numbers from the similarity kernel but query ${query} and candidate ${candidate} ` +
+        "gave NaN; the embeddings are finite, so the kernel overflowed or is wrong.",
+    );
   }
 }
 
