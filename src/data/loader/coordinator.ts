@@ -1,0 +1,123 @@
+/**
+ * The coordinator's thread: opens the source, starts the decode workers and runs the pipeline.
+ * Nothing here needs the main thread, which native calls may block for seconds.
+ */
+import { createHash } from "node:crypto";
+import { basename } from "node:path";
+import { type MessagePort, workerData } from "node:worker_threads";
+import { DataError } from "../../errors.ts";
+import { openSource } from "../sources/open-source.ts";
+import { PieceReader, readText } from "../sources/read-sample.ts";
+import type { Entry, Source } from "../sources/source.ts";
+import { BatchBuilder } from "./batch-builder.ts";
+import { DecoderPool } from "./decoder-pool.ts";
+import type { LoaderPosition, ResolvedOptions } from "./options.ts";
+import { Pipeline } from "./pipeline.ts";
+import { toPlainError } from "./protocol.ts";
+import type { FromCoordinator, ToCoordinator } from "./protocol.ts";
+
+/** Tasks per message to a worker: enough to hide the message, few enough to spread evenly. */
+const GROUP = 4;
+
+const { options, port } = workerData as { options: ResolvedOptions; port: MessagePort };
+
+function post(message: FromCoordinator): void {
+  port.postMessage(message, message.kind === "batch" ? [message.tokens.buffer as ArrayBuffer] : []);
+}
+
+function fail(error: unknown): void {
+  post({ kind: "failed", error: toPlainError(error) });
+}
+
+/** What a position belongs to: everything that decides the order. Folders may move. */
+function orderIdentity(source: Source): string {
+  const { seed, shuffle, shuffleWindow, captions } = options;
+  const parts = source.parts.map(({ path, compressed }) => [basename(path), compressed]);
+  const identity = JSON.stringify([parts, seed, shuffle, shuffleWindow, captions === "all"]);
+  return createHash("sha256").update(identity).digest("hex").slice(0, 16);
+}
+
+function startPosition(source: Source): LoaderPosition {
+  const order = orderIdentity(source);
+  const given = options.position;
+  if (given === undefined) {
+    const cursor = { epoch: 0, part: 0, entry: 0, offset: 0 };
+    return { version: 1, order, cursor, epochSamples: 0, skipped: 0 };
+  }
+  if (given.order !== order) {
+    throw new DataError(
+      `Expected a position of the same shards, seed and order for ${source.name} but received one ` +
+        `of others (${given.order} instead of ${order}); resume with the options that it was saved ` +
+        `with, or start anew`,
+      { source: source.name },
+    );
+  }
+  return given;
+}
+
+/** With one example per caption, captions are counted while samples are listed. */
+function countCaptions(source: Source): (entry: Entry) => (number | undefined)[] {
+  const reader = new PieceReader();
+  return ({ ref }) => {
+    if (ref === undefined) return [undefined];
+    try {
+      const { captions } = readText(reader, ref, source.reading);
+      return captions.length === 0 ? [undefined] : captions.map((_, i) => i);
+    } catch {
+      // Decoding meets the same trouble and reports it.
+      return [undefined];
+    }
+  };
+}
+
+async function run(): Promise<void> {
+  const source = await openSource(options.source);
+  const start = startPosition(source);
+  const cellBytes = 3 * options.transform.imageSize ** 2;
+  const cellCount = 2 * GROUP * options.workers;
+  const cells = new SharedArrayBuffer(cellCount * cellBytes);
+  const slots = Array.from(
+    { length: options.prefetch + 1 },
+    () => new SharedArrayBuffer(options.batchSize * cellBytes),
+  );
+  let pipeline: Pipeline | undefined;
+  const pool = new DecoderPool({
+    script: new URL("./decode-worker.js", import.meta.url),
+    workers: options.workers,
+    data: { options, reading: source.reading, cells },
+    onDone: (id, results) => pipeline?.done(id, results),
+    onFailure: (error) => {
+      pipeline?.stop();
+      fail(error);
+    },
+  });
+  listen(pool, () => pipeline);
+  const { contextLength } = await pool.start();
+  pipeline = new Pipeline({
+    options,
+    source,
+    pool,
+    cells: new Uint8Array(cells),
+    cellCount,
+    builder: new BatchBuilder(options, slots, contextLength),
+    start,
+    group: GROUP,
+    expand: options.captions === "all" ? countCaptions(source) : undefined,
+    post,
+  });
+  post({ kind: "ready", slots, contextLength, start });
+  await pipeline.run();
+}
+
+function listen(pool: DecoderPool, pipeline: () => Pipeline | undefined): void {
+  port.on("message", (message: ToCoordinator) => {
+    if (message.kind === "release") {
+      pipeline()?.release(message.slot);
+      return;
+    }
+    pipeline()?.stop();
+    void pool.stop().finally(() => port.close());
+  });
+}
+
+run().catch(fail);

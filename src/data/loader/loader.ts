@@ -1,0 +1,232 @@
+/** The loader as its user sees it: batches in a fixed order, made by other threads. */
+import { MessageChannel, receiveMessageOnPort, Worker } from "node:worker_threads";
+import type { MessagePort } from "node:worker_threads";
+import { DisposedError, LimnError } from "../../errors.ts";
+import type { Batch } from "../sample.ts";
+import type { Problem } from "../sources/source.ts";
+import { resolveLoaderOptions } from "./options.ts";
+import type { LoaderOptions, LoaderPosition } from "./options.ts";
+import { fromPlainError } from "./protocol.ts";
+import type { BatchMessage, FromCoordinator, ToCoordinator } from "./protocol.ts";
+
+export type { LoaderOptions, LoaderPosition } from "./options.ts";
+
+/** The first bad samples are kept by name up to this many; all of them are counted. */
+const MOST_LISTED = 100;
+/** Workers that do not end by themselves within this time are ended. */
+const CLOSE_MS = 5000;
+
+export interface Loader {
+  /**
+   * The next batch, or null at the end of the last epoch. Its memory is reused after the next call
+   * of `next` or `release`.
+   *
+   * throws   DataError naming file and sample (`onError: "fail"`), or when nothing is usable;
+   *          LimnError `LIMN_WORKER` if a worker ended; DisposedError after `close`
+   */
+  next(): Promise<Batch | null>;
+  /** Gives the last batch's memory back early, so that the workers can go on. */
+  release(): void;
+  /** Where the loader stands behind the last batch returned. */
+  position(): LoaderPosition;
+  /** Milliseconds that `next` had to wait for a batch so far. */
+  readonly waited: number;
+  /** T; 0 without a tokenizer. */
+  readonly contextLength: number;
+  /** Bad samples so far: how many (over resumed runs too), and the first of this run. */
+  readonly skipped: { count: number; samples: Problem[] };
+  close(): Promise<void>;
+  [Symbol.asyncIterator](): AsyncIterator<Batch>;
+}
+
+/**
+ * Starts the loading threads: one that visits samples and assembles batches, and decode workers.
+ * They work while this thread is blocked, `prefetch` batches ahead. Memory for pixels is
+ * (prefetch + 1) batches and 8 images per worker. The same options give the same batches, bit for
+ * bit, whatever the number of workers; so does resuming at a `position`.
+ *
+ * throws   TypeError, RangeError or RecipeError for options; DataError for a source that cannot be
+ *          opened or a position of another one; what the tokenizer throws
+ */
+export async function createLoader(options: LoaderOptions): Promise<Loader> {
+  const resolved = resolveLoaderOptions(options);
+  const { port1, port2 } = new MessageChannel();
+  const worker = new Worker(new URL("./coordinator.js", import.meta.url), {
+    workerData: { options: resolved, port: port2 },
+    transferList: [port2],
+  });
+  const loader = new ThreadedLoader(worker, port1, resolved.transform.imageSize);
+  try {
+    await loader.start();
+  } catch (error) {
+    await loader.close();
+    throw error;
+  }
+  return loader;
+}
+
+type Ready = Extract<FromCoordinator, { kind: "ready" }>;
+
+class ThreadedLoader implements Loader {
+  waited = 0;
+  contextLength = 0;
+  readonly skipped: { count: number; samples: Problem[] } = { count: 0, samples: [] };
+  private readonly worker: Worker;
+  private readonly port: MessagePort;
+  private readonly imageSize: number;
+  private readonly exited: Promise<void>;
+  private slots: Uint8Array[] = [];
+  private last: LoaderPosition | undefined;
+  /** The slot of the batch in the caller's hands. */
+  private held: number | undefined;
+  private readonly arrived: FromCoordinator[] = [];
+  private waiting: (() => void) | undefined;
+  private failure: Error | undefined;
+  private ended = false;
+  private closed = false;
+
+  constructor(worker: Worker, port: MessagePort, imageSize: number) {
+    this.worker = worker;
+    this.port = port;
+    this.imageSize = imageSize;
+    port.on("message", (message: FromCoordinator) => this.arrive(message));
+    worker.on("error", (error) => this.fail(threadError(`it failed with ${String(error)}`, error)));
+    this.exited = new Promise((resolve) => {
+      worker.once("exit", (code) => {
+        this.fail(threadError(`it ended with exit code ${code}`));
+        resolve();
+      });
+    });
+    this.keepAlive(false);
+  }
+
+  async start(): Promise<void> {
+    const { slots, contextLength, start } = (await this.message()) as Ready;
+    this.slots = slots.map((slot) => new Uint8Array(slot));
+    this.contextLength = contextLength;
+    this.last = start;
+    this.skipped.count = start.skipped;
+  }
+
+  async next(): Promise<Batch | null> {
+    if (this.closed) throw new DisposedError("Expected an open loader but it was closed");
+    if (this.waiting !== undefined) {
+      throw new Error(
+        "Expected one call of next() at a time but received another; await the first",
+      );
+    }
+    this.release();
+    if (this.ended) return null;
+    const message = await this.message();
+    if (message.kind === "batch") return this.toBatch(message);
+    if (message.kind !== "end") throw new Error(`internal: unexpected message ${message.kind}`);
+    this.ended = true;
+    this.last = message.position;
+    this.note(message);
+    return null;
+  }
+
+  release(): void {
+    if (this.held === undefined) return;
+    const message: ToCoordinator = { kind: "release", slot: this.held };
+    this.held = undefined;
+    this.port.postMessage(message);
+  }
+
+  position(): LoaderPosition {
+    return structuredClone(this.last!);
+  }
+
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    const message: ToCoordinator = { kind: "close" };
+    this.port.postMessage(message);
+    this.wake();
+    this.worker.ref();
+    const timer = setTimeout(() => void this.worker.terminate(), CLOSE_MS);
+    await this.exited;
+    clearTimeout(timer);
+    this.port.close();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Batch> {
+    for (;;) {
+      const batch = await this.next();
+      if (batch === null) return;
+      yield batch;
+    }
+  }
+
+  /** The next message; waits only if none has come, even one that the event loop has not seen. */
+  private async message(): Promise<FromCoordinator> {
+    for (;;) {
+      const unseen = receiveMessageOnPort(this.port) as { message: FromCoordinator } | undefined;
+      if (unseen !== undefined) this.arrived.push(unseen.message);
+      const message = this.arrived.shift();
+      if (message?.kind === "failed") this.failure = fromPlainError(message.error);
+      else if (message !== undefined) return message;
+      if (this.failure !== undefined) throw this.failure;
+      if (this.closed) throw new DisposedError("Expected an open loader but it was closed");
+      await this.wait();
+    }
+  }
+
+  private async wait(): Promise<void> {
+    const start = performance.now();
+    this.keepAlive(true);
+    await new Promise<void>((resolve) => (this.waiting = resolve));
+    this.keepAlive(false);
+    this.waited += performance.now() - start;
+  }
+
+  /** A loader at rest does not keep the process running; one that is waited for does. */
+  private keepAlive(alive: boolean): void {
+    if (alive) this.port.ref();
+    else this.port.unref();
+    if (alive) this.worker.ref();
+    else this.worker.unref();
+  }
+
+  private arrive(message: FromCoordinator): void {
+    this.arrived.push(message);
+    this.wake();
+  }
+
+  private wake(): void {
+    const { waiting } = this;
+    this.waiting = undefined;
+    waiting?.();
+  }
+
+  private fail(error: Error): void {
+    this.failure ??= error;
+    this.wake();
+  }
+
+  private note({ skipped, problems }: { skipped: number; problems: Problem[] }): void {
+    this.skipped.count += skipped;
+    this.skipped.samples.push(...problems.slice(0, MOST_LISTED - this.skipped.samples.length));
+  }
+
+  private toBatch(message: BatchMessage): Batch {
+    const { imageSize, contextLength } = this;
+    const { kind: _, slot, position, problems, labels, ...rest } = message;
+    this.held = slot;
+    this.last = position;
+    this.note({ skipped: message.skipped, problems });
+    const pixels = this.slots[slot]!.subarray(0, message.size * 3 * imageSize ** 2);
+    const batch: Batch = { ...rest, pixels, imageSize, contextLength };
+    if (labels !== undefined) batch.labels = labels;
+    return batch;
+  }
+}
+
+function threadError(what: string, cause?: unknown): LimnError {
+  return new LimnError(
+    "LIMN_WORKER",
+    `Expected the loading thread to keep running but ${what}; resume from the last checkpoint, with ` +
+      `smaller batches if memory ran out`,
+    cause === undefined ? {} : { cause },
+  );
+}

@@ -1,0 +1,184 @@
+/** The loader's options, checked and completed. */
+import { availableParallelism } from "node:os";
+import { DataError, didYouMean } from "../../errors.ts";
+import { parseEvaluationTransform, parseTrainingAugmentation } from "../image/index.ts";
+import type { EvaluationTransform, TrainingAugmentation } from "../image/index.ts";
+import { checkSourceSpec } from "../sources/source-spec.ts";
+import type { SourceSpec } from "../sources/source-spec.ts";
+import type { TokenizerDescription } from "../tokenize/index.ts";
+import type { Cursor } from "./order.ts";
+
+export interface LoaderOptions {
+  source: SourceSpec;
+  /** Size and interpolation of the pixels; in evaluation all of it. */
+  transform: EvaluationTransform;
+  /** Random crops, flips and colours of training; none by default. Not with `mode: "evaluate"`. */
+  augmentation?: TrainingAugmentation;
+  /** Without one, batches have no tokens and samples need no captions. */
+  tokenizer?: TokenizerDescription;
+  /** Images in a batch. */
+  batchSize: number;
+  /**
+   * `train` (default): shuffled, endless, one caption per image, bad samples are skipped.
+   * `evaluate`: in stored order, one epoch, every caption of each image, the last batch may be
+   * smaller, a bad sample is an error. Each of these can be set by its own option.
+   */
+  mode?: "train" | "evaluate";
+  /** Decides order, captions and augmentation; an integer, 0 by default. */
+  seed?: number;
+  shuffle?: boolean;
+  /**
+   * Samples of shards that are shuffled together, after the shards themselves were; 10,000 by
+   * default. Uncompressed shards keep only references to them. Tables and folders are shuffled whole.
+   */
+  shuffleWindow?: number;
+  /**
+   * What an image with several captions gives: `random` one per epoch, `first` always the first,
+   * `all` one example per caption, `together` one image with all its captions.
+   */
+  captions?: "random" | "first" | "all" | "together";
+  /**
+   * An epoch's incomplete last batch: `continue` fills it from the next epoch, `drop` leaves it out,
+   * `keep` yields it smaller.
+   */
+  lastBatch?: "continue" | "drop" | "keep";
+  /** Number of epochs; Infinity by default in training. */
+  epochs?: number;
+  /** Decoding threads; the cores but one by default. Has no influence on the batches. */
+  workers?: number;
+  /** Finished batches that wait at most, beside the one in use; 2 by default. */
+  prefetch?: number;
+  /** A sample that cannot be read ends the run with its name, or is skipped and counted. */
+  onError?: "skip" | "fail";
+  /** Continue behind the batch after which `loader.position()` gave this. */
+  position?: LoaderPosition;
+}
+
+/** Where a loader stands; plain JSON, to be saved with a checkpoint. */
+export interface LoaderPosition {
+  version: 1;
+  /** Identifies source, seed and order; another loader refuses it. */
+  order: string;
+  cursor: Cursor;
+  /** Samples of the current epoch that were read, and samples skipped since the start. */
+  epochSamples: number;
+  skipped: number;
+}
+
+/** Options with every default filled in; plain JSON, it travels to the workers. */
+export interface ResolvedOptions {
+  source: SourceSpec;
+  transform: EvaluationTransform;
+  augmentation: TrainingAugmentation | undefined;
+  tokenizer: TokenizerDescription | undefined;
+  batchSize: number;
+  seed: number;
+  shuffle: boolean;
+  shuffleWindow: number;
+  captions: "random" | "first" | "all" | "together";
+  lastBatch: "continue" | "drop" | "keep";
+  epochs: number | undefined;
+  workers: number;
+  prefetch: number;
+  onError: "skip" | "fail";
+  position: LoaderPosition | undefined;
+}
+
+const KEYS: (keyof LoaderOptions)[] = [
+  "source",
+  "transform",
+  "augmentation",
+  "tokenizer",
+  "batchSize",
+  "mode",
+  "seed",
+  "shuffle",
+  "shuffleWindow",
+  "captions",
+  "lastBatch",
+  "epochs",
+  "workers",
+  "prefetch",
+  "onError",
+  "position",
+];
+
+/** throws   TypeError, RangeError, RecipeError or DataError that names the option */
+export function resolveLoaderOptions(options: LoaderOptions): ResolvedOptions {
+  for (const key of Object.keys(options)) {
+    if (!(KEYS as string[]).includes(key)) {
+      throw new TypeError(`Unknown loader option ${key}.${didYouMean(key, KEYS)}`);
+    }
+  }
+  const evaluating = oneOf(options.mode, "mode", ["train", "evaluate"]) === "evaluate";
+  const { augmentation, tokenizer, position } = options;
+  if (evaluating && augmentation !== undefined) {
+    throw new TypeError(
+      `Expected no augmentation with mode "evaluate" but received one; remove it`,
+    );
+  }
+  if (options.shuffle !== undefined && typeof options.shuffle !== "boolean") {
+    throw new TypeError(`Expected true or false for shuffle but received ${options.shuffle}`);
+  }
+  const epochs = options.epochs ?? (evaluating ? 1 : Infinity);
+  return {
+    source: checkSourceSpec(options.source),
+    transform: parseEvaluationTransform(options.transform, "transform"),
+    augmentation:
+      augmentation === undefined
+        ? undefined
+        : parseTrainingAugmentation(augmentation, "augmentation"),
+    tokenizer,
+    batchSize: integer(options.batchSize, "batchSize", 1),
+    seed: integer(options.seed ?? 0, "seed", Number.MIN_SAFE_INTEGER),
+    shuffle: options.shuffle ?? !evaluating,
+    shuffleWindow: integer(options.shuffleWindow ?? 10_000, "shuffleWindow", 1),
+    captions:
+      oneOf(options.captions, "captions", ["random", "first", "all", "together"]) ??
+      (evaluating ? "together" : "random"),
+    lastBatch:
+      oneOf(options.lastBatch, "lastBatch", ["continue", "drop", "keep"]) ??
+      (evaluating ? "keep" : "continue"),
+    epochs: epochs === Infinity ? undefined : integer(epochs, "epochs", 1),
+    workers: integer(options.workers ?? Math.max(1, availableParallelism() - 1), "workers", 1),
+    prefetch: integer(options.prefetch ?? 2, "prefetch", 1),
+    onError: oneOf(options.onError, "onError", ["skip", "fail"]) ?? (evaluating ? "fail" : "skip"),
+    position: position === undefined ? undefined : checkPosition(position),
+  };
+}
+
+function integer(value: unknown, name: string, least: number): number {
+  if (!Number.isSafeInteger(value) || (value as number) < least) {
+    const range = least === Number.MIN_SAFE_INTEGER ? "an integer" : `an integer from ${least}`;
+    throw new RangeError(`Expected ${range} for ${name} but received ${JSON.stringify(value)}`);
+  }
+  return value as number;
+}
+
+function oneOf<T extends string>(
+  value: T | undefined,
+  name: string,
+  known: readonly T[],
+): T | undefined {
+  if (value === undefined || known.includes(value)) return value;
+  throw new RangeError(
+    `Expected one of ${known.join(", ")} for ${name} but received ${JSON.stringify(value)}.` +
+      (typeof value === "string" ? didYouMean(value, known) : ""),
+  );
+}
+
+function checkPosition(position: LoaderPosition): LoaderPosition {
+  const { cursor } = position;
+  const counts = [cursor?.epoch, cursor?.part, cursor?.entry, cursor?.offset];
+  const whole = [...counts, position.epochSamples, position.skipped].every(
+    (value) => Number.isSafeInteger(value) && (value as number) >= 0,
+  );
+  if (position.version !== 1 || typeof position.order !== "string" || !whole) {
+    throw new DataError(
+      `Expected a position from loader.position() for position but received ` +
+        `${JSON.stringify(position)}; pass one that was saved`,
+      { source: "position" },
+    );
+  }
+  return position;
+}
