@@ -38,7 +38,7 @@ export function writeFileAtomically(file: string, fill: (descriptor: number) => 
     renameSync(partial, file);
     syncFolder(folder);
   } catch (cause) {
-    rmSync(partial, { force: true });
+    discard(partial);
     throw writeError(file, cause);
   }
 }
@@ -52,9 +52,8 @@ export function writeFully(descriptor: number, bytes: Uint8Array): void {
   }
 }
 
-/** Writes a JSON value with two-space indentation and a final line break, atomically. */
-export function writeJsonAtomically(file: string, value: unknown): void {
-  const text = `${JSON.stringify(value, null, 2)}\n`;
+/** Replaces a text file atomically. */
+export function writeTextAtomically(file: string, text: string): void {
   writeFileAtomically(file, (descriptor) => writeFully(descriptor, Buffer.from(text)));
 }
 
@@ -82,7 +81,7 @@ export async function writeFolderAtomically(
     syncTree(partial);
     replaceFolder(target, partial);
   } catch (cause) {
-    rmSync(partial, { recursive: true, force: true });
+    discard(partial);
     throw writeError(folder, cause);
   }
 }
@@ -92,6 +91,15 @@ export function existingFolder(folder: string): string {
   if (existsSync(folder)) return folder;
   const previous = previousOf(folder);
   return existsSync(previous) ? previous : folder;
+}
+
+/** Removes what is left of a failed write; that failure is the one to report, not this one's. */
+function discard(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch {
+    return;
+  }
 }
 
 function previousOf(folder: string): string {
@@ -171,7 +179,8 @@ const reasons: Record<string, string> = {
   EPERM: "write permission",
   EROFS: "a writable file system",
   ENOENT: "an existing folder",
-  ENOTDIR: "a folder on the path",
+  ENOTDIR: "folders only on the path",
+  EEXIST: "folders only on the path",
 };
 
 /** A failure of the file system as a CheckpointError; any other error as it is. */

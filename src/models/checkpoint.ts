@@ -8,7 +8,7 @@ import { join } from "node:path";
 import type { EvaluationTransform } from "../data/image/evaluation-transform.ts";
 import { CheckpointError } from "../errors.ts";
 import { cat, isFloating, scope, type Tensor } from "../torch/index.ts";
-import { existingFolder, writeFolderAtomically, writeJsonAtomically } from "./atomic-write.ts";
+import { existingFolder, writeFolderAtomically, writeTextAtomically } from "./atomic-write.ts";
 import type { Clip } from "./clip.ts";
 import type { ClipConfig } from "./configs.ts";
 import { fromHuggingFaceConfig, toHuggingFaceConfig } from "./hugging-face-config.ts";
@@ -52,8 +52,8 @@ export async function saveCheckpoint(folder: string, contents: CheckpointContent
       const entries = splitRows(rows, parameters);
       writeSafetensors(join(partial, weightsFile), entries);
     });
-    writeJsonAtomically(join(partial, "config.json"), json);
-    writeJsonAtomically(join(partial, "preprocessor_config.json"), preprocessor);
+    writeTextAtomically(join(partial, "config.json"), json);
+    writeTextAtomically(join(partial, "preprocessor_config.json"), preprocessor);
     await tokenizerFiles?.(partial);
   });
 }

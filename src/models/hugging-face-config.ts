@@ -5,6 +5,7 @@
 import { CheckpointError } from "../errors.ts";
 import type { Activation } from "../nn/activation.ts";
 import type { ClipConfig } from "./configs.ts";
+import { pythonFloat, pythonJson } from "./python-json.ts";
 import { isJsonObject, JsonFields, type JsonObject } from "./json-fields.ts";
 
 const activations: Record<Activation, string> = {
@@ -27,11 +28,11 @@ const legacyEotTokenId = 2;
 const clipEotTokenId = 49407;
 
 /**
- * What `CLIPConfig` reads back as the same model.
+ * The text of a `config.json` that `CLIPConfig` reads back as the same model.
  *
  * throws  RangeError for an eotTokenId of 2, which transformers takes for "the greatest id"
  */
-export function toHuggingFaceConfig(config: ClipConfig): Record<string, unknown> {
+export function toHuggingFaceConfig(config: ClipConfig): string {
   const { embedDim, image, text, logitScaleLogInit } = config;
   if (text.eotTokenId === legacyEotTokenId) {
     throw new RangeError(
@@ -39,15 +40,14 @@ export function toHuggingFaceConfig(config: ClipConfig): Record<string, unknown>
         "reads as a mark of old files; give the tokenizer's end of text another id",
     );
   }
-  return {
+  return pythonJson({
     architectures: ["CLIPModel"],
     model_type: "clip",
     dtype: "float32",
     // The name of the same field before transformers 5.
     torch_dtype: "float32",
     projection_dim: embedDim,
-    logit_scale_init_value: logitScaleLogInit,
-    initializer_factor: 1,
+    logit_scale_init_value: pythonFloat(logitScaleLogInit),
     text_config: {
       model_type: "clip_text_model",
       vocab_size: text.vocabSize,
@@ -66,7 +66,7 @@ export function toHuggingFaceConfig(config: ClipConfig): Record<string, unknown>
       ...layers(image),
       projection_dim: embedDim,
     },
-  };
+  });
 }
 
 type Layers = Pick<
@@ -81,8 +81,7 @@ function layers(tower: Layers): Record<string, unknown> {
     num_hidden_layers: tower.depth,
     num_attention_heads: tower.heads,
     hidden_act: activations[tower.activation],
-    layer_norm_eps: tower.normEpsilon,
-    attention_dropout: 0,
+    layer_norm_eps: pythonFloat(tower.normEpsilon),
   };
 }
 

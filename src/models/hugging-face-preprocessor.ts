@@ -5,6 +5,7 @@
 import { CheckpointError } from "../errors.ts";
 import { evaluationPreset, type EvaluationTransform } from "../data/image/evaluation-transform.ts";
 import { isJsonObject, JsonFields, type JsonObject } from "./json-fields.ts";
+import { pythonJson } from "./python-json.ts";
 
 /** Pillow's numbers of its filters. */
 const filters: Record<EvaluationTransform["interpolation"], number> = { bilinear: 2, bicubic: 3 };
@@ -17,11 +18,11 @@ const processors: readonly string[] = [
   "CLIPFeatureExtractor",
 ];
 
-/** What `CLIPImageProcessor` reads back as the same preprocessing. */
-export function toHuggingFacePreprocessor(transform: EvaluationTransform): Record<string, unknown> {
+/** The text of a `preprocessor_config.json` that `CLIPImageProcessor` reads back as the same preprocessing. */
+export function toHuggingFacePreprocessor(transform: EvaluationTransform): string {
   const { imageSize, resizeMode, interpolation, mean, std } = transform;
   const square = { height: imageSize, width: imageSize };
-  return {
+  return pythonJson({
     image_processor_type: "CLIPImageProcessor",
     do_convert_rgb: true,
     do_resize: true,
@@ -34,7 +35,7 @@ export function toHuggingFacePreprocessor(transform: EvaluationTransform): Recor
     do_normalize: true,
     image_mean: mean,
     image_std: std,
-  };
+  });
 }
 
 /**

@@ -30,13 +30,14 @@ export interface SafetensorsHeader {
 /** The longest header that the format allows, in bytes. */
 export const maxHeaderLength = 100_000_000;
 
+/** In the order of the reference writer, larger elements first. */
 const codes: Record<DType, string> = {
+  int64: "I64",
   float64: "F64",
   float32: "F32",
-  float16: "F16",
-  bfloat16: "BF16",
-  int64: "I64",
   int32: "I32",
+  bfloat16: "BF16",
+  float16: "F16",
   int16: "I16",
   int8: "I8",
   uint8: "U8",
@@ -160,9 +161,9 @@ export interface TensorShape {
 }
 
 /**
- * The header of a file with these tensors, padded with blanks to a multiple of 8 bytes. Larger
- * element types come first, then names in order, so that every tensor is aligned and equal tensors
- * give equal files.
+ * The header of a file with these tensors, padded with blanks to a multiple of 8 bytes. The
+ * data is ordered as the reference writer does, by element type, larger ones first, then by name:
+ * every tensor is aligned, and equal tensors give equal files.
  *
  * returns  the bytes to write first, and the tensors in the order of their data
  */
@@ -170,9 +171,10 @@ export function buildHeader<T extends TensorShape>(
   tensors: readonly T[],
   metadata: Readonly<Record<string, string>>,
 ): { bytes: Uint8Array; order: T[] } {
-  const size = ({ dtype }: T): number => bits.get(codes[dtype]) ?? 0;
+  const place = Object.keys(codes);
+  const rank = ({ dtype }: T): number => place.indexOf(dtype);
   const order = [...tensors].sort(
-    (a, b) => size(b) - size(a) || (a.name < b.name ? -1 : Number(a.name > b.name)),
+    (a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : Number(a.name > b.name)),
   );
   const entries: [string, unknown][] = [["__metadata__", metadata]];
   let at = 0;

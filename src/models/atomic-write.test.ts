@@ -1,0 +1,128 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { CheckpointError } from "../errors.ts";
+import {
+  existingFolder,
+  writeFileAtomically,
+  writeFolderAtomically,
+  writeFully,
+  writeTextAtomically,
+} from "./atomic-write.ts";
+
+const root = mkdtempSync(join(tmpdir(), "limn-atomic-"));
+after(() => rmSync(root, { recursive: true }));
+
+const failure = (code: string): Error => Object.assign(new Error(code), { code });
+
+describe("writeFileAtomically", () => {
+  it("keeps the old file and leaves nothing behind when the disk is full", () => {
+    const folder = mkdtempSync(join(root, "full-"));
+    const file = join(folder, "weights");
+    writeTextAtomically(file, "old");
+    const fill = (descriptor: number): void => {
+      writeFully(descriptor, Buffer.from("half of the new"));
+      throw failure("ENOSPC");
+    };
+    assert.throws(
+      () => writeFileAtomically(file, fill),
+      (error) =>
+        error instanceof CheckpointError &&
+        error.file === file &&
+        /free disk space for writing .*weights but received ENOSPC; free some/.test(error.message),
+    );
+    assert.equal(readFileSync(file, "utf8"), "old");
+    assert.deepEqual(readdirSync(folder), ["weights"]);
+  });
+
+  it("lets other errors through as they are", () => {
+    const error = new TypeError("mine");
+    const fill = (): never => {
+      throw error;
+    };
+    assert.throws(() => writeFileAtomically(join(root, "x"), fill), error);
+  });
+
+  it("replaces a file", () => {
+    const file = join(root, "note");
+    writeTextAtomically(file, "one");
+    writeTextAtomically(file, "two");
+    assert.equal(readFileSync(file, "utf8"), "two");
+  });
+});
+
+const write = (folder: string, text: string): Promise<void> =>
+  writeFolderAtomically(folder, (partial) => {
+    mkdirSync(join(partial, "inner"));
+    writeFileSync(join(partial, "inner", "file"), text);
+  });
+const read = (folder: string): string => readFileSync(join(folder, "inner", "file"), "utf8");
+
+describe("writeFolderAtomically", () => {
+  it("keeps the old folder when the new one fails", async () => {
+    const parent = mkdtempSync(join(root, "fail-"));
+    const folder = join(parent, "model");
+    await write(folder, "old");
+    const fails = writeFolderAtomically(folder, (partial) => {
+      writeFileSync(join(partial, "half"), "");
+      return Promise.reject(failure("ENOSPC"));
+    });
+    await assert.rejects(fails, /free disk space for writing .*model but received ENOSPC/);
+    assert.equal(read(folder), "old");
+    assert.deepEqual(readdirSync(parent), ["model"]);
+  });
+
+  it("makes the folders above and replaces what is there", async () => {
+    const folder = join(root, "a", "b", "model");
+    await write(folder, "one");
+    writeFileSync(join(folder, "stale"), "");
+    await write(folder, "two");
+    assert.equal(read(folder), "two");
+    assert.deepEqual(readdirSync(folder), ["inner"]);
+    assert.deepEqual(readdirSync(join(root, "a", "b")), ["model"]);
+  });
+
+  it("finds and restores the old folder after a crash between the renames", async () => {
+    const folder = join(root, "crashed");
+    await write(folder, "old");
+    renameSync(folder, `${folder}.previous`);
+    assert.equal(read(existingFolder(folder)), "old");
+    const fails = writeFolderAtomically(folder, () => Promise.reject(new Error("again")));
+    await assert.rejects(fails, /again/);
+    assert.equal(read(folder), "old");
+    await write(folder, "new");
+    assert.equal(read(folder), "new");
+    assert.equal(existsSync(`${folder}.previous`), false);
+  });
+
+  it("removes what dead processes left, not what living ones write", async () => {
+    const parent = mkdtempSync(join(root, "left-"));
+    const { pid: dead } = spawnSync(process.execPath, ["--version"]);
+    mkdirSync(join(parent, `model.partial-${dead}`));
+    mkdirSync(join(parent, `model.partial-${process.ppid}`));
+    mkdirSync(join(parent, "model.partial-notes"));
+    await write(join(parent, "model"), "x");
+    assert.deepEqual(readdirSync(parent).sort(), [
+      "model",
+      `model.partial-${process.ppid}`,
+      "model.partial-notes",
+    ]);
+  });
+
+  it("names the folder when a file stands in its way", async () => {
+    writeFileSync(join(root, "plain"), "");
+    await assert.rejects(write(join(root, "plain", "model"), "x"), CheckpointError);
+  });
+});
