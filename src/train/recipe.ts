@@ -4,6 +4,11 @@
  */
 import { z } from "zod";
 
+import type { EvaluationTransform } from "../data/image/evaluation-transform.ts";
+import type { TrainingAugmentation } from "../data/image/index.ts";
+import type { SourceSpec } from "../data/sources/source-spec.ts";
+import type { TokenizerDescription } from "../data/tokenize/tokenizer.ts";
+
 const positiveInteger = z.int().min(1);
 const share = z.number().min(0).max(1);
 const probability = z.number().min(0).lt(1);
@@ -33,18 +38,29 @@ const clipSchema = z.strictObject({
   normEpsilon: z.number().positive().default(1e-5),
 });
 
-/** JSON values that another layer validates with messages of its own. */
-const opaque = z.looseObject({ kind: z.string() });
+// The data layer checks these with messages of its own; here they only get their types.
+const sourceSchema = z.custom<SourceSpec>(hasKind, "a source with a kind");
+const tokenizerSchema = z.custom<TokenizerDescription>(hasKind, "a tokenizer with a kind");
+const augmentationSchema = z.custom<TrainingAugmentation>(isObject, "an object");
+const transformSchema = z.custom<Partial<EvaluationTransform>>(isObject, "an object");
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function hasKind(value: unknown): boolean {
+  return isObject(value) && typeof (value as { kind?: unknown }).kind === "string";
+}
 
 const dataSchema = z.strictObject({
   /** Where the pairs are: shards, a table or a folder (docs/data.md). */
-  train: opaque,
+  train: sourceSchema,
   /** `clip-bpe` or a `tokenizer.json`. */
-  tokenizer: opaque,
+  tokenizer: tokenizerSchema,
   /** Resizing and normalising for evaluation; CLIP's own when absent. */
-  transform: z.looseObject({}).optional(),
+  transform: transformSchema.optional(),
   /** Random changes in training; only the evaluation transform when absent. */
-  augmentation: z.looseObject({}).optional(),
+  augmentation: augmentationSchema.optional(),
   /** Which caption of an image an epoch uses. */
   captions: z.enum(["random", "first", "all"]).default("random"),
   workers: positiveInteger.optional(),
@@ -123,30 +139,47 @@ const trainSchema = z.strictObject({
   timeLimitMinutes: z.number().positive().optional(),
 });
 
-const evaluationSchema = z.discriminatedUnion("kind", [
+const classSchema = z.union([
+  z.string(),
+  z.array(z.string()).min(1),
+  z.strictObject({ key: z.string(), names: z.array(z.string()).min(1) }),
+]);
+
+const taskSchema = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("zeroShot"),
-    name: z.string(),
-    source: opaque,
+    name: z.string().default("zeroShot"),
+    title: z.string().optional(),
     /** The classes in order, each with one or several names; or a JSON file that lists them. */
-    classes: z.union([
-      z.string(),
-      z.array(z.union([z.string(), z.array(z.string()).min(1)])).min(2),
-    ]),
+    classes: z.union([z.string(), z.array(classSchema).min(2)]),
     /** Where a sample keeps its class: its label, or a key of its JSON. */
     answer: z.string().default("label"),
     templates: z
       .union([z.enum(["bare", "photo", "simple"]), z.array(z.string()).min(1)])
       .default("photo"),
   }),
-  z.strictObject({ kind: z.literal("retrieval"), name: z.string(), source: opaque }),
+  z.strictObject({
+    kind: z.literal("retrieval"),
+    name: z.string().default("retrieval"),
+    title: z.string().optional(),
+  }),
 ]);
+
+/** One held-out set and what is measured on it. */
+const suiteSchema = z.strictObject({
+  name: z.string(),
+  title: z.string().optional(),
+  source: sourceSchema,
+  /** Only samples whose JSON has these values. */
+  where: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
+  tasks: z.array(taskSchema).min(1),
+});
 
 const evaluateSchema = z.strictObject({
   /** 0: only at the end. */
   everySteps: z.int().min(0).default(0),
   batchSize: positiveInteger.default(64),
-  suites: z.array(evaluationSchema).default([]),
+  suites: z.array(suiteSchema).default([]),
 });
 
 export const recipeSchema = z.strictObject({
@@ -164,7 +197,7 @@ export type Recipe = z.input<typeof recipeSchema>;
 /** A recipe with every default filled in, as it is saved with the run. */
 export type ResolvedRecipe = z.output<typeof recipeSchema>;
 export type ModelRecipe = ResolvedRecipe["model"];
-export type EvaluationRecipe = ResolvedRecipe["evaluate"]["suites"][number];
+export type SuiteRecipe = ResolvedRecipe["evaluate"]["suites"][number];
 export type ScheduleRecipe = ResolvedRecipe["train"]["schedule"];
 
 /** Types a recipe: the compiler checks its keys and values, the file stays plain data. */

@@ -1,0 +1,180 @@
+/** A suite: one held-out set and the tasks measured on it. Gets an embedder, never a model. */
+import { readFileSync } from "node:fs";
+
+import type { LoaderOptions } from "../data/loader/options.ts";
+import { DataError } from "../errors.ts";
+import type { BootstrapOptions } from "./bootstrap.ts";
+import { classifierWeights } from "./classifier-weights.ts";
+import { embedDataset, type EmbeddedDataset, type Where } from "./embed-dataset.ts";
+import type { Embedder } from "./embedder.ts";
+import { retrieval, type RetrievalResult } from "./retrieval.ts";
+import { retrievalRows, zeroShotRows, type MetricRow } from "./table.ts";
+import type { TemplateChoice } from "./templates.ts";
+import { zeroShotClassification, type ZeroShotResult } from "./zero-shot.ts";
+
+/** A class by its name, by several, or by the answer that samples give and the names to ask for. */
+export type ClassDescription =
+  string | readonly string[] | { key: string; names: readonly string[] };
+
+export interface ZeroShotTask {
+  kind: "zeroShot";
+  name: string;
+  title?: string | undefined;
+  classes: string | readonly ClassDescription[];
+  answer: string;
+  templates: TemplateChoice;
+}
+
+export interface RetrievalTask {
+  kind: "retrieval";
+  name: string;
+  title?: string | undefined;
+}
+
+export interface Suite {
+  name: string;
+  title?: string | undefined;
+  source: LoaderOptions["source"];
+  where?: Where | undefined;
+  tasks: readonly (ZeroShotTask | RetrievalTask)[];
+}
+
+export type TaskResult = { title: string; rows: MetricRow[] } & (
+  | { kind: "zeroShot"; task: ZeroShotTask; result: ZeroShotResult; labels: readonly string[] }
+  | { kind: "retrieval"; task: RetrievalTask; result: RetrievalResult }
+);
+
+export interface SuiteResult {
+  name: string;
+  title: string;
+  dataset: EmbeddedDataset;
+  tasks: TaskResult[];
+}
+
+export interface RunSuiteOptions {
+  /** How pictures and captions are read; the suite brings the source. */
+  loader: Omit<LoaderOptions, "source" | "mode">;
+  bootstrap?: BootstrapOptions;
+  /** Pictures kept for a report. Default 0. */
+  pictures?: number;
+}
+
+/**
+ * Embeds the suite's set and measures every task. Metric keys are `<suite>/<task>/<metric>`.
+ *
+ * throws  DataError for a sample whose answer is none of the classes, a class file that cannot be
+ *         read, or an empty set
+ */
+export async function runSuite(
+  suite: Suite,
+  embedder: Embedder,
+  { loader, bootstrap = {}, pictures = 0 }: RunSuiteOptions,
+): Promise<SuiteResult> {
+  const dataset = await embedDataset(embedder, {
+    loader: { ...loader, source: suite.source },
+    where: suite.where,
+    pictures,
+  });
+  const tasks: TaskResult[] = [];
+  for (const task of suite.tasks) {
+    const prefix = `${suite.name}/${task.name}`;
+    tasks.push(
+      task.kind === "zeroShot"
+        ? await zeroShot(task, dataset, embedder, { prefix, bootstrap })
+        : measureRetrieval(task, dataset, embedder, { prefix, bootstrap }),
+    );
+  }
+  return { name: suite.name, title: suite.title ?? suite.name, dataset, tasks };
+}
+
+interface TaskOptions {
+  prefix: string;
+  bootstrap: BootstrapOptions;
+}
+
+async function zeroShot(
+  task: ZeroShotTask,
+  dataset: EmbeddedDataset,
+  embedder: Embedder,
+  { prefix, bootstrap }: TaskOptions,
+): Promise<TaskResult> {
+  const classes = readClasses(task.classes);
+  const { weights, labels } = await classifierWeights({
+    classes: classes.map(({ names }) => names),
+    templates: task.templates,
+    embedTexts: (texts) => Promise.resolve(embedder.embedTexts(texts)),
+  });
+  const result = zeroShotClassification({
+    imageEmbeddings: dataset.imageEmbeddings,
+    labels: answers(task, dataset, classes),
+    classWeights: weights,
+    classNames: labels,
+    similarities: embedder.similarities,
+    bootstrap,
+  });
+  const title = task.title ?? task.name;
+  return { kind: "zeroShot", task, title, result, labels, rows: zeroShotRows(result, prefix) };
+}
+
+function measureRetrieval(
+  task: RetrievalTask,
+  dataset: EmbeddedDataset,
+  embedder: Embedder,
+  { prefix, bootstrap }: TaskOptions,
+): TaskResult {
+  const result = retrieval({ ...dataset, similarities: embedder.similarities, bootstrap });
+  return {
+    kind: "retrieval",
+    task,
+    title: task.title ?? task.name,
+    result,
+    rows: retrievalRows(result, prefix),
+  };
+}
+
+interface NamedClass {
+  key: string;
+  names: readonly string[];
+}
+
+function readClasses(classes: ZeroShotTask["classes"]): NamedClass[] {
+  const list = typeof classes === "string" ? readClassFile(classes) : classes;
+  return list.map((entry) => {
+    if (typeof entry === "string") return { key: entry, names: [entry] };
+    if ("key" in entry) return entry;
+    return { key: entry[0] ?? "", names: entry };
+  });
+}
+
+function readClassFile(file: string): readonly ClassDescription[] {
+  try {
+    const list = JSON.parse(readFileSync(file, "utf8")) as unknown;
+    if (Array.isArray(list)) return list as ClassDescription[];
+    throw new TypeError("not an array");
+  } catch (cause) {
+    throw new DataError(
+      `Expected a JSON array of classes in ${file} but could not read one; ` +
+        'write names such as ["cat", ["dog", "hound"], {"key": "sheep", "names": ["sheep"]}]',
+      { source: file },
+      { cause },
+    );
+  }
+}
+
+function answers(
+  task: ZeroShotTask,
+  dataset: EmbeddedDataset,
+  classes: readonly NamedClass[],
+): Int32Array {
+  const index = new Map(classes.map(({ key }, i) => [key, i]));
+  return Int32Array.from(dataset.keys, (key, i) => {
+    const answer = task.answer === "label" ? dataset.labels[i] : dataset.metas[i]?.[task.answer];
+    const found = index.get(String(answer));
+    if (found !== undefined) return found;
+    throw new DataError(
+      `Expected one of ${classes.length} classes for ${task.answer} of sample ${key} but received ` +
+        `${JSON.stringify(answer)}; add the class, or name another key as answer`,
+      { source: key, key },
+    );
+  });
+}

@@ -1,0 +1,77 @@
+/** Everything a run writes down as it goes: JSON lines, TensorBoard events, progress. */
+import { join } from "node:path";
+
+import { EventFile } from "./event-file.ts";
+import { MetricsLog, type StepValues } from "./metrics-log.ts";
+import { ProgressLine, type ProgressStream } from "./progress.ts";
+
+export interface RunLogOptions {
+  totalSteps: number;
+  resumeStep?: number | undefined;
+  progress?: ProgressStream | undefined;
+}
+
+export interface StepEntry {
+  step: number;
+  examplesSeen: number;
+  /** Steps between written entries; progress shows each. */
+  every: number;
+  values: StepValues;
+}
+
+export class RunLog {
+  readonly #metrics: MetricsLog;
+  readonly #events: EventFile;
+  readonly #progress: ProgressLine | undefined;
+
+  constructor(run: { path: string; metricsFile: string }, options: RunLogOptions) {
+    const { totalSteps, resumeStep, progress } = options;
+    // A fresh start in an old folder writes a fresh log: nothing of it was trained on.
+    this.#metrics = new MetricsLog(run.metricsFile, { resumeStep: resumeStep ?? 0 });
+    this.#events = new EventFile({
+      directory: join(run.path, "tensorboard"),
+      ...(resumeStep === undefined ? {} : { purgeStep: resumeStep + 1 }),
+    });
+    this.#progress = progress && new ProgressLine(progress, { totalSteps });
+  }
+
+  step({ step, examplesSeen, every, values }: StepEntry): void {
+    this.#progress?.update({
+      step,
+      loss: values["train/loss"],
+      contrastiveAccuracy: values["train/contrastiveAccuracy"],
+      examplesPerSecond: values["train/examplesPerSecond"],
+    });
+    if (step % every === 0) this.#write(step, examplesSeen, { ...values });
+  }
+
+  evaluation(step: number, examplesSeen: number, values: Record<string, number>): void {
+    this.#write(step, examplesSeen, values);
+  }
+
+  #write(step: number, examplesSeen: number, values: Record<string, number>): void {
+    this.#metrics.append({ step, examplesSeen, values });
+    this.#events.scalars(values, step);
+  }
+
+  /** A line for the reader. */
+  message(text: string): void {
+    this.#progress?.message(text);
+  }
+
+  /** What goes on besides steps. */
+  note(what: string, step: number): void {
+    this.#progress?.update({ step, note: what });
+  }
+
+  /** Everything written so far is on the disk. */
+  sync(): void {
+    this.#metrics.sync();
+  }
+
+  close(): void {
+    this.#progress?.finish();
+    this.#metrics.close();
+    this.#events.close();
+  }
+}

@@ -1,0 +1,330 @@
+/**
+ * The loop: batches in, steps, logs, evaluations, checkpoints, a model and a report out. Prints
+ * nothing; the command line passes a stream for progress.
+ */
+import { createLoader, type Loader } from "../data/loader/loader.ts";
+import { evaluationPreset, parseEvaluationTransform } from "../data/image/evaluation-transform.ts";
+import type { EvaluationTransform } from "../data/image/evaluation-transform.ts";
+import { createTokenizer, saveTokenizer } from "../data/tokenize/index.ts";
+import type { Tokenizer } from "../data/tokenize/tokenizer.ts";
+import { modelEmbedder } from "../evaluate/model-embedder.ts";
+import { runSuite, type SuiteResult } from "../evaluate/run-suite.ts";
+import { metricValues } from "../evaluate/table.ts";
+import { saveCheckpoint } from "../models/checkpoint.ts";
+import { catchSignals, pendingSignal, setThreadCount } from "../torch/index.ts";
+import { usableCores } from "../torch/threads.ts";
+import { modelConfig, resolveDevice } from "./build-model.ts";
+import { RunLog } from "./log/run-log.ts";
+import type { ProgressStream } from "./log/progress.ts";
+import type { ResolvedRecipe } from "./recipe.ts";
+import { resolveRecipe } from "./resolve-recipe.ts";
+import { RunDirectory, type BestCheckpoint } from "./run-directory.ts";
+import { DivergedError, Trainer } from "./trainer.ts";
+import { restoreTraining, saveTraining, type TrainingState } from "./training-checkpoint.ts";
+
+export interface TrainOptions {
+  /** What a recipe file exports; checked and completed here. */
+  recipe: unknown;
+  /** The run's folder. A run found there goes on where it stopped. */
+  directory: string;
+  /** Assignments such as `train.batchSize=256`. */
+  set?: readonly string[];
+  /** Two steps of eight pairs. */
+  smoke?: boolean;
+  /** Go on with a run whose recipe was another. */
+  allowRecipeChange?: boolean;
+  /** Where progress goes; nowhere when absent. */
+  progress?: ProgressStream;
+  /** SIGINT and SIGTERM end the run after the step in hand, with a checkpoint; a second one at once. */
+  handleSignals?: boolean;
+  /** Pictures kept of each suite of the last evaluation, for a report. Default 0. */
+  pictures?: number;
+}
+
+export interface TrainResult {
+  directory: string;
+  step: number;
+  examplesSeen: number;
+  /** Samples that could not be read. */
+  skipped: number;
+  /** Why the run ended before its last step. */
+  stopped?: "signal" | "timeLimit";
+  /** Number of the signal, with `stopped: "signal"`. */
+  signal?: number;
+  /** The last evaluation, when the run is complete. */
+  suites: SuiteResult[];
+  recipe: ResolvedRecipe;
+}
+
+/**
+ * Trains a recipe to its end, or until a signal or its time limit.
+ *
+ * throws  RecipeError, DataError, CheckpointError before the first step where something does not fit;
+ *         DivergedError when the loss leaves the numbers: checkpoints written so far stay
+ */
+export async function train(options: TrainOptions): Promise<TrainResult> {
+  const recipe = resolveRecipe(options.recipe, {
+    set: options.set ?? [],
+    smoke: options.smoke ?? false,
+  });
+  const directory = new RunDirectory(options.directory);
+  directory.settleRecipe(recipe, options.allowRecipeChange ?? false);
+  setThreadCount(usableCores());
+  const run = await Run.open(recipe, directory, options);
+  if (options.handleSignals) catchSignals(true);
+  try {
+    return await run.toEnd();
+  } finally {
+    if (options.handleSignals) catchSignals(false);
+    await run.close();
+  }
+}
+
+interface RunParts {
+  recipe: ResolvedRecipe;
+  directory: RunDirectory;
+  options: TrainOptions;
+  tokenizer: Tokenizer;
+  transform: EvaluationTransform;
+  trainer: Trainer;
+  loader: Loader;
+  log: RunLog;
+  state: TrainingState | undefined;
+}
+
+class Run {
+  readonly #parts: RunParts;
+  #best: BestCheckpoint | undefined;
+  #savedStep = -1;
+
+  private constructor(parts: RunParts) {
+    this.#parts = parts;
+    this.#best = parts.state?.best;
+    if (parts.state) this.#savedStep = parts.state.step;
+  }
+
+  static async open(
+    recipe: ResolvedRecipe,
+    directory: RunDirectory,
+    options: TrainOptions,
+  ): Promise<Run> {
+    const tokenizer = await createTokenizer(recipe.data.tokenizer);
+    const config = modelConfig(recipe.model, tokenizer);
+    const transform = transformOf(recipe, config.image.imageSize);
+    const device = resolveDevice(recipe.train.device);
+    const trainer = new Trainer({ recipe, config, device, normalization: transform });
+    const latest = directory.latestCheckpoint();
+    const state = latest === undefined ? undefined : restoreTraining(latest, trainer);
+    const loader = await createLoader(loaderOptions(recipe, transform, tokenizer, state));
+    const log = new RunLog(directory, {
+      totalSteps: recipe.train.steps,
+      resumeStep: state?.step,
+      progress: options.progress,
+    });
+    if (state) log.message(`Resuming at step ${state.step} from ${latest}`);
+    return new Run({
+      recipe,
+      directory,
+      options,
+      tokenizer,
+      transform,
+      trainer,
+      loader,
+      log,
+      state,
+    });
+  }
+
+  async toEnd(): Promise<TrainResult> {
+    const { recipe, trainer } = this.#parts;
+    const { steps, checkpoint, timeLimitMinutes = Infinity } = recipe.train;
+    const deadline = performance.now() + timeLimitMinutes * 60_000;
+    while (trainer.step < steps) {
+      await this.#step();
+      await this.#evaluateWhenDue();
+      const every = checkpoint.everySteps ?? Infinity;
+      if (trainer.step % every === 0) await this.#save();
+      const signal = pendingSignal();
+      if (signal !== 0) return this.#stop({ stopped: "signal", signal });
+      if (performance.now() > deadline && trainer.step < steps) {
+        return this.#stop({ stopped: "timeLimit" });
+      }
+    }
+    return this.#finish();
+  }
+
+  async #step(): Promise<void> {
+    const { trainer, loader, log } = this.#parts;
+    const start = performance.now();
+    const batch = await loader.next();
+    if (batch === null) throw new Error("internal: a training loader ended");
+    const waited = performance.now() - start;
+    const report = this.#guarded(() => trainer.trainStep(batch));
+    const seconds = (performance.now() - start) / 1000;
+    log.step({
+      step: trainer.step,
+      examplesSeen: trainer.examplesSeen,
+      every: this.#parts.recipe.train.logEverySteps,
+      values: {
+        "train/loss": report.loss,
+        "train/contrastiveAccuracy": report.contrastiveAccuracy,
+        "train/logitScale": report.logitScale,
+        "train/learningRate": report.learningRate,
+        "train/gradNorm": report.gradNorm,
+        "train/examplesPerSecond": batch.size / seconds,
+        "data/waitSeconds": waited / 1000,
+      },
+    });
+    // The event loop must turn for the loader's messages and for signals.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  /** Adds to a divergence where the last good weights are. */
+  #guarded<T>(body: () => T): T {
+    try {
+      return body();
+    } catch (error) {
+      if (!(error instanceof DivergedError)) throw error;
+      const last = this.#parts.directory.latestCheckpoint();
+      error.message += `. Last good checkpoint: ${last ?? "none yet"}`;
+      throw error;
+    }
+  }
+
+  async #evaluateWhenDue(): Promise<void> {
+    const { recipe, trainer } = this.#parts;
+    const { everySteps } = recipe.evaluate;
+    const isLast = trainer.step >= recipe.train.steps;
+    if (everySteps === 0 || isLast || trainer.step % everySteps !== 0) return;
+    await this.#evaluate(0);
+  }
+
+  async #evaluate(pictures: number): Promise<SuiteResult[]> {
+    const { recipe, trainer, tokenizer, transform, log } = this.#parts;
+    if (recipe.evaluate.suites.length === 0) return [];
+    log.note("evaluating", trainer.step);
+    const { model } = trainer;
+    const { precision } = recipe.train;
+    const embedder = modelEmbedder({ model, tokenizer, normalization: transform, precision });
+    const { batchSize } = recipe.evaluate;
+    const loader = { transform, tokenizer: tokenizer.description, batchSize };
+    const results = await trainer.withAverage(async () => {
+      const done: SuiteResult[] = [];
+      for (const suite of recipe.evaluate.suites) {
+        done.push(await runSuite(suite, embedder, { loader, pictures }));
+      }
+      return done;
+    });
+    const rows = results.flatMap(({ tasks }) => tasks.flatMap((task) => task.rows));
+    log.evaluation(trainer.step, trainer.examplesSeen, metricValues(rows));
+    await this.#noteBest(metricValues(rows));
+    return results;
+  }
+
+  async #noteBest(values: Record<string, number>): Promise<void> {
+    const metric = this.#parts.recipe.train.checkpoint.keepBest;
+    const value = metric === undefined ? undefined : values[metric];
+    if (metric === undefined || value === undefined) return;
+    if (this.#best !== undefined && this.#best.value >= value) return;
+    this.#best = { metric, value, step: this.#parts.trainer.step };
+    await this.#save();
+  }
+
+  async #save(): Promise<void> {
+    const { trainer, directory, recipe, loader, log } = this.#parts;
+    if (this.#savedStep === trainer.step) return;
+    const state: TrainingState = {
+      step: trainer.step,
+      examplesSeen: trainer.examplesSeen,
+      skipped: loader.skipped.count,
+      loader: loader.position(),
+      ...(this.#best ? { best: this.#best } : {}),
+    };
+    log.sync();
+    await saveTraining(
+      directory.checkpointFolder(trainer.step),
+      trainer,
+      state,
+      this.#surroundings,
+    );
+    this.#savedStep = trainer.step;
+    directory.prune(recipe.train.checkpoint.keepLast, this.#best);
+  }
+
+  get #surroundings(): {
+    evaluationTransform: EvaluationTransform;
+    tokenizerFiles: (folder: string) => Promise<void>;
+  } {
+    const { transform, tokenizer } = this.#parts;
+    return {
+      evaluationTransform: transform,
+      tokenizerFiles: (folder) => saveTokenizer(tokenizer, folder),
+    };
+  }
+
+  async #stop(why: Pick<TrainResult, "stopped" | "signal">): Promise<TrainResult> {
+    await this.#save();
+    return { ...this.#result([]), ...why };
+  }
+
+  async #finish(): Promise<TrainResult> {
+    const { trainer, directory, options } = this.#parts;
+    const suites = await this.#evaluate(options.pictures ?? 0);
+    await this.#save();
+    await trainer.withAverage(() =>
+      saveCheckpoint(directory.modelFolder, {
+        config: trainer.config,
+        parameters: [...trainer.model.namedParameters()].map(([name, { tensor }]) => [
+          name,
+          tensor,
+        ]),
+        ...this.#surroundings,
+      }),
+    );
+    return this.#result(suites);
+  }
+
+  #result(suites: SuiteResult[]): TrainResult {
+    const { trainer, directory, loader, recipe } = this.#parts;
+    const { step, examplesSeen } = trainer;
+    const skipped = loader.skipped.count;
+    return { directory: directory.path, step, examplesSeen, skipped, suites, recipe };
+  }
+
+  async close(): Promise<void> {
+    const { log, loader, trainer } = this.#parts;
+    log.close();
+    await loader.close();
+    trainer.dispose();
+  }
+}
+
+function transformOf(recipe: ResolvedRecipe, imageSize: number): EvaluationTransform {
+  const given = recipe.data.transform ?? {};
+  return parseEvaluationTransform(
+    { ...evaluationPreset("clip", imageSize), ...given, imageSize },
+    "data.transform",
+  );
+}
+
+function loaderOptions(
+  recipe: ResolvedRecipe,
+  transform: EvaluationTransform,
+  tokenizer: Tokenizer,
+  state: TrainingState | undefined,
+): Parameters<typeof createLoader>[0] {
+  const { train: source, augmentation, captions, workers, prefetch, onError } = recipe.data;
+  return {
+    source,
+    transform,
+    tokenizer: tokenizer.description,
+    batchSize: recipe.train.batchSize,
+    seed: recipe.train.seed,
+    captions,
+    prefetch,
+    onError,
+    ...(augmentation === undefined ? {} : { augmentation }),
+    ...(workers === undefined ? {} : { workers }),
+    ...(state === undefined ? {} : { position: state.loader as never }),
+  };
+}

@@ -1,0 +1,126 @@
+/**
+ * A training checkpoint: a model folder that any tool can open, with what an exact resume needs in a
+ * subfolder. Everything appears at once or not at all.
+ */
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import type { EvaluationTransform } from "../data/image/evaluation-transform.ts";
+import { CheckpointError } from "../errors.ts";
+import { writeTextAtomically } from "../models/atomic-write.ts";
+import { loadParameters, saveCheckpoint } from "../models/checkpoint.ts";
+import { readSafetensors, writeSafetensors } from "../models/safetensors.ts";
+import { randomState, scope, setRandomState, type Device, type Tensor } from "../torch/index.ts";
+import { toJson, type BestCheckpoint } from "./run-directory.ts";
+import type { Trainer } from "./trainer.ts";
+
+/** What a checkpoint holds beside tensors. */
+export interface TrainingState {
+  step: number;
+  examplesSeen: number;
+  /** Samples skipped so far. */
+  skipped: number;
+  /** Where the loader goes on. */
+  loader: unknown;
+  best?: BestCheckpoint;
+}
+
+export interface CheckpointSurroundings {
+  evaluationTransform: EvaluationTransform;
+  tokenizerFiles: (folder: string) => void | Promise<void>;
+}
+
+const folderName = "training";
+
+function files(folder: string): Record<"state" | "optimizer" | "ema" | "random", string> {
+  const inner = join(folder, folderName);
+  return {
+    state: join(inner, "state.json"),
+    optimizer: join(inner, "optimizer.safetensors"),
+    ema: join(inner, "ema.safetensors"),
+    random: join(inner, "random.safetensors"),
+  };
+}
+
+/** Writes model, optimizer, average, random numbers and `state` as one folder. */
+export async function saveTraining(
+  folder: string,
+  trainer: Trainer,
+  state: TrainingState,
+  { evaluationTransform, tokenizerFiles }: CheckpointSurroundings,
+): Promise<void> {
+  const { config, model } = trainer;
+  await saveCheckpoint(folder, {
+    config,
+    evaluationTransform,
+    parameters: [...model.namedParameters()].map(([name, { tensor }]) => [name, tensor]),
+    tokenizerFiles: async (partial) => {
+      await tokenizerFiles(partial);
+      mkdirSync(join(partial, folderName));
+      writeTensors(partial, trainer);
+      writeTextAtomically(files(partial).state, toJson(state));
+    },
+  });
+}
+
+function writeTensors(folder: string, trainer: Trainer): void {
+  const { optimizer, ema, random } = files(folder);
+  scope(() => {
+    writeSafetensors(optimizer, trainer.optimizer.stateDict());
+    if (trainer.ema) writeSafetensors(ema, trainer.ema.stateDict());
+    writeSafetensors(random, randomStates(trainer.model.device));
+  });
+}
+
+function randomStates(device: Device): [string, Tensor][] {
+  const states: [string, Tensor][] = [["cpu", randomState("cpu")]];
+  if (device !== "cpu") states.push(["device", randomState(device)]);
+  return states;
+}
+
+/**
+ * Puts everything of `saveTraining` back into a trainer of the same recipe.
+ *
+ * throws  CheckpointError naming the file, and every weight or state that does not fit
+ */
+export function restoreTraining(folder: string, trainer: Trainer): TrainingState {
+  const paths = files(folder);
+  const state = readState(paths.state);
+  loadParameters(folder, trainer.model);
+  withTensors(paths.optimizer, (tensors) => trainer.optimizer.load(tensors, paths.optimizer));
+  const { ema } = trainer;
+  if (ema) withTensors(paths.ema, (tensors) => ema.load(tensors, paths.ema));
+  withTensors(paths.random, (tensors) => {
+    const cpu = tensors.get("cpu");
+    if (cpu) setRandomState(cpu, "cpu");
+    const device = tensors.get("device");
+    if (device) setRandomState(device, trainer.model.device);
+  });
+  trainer.step = state.step;
+  trainer.examplesSeen = state.examplesSeen;
+  return state;
+}
+
+function withTensors(file: string, use: (tensors: Map<string, Tensor>) => void): void {
+  const opened = readSafetensors(file);
+  try {
+    scope(() => use(new Map(opened.names.map((name) => [name, opened.tensor(name)]))));
+  } finally {
+    opened.close();
+  }
+}
+
+function readState(file: string): TrainingState {
+  try {
+    const state = JSON.parse(readFileSync(file, "utf8")) as TrainingState;
+    if (Number.isSafeInteger(state.step) && Number.isSafeInteger(state.examplesSeen)) return state;
+    throw new TypeError("step or examplesSeen is missing");
+  } catch (cause) {
+    throw new CheckpointError(
+      file,
+      `Expected the state of a training run in ${file} but could not read it; ` +
+        "resume from another checkpoint of the run",
+      { cause },
+    );
+  }
+}
