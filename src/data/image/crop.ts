@@ -1,0 +1,63 @@
+/** Sizes, crops and layouts of RGB images, by torchvision's rules. */
+import type { RgbImage } from "./decode.ts";
+import type { Region } from "./resize.ts";
+
+/** Python's `round`: halves go to the even neighbour. */
+export function roundHalfEven(value: number): number {
+  const floor = Math.floor(value);
+  const rest = value - floor;
+  if (rest !== 0.5) return rest < 0.5 ? floor : floor + 1;
+  return floor % 2 === 0 ? floor : floor + 1;
+}
+
+/** The size whose shorter side is `shortest`; the longer is `int(shortest * long / short)`. */
+export function shortestSideSize(
+  width: number,
+  height: number,
+  shortest: number,
+): { width: number; height: number } {
+  if (width <= height) return { width: shortest, height: Math.trunc((shortest * height) / width) };
+  return { width: Math.trunc((shortest * width) / height), height: shortest };
+}
+
+/** Where torchvision's CenterCrop cuts `size` out of a larger image: `round((side - size) / 2)`. */
+export function centerRegion(width: number, height: number, size: number): Region {
+  const left = roundHalfEven((width - size) / 2);
+  const top = roundHalfEven((height - size) / 2);
+  return { left, top, width: size, height: size };
+}
+
+/**
+ * The middle `size` x `size` pixels, as torchvision's CenterCrop: a side shorter than `size` is
+ * first padded with black, half of it before (rounded down) and the rest after.
+ */
+export function centerCrop(image: RgbImage, size: number): RgbImage {
+  if (!Number.isInteger(size) || size < 1) {
+    throw new RangeError(`Expected a positive whole number for size but received ${size}.`);
+  }
+  const width = Math.max(image.width, size);
+  const height = Math.max(image.height, size);
+  const { left, top } = centerRegion(width, height, size);
+  const padLeft = Math.floor((width - image.width) / 2);
+  const padTop = Math.floor((height - image.height) / 2);
+  const data = new Uint8Array(size * size * 3);
+  const columns = Math.min(image.width, size);
+  const [toX, fromX] = [Math.max(0, padLeft - left), Math.max(0, left - padLeft)];
+  for (let y = 0; y < size; y++) {
+    const row = y + top - padTop;
+    if (row < 0 || row >= image.height) continue;
+    const from = (row * image.width + fromX) * 3;
+    data.set(image.data.subarray(from, from + columns * 3), (y * size + toX) * 3);
+  }
+  return { data, width: size, height: size };
+}
+
+/** Writes interleaved [H, W, 3] pixels into `out` as planes, [3, H, W]. */
+export function writePlanes(data: Uint8Array, out: Uint8Array): void {
+  const plane = data.length / 3;
+  for (let i = 0, at = 0; i < plane; i++, at += 3) {
+    out[i] = data[at] as number;
+    out[plane + i] = data[at + 1] as number;
+    out[2 * plane + i] = data[at + 2] as number;
+  }
+}

@@ -1,0 +1,38 @@
+/** Images for models: decoding, exact resizing, evaluation and training transforms. */
+export type { ColorJitter } from "./color-jitter.ts";
+export { centerCrop } from "./crop.ts";
+export {
+  decodeImage,
+  type DecodeOptions,
+  type ImageOrigin,
+  MAX_PIXELS,
+  type RgbImage,
+} from "./decode.ts";
+export {
+  applyEvaluationTransform,
+  type EvaluationOptions,
+  type EvaluationPreset,
+  evaluationPreset,
+  type EvaluationTransform,
+  NORMALIZATIONS,
+  normalizePixels,
+  parseEvaluationTransform,
+  resizeForEvaluation,
+} from "./evaluation-transform.ts";
+export {
+  type HeaderProblem,
+  type ImageFormat,
+  type ImageHeader,
+  type PixelLayout,
+  readImageHeader,
+} from "./image-header.ts";
+export { type Interpolation, type Region, resizeImage, type ResizeOptions } from "./resize.ts";
+export {
+  applyTrainingTransform,
+  drawView,
+  parseTrainingAugmentation,
+  type TrainingAugmentation,
+  type TrainingTransform,
+  type TrainingView,
+  type UniformSource,
+} from "./training-transform.ts";
