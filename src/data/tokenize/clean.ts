@@ -13,16 +13,11 @@ export const cleanings: readonly Cleaning[] = ["lower", "whitespace", "canonical
 
 /** Cleans one caption. */
 export function clean(text: string, cleaning: Cleaning = "lower"): string {
-  switch (cleaning) {
-    case "lower":
-      return collapse(repair(text)).toLowerCase();
-    case "whitespace":
-      return collapse(repair(text));
-    case "canonicalize":
-      return collapse(repair(text).replaceAll("_", " ").replace(punctuation, "").toLowerCase());
-    case "none":
-      return text;
-  }
+  if (cleaning === "none") return text;
+  const repaired = repair(text);
+  if (cleaning === "whitespace") return collapse(repaired);
+  if (cleaning === "lower") return collapse(repaired).toLowerCase();
+  return collapse(repaired.replaceAll("_", " ").replace(punctuation, "").toLowerCase());
 }
 
 const punctuation = /[!-/:-@[-`{-~]/g;

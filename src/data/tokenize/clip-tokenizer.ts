@@ -1,9 +1,8 @@
-import { readFile, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { readFile } from "node:fs/promises";
 import { DataError } from "../../errors.ts";
 import { clean } from "./clean.ts";
 import { ClipBpe, vocabularyOf, type ClipVocabulary } from "./clip-bpe.ts";
-import { openClipSpecialTokens } from "./description.ts";
+import { huggingFaceSpecialTokens, openClipSpecialTokens } from "./description.ts";
 import { readMerges } from "./read-merges.ts";
 import { rowEncoders, type ClipBpeDescription, type Tokenizer } from "./tokenizer.ts";
 
@@ -66,7 +65,9 @@ async function resolveVocabulary(
     return { vocabulary: vocabularyOf(merges, specialTokens), specialTokens };
   }
   const ids = await readVocabulary(vocab);
-  const [startId, endId] = specialTokens.map((name) => ids.get(name));
+  const [startId, endId] = specialTokens.map(
+    (name, i) => ids.get(name) ?? ids.get(huggingFaceSpecialTokens[i] ?? ""),
+  );
   if (startId === undefined || endId === undefined) {
     throw new DataError(
       `Expected ${specialTokens.join(" and ")} in ${vocab} but at least one is missing; set ` +
@@ -74,7 +75,7 @@ async function resolveVocabulary(
       { source: vocab },
     );
   }
-  const size = Math.max(...[...ids.values()].slice(-2), ids.size - 1, startId, endId) + 1;
+  const size = [...ids.values()].reduce((most, id) => Math.max(most, id + 1), 0);
   const vocabulary = { ids, startId, endId, size };
   checkAgainstMerges(vocabulary, merges, { vocab, source });
   return { vocabulary, specialTokens, vocab };
@@ -113,10 +114,4 @@ function checkAgainstMerges(
       `use vocab.json and merges.txt of the same model.`,
     { source: vocab },
   );
-}
-
-/** The `vocab.json` beside merges, if there is one. */
-export async function vocabularyBeside(merges: string): Promise<string | undefined> {
-  const file = join(dirname(merges), "vocab.json");
-  return (await stat(file).catch(() => undefined)) === undefined ? undefined : file;
 }

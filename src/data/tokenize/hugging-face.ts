@@ -28,7 +28,7 @@ interface TokenizerConfig {
   pad_token?: string | { content: string } | null;
   eos_token?: string | { content: string } | null;
   model_max_length?: number;
-  limn?: Partial<TokenizerJsonDescription>;
+  limn?: Omit<Partial<TokenizerJsonDescription>, "kind"> & { kind?: string };
 }
 
 /** Transformers writes 1e30 where there is no limit. */
@@ -111,7 +111,9 @@ function resolve(
   { json, config, library }: Sources,
 ): TokenizerJsonDescription &
   Required<Pick<TokenizerJsonDescription, "contextLength" | "padId" | "clean" | "pooling">> {
-  const saved = { ...config.limn, ...given };
+  // A folder of CLIP's tokenizer has settings for its other files there.
+  const own = config.limn?.kind === "tokenizer.json" ? config.limn : {};
+  const saved = { ...own, ...given };
   const idOf = (token: TokenizerConfig["pad_token"]): number | undefined => {
     const name = typeof token === "string" ? token : token?.content;
     return name === undefined ? undefined : library.token_to_id(name);

@@ -1,11 +1,12 @@
-import { createClipTokenizer } from "./clip-tokenizer.ts";
-import { checkDescription } from "./description.ts";
-import { createHuggingFaceTokenizer } from "./hugging-face.ts";
-import type { Tokenizer, TokenizerDescription } from "./tokenizer.ts";
-
+/** Captions to token ids: every kind of tokenizer, its files, and training one. */
+export { createTokenizer } from "./create-tokenizer.ts";
 export { clean, cleanings, type Cleaning } from "./clean.ts";
 export { fixText } from "./fix-text/fix-text.ts";
 export { unescapeHtml } from "./unescape-html.ts";
+export { loadTokenizer } from "./load-tokenizer.ts";
+export { saveTokenizer } from "./save-tokenizer.ts";
+export { trainTokenizer, type TrainTokenizerOptions } from "./train/train-tokenizer.ts";
+export type { VocabularyKind } from "./train/layouts.ts";
 export type {
   ClipBpeDescription,
   Pooling,
@@ -15,16 +16,3 @@ export type {
   TokenizerJsonDescription,
   TokenRow,
 } from "./tokenizer.ts";
-
-/**
- * A tokenizer from its description, in any thread.
- *
- * throws RecipeError for a description with unknown keys or values; DataError for files that are
- * missing, damaged or of different models
- */
-export async function createTokenizer(description: TokenizerDescription): Promise<Tokenizer> {
-  checkDescription(description);
-  return description.kind === "clip-bpe"
-    ? createClipTokenizer(description)
-    : createHuggingFaceTokenizer(description);
-}

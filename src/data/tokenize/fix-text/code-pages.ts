@@ -81,7 +81,7 @@ function codePage(name: string, characters: string): CodePage {
     name,
     sloppy,
     covers: (text) => known.test(text),
-    encode: (text) => text.replace(/[^\x00-\x7f]/g, (character) => bytes.get(character) ?? ""),
+    encode: (text) => text.replace(/\P{ASCII}/gu, (character) => bytes.get(character) ?? ""),
   };
 }
 

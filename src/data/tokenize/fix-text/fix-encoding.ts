@@ -20,7 +20,7 @@ export function fixEncoding(text: string): string {
 }
 
 function fixOnce(text: string): string {
-  if (/^[\x00-\x7f]*$/.test(text) || !isBad(text)) return text;
+  if (/^\p{ASCII}*$/u.test(text) || !isBad(text)) return text;
   for (const page of codePages) {
     if (!page.covers(text)) continue;
     let bytes = page.encode(text);

@@ -51,14 +51,18 @@ function fixSegment(text: string, entities: boolean): string {
     text = text.replace(/[\u201c-\u201f]/g, '"').replace(/[\u02bc\u2018-\u201b]/g, "'");
     text = text.replace(/\r\n|[\r\u2028\u2029\x85]/g, "\n");
     text = text.replace(/\p{Surrogate}/gu, "\ufffd");
-    text = text.replace(/\x1b\[[\p{Nd};]*[a-zA-Z]/gu, "");
+    text = text.replace(terminalEscape, "");
     text = text.replace(controls, "");
     text = text.normalize("NFC");
     if (text === before) return text;
   }
 }
 
-const controls = /[\x00-\x08\x0b\x0e-\x1f\x7f\u206a-\u206f\ufeff\ufff9-\ufffc]/g;
+// oxlint-disable-next-line no-control-regex -- an escape sequence starts with a control
+const terminalEscape = /\x1b\[[\p{Nd};]*[a-zA-Z]/gu;
+
+// Not the controls that are white space, nor C1, which tell of mojibake.
+const controls = /(?![\t\n\f\r\x80-\x9f])\p{Cc}|[\u206a-\u206f\ufeff\ufff9-\ufffc]/gu;
 
 /** Entities that end in a semicolon, and those of one case also in capitals: `&EACUTE;`. */
 function unescapeStrict(text: string): string {

@@ -1,6 +1,6 @@
 import { compileCharsMap } from "./chars-map.ts";
 import { compilePattern } from "./library.ts";
-import { stepsOf, unsupported, type StepConfig } from "./step-config.ts";
+import { stepsOf, textOption, unsupported, type StepConfig } from "./step-config.ts";
 
 /** A step that changes the text as a whole. */
 export type Normalize = (text: string) => string;
@@ -30,13 +30,13 @@ export function compileNormalizer(config: StepConfig): Normalize {
     case "Strip":
       return strip(config);
     case "Prepend": {
-      const prefix = String(config["prepend"] ?? "");
+      const prefix = textOption(config, "prepend", "");
       return (text) => (text === "" ? text : prefix + text);
     }
     case "Replace":
       return replace(config);
     case "Precompiled":
-      return compileCharsMap(String(config["precompiled_charsmap"] ?? ""));
+      return compileCharsMap(textOption(config, "precompiled_charsmap", ""));
     case "BertNormalizer":
       return bert(config);
     default:
@@ -65,7 +65,7 @@ function trimEnd(text: string): string {
 
 function replace(config: StepConfig): Normalize {
   const pattern = compilePattern(config);
-  const content = String(config["content"] ?? "");
+  const content = textOption(config, "content", "");
   return (text) => text.replace(pattern, () => content);
 }
 

@@ -1,6 +1,6 @@
 import { byteAlphabet } from "../byte-alphabet.ts";
 import { compilePattern } from "./library.ts";
-import { stepsOf, unsupported, type StepConfig } from "./step-config.ts";
+import { stepsOf, textOption, unsupported, type StepConfig } from "./step-config.ts";
 
 /** A step that cuts a piece of text into words; `first` says that the piece starts the text. */
 export type PreTokenize = (text: string, first: boolean) => string[];
@@ -21,7 +21,7 @@ export function compilePreTokenizer(config: StepConfig): PreTokenize {
     case "Metaspace":
       return metaspace(config);
     case "Split":
-      return splitter(compilePattern(config), String(config["behavior"]), config["invert"]);
+      return splitter(compilePattern(config), textOption(config, "behavior", ""), config["invert"]);
     case "Whitespace":
       return splitter(word, "Removed", true);
     case "WhitespaceSplit":
@@ -32,11 +32,14 @@ export function compilePreTokenizer(config: StepConfig): PreTokenize {
       return (text, first) => words(text, first).flatMap((part) => marks(part, false));
     }
     case "Punctuation":
-      return splitter(punctuation, String(config["behavior"] ?? "Isolated"));
+      return splitter(punctuation, textOption(config, "behavior", "Isolated"));
     case "Digits":
       return splitter(/\p{N}/gu, config["individual_digits"] === true ? "Isolated" : "Contiguous");
     case "CharDelimiterSplit": {
-      const delimiter = String(config["delimiter"]).replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
+      const delimiter = textOption(config, "delimiter", "").replace(
+        /[\\^$.*+?()[\]{}|/-]/g,
+        "\\$&",
+      );
       return splitter(new RegExp(delimiter, "gu"), "Removed");
     }
     default:
@@ -114,7 +117,7 @@ export function toByteAlphabet(text: string): string {
 }
 
 function metaspace(config: StepConfig): PreTokenize {
-  const mark = String(config["replacement"] ?? "▁");
+  const mark = textOption(config, "replacement", "▁");
   const scheme =
     config["prepend_scheme"] ?? (config["add_prefix_space"] === false ? "never" : "always");
   const words =

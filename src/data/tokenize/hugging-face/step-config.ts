@@ -20,3 +20,9 @@ export function unsupported(what: string, type: string): never {
     { source: "tokenizer.json" },
   );
 }
+
+/** An option that is text, or what stands for it when it is left out. */
+export function textOption(config: StepConfig, name: string, otherwise: string): string {
+  const value = config[name];
+  return typeof value === "string" ? value : otherwise;
+}
