@@ -12,4 +12,4 @@
 import { checkNode } from "./setup/node-version.mjs";
 
 checkNode();
-import("./setup/main.mjs").then(({ main }) => main(process.argv.slice(2)));
+void import("./setup/main.mjs").then(({ main }) => main(process.argv.slice(2)));

@@ -14,7 +14,7 @@ export async function findCompiler() {
   const named = process.env.CXX;
   for (const command of named ? [named] : ["c++", "g++", "clang++"]) {
     const { code, output } = await run(command, ["--version"]);
-    if (code === 0) return { command, version: String(output.split("\n")[0]).trim() };
+    if (code === 0) return { command, version: (output.split("\n")[0] ?? "").trim() };
   }
   const tried = named ? `CXX=${named}` : "c++, g++ and clang++";
   throw new SetupError(`Expected a C++ compiler but ${tried} did not run; ${cure()}`);

@@ -53,7 +53,7 @@ export async function installPackages(context) {
 /** npm runs by the Node that runs us where it started us; else the one on the PATH. */
 function npmCommand() {
   const cli = process.env.npm_execpath;
-  if (cli && /npm-cli\.js$/.test(cli)) return /** @type {const} */ ([process.execPath, [cli]]);
+  if (cli && cli.endsWith("npm-cli.js")) return /** @type {const} */ ([process.execPath, [cli]]);
   return /** @type {const} */ ([process.platform === "win32" ? "npm.cmd" : "npm", []]);
 }
 

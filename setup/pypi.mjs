@@ -64,7 +64,7 @@ async function readRequirements(project, version, target) {
   await download(wheel.url, file, wheel.digests.sha256);
   const text = await readZipText(file, (name) => name.endsWith(".dist-info/METADATA"));
   rmSync(file);
-  return [...text.matchAll(/^Requires-Dist: (.*)$/gm)].map((match) => String(match[1]));
+  return [...text.matchAll(/^Requires-Dist: (.*)$/gm)].map(([, line = ""]) => line);
 }
 
 /**

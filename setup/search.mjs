@@ -54,7 +54,9 @@ export async function searchPython({ state }) {
 
 /** @returns {Promise<Search>} */
 export async function searchSystem() {
-  const triple = { x64: "x86_64", arm64: "aarch64" }[process.arch] ?? process.arch;
+  /** @type {Record<string, string>} */
+  const machines = { x64: "x86_64", arm64: "aarch64" };
+  const triple = machines[process.arch] ?? process.arch;
   const places = [
     ["/usr", `/usr/lib/${triple}-linux-gnu`, "/usr/include"],
     ["/usr", "/usr/lib64", "/usr/include"],

@@ -75,7 +75,7 @@ function cudaRequirements(target) {
   const file = path.join(target, info ?? "", "METADATA");
   if (!existsSync(file)) return [];
   return [...readFileSync(file, "utf8").matchAll(/^Requires-Dist: ((?:nvidia-|cuda-toolkit).*)$/gm)]
-    .map((match) => /** @type {string} */ (match[1]))
+    .map(([, line = ""]) => line)
     .filter((line) => !/extra ==/.test(line));
 }
 

@@ -34,9 +34,9 @@ export interface Invocation<O extends OptionSpecs> {
   /** `--json`: standard output carries one JSON value and nothing else. */
   readonly json: boolean;
   /** Writes to standard output: `data` as JSON with `--json`, else the text. */
-  print(text: string, data: unknown): void;
+  readonly print: (text: string, data: unknown) => void;
   /** Writes a line about progress to standard error. */
-  note(text: string): void;
+  readonly note: (text: string) => void;
 }
 
 export interface CommandSpec<O extends OptionSpecs> {
