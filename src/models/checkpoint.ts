@@ -131,6 +131,16 @@ export function checkWeights(weights: SafetensorsFile, rows: readonly WeightRow[
   matchWeights(weights.file, new Map(needed), new Map(found));
 }
 
+/** `checkWeights` for a folder and the configuration of its model. */
+export function checkCheckpoint(folder: string, config: ClipConfig): void {
+  const weights = openWeights(folder);
+  try {
+    checkWeights(weights, huggingFaceRows(config));
+  } finally {
+    weights.close();
+  }
+}
+
 /**
  * Copies a folder's weights into a model, whatever floating-point type they are stored in. Nothing
  * changes unless all of them fit.

@@ -26,6 +26,8 @@ const activationNames: Readonly<Record<string, Activation>> = {
 /** The end of text in configs before transformers 4.31, whatever the tokenizer's own. */
 const legacyEotTokenId = 2;
 const clipEotTokenId = 49407;
+/** Far beyond any model; keeps a damaged file from making a key table that fills the memory. */
+const maxDepth = 10_000;
 
 /**
  * The text of a `config.json` that `CLIPConfig` reads back as the same model.
@@ -133,7 +135,7 @@ function readLayers(fields: JsonFields, defaults: LayerDefaults): Layers {
       : undefined;
   return {
     width,
-    depth: fields.integer("num_hidden_layers", 12),
+    depth: fields.integer("num_hidden_layers", 12, { most: maxDepth }),
     heads,
     mlpWidth: fields.integer("intermediate_size", defaults.mlpWidth),
     activation:
@@ -154,7 +156,7 @@ function readImage(fields: JsonFields): ClipConfig["image"] {
 
 function readText(fields: JsonFields): ClipConfig["text"] {
   const vocabSize = fields.integer("vocab_size", 49408);
-  const eos = fields.integer("eos_token_id", clipEotTokenId, 0);
+  const eos = fields.integer("eos_token_id", clipEotTokenId, { least: 0 });
   // Old files say 2 and mean the greatest id of a row, which is the last of the vocabulary; their
   // padding id is as meaningless, and free, as nothing behind the end of text is looked at.
   const legacy = eos === legacyEotTokenId;
@@ -165,6 +167,6 @@ function readText(fields: JsonFields): ClipConfig["text"] {
     vocabSize,
     ...readLayers(fields, { width: 512, mlpWidth: 2048, heads: 8 }),
     eotTokenId,
-    padTokenId: legacy ? 0 : fields.integer("pad_token_id", 1, 0),
+    padTokenId: legacy ? 0 : fields.integer("pad_token_id", 1, { least: 0 }),
   };
 }

@@ -47,18 +47,22 @@ export class JsonFields {
     return Object.hasOwn(this.#values, key) ? (this.#values[key] ?? undefined) : undefined;
   }
 
-  /** An integer of at least `least`. */
-  integer(key: string, fallback: number, least = 1): number {
+  /** An integer from `least`, 1 unless told otherwise, to `most`. */
+  integer(
+    key: string,
+    fallback: number,
+    { least = 1, most = 2 ** 31 - 1 }: { least?: number; most?: number } = {},
+  ): number {
     const value = this.raw(key) ?? fallback;
-    if (Number.isSafeInteger(value) && Number(value) >= least) return Number(value);
-    return this.fail(key, `an integer of at least ${least}`);
+    const fits = Number.isInteger(value) && Number(value) >= least && Number(value) <= most;
+    return fits ? Number(value) : this.fail(key, `an integer from ${least} to ${most}`);
   }
 
   /** A side in pixels: an integer, or [height, width] of equal numbers. */
   side(key: string, fallback: number): number {
     const value = this.raw(key) ?? fallback;
     const [height, width = height] = Array.isArray(value) ? (value as unknown[]) : [value];
-    if (Number.isSafeInteger(height) && Number(height) >= 1 && width === height) {
+    if (Number.isInteger(height) && Number(height) >= 1 && width === height) {
       return Number(height);
     }
     return this.fail(key, "one side in pixels, as images are square here");
@@ -66,7 +70,7 @@ export class JsonFields {
 
   number(key: string, fallback: number): number {
     const value = this.raw(key) ?? fallback;
-    return typeof value === "number" ? value : this.fail(key, "a number");
+    return Number.isFinite(value) ? Number(value) : this.fail(key, "a number");
   }
 
   boolean(key: string, fallback: boolean): boolean {

@@ -1,0 +1,107 @@
+/** What a model folder holds, from its small files and the header of its weights alone. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { EvaluationTransform } from "../data/image/evaluation-transform.ts";
+import { loadTokenizer, type TokenizerDescription } from "../data/tokenize/index.ts";
+import { existingFolder } from "./atomic-write.ts";
+import {
+  checkWeights,
+  openWeights,
+  readCheckpointConfig,
+  readCheckpointTransform,
+} from "./checkpoint.ts";
+import { clipConfig, clipConfigNames, type ClipConfig } from "./configs.ts";
+import { huggingFaceRows } from "./hugging-face-keys.ts";
+
+export interface ModelDescription {
+  folder: string;
+  family: "CLIP";
+  /** The published size with these dimensions, `ViT-B/32`; null for another. */
+  architecture: string | null;
+  config: ClipConfig;
+  /** Learned numbers. */
+  parameters: { total: number; imageTower: number; textTower: number };
+  weights: {
+    file: string;
+    /** Of the tensors' data. */
+    bytes: number;
+    /** How many weights have each element type. */
+    dtypes: Record<string, number>;
+    metadata: Readonly<Record<string, string>>;
+  };
+  /** Null where the folder has no preprocessing. */
+  evaluationTransform: EvaluationTransform | null;
+  /** Null where the folder has no tokenizer. */
+  tokenizer: { vocabSize: number; contextLength: number; description: TokenizerDescription } | null;
+}
+
+/**
+ * Describes a model folder; reads no weight but checks that all are there.
+ *
+ * throws  CheckpointError or DataError naming the file that is missing or damaged
+ */
+export async function describeModel(folder: string): Promise<ModelDescription> {
+  const config = readCheckpointConfig(folder);
+  const rows = huggingFaceRows(config);
+  const count = (prefix: string): number =>
+    rows
+      .filter(({ ours }) => ours.startsWith(prefix))
+      .reduce((total, { shape }) => total + shape.reduce((product, side) => product * side, 1), 0);
+  return {
+    folder,
+    family: "CLIP",
+    architecture: publishedName(config),
+    config,
+    weights: describeWeights(folder, config),
+    parameters: {
+      total: count(""),
+      imageTower: count("imageTower."),
+      textTower: count("textTower."),
+    },
+    evaluationTransform: has(folder, "preprocessor_config.json", "processor_config.json")
+      ? readCheckpointTransform(folder)
+      : null,
+    tokenizer: has(folder, "tokenizer.json", "merges.txt") ? await describeTokenizer(folder) : null,
+  };
+}
+
+function has(folder: string, ...names: string[]): boolean {
+  return names.some((name) => existsSync(join(existingFolder(folder), name)));
+}
+
+function describeWeights(folder: string, config: ClipConfig): ModelDescription["weights"] {
+  const weights = openWeights(folder);
+  try {
+    checkWeights(weights, huggingFaceRows(config));
+    const dtypes: Record<string, number> = {};
+    let bytes = 0;
+    for (const name of weights.names) {
+      const { dtype, storedAs, start, end } = weights.info(name);
+      const type = dtype ?? storedAs;
+      dtypes[type] = (dtypes[type] ?? 0) + 1;
+      bytes += end - start;
+    }
+    return { file: weights.file, bytes, dtypes, metadata: weights.metadata };
+  } finally {
+    weights.close();
+  }
+}
+
+async function describeTokenizer(
+  folder: string,
+): Promise<NonNullable<ModelDescription["tokenizer"]>> {
+  const { vocabSize, contextLength, description } = await loadTokenizer(existingFolder(folder));
+  return { vocabSize, contextLength, description };
+}
+
+/** The name of a published configuration of equal dimensions, whatever its vocabulary. */
+function publishedName(config: ClipConfig): string | null {
+  const dimensions = ({ embedDim, image, text }: ClipConfig): string =>
+    [
+      [embedDim, image.imageSize, image.patchSize],
+      [image.width, image.depth, image.heads, image.mlpWidth],
+      [text.width, text.depth, text.heads, text.mlpWidth],
+    ].join();
+  const wanted = dimensions(config);
+  return clipConfigNames.find((name) => dimensions(clipConfig(name)) === wanted) ?? null;
+}
