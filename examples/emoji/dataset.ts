@@ -3,7 +3,8 @@
  * shards, and writes classes.json and evaluations.json beside them.
  *
  *     directory/dataset.json       what was built, from which versions and options; written last
- *     directory/classes.json       candidates of zero-shot classification
+ *     directory/classes.json       all about the emoji: names, groups, which were never trained on
+ *     directory/classes/*.json     candidates of zero-shot classification, as limn's suites read them
  *     directory/evaluations.json   what to measure, with chance
  *     directory/<split>/*.tar      shards
  */
@@ -21,11 +22,12 @@ import {
 import { emojiEvaluations, type EvaluationPart } from "./evaluation.ts";
 import { identicalPictures, renderAll, type Pictures } from "./render.ts";
 import { makeSamples, type EmojiSample } from "./samples.ts";
+import { classFiles } from "./suites.ts";
 import { installedVersions, readEmoji, type EmojiTable } from "./sources.ts";
 import { chooseSplit, splits, type Split, type SplitChoice } from "./split.ts";
 
 /** Raised when the same options would give other bytes, so that old shards are rebuilt. */
-const formatVersion = 1;
+const formatVersion = 2;
 
 export interface SplitSummary {
   pictures: number;
@@ -98,6 +100,10 @@ export async function buildEmojiDataset(options: EmojiDatasetOptions): Promise<B
   };
   const evaluations = emojiEvaluations(plan.samples, plan.classes);
   await writeJson(directory, "classes.json", plan.classes);
+  await mkdir(join(directory, "classes"), { recursive: true });
+  for (const [name, list] of Object.entries(classFiles(plan.classes))) {
+    await writeJson(join(directory, "classes"), name, list);
+  }
   await writeJson(directory, "evaluations.json", evaluations);
   await writeJson(directory, "dataset.json", dataset);
   onProgress("Dataset ready", 1);
@@ -182,22 +188,23 @@ function stampOf(options: ResolvedOptions, versions: Record<string, string>): st
 /** An earlier build counts only where every shard it lists is there in full. */
 async function readBuilt(directory: string, stamp: string): Promise<BuiltDataset | undefined> {
   try {
-    const dataset = await readBuiltJson<EmojiDataset>(directory, "dataset.json");
+    const dataset = (await readBuiltJson(directory, "dataset.json")) as EmojiDataset;
     if (dataset.stamp !== stamp) return undefined;
     for (const [split, { shards, bytes }] of Object.entries(dataset.splits)) {
       const sizes = await Promise.all(shards.map((name) => stat(join(directory, split, name))));
       if (sizes.reduce((sum, { size }) => sum + size, 0) !== bytes) return undefined;
     }
-    const classes = await readBuiltJson<EmojiClasses>(directory, "classes.json");
-    const evaluations = await readBuiltJson<EvaluationPart[]>(directory, "evaluations.json");
+    await stat(join(directory, "classes"));
+    const classes = (await readBuiltJson(directory, "classes.json")) as EmojiClasses;
+    const evaluations = (await readBuiltJson(directory, "evaluations.json")) as EvaluationPart[];
     return { dataset, classes, evaluations, built: false };
   } catch {
     return undefined;
   }
 }
 
-async function readBuiltJson<T>(directory: string, name: string): Promise<T> {
-  return JSON.parse(await readFile(join(directory, name), "utf8")) as T;
+async function readBuiltJson(directory: string, name: string): Promise<unknown> {
+  return JSON.parse(await readFile(join(directory, name), "utf8")) as unknown;
 }
 
 async function writeJson(directory: string, name: string, value: unknown): Promise<void> {

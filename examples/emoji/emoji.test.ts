@@ -17,6 +17,7 @@ import { emojiEvaluations, type EvaluatedSample } from "./evaluation.ts";
 import { artworkBox, frameSide } from "./pictures.ts";
 import { identicalPictures } from "./render.ts";
 import type { Categories, Emoji, Style } from "./sources.ts";
+import { classFiles, emojiSuites } from "./suites.ts";
 import { chooseSplit, splitOf, type Splittable } from "./split.ts";
 
 const categories: Categories = {
@@ -265,6 +266,25 @@ describe("evaluations", () => {
     assert.deepEqual([name.candidateCount, name.chance.top1], [2, 0.5]);
     assert.deepEqual([among.candidateCount, among.chance.top5], [1, 1]);
     assert.deepEqual(JSON.parse(JSON.stringify(parts)), parts);
+
+    const shards = { shards: ["shard-000000.tar"] };
+    const all = { train: shards, validation: shards, "test-lines": shards };
+    const suites = emojiSuites("data", parts, {
+      ...all,
+      "test-vendor": shards,
+      "test-concepts": shards,
+    });
+    assert.deepEqual(suites[1]?.where, { style: "google" });
+    assert.deepEqual(suites[1]?.source.shards, [join("data", "test-concepts", "shard-000000.tar")]);
+    assert.deepEqual(suites[1]?.tasks[1], {
+      kind: "zeroShot",
+      name: "name-among-unseen",
+      title: "Which emoji is it, among those never trained on?",
+      classes: join("data", "classes", "emoji-unseen.json"),
+      answer: "label",
+      templates: "bare",
+    });
+    assert.deepEqual(classFiles(classes)["emoji-unseen.json"], [{ key: "owl", names: ["owl"] }]);
   });
 });
 

@@ -13,3 +13,5 @@ export type {
 } from "./evaluation.ts";
 export type { CategoryClass, EmojiClass, EmojiClasses } from "./classes.ts";
 export { packageNames, installedVersions } from "./sources.ts";
+export { emojiSuites, splitSource } from "./suites.ts";
+export type { EmojiSuite, SuiteSource, SuiteTask } from "./suites.ts";

@@ -91,21 +91,21 @@ interface GroupKeys {
  */
 export function readEmoji(packages: string, languages: readonly string[]): EmojiTable {
   const versions = installedVersions(packages);
-  const keys = readJson<GroupKeys>(packages, "emojibase-data/meta/groups.json");
-  const unicodeNames = readJson<Record<string, string>>(
-    packages,
-    "emojibase-data/meta/unicode-names.json",
-  );
-  const shortcodes = readJson<Record<string, string | string[]>>(
-    packages,
-    "emojibase-data/en/shortcodes/emojibase.json",
-  );
+  const keys = readJson(packages, "emojibase-data/meta/groups.json") as GroupKeys;
+  const unicodeNames = readJson(packages, "emojibase-data/meta/unicode-names.json") as Record<
+    string,
+    string
+  >;
+  const shortcodes = readJson(packages, "emojibase-data/en/shortcodes/emojibase.json") as Record<
+    string,
+    string | string[]
+  >;
   const wordings = new Map(
     ["en", ...languages].map((language) => [language, readWordings(packages, language)]),
   );
   const locate = pictureLocator(packages);
   const emoji: Emoji[] = [];
-  for (const entry of readJson<EmojibaseEntry[]>(packages, "emojibase-data/en/data.json")) {
+  for (const entry of readJson(packages, "emojibase-data/en/data.json") as EmojibaseEntry[]) {
     const group = keys.groups[String(entry.group)];
     const subgroup = keys.subgroups[String(entry.subgroup)];
     if (group === undefined || subgroup === undefined || group === "component") continue;
@@ -151,7 +151,7 @@ export function installedVersions(packages: string): Record<string, string> {
   return Object.fromEntries(
     packageNames.map((name) => [
       name,
-      readJson<{ version: string }>(packages, `${name}/package.json`).version,
+      (readJson(packages, `${name}/package.json`) as { version: string }).version,
     ]),
   );
 }
@@ -159,7 +159,7 @@ export function installedVersions(packages: string): Record<string, string> {
 function bitmapIndex(packages: string, vendor: "google" | "twitter"): Map<string, string> {
   const name = `emoji-datasource-${vendor}`;
   const index = new Map<string, string>();
-  for (const entry of readJson<DatasourceEntry[]>(packages, `${name}/emoji.json`)) {
+  for (const entry of readJson(packages, `${name}/emoji.json`) as DatasourceEntry[]) {
     if (!entry[`has_img_${vendor}`]) continue;
     index.set(entry.unified, entry.image);
     if (entry.non_qualified !== null) index.set(entry.non_qualified, entry.image);
@@ -168,7 +168,7 @@ function bitmapIndex(packages: string, vendor: "google" | "twitter"): Map<string
 }
 
 function readWordings(packages: string, language: string): Map<string, Wording> {
-  const entries = readJson<EmojibaseEntry[]>(packages, `emojibase-data/${language}/data.json`);
+  const entries = readJson(packages, `emojibase-data/${language}/data.json`) as EmojibaseEntry[];
   return new Map(
     entries.map((entry) => [entry.hexcode, { name: entry.label, keywords: entry.tags ?? [] }]),
   );
@@ -201,13 +201,13 @@ function otherNames(
 }
 
 function readCategories(packages: string): Categories {
-  const messages = readJson<Messages>(packages, "emojibase-data/en/messages.json");
+  const messages = readJson(packages, "emojibase-data/en/messages.json") as Messages;
   const byKey = (list: { key: string; message: string }[]): Record<string, string> =>
     Object.fromEntries(list.map(({ key, message }) => [key, message]));
   return { groups: byKey(messages.groups), subgroups: byKey(messages.subgroups) };
 }
 
-function readJson<T>(packages: string, path: string): T {
+function readJson(packages: string, path: string): unknown {
   const file = join(packages, "node_modules", path);
   let text: string;
   try {
@@ -219,5 +219,5 @@ function readJson<T>(packages: string, path: string): T {
       { cause },
     );
   }
-  return JSON.parse(text) as T;
+  return JSON.parse(text) as unknown;
 }
