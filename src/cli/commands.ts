@@ -22,4 +22,26 @@ export const commands: CommandTable = {
     summary: "what this machine has, how fast it is and what is wrong",
     load: () => import("./doctor.ts"),
   },
+  data: {
+    summary: "pack and inspect pairs of images and captions",
+    commands: {
+      pack: {
+        summary: "pack pairs into WebDataset shards",
+        load: () => import("./data-pack.ts"),
+      },
+      inspect: {
+        summary: "counts, sizes, bad samples and a contact sheet of a source",
+        load: () => import("./data-inspect.ts"),
+      },
+    },
+  },
+  tokenizer: {
+    summary: "train a vocabulary",
+    commands: {
+      train: {
+        summary: "train a vocabulary on your captions",
+        load: () => import("./tokenizer-train.ts"),
+      },
+    },
+  },
 };

@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { test } from "node:test";
+import { parseSource } from "./source-argument.ts";
+
+test("what is no source is refused with what would be", () => {
+  assert.throws(() => parseSource("photo.jpg", {}), /Expected a folder, a \.csv, \.tsv or \.jsonl/);
+  assert.throws(() => parseSource('{"kind":"tabel"}', {}), /Did you mean "table"/);
+  assert.throws(() => parseSource('{"kind"', {}), /Expected a source in JSON/);
+});
+
+test("a flag that the kind does not know is refused", () => {
+  assert.throws(
+    () => parseSource("a.tar", { "image-column": "file" }),
+    /--image-column means nothing for a\.tar, a source of kind webdataset/,
+  );
+});
+
+test("endings tell tables from shards, and contents tell folders apart", () => {
+  assert.deepEqual(parseSource("a.csv", { "caption-column": "text" }), {
+    kind: "table",
+    file: "a.csv",
+    caption: "text",
+  });
+  const shards = "x-{000..009}.tar.gz";
+  assert.deepEqual(parseSource(shards, {}), { kind: "webdataset", shards });
+  const folder = mkdtempSync(path.join(tmpdir(), "limn-source-"));
+  try {
+    assert.deepEqual(parseSource(folder, { "label-from-folder": true }), {
+      kind: "folder",
+      directory: folder,
+      labelFromFolder: true,
+    });
+    writeFileSync(path.join(folder, "a.tar"), "");
+    const expected = { kind: "webdataset", shards: [path.join(folder, "a.tar")] };
+    assert.deepEqual(parseSource(folder, {}), expected);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
