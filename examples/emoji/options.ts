@@ -50,7 +50,7 @@ export const defaultOptions: ResolvedOptions = {
   unseenShare: 0.1,
   validationShare: 0.05,
   keywordsPerCaption: 4,
-  englishWeight: 2,
+  englishWeight: 4,
   samplesPerShard: 1000,
 };
 
