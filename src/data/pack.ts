@@ -1,3 +1,195 @@
-/** Packs samples into WebDataset shards. */
+/** Packs any source into WebDataset shards. */
+import sharp from "sharp";
+import { DataError, didYouMean } from "../errors.ts";
+import { readImageHeader } from "./image/index.ts";
+import { problemError } from "./loader/protocol.ts";
+import { readSamples } from "./read-samples.ts";
+import type { PackSample } from "./sample.ts";
+import { openSource } from "./sources/open-source.ts";
+import type { Problem } from "./sources/source.ts";
+import type { SourceSpec } from "./sources/source-spec.ts";
+import { writeShards } from "./write-shards.ts";
+
 export { writeShards } from "./write-shards.ts";
 export type { WriteShardsOptions } from "./write-shards.ts";
+
+export interface PackOptions {
+  source: SourceSpec;
+  /** Where the shards go; made if missing. */
+  directory: string;
+  /** By default 1000. */
+  samplesPerShard?: number;
+  /** Shards are named `<prefix>-000000.tar`; by default `shard`. */
+  prefix?: string;
+  /**
+   * Pixels of the shorter side after resizing; larger images are shrunk and encoded again, others
+   * keep their bytes. By default every image keeps its bytes.
+   */
+  resize?: number;
+  /** What resized images become; by default what they were. Images that keep their bytes stay. */
+  format?: "jpg" | "png" | "webp";
+  /** 1 to 100, of resized JPEG and WebP; by default 95. */
+  quality?: number;
+  /** Leave out samples without a caption (true by default). */
+  requireCaption?: boolean;
+  /** Bad samples are left out and listed (`skip`, the default), or end the packing. */
+  onError?: "skip" | "fail";
+}
+
+export interface PackResult {
+  shards: string[];
+  samples: number;
+  /** Images that were resized. */
+  resized: number;
+  skipped: number;
+  /** The first hundred of the skipped samples. */
+  badSamples: Problem[];
+}
+
+const KEYS: (keyof PackOptions)[] = [
+  "source",
+  "directory",
+  "samplesPerShard",
+  "prefix",
+  "resize",
+  "format",
+  "quality",
+  "requireCaption",
+  "onError",
+];
+
+/**
+ * Reads a source in its order and writes it as shards; see `writeShards` for what they hold and
+ * for a full disk. Only headers are checked: `inspectSource` decodes.
+ *
+ * throws   DataError if the source cannot be opened or holds no usable sample, with
+ *          `onError: "fail"` for the first bad one; TypeError and RangeError for options
+ */
+export async function packDataset(options: PackOptions): Promise<PackResult> {
+  checkPackOptions(options);
+  const { directory, samplesPerShard = 1000, prefix } = options;
+  const result: PackResult = { shards: [], samples: 0, resized: 0, skipped: 0, badSamples: [] };
+  const written = await writeShards({
+    samples: packSamples(options, result),
+    directory,
+    samplesPerShard,
+    ...(prefix === undefined ? {} : { prefix }),
+  });
+  if (written.samples === 0) {
+    const first = result.badSamples[0];
+    const received = first === undefined ? "none" : `only bad ones, such as ${first.reason}`;
+    const source = JSON.stringify(options.source);
+    throw new DataError(
+      `Expected at least one usable sample for ${source} but received ${received}; check the source`,
+      { source },
+    );
+  }
+  return { ...result, ...written };
+}
+
+async function* packSamples(options: PackOptions, result: PackResult): AsyncGenerator<PackSample> {
+  const source = await openSource(options.source);
+  const taken = new Set<string>();
+  for await (const sample of readSamples(source)) {
+    const packed = "problem" in sample ? sample : await packOne(sample, options, taken);
+    if ("problem" in packed) {
+      if (options.onError === "fail") throw problemError(packed.problem);
+      result.skipped += 1;
+      if (result.badSamples.length < 100) result.badSamples.push(packed.problem);
+      continue;
+    }
+    if (packed.resized) result.resized += 1;
+    yield packed.sample;
+  }
+}
+
+type Readable = Exclude<
+  ReturnType<typeof readSamples> extends AsyncGenerator<infer S> ? S : never,
+  { problem: Problem }
+>;
+
+async function packOne(
+  { ref, image, text }: Readable,
+  options: PackOptions,
+  taken: Set<string>,
+): Promise<{ sample: PackSample; resized: boolean } | { problem: Problem }> {
+  const { key, file } = ref;
+  const bad = (reason: string): { problem: Problem } => ({ problem: { file, key, reason } });
+  if ((options.requireCaption ?? true) && text.captions.length === 0)
+    return bad("it has no caption");
+  const header = readImageHeader(image);
+  if ("problem" in header) return bad(header.detail);
+  const { format, width, height } = header;
+  const shrink = options.resize !== undefined && Math.min(width, height) > options.resize;
+  if (format === "gif" && !shrink)
+    return bad("GIF images cannot be packed as they are; set resize");
+  const extension = packExtension(format, shrink ? options.format : undefined);
+  try {
+    const bytes = shrink ? await shrinkImage(image, options.resize!, extension, options) : image;
+    const packed: PackSample = {
+      key: uniqueKey(key, taken),
+      image: bytes,
+      extension,
+      captions: text.captions,
+    };
+    if (text.label !== undefined) packed.label = text.label;
+    if (text.meta !== undefined) packed.meta = text.meta;
+    return { sample: packed, resized: shrink };
+  } catch (error) {
+    return bad(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function packExtension(format: string, wanted: PackOptions["format"]): PackSample["extension"] {
+  if (wanted !== undefined) return wanted;
+  if (format === "webp") return "webp";
+  return format === "jpeg" ? "jpg" : "png";
+}
+
+async function shrinkImage(
+  bytes: Uint8Array,
+  side: number,
+  extension: PackSample["extension"],
+  options: PackOptions,
+): Promise<Uint8Array> {
+  const quality = options.quality ?? 95;
+  const resized = sharp(bytes, { failOn: "truncated" }).resize({
+    width: side,
+    height: side,
+    fit: "outside",
+    kernel: "cubic",
+    fastShrinkOnLoad: false,
+  });
+  if (extension === "jpg") return resized.jpeg({ quality }).toBuffer();
+  return extension === "webp" ? resized.webp({ quality }).toBuffer() : resized.png().toBuffer();
+}
+
+/** A key that shards allow: no dots in its last part, forward slashes, not used before. */
+function uniqueKey(key: string, taken: Set<string>): string {
+  const parts = key
+    .replace(/\\/g, "/")
+    .split("/")
+    .filter((part) => part !== "" && part !== "." && part !== "..");
+  const last = (parts.pop() ?? "sample").replace(/\.(jpe?g|png|webp|gif)$/i, "");
+  const name = last.replace(/[.\0\n]/g, "_") || "sample";
+  const base = [...parts, name].join("/");
+  let unique = base;
+  for (let i = 2; taken.has(unique); i++) unique = `${base}-${i}`;
+  taken.add(unique);
+  return unique;
+}
+
+function checkPackOptions(options: PackOptions): void {
+  for (const key of Object.keys(options)) {
+    if (!(KEYS as string[]).includes(key)) {
+      throw new TypeError(`Unknown pack option ${key}.${didYouMean(key, KEYS)}`);
+    }
+  }
+  const { resize, quality } = options;
+  if (resize !== undefined && (!Number.isInteger(resize) || resize < 1)) {
+    throw new RangeError(`Expected a positive integer for resize but received ${resize}`);
+  }
+  if (quality !== undefined && !(quality >= 1 && quality <= 100)) {
+    throw new RangeError(`Expected 1 to 100 for quality but received ${quality}`);
+  }
+}

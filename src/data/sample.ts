@@ -49,6 +49,8 @@ export interface Batch {
   owners: Int32Array;
   /** [N], present when any sample of the batch has a label. */
   labels?: (string | undefined)[];
+  /** [N] what each sample's JSON holds beside captions and label; in evaluation only. */
+  metas?: Record<string, unknown>[];
   /** Samples passed over while this batch was filled. */
   skipped: number;
   /** The epoch, from 0, of the batch's first image. */

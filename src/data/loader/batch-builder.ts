@@ -90,6 +90,8 @@ export class BatchBuilder {
       row += decoded.captions.length;
     });
     const labels = rows.map(({ decoded }) => decoded.label);
+    const metas = rows.map(({ decoded }) => decoded.meta ?? {});
+    const hasMeta = rows.some(({ decoded }) => decoded.meta !== undefined);
     const message: BatchMessage = {
       kind: "batch",
       slot: this.slot!,
@@ -100,6 +102,7 @@ export class BatchBuilder {
       captions,
       owners,
       labels: labels.some((label) => label !== undefined) ? labels : undefined,
+      metas: hasMeta ? metas : undefined,
       epoch: rows[0]!.epoch,
       ...this.takeProblems(),
       position,

@@ -80,20 +80,20 @@ async function run(): Promise<void> {
     { length: options.prefetch + 1 },
     () => new SharedArrayBuffer(options.batchSize * cellBytes),
   );
-  let pipeline: Pipeline | undefined;
+  const running: Running = { pipeline: undefined };
   const pool = new DecoderPool({
     script: new URL("./decode-worker.js", import.meta.url),
     workers: options.workers,
     data: { options, reading: source.reading, cells },
-    onDone: (id, results) => pipeline?.done(id, results),
+    onDone: (id, results) => running.pipeline?.done(id, results),
     onFailure: (error) => {
-      pipeline?.stop();
+      running.pipeline?.stop();
       fail(error);
     },
   });
-  listen(pool, () => pipeline);
+  listen(pool, running);
   const { contextLength } = await pool.start();
-  pipeline = new Pipeline({
+  const pipeline = new Pipeline({
     options,
     source,
     pool,
@@ -105,17 +105,23 @@ async function run(): Promise<void> {
     expand: options.captions === "all" ? countCaptions(source) : undefined,
     post,
   });
+  running.pipeline = pipeline;
   post({ kind: "ready", slots, contextLength, start });
   await pipeline.run();
 }
 
-function listen(pool: DecoderPool, pipeline: () => Pipeline | undefined): void {
+/** The pipeline once the workers are ready. */
+interface Running {
+  pipeline: Pipeline | undefined;
+}
+
+function listen(pool: DecoderPool, running: Running): void {
   port.on("message", (message: ToCoordinator) => {
     if (message.kind === "release") {
-      pipeline()?.release(message.slot);
+      running.pipeline?.release(message.slot);
       return;
     }
-    pipeline()?.stop();
+    running.pipeline?.stop();
     void pool.stop().finally(() => port.close());
   });
 }

@@ -37,7 +37,9 @@ export class SampleDecoder {
       const rows = this.given.tokenizer?.encodeBatch(captions);
       const tokens = rows?.tokens ?? new Int32Array(0);
       const lengths = rows?.lengths ?? new Int32Array(0);
-      return { captions, tokens, lengths, label: text.label };
+      // Training has no use for it, and it would travel with every batch.
+      const meta = this.given.options.captions === "together" ? text.meta : undefined;
+      return { captions, tokens, lengths, label: text.label, meta };
     } catch (error) {
       return { reason: error instanceof Error ? error.message : String(error) };
     }

@@ -33,8 +33,10 @@ export interface Loader {
   readonly waited: number;
   /** T; 0 without a tokenizer. */
   readonly contextLength: number;
-  /** Bad samples so far: how many (over resumed runs too), and the first of this run. */
-  readonly skipped: { count: number; samples: Problem[] };
+  /** Bad samples that this loader passed over; `position().skipped` counts earlier runs' too. */
+  readonly skipped: number;
+  /** The first of them, with file, key and reason. */
+  readonly badSamples: readonly Problem[];
   close(): Promise<void>;
   [Symbol.asyncIterator](): AsyncIterator<Batch>;
 }
@@ -70,7 +72,8 @@ type Ready = Extract<FromCoordinator, { kind: "ready" }>;
 class ThreadedLoader implements Loader {
   waited = 0;
   contextLength = 0;
-  readonly skipped: { count: number; samples: Problem[] } = { count: 0, samples: [] };
+  skipped = 0;
+  readonly badSamples: Problem[] = [];
   private readonly worker: Worker;
   private readonly port: MessagePort;
   private readonly imageSize: number;
@@ -105,7 +108,6 @@ class ThreadedLoader implements Loader {
     this.slots = slots.map((slot) => new Uint8Array(slot));
     this.contextLength = contextLength;
     this.last = start;
-    this.skipped.count = start.skipped;
   }
 
   async next(): Promise<Batch | null> {
@@ -161,7 +163,7 @@ class ThreadedLoader implements Loader {
   /** The next message; waits only if none has come, even one that the event loop has not seen. */
   private async message(): Promise<FromCoordinator> {
     for (;;) {
-      const unseen = receiveMessageOnPort(this.port) as { message: FromCoordinator } | undefined;
+      const unseen = receiveMessageOnPort(this.port);
       if (unseen !== undefined) this.arrived.push(unseen.message);
       const message = this.arrived.shift();
       if (message?.kind === "failed") this.failure = fromPlainError(message.error);
@@ -205,19 +207,20 @@ class ThreadedLoader implements Loader {
   }
 
   private note({ skipped, problems }: { skipped: number; problems: Problem[] }): void {
-    this.skipped.count += skipped;
-    this.skipped.samples.push(...problems.slice(0, MOST_LISTED - this.skipped.samples.length));
+    this.skipped += skipped;
+    this.badSamples.push(...problems.slice(0, MOST_LISTED - this.badSamples.length));
   }
 
   private toBatch(message: BatchMessage): Batch {
     const { imageSize, contextLength } = this;
-    const { kind: _, slot, position, problems, labels, ...rest } = message;
+    const { kind: _, slot, position, problems, labels, metas, ...rest } = message;
     this.held = slot;
     this.last = position;
     this.note({ skipped: message.skipped, problems });
     const pixels = this.slots[slot]!.subarray(0, message.size * 3 * imageSize ** 2);
     const batch: Batch = { ...rest, pixels, imageSize, contextLength };
     if (labels !== undefined) batch.labels = labels;
+    if (metas !== undefined) batch.metas = metas;
     return batch;
   }
 }

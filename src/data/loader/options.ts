@@ -118,7 +118,9 @@ export function resolveLoaderOptions(options: LoaderOptions): ResolvedOptions {
     );
   }
   if (options.shuffle !== undefined && typeof options.shuffle !== "boolean") {
-    throw new TypeError(`Expected true or false for shuffle but received ${options.shuffle}`);
+    throw new TypeError(
+      `Expected true or false for shuffle but received ${String(options.shuffle)}`,
+    );
   }
   const epochs = options.epochs ?? (evaluating ? 1 : Infinity);
   return {
@@ -171,7 +173,7 @@ function checkPosition(position: LoaderPosition): LoaderPosition {
   const { cursor } = position;
   const counts = [cursor?.epoch, cursor?.part, cursor?.entry, cursor?.offset];
   const whole = [...counts, position.epochSamples, position.skipped].every(
-    (value) => Number.isSafeInteger(value) && (value as number) >= 0,
+    (value) => Number.isSafeInteger(value) && value >= 0,
   );
   if (position.version !== 1 || typeof position.order !== "string" || !whole) {
     throw new DataError(

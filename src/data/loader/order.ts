@@ -73,7 +73,7 @@ export async function* visit(
       examples[i] = undefined;
       yield {
         kind: "example",
-        example: example!,
+        example,
         epoch,
         next: { epoch, part, entry, offset: i + 1 },
       };

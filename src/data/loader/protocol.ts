@@ -26,7 +26,13 @@ export type ToDecoder = { kind: "tasks"; id: number; tasks: DecodeTask[] } | { k
 
 /** What a decode worker found for one task. */
 export type Decoded =
-  | { captions: string[]; tokens: Int32Array; lengths: Int32Array; label: string | undefined }
+  | {
+      captions: string[];
+      tokens: Int32Array;
+      lengths: Int32Array;
+      label: string | undefined;
+      meta: Record<string, unknown> | undefined;
+    }
   | { reason: string };
 
 export type FromDecoder =
@@ -47,6 +53,7 @@ export interface BatchMessage {
   captions: string[];
   owners: Int32Array;
   labels: (string | undefined)[] | undefined;
+  metas: Record<string, unknown>[] | undefined;
   epoch: number;
   /** Samples passed over for this batch, and the first of them by name. */
   skipped: number;

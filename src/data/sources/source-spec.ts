@@ -122,9 +122,9 @@ function checkValue(key: string, value: unknown, check: Check): void {
           ? [isStrings, "a list of strings"]
           : check === "string or strings"
             ? [isString || isStrings, "a string or a list of strings"]
-            : [isString && check.includes(value as string), `one of ${check.join(", ")}`];
+            : [isString && check.includes(value), `one of ${check.join(", ")}`];
   if (!fits) {
-    const hint = isString && typeof check === "object" ? didYouMean(value as string, check) : "";
+    const hint = isString && typeof check === "object" ? didYouMean(value, check) : "";
     throw specError(
       `Expected ${wanted} for source.${key} but received ${JSON.stringify(value)}; correct it.${hint}`,
     );
