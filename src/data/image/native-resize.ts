@@ -37,15 +37,15 @@ export async function resizeNatively(
   const fill = { fit: "fill", kernel: "cubic" } as const;
   if (decodeReduced && reducesDecoding(header, crop, imageSize)) {
     // libvips shrinks while it decodes only if no crop comes first: resize the whole picture by the
-    // crop's factor, then cut. Only the cut's pixels are computed; its place is off by at most half
-    // a pixel of the result.
-    const width = Math.round((header.width * imageSize) / crop.width);
-    const height = Math.round((header.height * imageSize) / crop.height);
-    const left = Math.round((crop.left * imageSize) / crop.width);
-    const top = Math.round((crop.top * imageSize) / crop.height);
-    input.resize(Math.max(width, imageSize), Math.max(height, imageSize), fill).extract({
-      left: Math.max(0, Math.min(left, width - imageSize)),
-      top: Math.max(0, Math.min(top, height - imageSize)),
+    // crop's factor, then cut. Only the cut's pixels are computed. Whole-pixel sizes and offsets
+    // move the view by up to a pixel of the result, which for a random view is one more draw.
+    const across = imageSize / crop.width;
+    const down = imageSize / crop.height;
+    const width = Math.max(imageSize, Math.round(header.width * across));
+    const height = Math.max(imageSize, Math.round(header.height * down));
+    input.resize(width, height, fill).extract({
+      left: Math.min(Math.round(crop.left * across), width - imageSize),
+      top: Math.min(Math.round(crop.top * down), height - imageSize),
       width: imageSize,
       height: imageSize,
     });
@@ -61,7 +61,10 @@ export async function resizeNatively(
   }
 }
 
-/** sharp decodes JPEG at half size from a factor of 3 on; WebP at any factor. */
+/**
+ * sharp shrinks JPEG by 2, 4 or 8 while decoding, each only when more than that remains to be done
+ * (factors from 3, 5 and 9 on); it decodes WebP to the final size itself.
+ */
 function reducesDecoding(header: ImageHeader, crop: Region, imageSize: number): boolean {
   const factor = Math.min(crop.width, crop.height) / imageSize;
   return (header.format === "jpeg" && factor >= 3) || (header.format === "webp" && factor >= 2);
