@@ -1,5 +1,5 @@
 /** Initial values of parameters, from the default generator of their device. */
-import { empty, noGrad, type Shape, Tensor, zeros, ones } from "../torch/index.ts";
+import { empty, noGrad, ones, type Shape, type Tensor, zeros } from "../torch/index.ts";
 import { Parameter } from "./module.ts";
 
 /** N(0, std^2). */

@@ -2,7 +2,7 @@
  * A named tree of parameters with owned memory. A module's properties are its tree: every property
  * that is a Parameter, a Module or an array of Modules belongs to it, under the property's name.
  */
-import { noGrad, Tensor, type Device } from "../torch/index.ts";
+import { noGrad, type Device, type Tensor } from "../torch/index.ts";
 
 /** One learned tensor: a leaf that requires gradients unless it is locked. */
 export class Parameter {

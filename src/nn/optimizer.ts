@@ -112,7 +112,7 @@ export class AdamW {
     let moments = this.#moments.get(path);
     if (moments === undefined) {
       const [first, second] = noGrad(() => [zerosLike(tensor).keep(), zerosLike(tensor).keep()]);
-      moments = { first: first as Tensor, second: second as Tensor, step: 0 };
+      moments = { first, second, step: 0 };
       this.#moments.set(path, moments);
     }
     return moments;

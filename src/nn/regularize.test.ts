@@ -63,7 +63,7 @@ describe("dropout and stochastic depth", () => {
     const elements = dropout(ones([n]), 0.2, true).toFloat32Array();
     const samples = stochasticDepth(ones([n, 2, 2]), 0.2, true).toFloat32Array();
     for (const values of [elements, samples.filter((_, i) => i % 4 === 0)]) {
-      assert.deepEqual([...new Set(values)].sort(), [0, Math.fround(1 / 0.8)]);
+      assert.deepEqual([...new Set(values.toSorted())], [0, Math.fround(1 / 0.8)]);
       const dropped = values.reduce((sum, value) => sum + (value === 0 ? 1 : 0), 0) / n;
       assert.ok(Math.abs(dropped - 0.2) < slack, `${dropped}`);
     }
@@ -126,6 +126,6 @@ describe("patchDropout", () => {
       gradient.reduce((sum, g) => sum + g, 0),
       3 * 5 * 2,
     );
-    assert.deepEqual([...new Set(gradient)].sort(), [0, 1]);
+    assert.deepEqual([...new Set(gradient.toSorted())], [0, 1]);
   });
 });

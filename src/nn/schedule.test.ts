@@ -33,7 +33,7 @@ describe("createSchedule", () => {
     ];
     for (const [changes, key, message] of cases) {
       assert.throws(
-        () => createSchedule({ kind: "cosine", steps: 10, ...changes } as ScheduleDescription),
+        () => createSchedule({ kind: "cosine", steps: 10, ...changes }),
         (error: Error) =>
           error instanceof RecipeError &&
           error.path === `train.schedule.${key}` &&

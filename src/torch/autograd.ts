@@ -1,6 +1,7 @@
 /** Gradients: backward, grad, the grad and autocast modes, custom backward functions, checkpoints. */
 import { addon } from "./binding.ts";
 import { dtypeCode } from "./dtype.ts";
+import { named } from "./operators.ts";
 import { randomState, setRandomState } from "./runtime.ts";
 import { scope } from "./scope.ts";
 import { Tensor, type Device } from "./tensor.ts";
@@ -23,7 +24,10 @@ export function backward(
   { retainGraph = false }: { retainGraph?: boolean } = {},
 ): void {
   const given = gradients === null ? null : handles([gradients].flat());
-  addon().backward(handles([outputs].flat()), given, retainGraph, backwardOnDevice);
+  const roots = [outputs].flat();
+  named("backward", [roots], () =>
+    addon().backward(handles(roots), given, retainGraph, backwardOnDevice),
+  );
 }
 
 /** d(outputs)/d(inputs) without touching `grad`; null where an input does not matter. */
@@ -36,13 +40,16 @@ export function grad(
     createGraph = false,
   }: { gradients?: readonly Tensor[] | null; retainGraph?: boolean; createGraph?: boolean } = {},
 ): (Tensor | null)[] {
-  const found = addon().grad(
-    handles([outputs].flat()),
-    handles(inputs),
-    gradients === null ? null : handles(gradients),
-    retainGraph || createGraph,
-    createGraph,
-    backwardOnDevice,
+  const roots = [outputs].flat();
+  const found = named("grad", [roots, inputs], () =>
+    addon().grad(
+      handles(roots),
+      handles(inputs),
+      gradients === null ? null : handles(gradients),
+      retainGraph || createGraph,
+      createGraph,
+      backwardOnDevice,
+    ),
   );
   return found.map((handle) => (handle === null ? null : Tensor.fromHandle(handle)));
 }

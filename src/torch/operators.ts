@@ -70,7 +70,7 @@ export function callForEffect(op: Operator, ...operands: OperatorArgument[]): vo
 
 function resolve(op: Operator): number {
   if (hasOperator(op)) return op.index as number;
-  const name = op.overload === "" ? op.name : `${op.name}.${op.overload}`;
+  const name = fullName(op);
   throw new NativeError(
     name,
     `Expected libtorch ${addon().libtorchVersion()} to have the operator ${name} but it does not; ` +
@@ -85,7 +85,7 @@ function invoke(op: Operator, operands: readonly OperatorArgument[]): NativeResu
   try {
     return addon().callOperator(index, ...native);
   } catch (error) {
-    throw explain(op, operands, error);
+    throw explain(fullName(op), operands, error);
   }
 }
 
@@ -99,15 +99,31 @@ function lower(operand: OperatorArgument): NativeArgument {
   return operand as NativeArgument;
 }
 
-function explain(op: Operator, operands: readonly OperatorArgument[], error: unknown): unknown {
+function fullName(op: Operator): string {
+  return op.overload === "" ? op.name : `${op.name}.${op.overload}`;
+}
+
+/** Runs a call of the addon that is no operator; its errors name it and its operands likewise. */
+export function named<T>(name: string, operands: readonly OperatorArgument[], body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    throw explain(name, operands, error);
+  }
+}
+
+function explain(name: string, operands: readonly OperatorArgument[], error: unknown): unknown {
   if (!(error instanceof Error) || (error as { code?: unknown }).code !== "NATIVE") return error;
-  const name = op.overload === "" ? op.name : `${op.name}.${op.overload}`;
   const given = operands.map(describeOperand).join(", ");
   return new NativeError(name, `${name} failed on (${given}): ${error.message}`, { cause: error });
 }
 
 function describeOperand(operand: OperatorArgument): string {
   if (operand instanceof Tensor) return operand.toString();
-  if (Array.isArray(operand)) return `[${operand.map(describeOperand).join(", ")}]`;
+  if (Array.isArray(operand)) {
+    const shown = operand.slice(0, 8).map(describeOperand);
+    if (operand.length > 8) shown.push(`${operand.length - 8} more`);
+    return `[${shown.join(", ")}]`;
+  }
   return String(operand);
 }

@@ -5,7 +5,7 @@
 import { DisposedError } from "../errors.ts";
 import { addon, type Handle } from "./binding.ts";
 import { allocate, dtypeCode, dtypeFromCode, type DType, type TensorData } from "./dtype.ts";
-import { call, callInPlace, callMany } from "./operators.ts";
+import { call, callInPlace, callMany, named } from "./operators.ts";
 import { tensorOperators as ops } from "./tensor-operators.ts";
 import { currentOwner, onEscape, type Owned, type Owner } from "./scope.ts";
 
@@ -144,7 +144,7 @@ export class Tensor implements Owned {
 
   /** The value of a tensor of one element. */
   item(): number {
-    return Number(addon().tensorItem(this.handle));
+    return Number(named("item", [this], () => addon().tensorItem(this.handle)));
   }
 
   /** The elements, row-major, in a new typed array of the tensor's own type. */
@@ -177,13 +177,13 @@ export class Tensor implements Owned {
 
   /** Copies the elements into `data`, which may lie on a SharedArrayBuffer. */
   copyInto(data: TensorData): void {
-    addon().tensorToData(this.handle, data);
+    named("copyInto", [this], () => addon().tensorToData(this.handle, data));
   }
 
   // --- gradients -------------------------------------------------------------------------------
 
   setRequiresGrad(on: boolean): this {
-    addon().setRequiresGrad(this.handle, on);
+    named("setRequiresGrad", [this], () => addon().setRequiresGrad(this.handle, on));
     return this;
   }
 
@@ -193,12 +193,13 @@ export class Tensor implements Owned {
     return handle === null ? null : new Tensor(handle);
   }
   set grad(gradient: Tensor | null) {
-    addon().setGradient(this.handle, gradient === null ? null : gradient.handle);
+    const handle = gradient === null ? null : gradient.handle;
+    named("setGradient", [this, gradient], () => addon().setGradient(this.handle, handle));
   }
 
   /** Takes over the memory of `source`; gradients and the place in a module stay. */
   setData(source: Tensor): this {
-    addon().setData(this.handle, source.handle);
+    named("setData", [this, source], () => addon().setData(this.handle, source.handle));
     this.#facts = undefined;
     return this;
   }
@@ -430,7 +431,9 @@ export class Tensor implements Owned {
     return call(ops.detach, this);
   }
   /** A tensor of another type or on another device; itself, under a new handle, when it fits. */
-  to(target: DType | Device): Tensor {
+  to(dtype: DType): Tensor;
+  to(device: Device): Tensor;
+  to(target: string): Tensor {
     if (isDType(target)) return call(ops.toDType, this, dtypeCode(target));
     return call(ops.toOther, this, null, null, target);
   }
