@@ -26,15 +26,33 @@ export function compileCharsMap(base64: string): (text: string) => string {
     const stop = strings.indexOf(0, offset);
     return strings.toString("utf8", offset, stop < 0 ? strings.length : stop);
   };
+  const whole = remember((grapheme) =>
+    Buffer.byteLength(grapheme) < 6 ? find(grapheme) : undefined,
+  );
+  const single = remember(find);
   const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
+  const normalize = (grapheme: string): string =>
+    whole(grapheme) ?? Array.from(grapheme, (character) => single(character) ?? character).join("");
   return (text) => {
     let normalized = "";
-    for (const { segment } of graphemes.segment(text)) {
-      const whole = Buffer.byteLength(segment) < 6 ? find(segment) : undefined;
-      if (whole !== undefined) normalized += whole;
-      else for (const character of segment) normalized += find(character) ?? character;
+    // Without carriage returns every ASCII character is a grapheme.
+    if (/^[\t\n\x20-\x7e]*$/.test(text)) {
+      for (const character of text) normalized += normalize(character);
+    } else {
+      for (const { segment } of graphemes.segment(text)) normalized += normalize(segment);
     }
     return normalized;
+  };
+}
+
+/** The function with the results for short texts kept. */
+function remember(find: (key: string) => string | undefined): typeof find {
+  const known = new Map<string, string | undefined>();
+  return (key) => {
+    if (known.has(key)) return known.get(key);
+    const value = find(key);
+    if (known.size < 65_536 && key.length < 8) known.set(key, value);
+    return value;
   };
 }
 

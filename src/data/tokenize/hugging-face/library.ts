@@ -9,6 +9,8 @@ import type { StepConfig } from "./step-config.ts";
 export interface LibraryTokenizer {
   normalizer: ((text: string) => string) | null;
   pre_tokenizer: ((text: string, options: { section_index: number }) => string[]) | null;
+  /** Words to pieces; each word for itself. */
+  model: { encode(words: string[]): string[] };
   encode(text: string, options?: { add_special_tokens: boolean }): { ids: number[] };
   token_to_id(token: string): number | undefined;
   get_vocab(): Map<string, number>;
@@ -23,7 +25,26 @@ const library = module as unknown as Library;
 
 /** A tokenizer of the library; it throws a plain Error where it does not know a step. */
 export function createLibraryTokenizer(json: object): LibraryTokenizer {
-  return new library.Tokenizer(json, {});
+  const tokenizer = new library.Tokenizer(json, {});
+  rememberWords(tokenizer.model);
+  return tokenizer;
+}
+
+const rememberedWords = 65_536;
+
+/** Keeps the pieces of words: most words of a caption were seen before. */
+function rememberWords(model: LibraryTokenizer["model"]): void {
+  const encode = model.encode.bind(model);
+  const known = new Map<string, string[]>();
+  const encodeWord = (word: string): string[] => {
+    const remembered = known.get(word);
+    if (remembered !== undefined) return remembered;
+    const pieces = encode([word]);
+    if (known.size >= rememberedWords) known.clear();
+    if (word.length <= 64) known.set(word, pieces);
+    return pieces;
+  };
+  model.encode = (words) => words.flatMap(encodeWord);
 }
 
 /** The expression of a step's `pattern`, in JavaScript's dialect and global. */
