@@ -84,6 +84,17 @@ describe("writeFolderAtomically", () => {
     assert.deepEqual(readdirSync(parent), ["model"]);
   });
 
+  it("names the folder, not the temporary file in it, when the disk is full", async () => {
+    const folder = join(root, "named");
+    const fill = (): never => {
+      throw failure("ENOSPC");
+    };
+    const fails = writeFolderAtomically(folder, (partial) =>
+      writeFileAtomically(join(partial, "weights"), fill),
+    );
+    await assert.rejects(fails, { file: folder, message: /for writing .*named but/ });
+  });
+
   it("makes the folders above and replaces what is there", async () => {
     const folder = join(root, "a", "b", "model");
     await write(folder, "one");

@@ -185,7 +185,9 @@ const reasons: Record<string, string> = {
 
 /** A failure of the file system as a CheckpointError; any other error as it is. */
 function writeError(file: string, cause: unknown): unknown {
-  const code = (cause as NodeJS.ErrnoException | undefined)?.code;
+  // A file inside a folder that is being written has been reported by its temporary name.
+  const origin = cause instanceof CheckpointError ? cause.cause : cause;
+  const code = (origin as NodeJS.ErrnoException | undefined)?.code;
   const expected = code === undefined ? undefined : reasons[code];
   if (expected === undefined) return cause;
   const cure = code === "ENOSPC" || code === "EDQUOT" ? "free some space" : "choose another place";
