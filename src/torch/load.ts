@@ -10,6 +10,9 @@ import { engineFolders, findEngine, setupCommand, staleness } from "./engine-inf
  * throws   EngineError with the cause on this machine and its cure
  */
 export function loadAddon(): unknown {
+  // OpenMP's idle threads spin by default, which takes the cores from the threads that decode: with
+  // two busy cores a small training step took three to five times as long. It reads this when loaded.
+  process.env["OMP_WAIT_POLICY"] ??= "PASSIVE";
   const named = process.env["LIMN_ADDON"];
   if (named) return load(named);
   const engine = findEngine();
