@@ -1,8 +1,16 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } from "node:fs";
-import { freemem, availableParallelism } from "node:os";
-import { statSync, utimesSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+} from "node:fs";
 import { createRequire } from "node:module";
+import { availableParallelism, freemem } from "node:os";
 import path from "node:path";
 import { NAPI_VERSION, SetupError, hashSources, nativeFiles } from "./context.mjs";
 import { run, startLog, tail } from "./process.mjs";
@@ -27,7 +35,8 @@ export function buildKey({ context, libtorch, compiler, cuda }) {
     ...[libtorch.lib, libtorch.version, libtorch.size, cuda],
     ...[process.platform, process.arch, NAPI_VERSION],
     compiler.version,
-    ...compileFlags(context, libtorch),
+    ...compileFlags(libtorch),
+    nodeHeaders(context.root).version,
     ...linkFlags(libtorch, cuda),
   );
 }
@@ -68,31 +77,35 @@ export async function buildAddon(plan) {
  * @param {string} log
  */
 async function compileAll({ context, libtorch, compiler }, log) {
-  const native = path.join(context.root, "native");
-  const files = nativeFiles(context.root);
+  const { root } = context;
+  const native = path.join(root, "native");
+  const files = nativeFiles(root);
   const headers = files.filter((name) => name.endsWith(".h"));
-  const flags = compileFlags(context, libtorch);
+  const flags = compileFlags(libtorch);
   const shared = [
     ...headers.map((name) => readFileSync(path.join(native, name), "utf8")),
     ...[libtorch.lib, libtorch.version, libtorch.size, compiler.version, process.arch, ...flags],
+    nodeHeaders(root).version,
   ];
   const folder = path.join(context.state, "objects");
   mkdirSync(folder, { recursive: true });
   const jobs = files
     .filter((name) => name.endsWith(".cc"))
     .map((name) => {
-      const source = path.join(native, name);
-      const key = digest(name, readFileSync(source, "utf8"), ...shared);
+      const source = path.join("native", name);
+      const key = digest(name, readFileSync(path.join(native, name), "utf8"), ...shared);
       return { name, source, object: path.join(folder, `${name.slice(0, -3)}-${key}.o`) };
     });
+  const sizeOf = (/** @type {string} */ source) => statSync(path.join(root, source)).size;
   const waiting = jobs.filter(({ object }) => !existsSync(object) || context.force);
   // the largest first, so that no core waits at the end
-  waiting.sort((a, b) => statSync(b.source).size - statSync(a.source).size);
+  waiting.sort((a, b) => sizeOf(b.source) - sizeOf(a.source));
   const worker = async () => {
     for (let job = waiting.shift(); job; job = waiting.shift()) {
       const partial = `${job.object}.${process.pid}`;
-      const args = [...flags, "-c", job.source, "-o", partial];
-      const { code, output } = await run(compiler.command, args, { log });
+      const include = ["-isystem", nodeHeaders(root).include];
+      const args = [...flags, ...include, "-c", job.source, "-o", partial];
+      const { code, output } = await run(compiler.command, args, { cwd: root, log });
       if (code !== 0) {
         waiting.length = 0;
         throw new SetupError(compileError(job.name, output, log));
@@ -122,25 +135,26 @@ function compileError(name, output, log) {
 }
 
 /**
- * @param {Context} context
+ * The folder of Node's headers is left out: the same clone elsewhere gives the same objects.
  * @param {Libtorch} libtorch
  */
-function compileFlags({ root }, { includes, standard, cxx11Abi }) {
+function compileFlags({ includes, standard, cxx11Abi }) {
   return [
     `-std=c++${standard}`,
     ...["-O2", "-fPIC", "-fvisibility=hidden", "-pthread"],
     `-D_GLIBCXX_USE_CXX11_ABI=${cxx11Abi ? 1 : 0}`,
     `-DNAPI_VERSION=${NAPI_VERSION}`,
-    ...["-isystem", nodeHeaders(root)],
     ...includes.flatMap((folder) => ["-isystem", folder]),
   ];
 }
 
 /** @param {string} root */
 function nodeHeaders(root) {
-  const resolve = createRequire(path.join(root, "package.json")).resolve;
+  const { resolve } = createRequire(path.join(root, "package.json"));
   try {
-    return path.join(path.dirname(resolve("node-api-headers/package.json")), "include");
+    const file = resolve("node-api-headers/package.json");
+    const { version } = JSON.parse(readFileSync(file, "utf8"));
+    return { version: String(version), include: path.join(path.dirname(file), "include") };
   } catch {
     throw new SetupError(
       "Expected the npm package node-api-headers beside limn but found none; run: npm install",

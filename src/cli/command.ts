@@ -11,6 +11,9 @@ export interface OptionSpec {
   /** The flag may be given several times. */
   readonly multiple?: boolean;
   readonly choices?: readonly string[];
+  /** The smallest and the largest number that is taken. */
+  readonly least?: number;
+  readonly most?: number;
 }
 
 export type OptionSpecs = Readonly<Record<string, OptionSpec>>;
@@ -156,6 +159,11 @@ function readValue(flag: string, spec: OptionSpec, value: string | undefined): u
   }
   if (spec.type === "integer" && !Number.isSafeInteger(number)) {
     throw new UsageError(`Expected a whole number for ${flag} but received "${value}".`);
+  }
+  const { least = -Infinity, most = Infinity } = spec;
+  if (number < least || number > most) {
+    const bounds = most === Infinity ? `at least ${least}` : `from ${least} to ${most}`;
+    throw new UsageError(`Expected a number ${bounds} for ${flag} but received ${number}.`);
   }
   return number;
 }

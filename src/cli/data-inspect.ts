@@ -14,10 +14,15 @@ const command: Command = defineCommand({
   usage: "<source>",
   options: {
     sheet: { type: "string", value: "<file>", help: "write a contact sheet: .html, .png or .jpg" },
-    "sheet-count": { type: "integer", value: "<n>", help: "images on the sheet; default 48" },
+    "sheet-count": {
+      type: "integer",
+      least: 1,
+      value: "<n>",
+      help: "images on the sheet; default 48",
+    },
     tokenizer: { type: "string", value: "<folder>", help: "count tokens with this tokenizer" },
     check: { type: "string", choices: ["header", "decode"], help: "default decode: every image" },
-    limit: { type: "integer", value: "<n>", help: "stop after so many samples" },
+    limit: { type: "integer", least: 1, value: "<n>", help: "stop after so many samples" },
     ...sourceOptions,
   },
   examples: [

@@ -12,7 +12,7 @@ const pack: Command = defineCommand({
   usage: "<source> [folder]",
   options: {
     limit: { type: "integer", value: "<pairs>", help: "stop after so many" },
-    ratio: { type: "number", help: "a share" },
+    ratio: { type: "number", least: 0, most: 1, help: "a share" },
     format: { type: "string", choices: ["tar", "folder"], help: "what to write" },
     set: { type: "string", multiple: true, short: "s", help: "override" },
     fast: { type: "boolean", help: "be quick" },
@@ -70,6 +70,7 @@ test("a value is read by its type and misuse is named", () => {
   assert.throws(() => parse("--limit", "--fast"), /Expected <pairs> after --limit .* --fast/);
   assert.throws(() => parse("--limit", "1.5"), /Expected a whole number for --limit .* "1\.5"/);
   assert.throws(() => parse("--ratio", "much"), /Expected a number for --ratio .* "much"/);
+  assert.throws(() => parse("--ratio", "2"), /Expected a number from 0 to 1 for --ratio .* 2/);
   assert.throws(() => parse("--format", "tra"), /Expected one of tar, folder .*mean "tar"/);
   assert.throws(() => parse("--fast=yes"), /Expected no value for --fast but received "yes"/);
   assert.throws(() => parse("--limit", "1", "--limit", "2"), /Expected --limit once/);
