@@ -1,7 +1,7 @@
 /** One WebDataset shard as a part of a source. */
 import { closeSync, openSync, readSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
-import { groupToRef, Grouper, isSampleFile } from "./group.ts";
+import { groupToRef, Grouper, isSampleFile, splitName } from "./group.ts";
 import type { Entry, Part } from "./source.ts";
 import { scanTar, streamTar } from "./tar-file.ts";
 import type { TarFileEntry } from "./tar-file.ts";
@@ -47,8 +47,12 @@ async function* readShard(path: string, imageExtensions: readonly string[]): Asy
     }
   } catch (error) {
     const group = grouper.finish();
-    // A cut inside a file may have taken part of the sample that was being collected with it.
-    yield { problem: shardProblem(path, group?.key, error) };
+    const cut = error instanceof TarError && error.file !== undefined ? error.file : "";
+    const cutKey = splitName(cut)?.key;
+    // A cut may have taken files of the sample that was being collected, unless it is in the next.
+    const complete = group !== undefined && cutKey !== undefined && cutKey !== group.key;
+    if (complete) yield groupToRef(group, path, imageExtensions);
+    yield { problem: shardProblem(path, complete ? cutKey : group?.key, error) };
     return;
   }
   const last = grouper.finish();

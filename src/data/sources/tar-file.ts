@@ -40,7 +40,7 @@ export function* scanTar(file: number): Generator<TarFileEntry, { marked: boolea
 const NOTHING = new Uint8Array(0);
 
 function cutInside(entry: TarEntry): TarError {
-  return new TarError(`the archive is cut inside ${entry.name}`, entry.offset);
+  return new TarError(`the archive is cut inside ${entry.name}`, entry.offset, entry.name);
 }
 
 /** A moving piece of a file. */

@@ -22,10 +22,13 @@ export type TarStep = { read: { offset: number; length: number } } | { entry: Ta
 /** Why an archive could not be read to its end, and where. */
 export class TarError extends Error {
   readonly offset: number;
-  constructor(reason: string, offset: number) {
+  /** The file that is incomplete, where it is known. */
+  readonly file: string | undefined;
+  constructor(reason: string, offset: number, file?: string) {
     super(reason);
     this.name = "TarError";
     this.offset = offset;
+    this.file = file;
   }
 }
 

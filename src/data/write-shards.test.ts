@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { DataError } from "../errors.ts";
+import { readSamples } from "./read-samples.ts";
+import type { PackSample } from "./sample.ts";
+import { openSource } from "./sources/open-source.ts";
+import { writeShards } from "./write-shards.ts";
+
+const top = mkdtempSync(join(tmpdir(), "limn-shards-"));
+after(() => rmSync(top, { recursive: true }));
+
+const sample = (key: string, more: Partial<PackSample> = {}): PackSample => ({
+  key,
+  image: Buffer.from(`image of ${key}`),
+  extension: "png",
+  captions: [`caption of ${key}`],
+  ...more,
+});
+
+describe("writeShards", () => {
+  it("refuses a size, a key with a dot and a repeated key, and leaves no half shard", async () => {
+    const directory = join(top, "refused");
+    await assert.rejects(
+      writeShards({ samples: [], directory, samplesPerShard: 0 }),
+      /Expected a positive integer for samplesPerShard but received 0/,
+    );
+    for (const key of ["a.b", "", "x/", "/x", "a\\b"]) {
+      await assert.rejects(
+        writeShards({ samples: [sample(key)], directory, samplesPerShard: 2 }),
+        /Expected a relative name without "\." in its last part for key but received/,
+      );
+    }
+    const samples = ["a", "b", "c", "a"].map((key) => sample(key));
+    await assert.rejects(
+      writeShards({ samples, directory, samplesPerShard: 3 }),
+      /Expected unique keys but received "a" twice/,
+    );
+    assert.deepEqual(readdirSync(directory), ["shard-000000.tar"]);
+  });
+  it("reports a full disk once, keeps finished shards and leaves no half shard", async (t) => {
+    if (!existsSync("/dev/full")) return t.skip("needs /dev/full");
+    const directory = join(top, "full");
+    mkdirSync(directory);
+    // The second shard's temporary file is a device that is always full.
+    symlinkSync("/dev/full", join(directory, `shard-000001.tar.${process.pid}.partial`));
+    await assert.rejects(
+      writeShards({
+        samples: ["a", "b", "c"].map((key) => sample(key)),
+        directory,
+        samplesPerShard: 2,
+      }),
+      (error: unknown) => {
+        assert.ok(error instanceof DataError);
+        assert.match(
+          error.message,
+          /shard-000001\.tar \(sample c\) but received ENOSPC; the disk is full/,
+        );
+        assert.equal(error.key, "c");
+        return true;
+      },
+    );
+    assert.deepEqual(readdirSync(directory), ["shard-000000.tar"]);
+  });
+  it("reports a folder that cannot be written", async (t) => {
+    if (process.getuid?.() === 0) return t.skip("root may write everywhere");
+    const directory = join(top, "readonly");
+    mkdirSync(directory);
+    chmodSync(directory, 0o500);
+    await assert.rejects(
+      writeShards({ samples: [sample("a")], directory, samplesPerShard: 2 }),
+      /not writable: choose another one/,
+    );
+  });
+  it("writes what the source reads back, the same bytes every time", async () => {
+    const samples = [
+      sample("plain"),
+      sample("folder/猫", { extension: "jpg", captions: ["eins", "zwei"] }),
+      sample("labelled", { extension: "webp", label: "cat", meta: { id: 7, group: "animals" } }),
+      sample("silent", { captions: [] }),
+    ];
+    const directory = join(top, "written");
+    const first = await writeShards({ samples, directory, samplesPerShard: 3, prefix: "train" });
+    assert.deepEqual(first, {
+      shards: ["train-000000.tar", "train-000001.tar"].map((name) => join(directory, name)),
+      samples: 4,
+    });
+    const bytes = first.shards.map((path) => readFileSync(path));
+    await writeShards({ samples, directory, samplesPerShard: 3, prefix: "train" });
+    assert.deepEqual(
+      first.shards.map((path) => readFileSync(path)),
+      bytes,
+    );
+    const source = await openSource({
+      kind: "webdataset",
+      shards: join(directory, "train-{000000..000001}.tar"),
+    });
+    const read = [];
+    for await (const found of readSamples(source)) {
+      assert.ok("ref" in found);
+      read.push({ key: found.ref.key, image: Buffer.from(found.image), ...found.text });
+    }
+    assert.deepEqual(
+      read,
+      samples.map(({ extension: _, key, image, ...rest }) => ({ key, image, ...rest })),
+    );
+  });
+});
