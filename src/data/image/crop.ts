@@ -1,4 +1,4 @@
-/** Sizes, crops and layouts of RGB images, by torchvision's rules. */
+/** Sizes, crops, turns and layouts of RGB images, by the rules of torchvision and Pillow. */
 import type { RgbImage } from "./decode.ts";
 import type { Region } from "./resize.ts";
 
@@ -60,4 +60,32 @@ export function writePlanes(data: Uint8Array, out: Uint8Array): void {
     out[plane + i] = data[at + 1] as number;
     out[2 * plane + i] = data[at + 2] as number;
   }
+}
+
+/**
+ * The image with EXIF orientation 1 to 8 undone (Exif 2.32, tag 0x0112), equal to
+ * `PIL.ImageOps.exif_transpose`. Other values, and 1, return the image itself.
+ */
+export function applyOrientation(image: RgbImage, orientation: number): RgbImage {
+  if (!(orientation >= 2 && orientation <= 8)) return image;
+  const { data, width: w, height: h } = image;
+  const swapped = orientation >= 5;
+  const [width, height] = swapped ? [h, w] : [w, h];
+  const mirrored = [2, 3, 7, 8].includes(orientation);
+  const flipped = [3, 4, 6, 7].includes(orientation);
+  const out = new Uint8Array(data.length);
+  let at = 0;
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      // Undo the turn: (column, row) of the stored pixel that lands on (x, y).
+      const [u, v] = swapped ? [y, x] : [x, y];
+      const column = mirrored ? w - 1 - u : u;
+      const row = flipped ? h - 1 - v : v;
+      const from = (row * w + column) * 3;
+      out[at++] = data[from] as number;
+      out[at++] = data[from + 1] as number;
+      out[at++] = data[from + 2] as number;
+    }
+  }
+  return { data: out, width, height };
 }

@@ -4,9 +4,9 @@
  */
 import sharp, { type Sharp, type SharpOptions } from "sharp";
 import { DataError, didYouMean } from "../../errors.ts";
+import { applyOrientation } from "./crop.ts";
 import { decodeGif } from "./gif.ts";
 import { type ImageHeader, readImageHeader } from "./image-header.ts";
-import { applyOrientation } from "./orientation.ts";
 
 /** An RGB image: `data` is [H, W, 3] uint8, row-major. */
 export interface RgbImage {
