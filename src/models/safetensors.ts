@@ -2,7 +2,7 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { CheckpointError, LimnError } from "../errors.ts";
 import { allocate } from "../torch/dtype.ts";
-import { fromData, type DType, type Tensor } from "../torch/index.ts";
+import { dtypeBytes, fromData, type DType, type Tensor, type TensorData } from "../torch/index.ts";
 import { writeFileAtomically, writeFully } from "./atomic-write.ts";
 import {
   buildHeader,
@@ -57,6 +57,7 @@ function openFile(file: string, descriptor: number, header: SafetensorsHeader): 
   const names = [...tensors.keys()].sort(
     (a, b) => (tensors.get(a)?.start ?? 0) - (tensors.get(b)?.start ?? 0),
   );
+  const place: Place = { descriptor, base: length, passage: new Passage() };
   let open = true;
   const info = (name: string): TensorInfo => {
     const found = tensors.get(name);
@@ -75,20 +76,47 @@ function openFile(file: string, descriptor: number, header: SafetensorsHeader): 
         `Expected ${file} to be open but it was closed; open it again`,
       );
     }
-    return guarded(file, () => readTensor(descriptor, name, found, length));
+    return guarded(file, () => readTensor(name, found, place));
   };
   const has = (name: string): boolean => tensors.has(name);
   return { file, names, metadata, has, info, tensor, close, [Symbol.dispose]: close };
 }
 
-function readTensor(descriptor: number, name: string, info: TensorInfo, base: number): Tensor {
+/** Memory that one tensor after another passes through, so that no more than the largest is held. */
+class Passage {
+  #buffer = new ArrayBuffer(0);
+
+  /** `count` elements of undefined content, valid until the next call. */
+  view(dtype: DType, count: number): TensorData {
+    const bytes = count * dtypeBytes(dtype);
+    if (bytes > this.#buffer.byteLength) this.#buffer = new ArrayBuffer(bytes);
+    const View = allocate(dtype, 0).constructor as ViewConstructor;
+    return new View(this.#buffer, 0, count);
+  }
+}
+
+type ViewConstructor = new (buffer: ArrayBuffer, offset: number, length: number) => TensorData;
+
+function bytesOf(data: TensorData): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+interface Place {
+  descriptor: number;
+  /** Where the data begins in the file. */
+  base: number;
+  passage: Passage;
+}
+
+function readTensor(name: string, info: TensorInfo, place: Place): Tensor {
+  const { descriptor, base, passage } = place;
   const { dtype, storedAs, shape, start } = info;
   if (dtype === undefined) {
     throw new Error(`tensor "${name}" has the element type ${storedAs}, which limn does not read`);
   }
   const count = shape.reduce((product, side) => product * side, 1);
-  const data = allocate(dtype, count);
-  readFully(descriptor, new Uint8Array(data.buffer), base + start);
+  const data = passage.view(dtype, count);
+  readFully(descriptor, bytesOf(data), base + start);
   return fromData(data, shape, { dtype });
 }
 
@@ -149,9 +177,11 @@ export function writeSafetensors(
   const { bytes, order } = buildHeader(items, { format: "pt", ...metadata });
   writeFileAtomically(file, (descriptor) => {
     writeFully(descriptor, bytes);
-    for (const { tensor } of order) {
-      const data = tensor.data();
-      writeFully(descriptor, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    const passage = new Passage();
+    for (const { dtype, tensor } of order) {
+      const data = passage.view(dtype, tensor.count);
+      tensor.copyInto(data);
+      writeFully(descriptor, bytesOf(data));
     }
   });
 }

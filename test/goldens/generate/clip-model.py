@@ -11,7 +11,10 @@ that no swapped pair of weights can go unseen.
 import base64
 import json
 import pathlib
+import sys
 
+# The script's folder comes first on the path, and files in it have the names of libraries.
+sys.path.pop(0)
 import numpy as np
 import torch
 import transformers

@@ -11,7 +11,7 @@ import importlib.metadata
 import pathlib
 import sys
 
-# The script's folder comes first on the path, and this file has the library's name.
+# The script's folder comes first on the path, and files in it have the names of libraries.
 sys.path.pop(0)
 import safetensors.torch
 import torch
