@@ -146,7 +146,14 @@ napi_value gradient(Environment& state, const Arguments& arguments) {
 // setGradient(tensor, gradient | null)
 napi_value setGradient(Environment& state, const Arguments& arguments) {
   at::Tensor tensor = readTensor(state, arguments[0]);
-  tensor.mutable_grad() = arguments.has(1) ? readTensor(state, arguments[1]) : at::Tensor();
+  const at::Tensor gradient = arguments.has(1) ? readTensor(state, arguments[1]) : at::Tensor();
+  // libtorch itself would take any and fail later, far from the cause.
+  if (gradient.defined() && (gradient.sizes() != tensor.sizes() ||
+                             gradient.scalar_type() != tensor.scalar_type() ||
+                             gradient.device() != tensor.device())) {
+    throw std::invalid_argument("a gradient has the shape, type and device of its tensor");
+  }
+  tensor.mutable_grad() = gradient;
   return nullptr;
 }
 

@@ -41,6 +41,8 @@ export function scope<T>(body: () => T): T {
   try {
     const result = body();
     if (isPromise(result)) {
+      // What still runs fails on its freed tensors; the error below is the one to show.
+      result.then(undefined, () => {});
       throw new TypeError(
         "Expected a value for the result of scope() but received a promise; keep scopes synchronous",
       );
@@ -73,7 +75,7 @@ export function onEscape(callback: (item: Owned) => void): void {
   adopt = callback;
 }
 
-function isPromise(value: unknown): boolean {
+function isPromise(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null && "then" in value;
 }
 

@@ -1,0 +1,149 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { describe, it } from "node:test";
+import { DisposedError, NativeError } from "../errors.ts";
+import { addon } from "./binding.ts";
+import {
+  call,
+  callForEffect,
+  callMany,
+  hasOperator,
+  libtorchVersion,
+  ones,
+  operator,
+  operatorSchema,
+  tensor,
+} from "./index.ts";
+import { tensorOperators } from "./tensor-operators.ts";
+
+const add = operator("add", "Tensor");
+
+function nativeError(name: string, message: RegExp): (error: Error) => boolean {
+  return (error) =>
+    error instanceof NativeError &&
+    error.operator === name &&
+    error.code === "LIMN_NATIVE" &&
+    message.test(error.message);
+}
+
+describe("operator misuse", () => {
+  it("says which operator this libtorch lacks", () => {
+    const missing = operator("no_such_operator", "Tensor");
+    assert.equal(hasOperator(missing), false);
+    const said = /to have the operator aten::no_such_operator.Tensor but it does not; use a newer/;
+    assert.throws(
+      () => call(missing, ones([1])),
+      nativeError("aten::no_such_operator.Tensor", said),
+    );
+    assert.throws(() => operatorSchema(missing), NativeError);
+    assert.equal(hasOperator(operator("add", "NoSuchOverload")), false);
+    assert.equal(hasOperator(operator("nowhere::add")), false);
+  });
+  it("names operator, shapes, types and libtorch's own reason", () => {
+    assert.throws(
+      () => ones([2, 3]).mm(ones([4, 5])),
+      nativeError(
+        "aten::mm",
+        /^aten::mm failed on \(\[2, 3\] float32, \[4, 5\] float32\): (mm: )?mat1 and mat2 shapes cannot/,
+      ),
+    );
+    try {
+      ones([2]).add(ones([3]));
+    } catch (error) {
+      assert.ok(error instanceof NativeError);
+      assert.equal((error.cause as { code: string }).code, "NATIVE");
+      assert.doesNotMatch(error.message, /frame #|Exception raised from/);
+    }
+  });
+  it("refuses arguments that are missing, left over, or of another type", () => {
+    assert.throws(() => call(add, ones([1])), /missing argument other/);
+    assert.throws(() => call(add, ones([1]), ones([1]), 1, 2), /too many arguments: 4 for 3/);
+    assert.throws(() => call(add, ones([1]), null), /missing argument other/);
+    assert.throws(() => call(add, "text", ones([1])), /expected a 32-bit integer/);
+    assert.throws(() => call(add, ones([1]), ones([1]), "x"), /expected a number/);
+    assert.throws(() => call(operator("sum", "dim_IntList"), ones([1]), 3), /expected an array/);
+    assert.throws(
+      () => call(operator("relu"), ...Array<number>(30).fill(1)),
+      /more than 24 arguments|too many arguments/,
+    );
+    assert.throws(() => ones([1], { device: "nowhere" }), /nowhere/);
+  });
+  it("refuses disposed tensors by a class of their own", () => {
+    const gone = ones([2]);
+    gone.dispose();
+    assert.throws(() => ones([2]).add(gone), DisposedError);
+    assert.throws(() => callMany(operator("split", "Tensor"), gone, 1), DisposedError);
+    assert.throws(() => callForEffect(operator("_foreach_sqrt_"), [gone]), DisposedError);
+  });
+  it("refuses handles that this environment does not know", () => {
+    const op = addon().findOperator("aten::relu", "");
+    for (const handle of [-1, 1 << 30]) {
+      assert.throws(() => addon().callOperator(op, handle), /internal: tensor handle/);
+    }
+    assert.throws(() => addon().releaseTensor(1 << 30), /internal: tensor handle/);
+    assert.throws(() => addon().callOperator(1 << 30), /vector|range/);
+  });
+  it("shortens long lists of operands in its message", () => {
+    const many = Array.from({ length: 20 }, () => ones([2]));
+    assert.throws(() => call(operator("cat"), many, 5), /\[2\] float32, 12 more\], 5\)/);
+  });
+});
+
+describe("operator", () => {
+  it("prints the schema of what it found", () => {
+    assert.match(
+      operatorSchema(add),
+      /^aten::add\.Tensor\(Tensor self, Tensor other, \*, Scalar a/,
+    );
+    assert.match(libtorchVersion(), /^\d+\.\d+\.\d+$/);
+  });
+  it("takes the schema's defaults where arguments are left out or undefined", () => {
+    assert.equal(call(add, tensor(1), tensor(2)).item(), 3);
+    assert.equal(call(add, tensor(1), tensor(2), undefined).item(), 3);
+    assert.equal(call(add, tensor(1), tensor(2), 10).item(), 21);
+  });
+  it("knows every operator that a method of Tensor stands for", () => {
+    for (const op of Object.values(tensorOperators)) {
+      assert.ok(hasOperator(op), `${op.name} ${op.overload}`);
+    }
+  });
+  it("keeps integers integers and the sign of zero", () => {
+    const whole = tensor([5]).to("int64");
+    assert.equal(whole.add(2).dtype, "int64");
+    assert.equal(whole.mul(0.5).dtype, "float32");
+    assert.equal(tensor(1).mul(-0).item(), -0);
+    assert.equal(
+      tensor(1)
+        .mul(2 ** 60)
+        .item(),
+      2 ** 60,
+    );
+    assert.equal(tensor(1).mul(-Infinity).item(), -Infinity);
+    assert.ok(Number.isNaN(tensor(1).mul(NaN).item()));
+  });
+  it("takes lists of tensors, of scalars, and of optional tensors", () => {
+    const pair = [tensor([1, 2]), tensor([3])];
+    callForEffect(operator("_foreach_div_", "ScalarList"), pair, [2, 0.5]);
+    assert.deepEqual([...(pair[0]?.data() ?? [])], [0.5, 1]);
+    assert.deepEqual([...(pair[1]?.data() ?? [])], [6]);
+    const table = tensor([1, 2, 3, 4]).reshape(2, 2);
+    const column = tensor([1]).to("int64");
+    assert.deepEqual([...table.index(null, column).data()], [2, 4]);
+    assert.equal(callMany(operator("_foreach_sqrt"), pair).length, 2);
+  });
+  it("gives several results", () => {
+    const [values, indices] = tensor([3, 1, 2]).topk(2);
+    assert.deepEqual([...values.data()], [3, 2]);
+    assert.deepEqual([...indices.data()], [0n, 2n]);
+  });
+});
+
+describe("addon", () => {
+  it("exports what binding.ts declares, no more and no less", () => {
+    const source = new URL("../../src/torch/binding.ts", import.meta.url);
+    const body = /export interface Addon \{([^]*?)\n\}/.exec(readFileSync(source, "utf8"))?.[1];
+    const declared = [...(body ?? "").matchAll(/^ {2}(\w+)\(/gm)].map((match) => match[1]);
+    assert.ok(declared.length > 20);
+    assert.deepEqual(new Set(Object.keys(addon())), new Set(declared));
+  });
+});
