@@ -84,7 +84,7 @@ async function compileAll({ context, libtorch, compiler }, log) {
   const flags = compileFlags(libtorch);
   const shared = [
     ...headers.map((name) => readFileSync(path.join(native, name), "utf8")),
-    ...[libtorch.lib, libtorch.version, libtorch.size, compiler.version, process.arch, ...flags],
+    ...[libtorch.version, libtorch.size, compiler.version, process.arch, ...flags],
     nodeHeaders(root).version,
   ];
   const folder = path.join(context.state, "objects");
@@ -100,10 +100,11 @@ async function compileAll({ context, libtorch, compiler }, log) {
   const waiting = jobs.filter(({ object }) => !existsSync(object) || context.force);
   // the largest first, so that no core waits at the end
   waiting.sort((a, b) => sizeOf(b.source) - sizeOf(a.source));
+  const folders = [nodeHeaders(root).include, ...libtorch.includes];
+  const include = folders.flatMap((one) => ["-isystem", one]);
   const worker = async () => {
     for (let job = waiting.shift(); job; job = waiting.shift()) {
       const partial = `${job.object}.${process.pid}`;
-      const include = ["-isystem", nodeHeaders(root).include];
       const args = [...flags, ...include, "-c", job.source, "-o", partial];
       const { code, output } = await run(compiler.command, args, { cwd: root, log });
       if (code !== 0) {
@@ -135,16 +136,15 @@ function compileError(name, output, log) {
 }
 
 /**
- * The folder of Node's headers is left out: the same clone elsewhere gives the same objects.
+ * The folders of headers are not among them: the same versions elsewhere give the same objects.
  * @param {Libtorch} libtorch
  */
-function compileFlags({ includes, standard, cxx11Abi }) {
+function compileFlags({ standard, cxx11Abi }) {
   return [
     `-std=c++${standard}`,
     ...["-O2", "-fPIC", "-fvisibility=hidden", "-pthread"],
     `-D_GLIBCXX_USE_CXX11_ABI=${cxx11Abi ? 1 : 0}`,
     `-DNAPI_VERSION=${NAPI_VERSION}`,
-    ...includes.flatMap((folder) => ["-isystem", folder]),
   ];
 }
 

@@ -56,7 +56,7 @@ function engineProblems({ engineError, compiler }: Facts): Problem[] {
   if (engineError !== null) {
     problems.push({
       severity: "error",
-      problem: engineError,
+      problem: engineError.replace(/; run: [^;]*$/, ""),
       cure: setupCommand(),
     });
   }
