@@ -22,6 +22,22 @@ export const commands: CommandTable = {
     summary: "what this machine has, how fast it is and what is wrong",
     load: () => import("./doctor.ts"),
   },
+  train: {
+    summary: "train a recipe, or go on with a run",
+    load: () => import("./train.ts"),
+  },
+  eval: {
+    summary: "zero-shot classification and retrieval of a model",
+    load: () => import("./eval.ts"),
+  },
+  info: {
+    summary: "architecture, parameters, preprocessing and tokenizer of a model",
+    load: () => import("./info.ts"),
+  },
+  quickstart: {
+    summary: "train a small CLIP on emoji and see what it learned",
+    load: () => import("./quickstart.ts"),
+  },
   data: {
     summary: "pack and inspect pairs of images and captions",
     commands: {

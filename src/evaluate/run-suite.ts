@@ -40,7 +40,15 @@ export interface Suite {
 }
 
 export type TaskResult = { title: string; rows: MetricRow[] } & (
-  | { kind: "zeroShot"; task: ZeroShotTask; result: ZeroShotResult; labels: readonly string[] }
+  | {
+      kind: "zeroShot";
+      task: ZeroShotTask;
+      result: ZeroShotResult;
+      /** First name of every class. */
+      labels: readonly string[];
+      /** [N] index of the true class of every image. */
+      truths: Int32Array;
+    }
   | { kind: "retrieval"; task: RetrievalTask; result: RetrievalResult }
 );
 
@@ -104,16 +112,18 @@ async function zeroShot(
     templates: task.templates,
     embedTexts: (texts) => Promise.resolve(embedder.embedTexts(texts)),
   });
+  const truths = answers(task, dataset, classes);
   const result = zeroShotClassification({
     imageEmbeddings: dataset.imageEmbeddings,
-    labels: answers(task, dataset, classes),
+    labels: truths,
     classWeights: weights,
     classNames: labels,
     similarities: embedder.similarities,
     bootstrap,
   });
   const title = task.title ?? task.name;
-  return { kind: "zeroShot", task, title, result, labels, rows: zeroShotRows(result, prefix) };
+  const rows = zeroShotRows(result, prefix);
+  return { kind: "zeroShot", task, title, result, labels, truths, rows };
 }
 
 function measureRetrieval(

@@ -23,6 +23,13 @@ export function modelConfig(model: ModelRecipe, vocabulary: Vocabulary): ClipCon
         "the text tower is read at that token",
     );
   }
+  if (vocabulary.endId === 2) {
+    throw new RecipeError(
+      "data.tokenizer",
+      "Expected an end-of-text token other than 2 for data.tokenizer but received 2; " +
+        "Hugging Face's CLIP reads that number as another rule, so give the token another id",
+    );
+  }
   return {
     ...config,
     text: {

@@ -135,7 +135,7 @@ const trainSchema = z.strictObject({
   ema: probability.optional(),
   checkpoint: checkpointSchema.prefault({}),
   logEverySteps: positiveInteger.default(1),
-  /** Stop early, with a checkpoint, after this many minutes of training. */
+  /** End here, evaluated and saved as after the last step, after this many minutes of steps. */
   timeLimitMinutes: z.number().positive().optional(),
 });
 
@@ -166,7 +166,7 @@ const taskSchema = z.discriminatedUnion("kind", [
 ]);
 
 /** One held-out set and what is measured on it. */
-const suiteSchema = z.strictObject({
+export const suiteSchema = z.strictObject({
   name: z.string(),
   title: z.string().optional(),
   source: sourceSchema,

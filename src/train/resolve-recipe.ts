@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 
 import { didYouMean, RecipeError } from "../errors.ts";
-import { recipeSchema, type ResolvedRecipe } from "./recipe.ts";
+import { recipeSchema, suiteSchema, type ResolvedRecipe, type SuiteRecipe } from "./recipe.ts";
 
 export interface ResolveOptions {
   /** Assignments such as `train.batchSize=256`, applied in order. */
@@ -31,6 +31,13 @@ export function resolveRecipe(
   if (!parsed.success) throw explain(parsed.error, draft);
   checkTogether(parsed.data);
   return freeze(parsed.data);
+}
+
+/** Checks a list of suites as `evaluate.suites` of a recipe is; RecipeError names what is wrong. */
+export function resolveSuites(suites: unknown): SuiteRecipe[] {
+  const parsed = z.array(suiteSchema).safeParse(suites);
+  if (parsed.success) return parsed.data;
+  throw explain(parsed.error, suites);
 }
 
 /** The identity of a resolved recipe: resuming a run with another one needs the user's word. */

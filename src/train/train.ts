@@ -47,7 +47,9 @@ export interface TrainResult {
   examplesSeen: number;
   /** Samples that could not be read. */
   skipped: number;
-  /** Why the run ended before its last step. */
+  /** The learned multiplier of similarities. */
+  logitScale: number;
+  /** Why the run ended before its last step; after its time it is evaluated and saved all the same. */
   stopped?: "signal" | "timeLimit";
   /** Number of the signal, with `stopped: "signal"`. */
   signal?: number;
@@ -147,7 +149,7 @@ class Run {
       const signal = pendingSignal();
       if (signal !== 0) return this.#stop({ stopped: "signal", signal });
       if (performance.now() > deadline && trainer.step < steps) {
-        return this.#stop({ stopped: "timeLimit" });
+        return { ...(await this.#finish()), stopped: "timeLimit" };
       }
     }
     return this.#finish();
@@ -236,7 +238,7 @@ class Run {
     const state: TrainingState = {
       step: trainer.step,
       examplesSeen: trainer.examplesSeen,
-      skipped: loader.skipped.count,
+      skipped: loader.skipped,
       loader: loader.position(),
       ...(this.#best ? { best: this.#best } : {}),
     };
@@ -287,8 +289,9 @@ class Run {
   #result(suites: SuiteResult[]): TrainResult {
     const { trainer, directory, loader, recipe } = this.#parts;
     const { step, examplesSeen } = trainer;
-    const skipped = loader.skipped.count;
-    return { directory: directory.path, step, examplesSeen, skipped, suites, recipe };
+    const skipped = loader.skipped;
+    const logitScale = Math.exp(trainer.model.logitScaleLog.tensor.item());
+    return { directory: directory.path, step, examplesSeen, skipped, logitScale, suites, recipe };
   }
 
   async close(): Promise<void> {

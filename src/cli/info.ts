@@ -1,0 +1,30 @@
+import { describeModel, type ModelDescription } from "../models/describe-model.ts";
+import { defineCommand, type Command } from "./command.ts";
+
+const command: Command = defineCommand({
+  name: "info",
+  summary: "Shows a model folder: architecture, parameters, preprocessing and tokenizer.",
+  usage: "<model>",
+  examples: ["limn info runs/first/model", "limn info runs/first/model --json"],
+  async run({ operands, print }) {
+    const description = await describeModel(operands[0] ?? "");
+    print(format(description), description);
+  },
+});
+export default command;
+
+function format(description: ModelDescription): string {
+  return flatten(description)
+    .map(([key, value]) => `${key.padEnd(34)} ${value}`)
+    .join("\n");
+}
+
+function flatten(value: object, prefix = ""): [string, string][] {
+  return Object.entries(value).flatMap(([key, inner]): [string, string][] => {
+    const path = prefix === "" ? key : `${prefix}.${key}`;
+    if (typeof inner === "number") return [[path, inner.toLocaleString("en-US")]];
+    if (Array.isArray(inner)) return [[path, inner.join(", ")]];
+    if (typeof inner === "object" && inner !== null) return flatten(inner as object, path);
+    return [[path, String(inner)]];
+  });
+}

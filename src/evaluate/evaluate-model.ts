@@ -1,0 +1,43 @@
+/** Evaluates a model folder on suites: what `limn eval` runs. */
+import { loadModel } from "../models/load-model.ts";
+import type { Device } from "../torch/index.ts";
+import type { BootstrapOptions } from "./bootstrap.ts";
+import { modelEmbedder } from "./model-embedder.ts";
+import { runSuite, type Suite, type SuiteResult } from "./run-suite.ts";
+
+export interface EvaluateOptions {
+  /** A folder in Hugging Face's `CLIPModel` layout. */
+  model: string;
+  suites: readonly Suite[];
+  /** Pictures per forward pass. Default 64. */
+  batchSize?: number;
+  device?: Device;
+  precision?: "float32" | "bfloat16";
+  bootstrap?: BootstrapOptions;
+  /** Called before each suite with its title. */
+  onSuite?: (title: string) => void;
+}
+
+/**
+ * Embeds every suite's set once and measures its tasks.
+ *
+ * throws  CheckpointError for a model folder that does not fit; DataError for a sample that cannot be
+ *         read or answered
+ */
+export async function evaluate(options: EvaluateOptions): Promise<SuiteResult[]> {
+  const { suites, batchSize = 64, device = "cpu", precision = "float32" } = options;
+  const loaded = await loadModel(options.model, { device });
+  try {
+    const { model, tokenizer, evaluationTransform: transform } = loaded;
+    const embedder = modelEmbedder({ model, tokenizer, normalization: transform, precision });
+    const loader = { transform, tokenizer: tokenizer.description, batchSize };
+    const results: SuiteResult[] = [];
+    for (const suite of suites) {
+      options.onSuite?.(suite.title ?? suite.name);
+      results.push(await runSuite(suite, embedder, { loader, bootstrap: options.bootstrap ?? {} }));
+    }
+    return results;
+  } finally {
+    loaded.dispose();
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * limn: train, evaluate and ship language-image models. The verbs are `train`, `evaluate` and
+ * `loadModel`; recipes are made with `defineRecipe`. `torch` and `nn` are the engine underneath.
+ */
+export { train, type TrainOptions, type TrainResult } from "./train/train.ts";
+export { defineRecipe, type Recipe, type ResolvedRecipe } from "./train/recipe.ts";
+export { resolveRecipe, type ResolveOptions } from "./train/resolve-recipe.ts";
+export { runReport, type RunReportOptions } from "./train/run-report.ts";
+export { DivergedError } from "./train/trainer.ts";
+
+export { evaluate, type EvaluateOptions } from "./evaluate/evaluate-model.ts";
+export type { Suite, SuiteResult, TaskResult } from "./evaluate/run-suite.ts";
+export { classifierWeights } from "./evaluate/classifier-weights.ts";
+export { retrieval, type RetrievalResult } from "./evaluate/retrieval.ts";
+export { formatTable, metricsJson, type MetricRow } from "./evaluate/table.ts";
+export { zeroShotClassification, type ZeroShotResult } from "./evaluate/zero-shot.ts";
+
+export { loadModel, type LoadedModel, type LoadModelOptions } from "./models/load-model.ts";
+export { describeModel, type ModelDescription } from "./models/describe-model.ts";
+export { saveCheckpoint, type CheckpointContents } from "./models/checkpoint.ts";
+export { readSafetensors, writeSafetensors, type SafetensorsFile } from "./models/safetensors.ts";
+export { Clip } from "./models/clip.ts";
+export { clipConfig, clipConfigNames, type ClipConfig } from "./models/configs.ts";
+
+export {
+  contrastiveAccuracy,
+  softmaxContrastive,
+  type SoftmaxContrastiveOptions,
+} from "./objectives/softmax-contrastive.ts";
+
+export { createLoader, type Loader } from "./data/loader/loader.ts";
+export type { LoaderOptions, LoaderPosition } from "./data/loader/options.ts";
+export { packDataset, writeShards } from "./data/pack.ts";
+export type { Batch, PackSample, Sample } from "./data/sample.ts";
+export type { SourceSpec } from "./data/sources/source-spec.ts";
+export {
+  applyEvaluationTransform,
+  decodeImage,
+  evaluationPreset,
+  type EvaluationTransform,
+  type TrainingAugmentation,
+} from "./data/image/index.ts";
+export {
+  createTokenizer,
+  loadTokenizer,
+  saveTokenizer,
+  trainTokenizer,
+  type Tokenizer,
+  type TokenizerDescription,
+} from "./data/tokenize/index.ts";
+
+export { renderReport } from "./report/report.ts";
+export type { ReportData } from "./report/types.ts";
+
+export * from "./errors.ts";
+export * as torch from "./torch/index.ts";
+export * as nn from "./nn/index.ts";
