@@ -113,7 +113,12 @@ describe("writeShards", () => {
     }
     assert.deepEqual(
       read,
-      samples.map(({ extension: _, key, image, ...rest }) => ({ key, image, ...rest })),
+      samples.map(({ key, image, captions, label, meta }) => ({
+        key,
+        image,
+        captions,
+        ...(label === undefined ? {} : { label, meta }),
+      })),
     );
   });
 });

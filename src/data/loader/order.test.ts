@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { Entry, Part, Source } from "../sources/source.ts";
+import { visit } from "./order.ts";
+import type { Cursor, OrderOptions } from "./order.ts";
+
+/** Parts of these sizes; every sample of a compressed part holds 10 bytes. */
+function fakeSource(
+  sizes: number[],
+  { listed = false, compressed = false } = {},
+): Source & { reads: number } {
+  const source: Source & { reads: number } = {
+    name: "fake",
+    listed,
+    reads: 0,
+    reading: { captionKeys: [], captionPerLine: false },
+    parts: sizes.map((size, number): Part => ({
+      path: `part-${number}`,
+      compressed,
+      async *read(): AsyncGenerator<Entry> {
+        for (let i = 0; i < size; i++) {
+          source.reads += 1;
+          const image = {
+            file: `part-${number}`,
+            offset: i,
+            ...(compressed ? { bytes: new Uint8Array(10) } : {}),
+          };
+          yield { ref: { key: `${number}/${i}`, file: `part-${number}`, image } };
+        }
+      },
+    })),
+  };
+  return source;
+}
+
+const options = (more: Partial<OrderOptions> = {}): OrderOptions => ({
+  seed: 1,
+  shuffle: true,
+  window: 7,
+  windowBytes: Infinity,
+  epochs: 3,
+  ...more,
+});
+
+const START: Cursor = { epoch: 0, part: 0, entry: 0, offset: 0 };
+
+async function walk(
+  source: Source,
+  given: OrderOptions,
+  start = START,
+  most = Infinity,
+): Promise<{ keys: string[]; cursors: Cursor[] }> {
+  const keys: string[] = [];
+  const cursors: Cursor[] = [];
+  for await (const step of visit(source, given, start)) {
+    if (keys.length === most) break;
+    const caption = step.kind === "example" ? step.example.caption : undefined;
+    const suffix = caption === undefined ? "" : `#${caption}`;
+    keys.push(
+      step.kind === "example" ? `${step.epoch}:${step.example.entry.ref!.key}${suffix}` : "end",
+    );
+    cursors.push(step.next);
+  }
+  return { keys, cursors };
+}
+
+/** The keys of each epoch. */
+function epochs(keys: string[]): string[][] {
+  const result: string[][] = [[]];
+  for (const key of keys) {
+    if (key === "end") result.push([]);
+    else result.at(-1)!.push(key.slice(key.indexOf(":") + 1));
+  }
+  return result.slice(0, -1);
+}
+
+const SIZES = [5, 0, 9, 1, 12, 3];
+const ALL = SIZES.flatMap((size, part) => Array.from({ length: size }, (_, i) => `${part}/${i}`));
+
+const kinds: [string, () => Source, Partial<OrderOptions>][] = [
+  ["shards", () => fakeSource(SIZES), {}],
+  ["shards in a window of one", () => fakeSource(SIZES), { window: 1 }],
+  ["shards in one window", () => fakeSource(SIZES), { window: 1000 }],
+  ["compressed shards", () => fakeSource(SIZES, { compressed: true }), { windowBytes: 35 }],
+  ["a listed source", () => fakeSource([30], { listed: true }), {}],
+  ["two examples per sample", () => fakeSource(SIZES), { expand: () => [0, 1] }],
+];
+
+describe("visit", () => {
+  it("refuses a position behind the end of its window", async () => {
+    const start = { ...START, offset: 8 };
+    await assert.rejects(
+      walk(fakeSource(SIZES), options(), start),
+      /Expected the source that the position was saved for/,
+    );
+  });
+  it("in stored order when it does not shuffle", async () => {
+    const { keys } = await walk(fakeSource(SIZES), options({ shuffle: false, epochs: 2 }));
+    assert.deepEqual(epochs(keys), [ALL, ALL]);
+  });
+  for (const [name, make, more] of kinds) {
+    it(`${name}: every epoch is a permutation, another one each time, the same for a seed`, async () => {
+      const { keys } = await walk(make(), options(more));
+      const orders = epochs(keys);
+      assert.equal(orders.length, 3);
+      const sorted = orders.map((order) => order.toSorted().join());
+      assert.equal(new Set(sorted).size, 1);
+      assert.equal(new Set(orders[0]).size, orders[0]!.length);
+      if (more.expand === undefined && name !== "a listed source")
+        assert.equal(sorted[0], ALL.toSorted().join());
+      assert.equal(new Set(orders.map((order) => order.join())).size, 3);
+      assert.deepEqual((await walk(make(), options(more))).keys, keys);
+      assert.notDeepEqual((await walk(make(), options({ ...more, seed: 2 }))).keys, keys);
+    });
+    it(`${name}: resumes exactly behind every example and every end of an epoch`, async () => {
+      const { keys, cursors } = await walk(make(), options(more));
+      for (const [i, cursor] of cursors.entries()) {
+        const copy = JSON.parse(JSON.stringify(cursor)) as Cursor;
+        const rest = await walk(make(), options(more), copy);
+        assert.deepEqual(rest.keys, keys.slice(i + 1), `behind ${i}`);
+      }
+    });
+  }
+  it("resumes without reading what came before its shard", async () => {
+    const sizes = new Array<number>(100).fill(20);
+    const given = options({ window: 30, epochs: undefined });
+    const { cursors } = await walk(fakeSource(sizes), given, START, 1500);
+    const source = fakeSource(sizes);
+    // To the start of the window, the window, and two more ahead of it.
+    await walk(source, given, cursors.at(-1), 10);
+    assert.ok(source.reads <= 20 + 3 * 30, `${source.reads} entries were read`);
+  });
+});
