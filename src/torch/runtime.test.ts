@@ -71,7 +71,7 @@ describe("runtime", () => {
 describe("memory stays flat", () => {
   it("over long loops with graphs, custom functions and errors", () => {
     const weight = randn([16, 16]).setRequiresGrad(true);
-    const step = (): void =>
+    const step = (i: number): void =>
       scope(() => {
         const x = randn([16, 16]);
         const [y] = customGradient(
@@ -80,12 +80,13 @@ describe("memory stays flat", () => {
           ([g]) => [x.t().mm(g as Tensor)],
         );
         backward((y as Tensor).tanh().sum());
-        assert.throws(() => x.mm(ones([3, 3])));
+        // Not every time: libtorch takes milliseconds to describe an error to itself.
+        if (i % 100 === 0) assert.throws(() => x.mm(ones([3, 3])));
         weight.grad = null;
       });
-    for (let i = 0; i < 500; i++) step();
+    for (let i = 0; i < 500; i++) step(i);
     const before = { ...memory(), rss: process.memoryUsage().rss };
-    for (let i = 0; i < 4000; i++) step();
+    for (let i = 0; i < 4000; i++) step(i);
     assert.deepEqual(memory().tensors, before.tensors);
     const grown = (process.memoryUsage().rss - before.rss) / 2 ** 20;
     // One leaked [16, 16] per step would be 4 MiB, with its graph several times that.
