@@ -1,15 +1,11 @@
 import { existsSync } from "node:fs";
+import path from "node:path";
 import { fetchWithApt, installOpenBlas, mayUseApt } from "./apt.mjs";
 import { SetupError, hasNvidiaGpu } from "./context.mjs";
+import { libraryName, missingLibraries } from "./describe.mjs";
 import { fetchWheel } from "./wheel.mjs";
 import { note } from "./report.mjs";
-import {
-  searchFetched,
-  searchFolder,
-  searchPython,
-  searchSystem,
-  searchVariable,
-} from "./search.mjs";
+import { searchFolder, searchPython, searchSystem, searchVariable } from "./search.mjs";
 import { fetchOfficialZip, fetchZip } from "./zip.mjs";
 
 /**
@@ -42,10 +38,31 @@ async function byWord(context, wish) {
   return automatic(context);
 }
 
-/** @param {Context} context @param {string} kind */
-async function fetchedAs({ fetched }, kind) {
+/**
+ * A wheel that was fetched without a GPU lacks most of CUDA: where one has come, it is fetched anew.
+ * @param {Context} context
+ * @param {string} kind
+ */
+async function fetchedAs({ fetched, force }, kind) {
   const folder = `${fetched}/libtorch-${kind}`;
-  return existsSync(folder) ? (await searchFolder(kind, folder)).found : undefined;
+  if (force || !existsSync(folder)) return undefined;
+  const { found } = await searchFolder(kind, folder);
+  if (!found || !hasNvidiaGpu() || kind !== "pip") return found;
+  const cuda = path.join(found.lib, libraryName("torch_cuda"));
+  return found.cuda && (await missingLibraries(cuda)).length === 0 ? found : undefined;
+}
+
+/**
+ * What an earlier setup fetched.
+ * @param {Context} context
+ * @returns {Promise<Search>}
+ */
+async function searchFetched(context) {
+  for (const kind of ["pip", "zip"]) {
+    const found = await fetchedAs({ ...context, force: false }, kind);
+    if (found) return { found, reason: "" };
+  }
+  return { reason: "setup has fetched none before" };
 }
 
 /** @param {Context} context @param {string} wish */

@@ -78,21 +78,6 @@ export async function searchSystem() {
 }
 
 /**
- * What an earlier setup fetched.
- * @param {Context} context
- * @returns {Promise<Search>}
- */
-export async function searchFetched({ fetched }) {
-  for (const kind of ["pip", "zip"]) {
-    const folder = path.join(fetched, `libtorch-${kind}`);
-    if (!existsSync(folder)) continue;
-    const result = await searchFolder(kind, folder);
-    if (result.found) return result;
-  }
-  return { reason: "setup has fetched none before" };
-}
-
-/**
  * @param {Libtorch | {problem: string}} result
  * @returns {Search}
  */
