@@ -62,7 +62,7 @@ export type Command = Omit<CommandSpec<OptionSpecs>, "run"> & {
 
 /** Defines a command; the types of `options` reach `run`. */
 export function defineCommand<const O extends OptionSpecs>(spec: CommandSpec<O>): Command {
-  return spec as unknown as Command;
+  return spec;
 }
 
 /** Options that every command takes. */
