@@ -48,6 +48,12 @@ export function categoryWords(key: string, messages: Record<string, string>): st
   return words.replaceAll(/\s*&\s*|\s+\/\s+/g, " and ");
 }
 
+/** Subgroup and group as captions say them: "mammals, animals and nature". */
+export function categoryPhrase(subgroup: string, group: string, categories: Categories): string {
+  const finely = categoryWords(subgroup, categories.subgroups);
+  return `${finely}, ${categoryWords(group, categories.groups)}`;
+}
+
 /** Keywords that add to the name: none of them only repeats its words. */
 export function addingKeywords({ name, keywords }: Wording): string[] {
   const said = name.toLowerCase();
@@ -116,13 +122,11 @@ function englishCaptions(
   const other = { ...wording, name: emoji.otherNames[0] ?? wording.name };
   const keywords = addingKeywords(wording);
   const later = addingKeywords(other).slice(keywordsPerCaption, 2 * keywordsPerCaption);
-  const subgroup = categoryWords(emoji.subgroup, categories.subgroups);
-  const group = categoryWords(emoji.group, categories.groups);
   return [
     wording.name,
     nameWithKeywords(wording, keywords.slice(0, keywordsPerCaption)),
     nameWithKeywords(other, later.length > 0 ? later : addingKeywords(other).slice(0, 2)),
-    `${wording.name}, ${subgroup}, ${group}`,
+    `${wording.name}, ${categoryPhrase(emoji.subgroup, emoji.group, categories)}`,
   ];
 }
 

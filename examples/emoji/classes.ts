@@ -1,5 +1,5 @@
 /** The candidates of zero-shot classification, written beside the shards as `classes.json`. */
-import { categoryWords } from "./captions.ts";
+import { categoryPhrase, categoryWords } from "./captions.ts";
 import type { Categories, Emoji } from "./sources.ts";
 
 export interface EmojiClass {
@@ -55,17 +55,22 @@ export function emojiClasses(
       isFlag: isFlag(one.subgroup),
       isUnseen: unseen.has(one.hexcode),
     })),
-    groups: groups.map((key) => ({ key, names: categoryNames(key, categories.groups) })),
-    subgroups: subgroups.map((key) => ({
-      key,
-      names: [categoryWords(key, categories.subgroups)],
-    })),
+    groups: groups.map((key) => {
+      const members = emoji.filter((one) => one.group === key).map((one) => one.subgroup);
+      return { key, names: categoryNames(key, [...new Set(members)], categories) };
+    }),
+    subgroups: subgroups.map((key) => {
+      const group = emoji.find((one) => one.subgroup === key)?.group ?? "";
+      return { key, names: [categoryPhrase(key, group, categories)] };
+    }),
   };
 }
 
-/** "animals and nature" also answers to "animals" and to "nature". */
-function categoryNames(key: string, messages: Record<string, string>): string[] {
-  const whole = categoryWords(key, messages);
-  const parts = whole.split(" and ");
-  return parts.length > 1 ? [whole, ...parts] : [whole];
+/**
+ * A category is asked for as captions name it: "mammals, animals and nature" and so on for each of
+ * its subgroups, ensembled. A bare "nature" occurs in no caption of that form.
+ */
+function categoryNames(key: string, subgroups: string[], categories: Categories): string[] {
+  const phrases = subgroups.map((subgroup) => categoryPhrase(subgroup, key, categories));
+  return [categoryWords(key, categories.groups), ...phrases];
 }

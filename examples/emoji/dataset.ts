@@ -27,7 +27,7 @@ import { installedVersions, readEmoji, type EmojiTable } from "./sources.ts";
 import { chooseSplit, splits, type Split, type SplitChoice } from "./split.ts";
 
 /** Raised when the same options would give other bytes, so that old shards are rebuilt. */
-const formatVersion = 2;
+const formatVersion = 3;
 
 export interface SplitSummary {
   pictures: number;

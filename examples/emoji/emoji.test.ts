@@ -240,7 +240,7 @@ describe("evaluations", () => {
     const concepts = new Map([fox, owl].map((one) => [one.hexcode, one.hexcode]));
     const classes = emojiClasses([fox, owl], categories, concepts, new Set(["1F989"]));
     assert.deepEqual(classes.groups, [
-      { key: "animals-nature", names: ["animals and nature", "animals", "nature"] },
+      { key: "animals-nature", names: ["animals and nature", "mammals, animals and nature"] },
     ]);
     const sample = {
       isFlag: false,
