@@ -19,7 +19,6 @@ import {
 } from "limn";
 
 import { buildEmojiDataset, type BuiltDataset } from "./dataset.ts";
-import type { WriteShards } from "./options.ts";
 import { emojiRecipe } from "./recipe.ts";
 import { emojiSuites, splitSource, type SuiteSource } from "./suites.ts";
 import { summaryLines, summaryOf } from "./summary.ts";
@@ -109,7 +108,7 @@ async function buildDataset(
   return buildEmojiDataset({
     packages,
     directory,
-    writeShards: writeShards as WriteShards,
+    writeShards,
     onProgress: (message) => {
       if (message !== last) note(`${message} ...`);
       last = message;

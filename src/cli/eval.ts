@@ -1,13 +1,10 @@
-import { RecipeError, UsageError } from "../errors.ts";
 import { evaluate } from "../evaluate/evaluate-model.ts";
-import type { Suite } from "../evaluate/run-suite.ts";
 import { formatTable, metricsJson } from "../evaluate/table.ts";
 import { setThreadCount } from "../torch/index.ts";
 import { usableCores } from "../torch/threads.ts";
-import { resolveSuites } from "../train/resolve-recipe.ts";
 import { defineCommand, type Command } from "./command.ts";
-import { loadFile } from "./load-file.ts";
-import { parseSource, sourceOptions } from "./source-argument.ts";
+import { sourceOptions } from "./source-argument.ts";
+import { readSuites, suiteOf } from "./suite-arguments.ts";
 
 const command: Command = defineCommand({
   name: "eval",
@@ -53,39 +50,3 @@ const command: Command = defineCommand({
   },
 });
 export default command;
-
-async function readSuites(file: string): Promise<Suite[]> {
-  const value = await loadFile(file);
-  const list = Array.isArray(value)
-    ? (value as unknown)
-    : (value as { evaluate?: { suites?: unknown } } | null)?.evaluate?.suites;
-  const suites = resolveSuites(list);
-  if (suites.length > 0) return suites;
-  throw new RecipeError("evaluate.suites", `Expected suites in ${file} but received none; add one`);
-}
-
-interface TaskFlags {
-  classes?: string;
-  answer?: string;
-  templates?: "bare" | "photo" | "simple";
-}
-
-function suiteOf(
-  source: string | undefined,
-  flags: TaskFlags & Parameters<typeof parseSource>[1],
-): Suite {
-  if (source === undefined) {
-    throw new UsageError("Expected a source or --suites after the model but received neither.");
-  }
-  const { classes, answer = "label", templates = "photo" } = flags;
-  const zeroShot = classes
-    ? [{ kind: "zeroShot" as const, name: "zeroShot", classes, answer, templates }]
-    : [];
-  const { classes: _c, answer: _a, templates: _t, ...rest } = flags;
-  return {
-    name: "val",
-    title: source,
-    source: parseSource(source, rest),
-    tasks: [...zeroShot, { kind: "retrieval", name: "retrieval" }],
-  };
-}

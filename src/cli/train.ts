@@ -61,7 +61,14 @@ function describe(result: TrainResult): string {
       { title: suite.title },
     ),
   );
-  if (skipped > 0) lines.push(`${skipped} samples could not be read and were skipped.`);
+  if (skipped > 0) {
+    const first = result.badSamples
+      .slice(0, 3)
+      .map(({ file, key, reason }) => `  ${file} ${key ?? ""}: ${reason}`);
+    lines.push(
+      [`${skipped} samples could not be read and were skipped, such as:`, ...first].join("\n"),
+    );
+  }
   if (stopped !== undefined) {
     lines.push(`Stopped at step ${step} (${stopped}); the same command goes on from there.`);
   }

@@ -39,8 +39,8 @@ export function resolveTemplates(choice: TemplateChoice): readonly string[] {
     if (Object.hasOwn(promptTemplates, choice)) return promptTemplates[choice];
     const names = Object.keys(promptTemplates);
     throw new RangeError(
-      `Expected one of ${names.join(", ")} for templates but received "${String(choice)}"; ` +
-        `name a set or pass a list of templates.${didYouMean(String(choice), names)}`,
+      `Expected one of ${names.join(", ")} for templates but received "${choice as string}"; ` +
+        `name a set or pass a list of templates.${didYouMean(choice as string, names)}`,
     );
   }
   if (choice.length === 0) {

@@ -2,7 +2,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { assertClose } from "../testing/close.ts";
-import { backward, fromData, manualSeed, memory, scope, tensor, Tensor } from "../torch/index.ts";
+import {
+  backward,
+  fromData,
+  manualSeed,
+  memory,
+  scope,
+  tensor,
+  type Tensor,
+} from "../torch/index.ts";
 import { contrastiveAccuracy, softmaxContrastive } from "./softmax-contrastive.ts";
 
 /** The equation of CLIP's Fig. 3 in plain float64 loops: the loss of rows `a` [N][D] against `b`. */

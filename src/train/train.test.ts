@@ -141,7 +141,7 @@ test("the best checkpoint by a metric outlives newer ones", async () => {
     readFileSync(join(checkpoint(directory, 4), "training", "state.json"), "utf8"),
   ) as { best: { step: number; value: number } };
   const logged = readMetricsLog(join(directory, "metrics.jsonl")).flatMap(({ step, values }) =>
-    metric in values ? [{ step, value: values[metric] as number }] : [],
+    metric in values ? [{ step, value: values[metric] ?? NaN }] : [],
   );
   const best = logged.reduce((a, b) => (b.value > a.value ? b : a));
   assert.deepEqual([state.best.step, state.best.value], [best.step, best.value]);

@@ -45,8 +45,10 @@ export interface TrainResult {
   directory: string;
   step: number;
   examplesSeen: number;
-  /** Samples that could not be read. */
+  /** Samples that could not be read, in all runs of this folder. */
   skipped: number;
+  /** The first of them in this run, with the reason. */
+  badSamples: readonly { file: string; key?: string; reason: string }[];
   /** The learned multiplier of similarities. */
   logitScale: number;
   /** Why the run ended before its last step; after its time it is evaluated and saved all the same. */
@@ -238,7 +240,6 @@ class Run {
     const state: TrainingState = {
       step: trainer.step,
       examplesSeen: trainer.examplesSeen,
-      skipped: loader.skipped,
       loader: loader.position(),
       ...(this.#best ? { best: this.#best } : {}),
     };
@@ -289,9 +290,11 @@ class Run {
   #result(suites: SuiteResult[]): TrainResult {
     const { trainer, directory, loader, recipe } = this.#parts;
     const { step, examplesSeen } = trainer;
-    const skipped = loader.skipped;
+    const { skipped } = loader.position();
     const logitScale = Math.exp(trainer.model.logitScaleLog.tensor.item());
-    return { directory: directory.path, step, examplesSeen, skipped, logitScale, suites, recipe };
+    const { badSamples } = loader;
+    const { path } = directory;
+    return { directory: path, step, examplesSeen, skipped, badSamples, logitScale, suites, recipe };
   }
 
   async close(): Promise<void> {

@@ -18,8 +18,6 @@ import type { Trainer } from "./trainer.ts";
 export interface TrainingState {
   step: number;
   examplesSeen: number;
-  /** Samples skipped so far. */
-  skipped: number;
   /** Where the loader goes on. */
   loader: unknown;
   best?: BestCheckpoint;
