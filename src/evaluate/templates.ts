@@ -40,7 +40,7 @@ export function resolveTemplates(choice: TemplateChoice): readonly string[] {
     const names = Object.keys(promptTemplates);
     throw new RangeError(
       `Expected one of ${names.join(", ")} for templates but received "${choice as string}"; ` +
-        `name a set or pass a list of templates.${didYouMean(choice as string, names)}`,
+        `name a set or pass a list of templates.${didYouMean(choice, names)}`,
     );
   }
   if (choice.length === 0) {
