@@ -46,6 +46,9 @@ export interface TrainingAugmentation {
 /** open_clip's defaults: 90 to 100 % of the area, 3:4 to 4:3. */
 const DEFAULT_CROP = { scale: [0.9, 1], ratio: [3 / 4, 4 / 3] } as const;
 
+/** Up to here libvips takes longer to set up its pipeline than resizing takes. */
+const SMALL_PIXELS = 256 * 256;
+
 const CROP_FIELDS: FieldChecks = { scale: range({ max: 1 }), ratio: range({ max: Infinity }) };
 const JITTER_FIELDS: FieldChecks = {
   brightness: numberBetween(0, 10),
@@ -139,7 +142,8 @@ export async function applyTrainingTransform(
   const upright = orientation >= 5 ? { width: height, height: width } : { width, height };
   const view = drawView(upright, augmentation, random);
   const decodeReduced = augmentation.decodeReduced ?? false;
-  const native = orientation === 1 && canResizeNatively(header);
+  const small = width * height <= SMALL_PIXELS && !decodeReduced;
+  const native = orientation === 1 && !small && canResizeNatively(header);
   const data = native
     ? await resizeNatively(bytes, { header, crop: view.crop, imageSize, decodeReduced }, options.at)
     : await resizeExactly(bytes, { crop: view.crop, imageSize }, decodeOptions);
@@ -150,7 +154,7 @@ export async function applyTrainingTransform(
   return out;
 }
 
-/** The slow way: decode all, then Pillow's resizing of the crop. */
+/** Decode all, then Pillow's resizing of the crop: the way of small pictures, and of odd formats. */
 async function resizeExactly(
   bytes: Uint8Array,
   { crop, imageSize }: { crop: Region; imageSize: number },
