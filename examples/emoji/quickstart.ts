@@ -73,7 +73,11 @@ export default async function quickstart(options: QuickstartOptions): Promise<Qu
 
 async function writeReport(result: TrainResult, built: BuiltDataset, file: string): Promise<void> {
   const summary = summaryOf(result.suites, built);
-  const data = await runReport(result, { title: "limn quick start: emoji", summary });
+  const data = await runReport(result, {
+    title: "limn quick start: emoji",
+    summary,
+    pictured: ["vendor", "lines", "unseen"],
+  });
   writeFileSync(file, renderReport(data));
 }
 

@@ -27,13 +27,13 @@ const policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
  */
 export function renderReport(data: ReportData): string {
   const sections: Section[] = [summarySection(data.summary)];
-  if (data.evaluations?.length) sections.push(evaluationSection(data.evaluations));
   sections.push(...(data.predictions ?? []).map(predictionsSection));
   sections.push(...(data.retrievals ?? []).map(retrievalSection));
+  if (data.evaluations?.length) sections.push(evaluationSection(data.evaluations));
   if (data.curves.length > 0) sections.push(curvesSection(data.curves));
   if (data.recipe !== undefined) sections.push(recipeSection(data.recipe));
   if (data.environment !== undefined) sections.push(environmentSection(data.environment));
-  const links = sections.map(({ id, title }) => `<a href="#${id}">${escapeHtml(title)}</a>`);
+  const links = tableOfContents(sections);
   const subtitle = data.subtitle ? `<p class="subtitle">${escapeHtml(data.subtitle)}</p>` : "";
   const title = escapeHtml(data.title);
   return [
@@ -55,4 +55,15 @@ export function renderReport(data: ReportData): string {
     "</html>",
     "",
   ].join("\n");
+}
+
+/** A link to each section; groups of pictures share one, to the first of them. */
+function tableOfContents(sections: readonly Section[]): string[] {
+  const names = new Map<string, string>();
+  for (const { id, title } of sections) {
+    const group = /^(predictions|retrieval)-\d+$/.exec(id)?.[1];
+    const name = group === undefined ? title : group[0]?.toUpperCase() + group.slice(1);
+    if (![...names.values()].includes(name)) names.set(id, name);
+  }
+  return [...names].map(([id, name]) => `<a href="#${id}">${escapeHtml(name)}</a>`);
 }

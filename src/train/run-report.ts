@@ -21,27 +21,28 @@ import type { TrainResult } from "./train.ts";
 export interface RunReportOptions {
   title?: string;
   summary?: Summary;
-  /** Pictures shown per task. Default 12. */
+  /** Pictures shown per suite. Default 12. */
   shown?: number;
+  /** Names of the suites whose pictures are shown; all when absent. */
+  pictured?: readonly string[];
 }
 
 /** Gathers what `renderReport` shows of a run that `train` finished. */
 export async function runReport(
   result: TrainResult,
-  { title = `Run ${result.recipe.name}`, summary, shown = 12 }: RunReportOptions = {},
+  options: RunReportOptions = {},
 ): Promise<ReportData> {
+  const { title = `Run ${result.recipe.name}`, summary, shown = 12, pictured } = options;
   const { recipe, suites } = result;
   const log = readMetricsLog(new RunDirectory(result.directory).metricsFile);
   const predictions: PredictionGroup[] = [];
   const retrievals: RetrievalGroup[] = [];
   for (const suite of suites) {
+    if (pictured && !pictured.includes(suite.name)) continue;
     const pictures = await Promise.all(suite.dataset.pictures.map((p) => toDataUri(p, suite)));
-    for (const task of suite.tasks) {
-      if (task.kind === "zeroShot") {
-        predictions.push(
-          predictionGroup(suite, task, { pictures, shown, scale: result.logitScale }),
-        );
-      }
+    const task = suite.tasks.find((one) => one.kind === "zeroShot");
+    if (task && pictures.length > 0) {
+      predictions.push(predictionGroup(suite, task, { pictures, shown, scale: result.logitScale }));
     }
     if (pictures.length === suite.dataset.keys.length && suite.dataset.captions.length > 0) {
       retrievals.push(retrievalGroup(suite, pictures));
