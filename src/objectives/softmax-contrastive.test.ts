@@ -171,3 +171,15 @@ test("contrastiveAccuracy counts both directions", () => {
     assertClose([contrastiveAccuracy(image, text, chunkSize)], [1 / 3], { rtol: 1e-6 });
   }
 });
+
+test("the chunked form frees its gradient with the backward pass", () => {
+  const step = (): void =>
+    scope(() => {
+      const [a, b] = [leaf(randomRows(5, 4, 1)), leaf(randomRows(5, 4, 2))];
+      backward(softmaxContrastive(a, b, { logitScale: scaleLeaf(9), chunkSize: 2 }));
+    });
+  step();
+  const before = memory();
+  step();
+  assert.deepEqual(memory(), before);
+});

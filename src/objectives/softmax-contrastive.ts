@@ -23,7 +23,8 @@ export interface SoftmaxContrastiveOptions {
  *
  * image, text   [N, D] float, unit rows
  * returns       [] nats, the mean over 2N rows; ln N when every similarity is equal
- * memory        N x N numbers whole, 2 x chunkSize x N chunked; value and gradient are equal
+ * memory        N x N numbers whole, 2 x chunkSize x N chunked; value and gradient are equal. The
+ *               chunked form holds its gradient until the first backward pass, and has but that one
  * ownership     borrows all inputs; the result belongs to the caller's scope
  * throws        ShapeError if image and text differ in shape; RangeError if N = 0 or chunkSize < 1
  */
@@ -85,7 +86,12 @@ function chunked(image: Tensor, text: Tensor, logitScale: Tensor, chunkSize: num
         }
         return [rows.add(columns).mul(0.5).sub(pairs).mean()];
       }),
-    ([upstream]) => gradients.map((gradient) => (upstream ? gradient.mul(upstream) : null)),
+    ([upstream]) =>
+      gradients.map((gradient) => {
+        const passed = upstream ? gradient.mul(upstream) : null;
+        gradient.dispose();
+        return passed;
+      }),
   );
   return loss as Tensor;
 }
