@@ -9,6 +9,7 @@ import {
   linear,
   noGrad,
   ones,
+  zeros,
   type Device,
   type Tensor,
 } from "../torch/index.ts";
@@ -77,7 +78,8 @@ export class MultiHeadAttention extends Module {
    *
    * x          [N, T, W], all positions
    * query      [N, W], the rows of x at `positions`
-   * positions  int64 [N]; with causal attention each looks at positions up to its own
+   * positions  int64 [N], null for the first; with causal attention each looks at positions up to
+   *            its own
    * returns    [N, W]
    */
   forwardAt(x: Tensor, query: Tensor, positions: Tensor | null): Tensor {
@@ -92,7 +94,9 @@ export class MultiHeadAttention extends Module {
     const q = linear(query, wq, bq).view(n, this.heads, 1, headWidth);
     const stacked = linear(x, wkv, bkv);
     const [k, v] = stacked.view(n, t, 2, this.heads, headWidth).permute(2, 0, 3, 1, 4).unbind(0);
-    const mask = this.causal && positions ? laterMask(positions, t) : null;
+    const mask = this.causal
+      ? laterMask(positions ?? zeros([n], { dtype: "int64", device: x.device }), t)
+      : null;
     return this.output.forward(attend(q, k as Tensor, v as Tensor, mask).reshape(n, width));
   }
 }

@@ -46,7 +46,11 @@ export class TextTransformer extends Module {
     for (const block of this.blocks) initializeBlock(block, width, depth);
   }
 
-  /** tokens int [N, T], T up to contextLength -> textFeatures [N, W], before the projection. */
+  /**
+   * tokens int [N, T], T up to contextLength -> textFeatures [N, W], before the projection.
+   *
+   * throws  RangeError for longer rows
+   */
   features(tokens: Tensor): Tensor {
     const length = tokens.size(1);
     if (length > this.config.contextLength) {

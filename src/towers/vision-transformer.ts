@@ -1,9 +1,10 @@
 /** CLIP's image tower: a ViT with a class token, norms before and after its blocks, and a projection. */
+import { ShapeError } from "../errors.ts";
 import { LayerNorm, Linear } from "../nn/layers.ts";
 import { normal, refillNormal, uniform } from "../nn/initialize.ts";
 import type { Activation } from "../nn/activation.ts";
 import { Module, type Parameter } from "../nn/module.ts";
-import { patchDropout } from "../nn/regularize.ts";
+import { depthProbabilities, patchDropout } from "../nn/regularize.ts";
 import { Block, runPooled, type RunOptions } from "../nn/transformer.ts";
 import { cat, linear, type Tensor } from "../torch/index.ts";
 
@@ -20,6 +21,7 @@ export interface VisionTransformerConfig {
   normEpsilon: number;
   /** Share of patches dropped in training (FLIP). */
   patchDropout?: number;
+  /** Probability that a sample skips a branch of the last block; it rises to it from 0 in a line. */
   stochasticDepth?: number;
 }
 
@@ -70,14 +72,27 @@ export class VisionTransformer extends Module {
     this.classEmbedding = normal([width], std);
     this.positionEmbedding = normal([patchCount + 1, width], std);
     this.normBefore = new LayerNorm(width, normEpsilon);
-    this.blocks = Array.from({ length: depth }, () => new Block(config));
+    this.blocks = depthProbabilities(config.stochasticDepth ?? 0, depth).map(
+      (probability) => new Block({ ...config, stochasticDepth: probability }),
+    );
     this.normAfter = new LayerNorm(width, normEpsilon);
     this.projection = new Linear(width, embedDim, { bias: false });
     refillNormal(this.projection.weight, std);
   }
 
-  /** pixels float [N, 3, S, S], normalised -> imageFeatures [N, W], before the projection. */
+  /**
+   * pixels float [N, 3, S, S], normalised -> imageFeatures [N, W], before the projection.
+   *
+   * throws  ShapeError for pictures of another size
+   */
   features(pixels: Tensor): Tensor {
+    const { imageSize: side } = this.config;
+    if (pixels.shape.length !== 4 || pixels.shape.slice(1).join() !== `3,${side},${side}`) {
+      throw new ShapeError(
+        `Expected pixels [N, 3, ${side}, ${side}] for imageTower but received ` +
+          `[${pixels.shape.join(", ")}]; resize the pictures to ${side} x ${side}`,
+      );
+    }
     const patches = this.patchEmbedding.forward(pixels);
     const [n, width] = [patches.size(0), patches.size(2)];
     const classToken = this.classEmbedding.tensor.to(patches.dtype).expand(n, 1, width);

@@ -31,6 +31,7 @@ const clipSchema = z.strictObject({
     patchSize: positiveInteger,
     /** Share of patches dropped in training (FLIP). */
     patchDropout: probability.optional(),
+    /** Share of samples that skip the last block's branches in training; rises to it in a line. */
     stochasticDepth: probability.optional(),
   }),
   text: towerSchema,
