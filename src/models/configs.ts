@@ -75,7 +75,7 @@ export const clipConfigNames: readonly string[] = Object.keys(configs);
 
 /** A fresh copy of a published configuration; RecipeError for an unknown name. */
 export function clipConfig(name: string): ClipConfig {
-  const make = configs[name];
+  const make = Object.hasOwn(configs, name) ? configs[name] : undefined;
   if (make) return make();
   throw new RecipeError(
     "model",
