@@ -23,7 +23,7 @@ export class Clip extends Module {
     this.imageTower = new VisionTransformer(config.image, config.embedDim);
     this.textTower = new TextTransformer(config.text, config.embedDim);
     this.logitScaleLog = zerosParameter([]);
-    noGrad(() => this.logitScaleLog.tensor.fill_(config.logitScaleLogInit));
+    scope(() => void noGrad(() => this.logitScaleLog.tensor.fill_(config.logitScaleLogInit)));
   }
 
   get device(): Device {
@@ -47,7 +47,7 @@ export class Clip extends Module {
 
   /** Keeps logitScaleLog in [0, ln 100]; to be called after every optimizer step. */
   clampLogitScale(): void {
-    noGrad(() => this.logitScaleLog.tensor.clamp_(0, maxLogitScaleLog));
+    scope(() => void noGrad(() => this.logitScaleLog.tensor.clamp_(0, maxLogitScaleLog)));
   }
 }
 

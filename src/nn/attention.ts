@@ -9,6 +9,7 @@ import {
   linear,
   noGrad,
   ones,
+  scope,
   zeros,
   type Device,
   type Tensor,
@@ -53,7 +54,7 @@ export class MultiHeadAttention extends Module {
     const { causal = false, implementation = "auto" } = options;
     this.input = new AttentionInput(width);
     this.output = new Linear(width, width);
-    this.output.bias?.tensor.detach().zero_();
+    scope(() => void this.output.bias?.tensor.detach().zero_());
     this.heads = heads;
     this.causal = causal;
     this.fused = implementation === "auto" ? hasFusedAttention() : implementation === "fused";

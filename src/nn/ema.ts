@@ -172,7 +172,7 @@ export class Ema {
 }
 
 function copyOf(tensor: Tensor): Tensor {
-  return tensor.detach().clone().keep();
+  return scope(() => tensor.detach().clone()).keep();
 }
 
 const eachLerp = operator("_foreach_lerp_", "Scalar");

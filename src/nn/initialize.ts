@@ -1,15 +1,15 @@
 /** Initial values of parameters, from the default generator of their device. */
-import { empty, noGrad, ones, type Shape, type Tensor, zeros } from "../torch/index.ts";
+import { empty, noGrad, ones, scope, type Shape, type Tensor, zeros } from "../torch/index.ts";
 import { Parameter } from "./module.ts";
 
 /** N(0, std^2). */
 export function normal(shape: Shape, std: number): Parameter {
-  return new Parameter(noGrad(() => empty(shape).normal_(0, std)));
+  return new Parameter(drawn(() => empty(shape).normal_(0, std)));
 }
 
 /** U(-bound, bound). */
 export function uniform(shape: Shape, bound: number): Parameter {
-  return new Parameter(noGrad(() => empty(shape).uniform_(-bound, bound)));
+  return new Parameter(drawn(() => empty(shape).uniform_(-bound, bound)));
 }
 
 export function zerosParameter(shape: Shape): Parameter {
@@ -32,5 +32,10 @@ export function xavierUniform([fanOut, fanIn]: readonly [number, number]): Param
 
 /** Refills a parameter with N(0, std^2). */
 export function refillNormal(parameter: Parameter, std: number): void {
-  noGrad((): Tensor => parameter.tensor.normal_(0, std));
+  scope(() => void drawn(() => parameter.tensor.normal_(0, std)));
+}
+
+/** One handle on the result: another one would keep the memory of a disposed parameter. */
+function drawn(make: () => Tensor): Tensor {
+  return scope(() => noGrad(make));
 }

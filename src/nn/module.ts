@@ -2,7 +2,7 @@
  * A named tree of parameters with owned memory. A module's properties are its tree: every property
  * that is a Parameter, a Module or an array of Modules belongs to it, under the property's name.
  */
-import { noGrad, type Device, type Tensor } from "../torch/index.ts";
+import { noGrad, scope, type Device, type Tensor } from "../torch/index.ts";
 
 /** One learned tensor: a leaf that requires gradients unless it is locked. */
 export class Parameter {
@@ -15,7 +15,7 @@ export class Parameter {
 
   /** Copies `source` of the same shape into the parameter. */
   assign(source: Tensor): void {
-    noGrad(() => this.tensor.copy_(source));
+    scope(() => void noGrad(() => this.tensor.copy_(source)));
   }
 }
 
@@ -67,10 +67,8 @@ export abstract class Module {
   to(device: Device): this {
     for (const { tensor } of this.parameters()) {
       if (tensor.device === device) continue;
-      const moved = noGrad(() => tensor.detach().to(device));
-      tensor.setData(moved);
+      scope(() => tensor.setData(noGrad(() => tensor.detach().to(device))));
       tensor.grad = null;
-      moved.dispose();
     }
     return this;
   }
