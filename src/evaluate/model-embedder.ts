@@ -29,7 +29,8 @@ export function modelEmbedder({
     embed(() => {
       const rows = fromData(tokens, [lengths.length, contextLength]);
       // What follows the longest text changes nothing where the tower looks back only.
-      const used = model.textTower.causal ? Math.max(1, ...lengths) : contextLength;
+      const longest = lengths.reduce((most, one) => Math.max(most, one), 1);
+      const used = model.textTower.causal ? longest : contextLength;
       return model.encodeTexts(rows.narrow(1, 0, used).to("int64").to(model.device));
     });
 

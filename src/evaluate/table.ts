@@ -13,9 +13,24 @@ export interface MetricRow extends Metric {
   readonly count: number;
 }
 
+const zeroShotMetrics = ["top1", "top5", "meanPerClass"] as const;
+const directions = ["imageToText", "textToImage"] as const;
+
+/** The keys of the rows below, known before anything is measured. */
+export function metricKeys(kind: "zeroShot" | "retrieval", prefix: string): string[] {
+  if (kind === "zeroShot") return zeroShotMetrics.map((name) => `${prefix}/${name}`);
+  const names = ["recall@1", "recall@5", "recall@10", "medianRank"];
+  return directions.flatMap((direction) => names.map((name) => `${prefix}/${direction}/${name}`));
+}
+
+/** Whether `value` of a metric is better than `other`: of ranks the smaller, else the larger. */
+export function isBetter(key: string, value: number, other: number): boolean {
+  return key.endsWith("/medianRank") ? value < other : value > other;
+}
+
 /** Rows `<prefix>/top1`, `/top5`, `/meanPerClass`. */
 export function zeroShotRows(result: ZeroShotResult, prefix = "val/zeroShot"): MetricRow[] {
-  return (["top1", "top5", "meanPerClass"] as const).map((name) => ({
+  return zeroShotMetrics.map((name) => ({
     key: `${prefix}/${name}`,
     unit: "share",
     count: result.count,
@@ -25,7 +40,7 @@ export function zeroShotRows(result: ZeroShotResult, prefix = "val/zeroShot"): M
 
 /** Rows `<prefix>/imageToText/recall@1`, ... `/medianRank`, then the same for `textToImage`. */
 export function retrievalRows(result: RetrievalResult, prefix = "val/retrieval"): MetricRow[] {
-  return (["imageToText", "textToImage"] as const).flatMap((direction): MetricRow[] => {
+  return directions.flatMap((direction): MetricRow[] => {
     const { queryCount: count, recallAt1, recallAt5, recallAt10, medianRank } = result[direction];
     const key = (name: string): string => `${prefix}/${direction}/${name}`;
     return [

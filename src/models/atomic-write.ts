@@ -184,7 +184,7 @@ const reasons: Record<string, string> = {
 };
 
 /** A failure of the file system as a CheckpointError; any other error as it is. */
-function writeError(file: string, cause: unknown): unknown {
+export function writeError(file: string, cause: unknown): unknown {
   // A file inside a folder that is being written has been reported by its temporary name.
   const origin = cause instanceof CheckpointError ? cause.cause : cause;
   const code = (origin as NodeJS.ErrnoException | undefined)?.code;

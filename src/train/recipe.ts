@@ -110,7 +110,10 @@ const checkpointSchema = z.strictObject({
   everySteps: positiveInteger.optional(),
   /** Newest checkpoints kept. */
   keepLast: positiveInteger.default(2),
-  /** Metric whose best checkpoint is kept as well, such as `val/retrieval/imageToText/recall@1`. */
+  /**
+   * Metric whose best checkpoint is kept as well, such as `val/retrieval/imageToText/recall@1`; the
+   * largest is the best, of ranks the smallest. Measured with the averaged weights where there are.
+   */
   keepBest: z.string().optional(),
 });
 
@@ -184,7 +187,7 @@ const evaluateSchema = z.strictObject({
 });
 
 export const recipeSchema = z.strictObject({
-  name: z.string().regex(/^[\w.-]+$/, "letters, digits, dots, dashes and underscores"),
+  name: z.string().regex(/^\w[\w.-]*$/, "letters, digits, dots, dashes and underscores"),
   /** A published size, such as `ViT-B/32`, or a size of your own. */
   model: z.union([z.string(), clipSchema]),
   data: dataSchema,

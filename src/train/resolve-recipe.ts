@@ -1,8 +1,8 @@
 /** From what a recipe file says, plus overrides, to the resolved recipe that is saved and run. */
-import { createHash } from "node:crypto";
 import { z } from "zod";
 
 import { didYouMean, RecipeError } from "../errors.ts";
+import { checkSuites, checkTogether } from "./check-recipe.ts";
 import { recipeSchema, suiteSchema, type ResolvedRecipe, type SuiteRecipe } from "./recipe.ts";
 
 export interface ResolveOptions {
@@ -21,7 +21,7 @@ export function resolveRecipe(
   recipe: unknown,
   { set = [], smoke = false }: ResolveOptions = {},
 ): ResolvedRecipe {
-  const draft = structuredClone(recipe);
+  const draft = copy(recipe);
   if (!isRecord(draft)) {
     throw new RecipeError("", `Expected an object for the recipe but received ${describe(draft)}`);
   }
@@ -36,17 +36,28 @@ export function resolveRecipe(
 /** Checks a list of suites as `evaluate.suites` of a recipe is; RecipeError names what is wrong. */
 export function resolveSuites(suites: unknown): SuiteRecipe[] {
   const parsed = z.array(suiteSchema).safeParse(suites);
-  if (parsed.success) return parsed.data;
-  throw explain(parsed.error, suites);
+  if (!parsed.success) throw explain(parsed.error, suites);
+  checkSuites(parsed.data, "suites");
+  return parsed.data;
 }
 
-/** The identity of a resolved recipe: resuming a run with another one needs the user's word. */
-export function recipeHash(recipe: ResolvedRecipe): string {
-  return createHash("sha256").update(JSON.stringify(recipe)).digest("hex").slice(0, 16);
+function copy(recipe: unknown): unknown {
+  try {
+    return structuredClone(recipe);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new RecipeError(
+      "",
+      `Expected plain data for the recipe but received what is none (${reason}); ` +
+        "export an object without functions",
+      { cause },
+    );
+  }
 }
 
 function applySmoke(draft: Record<string, unknown>): void {
-  const train = (draft["train"] ??= {}) as Record<string, unknown>;
+  const train = (draft["train"] ??= {});
+  if (!isRecord(train)) return;
   Object.assign(train, { batchSize: 8, steps: 2, logEverySteps: 1 });
   delete train["microBatchSize"];
   train["schedule"] = { kind: "constant" };
@@ -176,23 +187,6 @@ interface JsonSchema {
 function branches(node: JsonSchema): JsonSchema[] {
   const inner = [...(node.anyOf ?? []), ...(node.oneOf ?? [])];
   return inner.length > 0 ? inner.flatMap(branches) : [node];
-}
-
-function checkTogether({ train }: ResolvedRecipe): void {
-  const { batchSize, microBatchSize, steps, schedule } = train;
-  if (microBatchSize !== undefined && microBatchSize > batchSize) {
-    throw new RecipeError(
-      "train.microBatchSize",
-      `Expected at most train.batchSize ${batchSize} for train.microBatchSize but received ${microBatchSize}; lower it`,
-    );
-  }
-  if (schedule.warmupSteps + schedule.cooldownSteps > steps) {
-    throw new RecipeError(
-      "train.schedule",
-      `Expected warmupSteps and cooldownSteps to fit into train.steps ${steps} but received ` +
-        `${schedule.warmupSteps} and ${schedule.cooldownSteps}; shorten them`,
-    );
-  }
 }
 
 function freeze<T>(value: T): T {

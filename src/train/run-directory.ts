@@ -6,9 +6,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:f
 import { join } from "node:path";
 
 import { CheckpointError, RecipeError } from "../errors.ts";
-import { writeTextAtomically } from "../models/atomic-write.ts";
+import { existingFolder, writeError, writeTextAtomically } from "../models/atomic-write.ts";
 import type { ResolvedRecipe } from "./recipe.ts";
-import { recipeHash } from "./resolve-recipe.ts";
 
 export interface BestCheckpoint {
   metric: string;
@@ -21,10 +20,14 @@ const stepPattern = /^step-(\d+)$/;
 export class RunDirectory {
   readonly path: string;
 
-  /** Makes the folder where it is missing. */
+  /** Makes the folder where it is missing. Throws CheckpointError where it cannot be made. */
   constructor(path: string) {
     this.path = path;
-    mkdirSync(join(path, "checkpoints"), { recursive: true });
+    try {
+      mkdirSync(join(path, "checkpoints"), { recursive: true });
+    } catch (cause) {
+      throw writeError(path, cause);
+    }
   }
 
   get recipeFile(): string {
@@ -32,12 +35,6 @@ export class RunDirectory {
   }
   get metricsFile(): string {
     return join(this.path, "metrics.jsonl");
-  }
-  get evaluationFile(): string {
-    return join(this.path, "evaluation.json");
-  }
-  get reportFile(): string {
-    return join(this.path, "report.html");
   }
   /** The finished model: what `loadModel` and other tools open. */
   get modelFolder(): string {
@@ -61,7 +58,7 @@ export class RunDirectory {
   /** The newest checkpoint, or undefined in a fresh run. */
   latestCheckpoint(): string | undefined {
     const step = this.checkpointSteps().at(-1);
-    return step === undefined ? undefined : this.checkpointFolder(step);
+    return step === undefined ? undefined : existingFolder(this.checkpointFolder(step));
   }
 
   /** Removes all but the newest `keepLast` checkpoints and the best one. */
@@ -73,21 +70,23 @@ export class RunDirectory {
   }
 
   /**
-   * Saves the recipe of a new run, or holds an old run's against it.
+   * Holds a recipe against that of the run found here; changes nothing.
    *
-   * throws  RecipeError when the folder holds a run of another recipe and `allowChange` is false
+   * throws  RecipeError when the folder holds a run of another recipe
    */
-  settleRecipe(recipe: ResolvedRecipe, allowChange: boolean): void {
-    if (existsSync(this.recipeFile) && this.latestCheckpoint() !== undefined && !allowChange) {
-      const before = this.#readRecipe();
-      if (recipeHash(before) !== recipeHash(recipe)) {
-        throw new RecipeError(
-          difference(before, recipe) ?? "",
-          `Expected the recipe of the run in ${this.path} but received one that differs at ` +
-            `${difference(before, recipe)}; use another --workdir, or --allow-recipe-change to go on with the new one`,
-        );
-      }
-    }
+  checkRecipe(recipe: ResolvedRecipe): void {
+    if (!existsSync(this.recipeFile) || this.latestCheckpoint() === undefined) return;
+    const path = difference(this.#readRecipe(), recipe);
+    if (path === undefined) return;
+    throw new RecipeError(
+      path,
+      `Expected the recipe of the run in ${this.path} but received one that differs at ` +
+        `${path}; use another --workdir, or --allow-recipe-change to go on with the new one`,
+    );
+  }
+
+  /** Writes the recipe of the run that now begins or goes on. */
+  saveRecipe(recipe: ResolvedRecipe): void {
     writeTextAtomically(this.recipeFile, toJson(recipe));
   }
 

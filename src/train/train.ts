@@ -7,9 +7,10 @@ import { evaluationPreset, parseEvaluationTransform } from "../data/image/evalua
 import type { EvaluationTransform } from "../data/image/evaluation-transform.ts";
 import { createTokenizer, saveTokenizer } from "../data/tokenize/index.ts";
 import type { Tokenizer } from "../data/tokenize/tokenizer.ts";
+import { CheckpointError } from "../errors.ts";
 import { modelEmbedder } from "../evaluate/model-embedder.ts";
 import { runSuite, type SuiteResult } from "../evaluate/run-suite.ts";
-import { metricValues } from "../evaluate/table.ts";
+import { isBetter, metricValues } from "../evaluate/table.ts";
 import { saveCheckpoint } from "../models/checkpoint.ts";
 import { catchSignals, pendingSignal, setThreadCount } from "../torch/index.ts";
 import { usableCores } from "../torch/threads.ts";
@@ -20,7 +21,12 @@ import type { ResolvedRecipe } from "./recipe.ts";
 import { resolveRecipe } from "./resolve-recipe.ts";
 import { RunDirectory, type BestCheckpoint } from "./run-directory.ts";
 import { DivergedError, Trainer } from "./trainer.ts";
-import { restoreTraining, saveTraining, type TrainingState } from "./training-checkpoint.ts";
+import {
+  restoreTraining,
+  saveTraining,
+  updateState,
+  type TrainingState,
+} from "./training-checkpoint.ts";
 
 export interface TrainOptions {
   /** What a recipe file exports; checked and completed here. */
@@ -64,6 +70,7 @@ export interface TrainResult {
  * Trains a recipe to its end, or until a signal or its time limit.
  *
  * throws  RecipeError, DataError, CheckpointError before the first step where something does not fit;
+ *         DataError later for a sample or suite that cannot be read: the steps done are saved first;
  *         DivergedError when the loss leaves the numbers: checkpoints written so far stay
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
@@ -72,11 +79,12 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     smoke: options.smoke ?? false,
   });
   const directory = new RunDirectory(options.directory);
-  directory.settleRecipe(recipe, options.allowRecipeChange ?? false);
+  if (!options.allowRecipeChange) directory.checkRecipe(recipe);
   setThreadCount(usableCores());
   const run = await Run.open(recipe, directory, options);
   if (options.handleSignals) catchSignals(true);
   try {
+    directory.saveRecipe(recipe);
     return await run.toEnd();
   } finally {
     if (options.handleSignals) catchSignals(false);
@@ -99,7 +107,9 @@ interface RunParts {
 class Run {
   readonly #parts: RunParts;
   #best: BestCheckpoint | undefined;
-  #savedStep = -1;
+  #savedStep = 0;
+  /** A step that failed half-way leaves random numbers and data position of no step. */
+  #midStep = false;
 
   private constructor(parts: RunParts) {
     this.#parts = parts;
@@ -117,29 +127,50 @@ class Run {
     const transform = transformOf(recipe, config.image.imageSize);
     const device = resolveDevice(recipe.train.device);
     const trainer = new Trainer({ recipe, config, device, normalization: transform });
-    const latest = directory.latestCheckpoint();
-    const state = latest === undefined ? undefined : restoreTraining(latest, trainer);
-    const loader = await createLoader(loaderOptions(recipe, transform, tokenizer, state));
-    const log = new RunLog(directory, {
-      totalSteps: recipe.train.steps,
-      resumeStep: state?.step,
-      progress: options.progress,
-    });
-    if (state) log.message(`Resuming at step ${state.step} from ${latest}`);
-    return new Run({
-      recipe,
-      directory,
-      options,
-      tokenizer,
-      transform,
-      trainer,
-      loader,
-      log,
-      state,
-    });
+    let loader: Loader | undefined;
+    try {
+      const latest = directory.latestCheckpoint();
+      const state = latest === undefined ? undefined : restoreTraining(latest, trainer);
+      loader = await createLoader(loaderOptions(recipe, transform, tokenizer, state));
+      const log = new RunLog(directory, {
+        totalSteps: recipe.train.steps,
+        resumeStep: state?.step,
+        progress: options.progress,
+      });
+      if (state) log.message(`Resuming at step ${state.step} from ${latest}`);
+      const parts = { recipe, directory, options, tokenizer, transform, trainer, loader, log };
+      return new Run({ ...parts, state });
+    } catch (error) {
+      await loader?.close();
+      trainer.dispose();
+      throw error;
+    }
   }
 
   async toEnd(): Promise<TrainResult> {
+    try {
+      return await this.#steps();
+    } catch (error) {
+      await this.#rescue(error);
+      throw error;
+    }
+  }
+
+  /** Saves the steps done when the data or an evaluation ends a run. */
+  async #rescue(error: unknown): Promise<void> {
+    const { trainer, log } = this.#parts;
+    // What cannot be written once is not tried again.
+    if (this.#midStep || error instanceof CheckpointError) return;
+    if (trainer.step <= this.#savedStep) return;
+    try {
+      await this.#save();
+      log.message(`Saved step ${trainer.step}; the same command goes on from there`);
+    } catch {
+      return; // the first failure is the one to report
+    }
+  }
+
+  async #steps(): Promise<TrainResult> {
     const { recipe, trainer } = this.#parts;
     const { steps, checkpoint, timeLimitMinutes = Infinity } = recipe.train;
     const deadline = performance.now() + timeLimitMinutes * 60_000;
@@ -163,7 +194,9 @@ class Run {
     const batch = await loader.next();
     if (batch === null) throw new Error("internal: a training loader ended");
     const waited = performance.now() - start;
+    this.#midStep = true;
     const report = this.#guarded(() => trainer.trainStep(batch));
+    this.#midStep = false;
     const seconds = (performance.now() - start) / 1000;
     log.step({
       step: trainer.step,
@@ -229,27 +262,31 @@ class Run {
     const metric = this.#parts.recipe.train.checkpoint.keepBest;
     const value = metric === undefined ? undefined : values[metric];
     if (metric === undefined || value === undefined) return;
-    if (this.#best !== undefined && this.#best.value >= value) return;
-    this.#best = { metric, value, step: this.#parts.trainer.step };
-    await this.#save();
+    const { trainer, directory, recipe } = this.#parts;
+    const { step } = trainer;
+    if (this.#best?.metric === metric && !isBetter(metric, value, this.#best.value)) return;
+    this.#best = { metric, value, step };
+    if (this.#savedStep !== step) return this.#save();
+    updateState(directory.checkpointFolder(step), this.#state);
+    directory.prune(recipe.train.checkpoint.keepLast, this.#best);
   }
 
-  async #save(): Promise<void> {
-    const { trainer, directory, recipe, loader, log } = this.#parts;
-    if (this.#savedStep === trainer.step) return;
-    const state: TrainingState = {
+  get #state(): TrainingState {
+    const { trainer, loader } = this.#parts;
+    return {
       step: trainer.step,
       examplesSeen: trainer.examplesSeen,
       loader: loader.position(),
       ...(this.#best ? { best: this.#best } : {}),
     };
+  }
+
+  async #save(): Promise<void> {
+    const { trainer, directory, recipe, log } = this.#parts;
+    if (this.#savedStep === trainer.step) return;
     log.sync();
-    await saveTraining(
-      directory.checkpointFolder(trainer.step),
-      trainer,
-      state,
-      this.#surroundings,
-    );
+    const folder = directory.checkpointFolder(trainer.step);
+    await saveTraining(folder, trainer, this.#state, this.#surroundings);
     this.#savedStep = trainer.step;
     directory.prune(recipe.train.checkpoint.keepLast, this.#best);
   }
@@ -272,8 +309,9 @@ class Run {
 
   async #finish(): Promise<TrainResult> {
     const { trainer, directory, options } = this.#parts;
-    const suites = await this.#evaluate(options.pictures ?? 0);
+    // First, since an evaluation may take long or fail.
     await this.#save();
+    const suites = await this.#evaluate(options.pictures ?? 0);
     await trainer.withAverage(() =>
       saveCheckpoint(directory.modelFolder, {
         config: trainer.config,
@@ -299,9 +337,12 @@ class Run {
 
   async close(): Promise<void> {
     const { log, loader, trainer } = this.#parts;
-    log.close();
-    await loader.close();
-    trainer.dispose();
+    try {
+      await loader.close();
+    } finally {
+      trainer.dispose();
+      log.close();
+    }
   }
 }
 

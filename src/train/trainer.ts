@@ -126,7 +126,7 @@ export class Trainer {
   #tokens({ tokens, size, contextLength, lengths }: Batch): Tensor {
     const whole = fromData(tokens, [size, contextLength]);
     const trims = this.recipe.train.trimCaptions && this.model.textTower.causal;
-    const length = trims ? Math.max(...lengths) : contextLength;
+    const length = trims ? lengths.reduce((most, one) => Math.max(most, one), 1) : contextLength;
     return whole.narrow(1, 0, length).to("int64").to(this.#device);
   }
 

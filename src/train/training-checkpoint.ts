@@ -61,6 +61,11 @@ export async function saveTraining(
   });
 }
 
+/** Replaces what a checkpoint says beside its tensors. */
+export function updateState(folder: string, state: TrainingState): void {
+  writeTextAtomically(files(folder).state, toJson(state));
+}
+
 function writeTensors(folder: string, trainer: Trainer): void {
   const { optimizer, ema, random } = files(folder);
   scope(() => {
@@ -82,6 +87,17 @@ function randomStates(device: Device): [string, Tensor][] {
  * throws  CheckpointError naming the file, and every weight or state that does not fit
  */
 export function restoreTraining(folder: string, trainer: Trainer): TrainingState {
+  try {
+    return restore(folder, trainer);
+  } catch (error) {
+    if (error instanceof CheckpointError) {
+      error.message += `. Where that checkpoint is damaged, remove ${folder} to go on from the one before`;
+    }
+    throw error;
+  }
+}
+
+function restore(folder: string, trainer: Trainer): TrainingState {
   const paths = files(folder);
   const state = readState(paths.state);
   loadParameters(folder, trainer.model);
@@ -111,8 +127,9 @@ function withTensors(file: string, use: (tensors: Map<string, Tensor>) => void):
 function readState(file: string): TrainingState {
   try {
     const state = JSON.parse(readFileSync(file, "utf8")) as TrainingState;
-    if (Number.isSafeInteger(state.step) && Number.isSafeInteger(state.examplesSeen)) return state;
-    throw new TypeError("step or examplesSeen is missing");
+    const counted = Number.isSafeInteger(state.step) && Number.isSafeInteger(state.examplesSeen);
+    if (counted && typeof state.loader === "object" && state.loader !== null) return state;
+    throw new TypeError("step, examplesSeen or loader is missing");
   } catch (cause) {
     throw new CheckpointError(
       file,

@@ -1,6 +1,7 @@
 /** A file that only grows, by whole records. Knows nothing about what a record is. */
 import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { DisposedError } from "../../errors.ts";
+import { writeError } from "../../models/atomic-write.ts";
 
 /** Appends records; a record is in the file whole or not at all, unless the process is killed. */
 export class AppendFile {
@@ -11,10 +12,17 @@ export class AppendFile {
   /**
    * Opens `path` for appending, making it if `flag` allows (see fs.open), and cuts it to its first
    * `keep` bytes.
+   *
+   * throws  CheckpointError naming the file where it cannot be written; with `ax` the file system's
+   *         error when there is one already
    */
   constructor(path: string, flag: "a" | "ax", keep: number = Infinity) {
     this.path = path;
-    this.#descriptor = openSync(path, flag);
+    try {
+      this.#descriptor = openSync(path, flag);
+    } catch (error) {
+      throw (error as NodeJS.ErrnoException).code === "EEXIST" ? error : writeError(path, error);
+    }
     this.#size = fstatSync(this.#descriptor).size;
     if (keep >= this.#size) return;
     ftruncateSync(this.#descriptor, keep);
@@ -22,8 +30,8 @@ export class AppendFile {
   }
 
   /**
-   * throws  the file system's error, such as ENOSPC, with the file as it was before the call;
-   *         DisposedError after close
+   * throws  CheckpointError naming the file, as on a full disk, with the file as it was before the
+   *         call; DisposedError after close
    */
   append(record: Uint8Array): void {
     const descriptor = this.#open();
@@ -31,10 +39,19 @@ export class AppendFile {
       // A write may take only part of the bytes, on a disk that is nearly full for one.
       for (let done = 0; done < record.length;) done += writeSync(descriptor, record, done);
     } catch (error) {
-      ftruncateSync(descriptor, this.#size);
-      throw error;
+      this.#cut(descriptor);
+      throw writeError(this.path, error);
     }
     this.#size += record.length;
+  }
+
+  /** Removes what a failed write left; that failure is the one to report, not this one's. */
+  #cut(descriptor: number): void {
+    try {
+      ftruncateSync(descriptor, this.#size);
+    } catch {
+      return;
+    }
   }
 
   /** Waits until everything appended is on the disk itself. */

@@ -28,10 +28,15 @@ export class RunLog {
     const { totalSteps, resumeStep, progress } = options;
     // A fresh start in an old folder writes a fresh log: nothing of it was trained on.
     this.#metrics = new MetricsLog(run.metricsFile, { resumeStep: resumeStep ?? 0 });
-    this.#events = new EventFile({
-      directory: join(run.path, "tensorboard"),
-      ...(resumeStep === undefined ? {} : { purgeStep: resumeStep + 1 }),
-    });
+    try {
+      this.#events = new EventFile({
+        directory: join(run.path, "tensorboard"),
+        ...(resumeStep === undefined ? {} : { purgeStep: resumeStep + 1 }),
+      });
+    } catch (error) {
+      this.#metrics.close();
+      throw error;
+    }
     this.#progress = progress && new ProgressLine(progress, { totalSteps });
   }
 
@@ -67,6 +72,7 @@ export class RunLog {
   /** Everything written so far is on the disk. */
   sync(): void {
     this.#metrics.sync();
+    this.#events.sync();
   }
 
   close(): void {
