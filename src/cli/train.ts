@@ -1,12 +1,12 @@
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 
-import { formatTable, metricsJson } from "../evaluate/table.ts";
 import { renderReport } from "../report/report.ts";
 import { runReport } from "../train/run-report.ts";
-import { train, type TrainResult } from "../train/train.ts";
+import { train } from "../train/train.ts";
 import { defineCommand, type Command } from "./command.ts";
 import { loadFile } from "./load-file.ts";
+import { describeResult, resultJson } from "./train-result.ts";
 
 const command: Command = defineCommand({
   name: "train",
@@ -42,7 +42,7 @@ const command: Command = defineCommand({
     if (result.signal === undefined) {
       writeFileSync(path.join(directory, "report.html"), renderReport(await runReport(result)));
     }
-    print(describe(result), toJson(result));
+    print(describeResult(result), resultJson(result));
     return result.signal === undefined ? 0 : 128 + result.signal;
   },
 });
@@ -51,34 +51,4 @@ export default command;
 function nameOf(recipe: unknown, file: string): string {
   const name = (recipe as { name?: unknown } | null)?.name;
   return typeof name === "string" ? name : path.basename(file).replace(/\.\w+$/, "");
-}
-
-function describe(result: TrainResult): string {
-  const { directory, step, stopped, skipped, suites } = result;
-  const lines = suites.map((suite) =>
-    formatTable(
-      suite.tasks.flatMap(({ rows }) => rows),
-      { title: suite.title },
-    ),
-  );
-  if (skipped > 0) {
-    const first = result.badSamples
-      .slice(0, 3)
-      .map(({ file, key, reason }) => `  ${file} ${key ?? ""}: ${reason}`);
-    lines.push(
-      [`${skipped} samples could not be read and were skipped, such as:`, ...first].join("\n"),
-    );
-  }
-  if (stopped !== undefined) {
-    lines.push(`Stopped at step ${step} (${stopped}); the same command goes on from there.`);
-  }
-  if (stopped !== "signal") {
-    lines.push(`Model: ${directory}/model   Report: ${directory}/report.html`);
-  }
-  return lines.join("\n\n");
-}
-
-function toJson({ suites, recipe: _, ...rest }: TrainResult): unknown {
-  const rows = suites.flatMap(({ tasks }) => tasks.flatMap((task) => task.rows));
-  return { ...rest, metrics: metricsJson(rows) };
 }

@@ -118,9 +118,9 @@ describe("renderReport", () => {
     const targets = [...html.matchAll(/href="#([\w-]+)"/g)].map((match) => match[1]);
     assert.deepEqual(targets, [
       "summary",
-      "evaluation",
       "predictions-1",
       "retrieval-1",
+      "evaluation",
       "training",
       "recipe",
       "environment",
