@@ -25,12 +25,3 @@ export function concatenate(parts: readonly Embeddings[]): Embeddings {
   }
   return { data, count, dim };
 }
-
-/** The rows at `indices`, in that order. */
-export function selectRows({ data, dim }: Embeddings, indices: readonly number[]): Embeddings {
-  const out = new Float32Array(indices.length * dim);
-  for (const [row, index] of indices.entries()) {
-    out.set(data.subarray(index * dim, (index + 1) * dim), row * dim);
-  }
-  return { data: out, count: indices.length, dim };
-}

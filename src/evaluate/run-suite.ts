@@ -70,8 +70,8 @@ export interface RunSuiteOptions {
 /**
  * Embeds the suite's set and measures every task. Metric keys are `<suite>/<task>/<metric>`.
  *
- * throws  DataError for a sample whose answer is none of the classes, a class file that cannot be
- *         read, or an empty set
+ * throws  DataError for a sample whose answer is none of the classes, classes that cannot be read or
+ *         told apart, an empty set, or an image without a caption where retrieval is measured
  */
 export async function runSuite(
   suite: Suite,
@@ -81,6 +81,8 @@ export async function runSuite(
   const dataset = await embedDataset(embedder, {
     loader: { ...loader, source: suite.source },
     where: suite.where,
+    // Images with labels alone can be classified.
+    captions: suite.tasks.some(({ kind }) => kind === "retrieval"),
     pictures,
   });
   const tasks: TaskResult[] = [];
@@ -149,11 +151,32 @@ interface NamedClass {
 
 function readClasses(classes: ZeroShotTask["classes"]): NamedClass[] {
   const list = typeof classes === "string" ? readClassFile(classes) : classes;
-  return list.map((entry) => {
-    if (typeof entry === "string") return { key: entry, names: [entry] };
-    if ("key" in entry) return entry;
-    return { key: entry[0] ?? "", names: entry };
+  const source = typeof classes === "string" ? classes : "classes";
+  const seen = new Set<string>();
+  return list.map((entry, index) => {
+    const named = namedClass(entry);
+    if (named !== undefined && !seen.has(named.key)) {
+      seen.add(named.key);
+      return named;
+    }
+    throw new DataError(
+      `Expected ${named ? "another answer" : "a name, a list of names or { key, names }"} for class ` +
+        `${index} of ${source} but received ${JSON.stringify(entry)}${named ? " again" : ""}; correct the list`,
+      { source, key: String(index) },
+    );
   });
+}
+
+/** Undefined for what is no class: a file may hold anything. */
+function namedClass(entry: ClassDescription): NamedClass | undefined {
+  if (typeof entry === "string") return { key: entry, names: [entry] };
+  if (isNames(entry)) return { key: entry[0] as string, names: entry };
+  if (typeof entry !== "object" || entry === null || !("key" in entry)) return undefined;
+  return typeof entry.key === "string" && isNames(entry.names) ? entry : undefined;
+}
+
+function isNames(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.length > 0 && value.every((one) => typeof one === "string");
 }
 
 function readClassFile(file: string): readonly ClassDescription[] {
