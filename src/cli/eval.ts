@@ -1,15 +1,14 @@
 import { evaluate } from "../evaluate/evaluate-model.ts";
 import { formatTable, metricsJson } from "../evaluate/table.ts";
-import { setThreadCount } from "../torch/index.ts";
-import { usableCores } from "../torch/threads.ts";
+import { resolveDevice } from "../train/build-model.ts";
 import { defineCommand, type Command } from "./command.ts";
 import { sourceOptions } from "./source-argument.ts";
-import { readSuites, suiteOf } from "./suite-arguments.ts";
+import { suitesOf } from "./suite-arguments.ts";
 
 const command: Command = defineCommand({
   name: "eval",
   summary:
-    "Evaluates a model: zero-shot classification over classes, and retrieval both ways,\n" +
+    "Evaluates a model: zero-shot classification with --classes, else retrieval both ways,\n" +
     "with bootstrap intervals beside chance.",
   usage: "<model> [source]",
   options: {
@@ -21,7 +20,15 @@ const command: Command = defineCommand({
       help: "where a sample keeps its class; default label",
     },
     templates: { type: "string", choices: ["bare", "photo", "simple"], help: "default photo" },
-    "batch-size": { type: "integer", value: "<n>", help: "pictures per forward pass; default 64" },
+    retrieval: { type: "boolean", help: "with --classes, measure retrieval too" },
+    "batch-size": {
+      type: "integer",
+      least: 1,
+      value: "<n>",
+      help: "pictures per forward pass; default 64",
+    },
+    device: { type: "string", value: "<name>", help: "default auto: the first GPU, else the CPU" },
+    precision: { type: "string", choices: ["float32", "bfloat16"], help: "default float32" },
     ...sourceOptions,
   },
   examples: [
@@ -31,11 +38,12 @@ const command: Command = defineCommand({
   ],
   async run({ options, operands, print, note }) {
     const [model = "", source] = operands;
-    setThreadCount(usableCores());
-    const suites = options.suites ? await readSuites(options.suites) : [suiteOf(source, options)];
+    const suites = await suitesOf(source, options);
     const results = await evaluate({
       model,
       suites,
+      device: resolveDevice(options.device ?? "auto", "--device"),
+      precision: options.precision ?? "float32",
       batchSize: options["batch-size"] ?? 64,
       onSuite: (title) => note(`Evaluating ${title}`),
     });

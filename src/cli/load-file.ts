@@ -21,7 +21,12 @@ export async function loadFile(file: string): Promise<unknown> {
     if (full.endsWith(".json")) return JSON.parse(readFileSync(full, "utf8")) as unknown;
     // Recipes import the library by its name, wherever they lie.
     const alias = { limn: path.join(packageRoot(), "dist", "index.js") };
-    const jiti = createJiti(pathToFileURL(full).href, { alias, fsCache: false });
+    const jiti = createJiti(pathToFileURL(full).href, {
+      alias,
+      fsCache: false,
+      // otherwise the named exports stand in for a default that is missing
+      interopDefault: false,
+    });
     const loaded = await jiti.import<{ default?: unknown }>(full);
     if (loaded.default !== undefined) return loaded.default;
   } catch (cause) {

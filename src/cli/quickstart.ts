@@ -24,7 +24,12 @@ const command: Command = defineCommand({
     "about a third vendor, line drawings and emoji that it never saw. Takes about six minutes.",
   options: {
     directory: { type: "string", value: "<folder>", help: "default runs/quickstart" },
-    seed: { type: "integer", value: "<n>", help: "of the weights and the order; default 0" },
+    seed: {
+      type: "integer",
+      least: 0,
+      value: "<n>",
+      help: "of the weights and the order; default 0",
+    },
     set: { type: "string", multiple: true, value: "<path=value>", help: "change one recipe value" },
   },
   examples: [

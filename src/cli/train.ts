@@ -1,7 +1,8 @@
-import { writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 import { renderReport } from "../report/report.ts";
+import { resolveRecipe } from "../train/resolve-recipe.ts";
 import { runReport } from "../train/run-report.ts";
 import { train } from "../train/train.ts";
 import { defineCommand, type Command } from "./command.ts";
@@ -17,7 +18,10 @@ const command: Command = defineCommand({
   options: {
     workdir: { type: "string", value: "<folder>", help: "the run's folder; default runs/<name>" },
     set: { type: "string", multiple: true, value: "<path=value>", help: "change one recipe value" },
-    smoke: { type: "boolean", help: "two steps of eight pairs, to see that it runs" },
+    smoke: {
+      type: "boolean",
+      help: "two steps of eight pairs, to see that it runs; by default in runs/<name>-smoke-...",
+    },
     "allow-recipe-change": { type: "boolean", help: "go on with a run whose recipe was another" },
   },
   examples: [
@@ -26,14 +30,14 @@ const command: Command = defineCommand({
     "limn train runs/first/recipe.json --workdir runs/first",
   ],
   async run({ options, operands, print, json }) {
-    const file = operands[0] ?? "";
-    const recipe = await loadFile(file);
-    const directory = options.workdir ?? path.join("runs", nameOf(recipe, file));
+    const recipe = await loadFile(operands[0] ?? "");
+    const changes = { set: options.set ?? [], smoke: options.smoke ?? false };
+    const { name } = resolveRecipe(recipe, changes);
+    const directory = options.workdir ?? runFolder(name, changes.smoke);
     const result = await train({
       recipe,
       directory,
-      set: options.set ?? [],
-      smoke: options.smoke ?? false,
+      ...changes,
       allowRecipeChange: options["allow-recipe-change"] ?? false,
       handleSignals: true,
       pictures: 200,
@@ -48,7 +52,9 @@ const command: Command = defineCommand({
 });
 export default command;
 
-function nameOf(recipe: unknown, file: string): string {
-  const name = (recipe as { name?: unknown } | null)?.name;
-  return typeof name === "string" ? name : path.basename(file).replace(/\.\w+$/, "");
+/** A smoke run gets a new folder each time: it must neither go on with a run nor stand in its way. */
+function runFolder(name: string, smoke: boolean): string {
+  if (!smoke) return path.join("runs", name);
+  mkdirSync("runs", { recursive: true });
+  return mkdtempSync(path.join("runs", `${name}-smoke-`));
 }

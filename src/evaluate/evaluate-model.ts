@@ -1,6 +1,7 @@
 /** Evaluates a model folder on suites: what `limn eval` runs. */
 import { loadModel } from "../models/load-model.ts";
-import type { Device } from "../torch/index.ts";
+import { setThreadCount, type Device } from "../torch/index.ts";
+import { usableCores } from "../torch/threads.ts";
 import type { BootstrapOptions } from "./bootstrap.ts";
 import { modelEmbedder } from "./model-embedder.ts";
 import { runSuite, type Suite, type SuiteResult } from "./run-suite.ts";
@@ -19,13 +20,14 @@ export interface EvaluateOptions {
 }
 
 /**
- * Embeds every suite's set once and measures its tasks.
+ * Embeds every suite's set once and measures its tasks, on all the cores that the process may use.
  *
  * throws  CheckpointError for a model folder that does not fit; DataError for a sample that cannot be
  *         read or answered
  */
 export async function evaluate(options: EvaluateOptions): Promise<SuiteResult[]> {
   const { suites, batchSize = 64, device = "cpu", precision = "float32" } = options;
+  setThreadCount(usableCores());
   const loaded = await loadModel(options.model, { device });
   try {
     const { model, tokenizer, evaluationTransform: transform } = loaded;

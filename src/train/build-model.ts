@@ -79,15 +79,15 @@ export function buildModel(config: ClipConfig, device: Device): Clip {
   }
 }
 
-/** `auto` is the first GPU, else the CPU. Throws RecipeError for a device that is not there. */
-export function resolveDevice(wanted: string): Device {
+/** `auto` is the first GPU, else the CPU. Throws RecipeError, naming `key`, for one that is not there. */
+export function resolveDevice(wanted: string, key = "train.device"): Device {
   const found = devices();
   if (wanted === "auto") return found.find((device) => device.startsWith("cuda")) ?? "cpu";
   const device = wanted === "cuda" ? "cuda:0" : wanted;
   if (found.includes(device)) return device;
   throw new RecipeError(
-    "train.device",
-    `Expected one of auto, ${found.join(", ")} for train.device but received "${wanted}"; ` +
+    key,
+    `Expected one of auto, ${found.join(", ")} for ${key} but received "${wanted}"; ` +
       "limn doctor lists the devices that this libtorch can use",
   );
 }
