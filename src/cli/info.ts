@@ -22,7 +22,8 @@ function format(description: ModelDescription): string {
 function flatten(value: object, prefix = ""): [string, string][] {
   return Object.entries(value).flatMap(([key, inner]): [string, string][] => {
     const path = prefix === "" ? key : `${prefix}.${key}`;
-    if (typeof inner === "number") return [[path, inner.toLocaleString("en-US")]];
+    if (Number.isInteger(inner)) return [[path, (inner as number).toLocaleString("en-US")]];
+    if (inner === null) return [[path, "none"]];
     if (Array.isArray(inner)) return [[path, inner.join(", ")]];
     if (typeof inner === "object" && inner !== null) return flatten(inner as object, path);
     return [[path, String(inner)]];
