@@ -1,6 +1,7 @@
 /** A finished run as the data of its report: curves, tables, predictions as pictures. */
 import sharp from "sharp";
 
+import { rowsOf } from "../evaluate/embeddings.ts";
 import type { SuiteResult, TaskResult } from "../evaluate/run-suite.ts";
 import { topMatches } from "../evaluate/similarities.ts";
 import { imageDataUri } from "../report/html.ts";
@@ -27,7 +28,10 @@ export interface RunReportOptions {
   pictured?: readonly string[];
 }
 
-/** Gathers what `renderReport` shows of a run that `train` finished. */
+/**
+ * Gathers what `renderReport` shows of a run that `train` finished. Pictures are those that `train`
+ * was told to keep (`pictures`).
+ */
 export async function runReport(
   result: TrainResult,
   options: RunReportOptions = {},
@@ -44,7 +48,7 @@ export async function runReport(
     if (task && pictures.length > 0) {
       predictions.push(predictionGroup(suite, task, { pictures, shown, scale: result.logitScale }));
     }
-    if (pictures.length === suite.dataset.keys.length && suite.dataset.captions.length > 0) {
+    if (pictures.length > 0 && suite.dataset.captions.length > 0) {
       retrievals.push(retrievalGroup(suite, pictures));
     }
   }
@@ -133,29 +137,34 @@ function softmax(logits: readonly number[]): number[] {
   return weights.map((weight) => weight / total);
 }
 
+/** A few texts, each with the nearest of the pictures that were kept. */
 function retrievalGroup(suite: SuiteResult, pictures: readonly string[]): RetrievalGroup {
   const { captions, imageOfText, imageEmbeddings, textEmbeddings } = suite.dataset;
-  const every = Math.max(1, Math.floor(captions.length / 6));
-  const chosen = captions.flatMap((_, i) => (i % every === 0 ? [i] : [])).slice(0, 6);
+  const shown = captions.flatMap((_, i) => ((imageOfText[i] ?? 0) < pictures.length ? [i] : []));
+  const every = Math.max(1, Math.floor(shown.length / 6));
   const firstCaption = new Map<number, string>();
   for (const [i, image] of imageOfText.entries()) {
     if (!firstCaption.has(image)) firstCaption.set(image, captions[i] ?? "");
   }
-  const items = chosen.map((text) => {
-    const { dim } = textEmbeddings;
-    const query = { data: textEmbeddings.data.slice(text * dim, (text + 1) * dim), count: 1, dim };
-    const found = topMatches(query, imageEmbeddings, 5);
-    return {
-      query: captions[text] ?? "",
-      results: Array.from(found.indices, (image, rank) => ({
-        image: pictures[image] as string,
-        caption: firstCaption.get(image) ?? "",
-        similarity: found.similarities[rank] ?? 0,
-        correct: image === imageOfText[text],
-      })),
-    };
-  });
-  return { title: suite.title, note: "The five nearest pictures of each text.", items };
+  const candidates = rowsOf(imageEmbeddings, 0, pictures.length);
+  const items = shown
+    .filter((_, i) => i % every === 0)
+    .slice(0, 6)
+    .map((text) => {
+      const found = topMatches(rowsOf(textEmbeddings, text, text + 1), candidates, 5);
+      return {
+        query: captions[text] ?? "",
+        results: Array.from(found.indices, (image, rank) => ({
+          image: pictures[image] as string,
+          caption: firstCaption.get(image) ?? "",
+          similarity: found.similarities[rank] ?? 0,
+          correct: image === imageOfText[text],
+        })),
+      };
+    });
+  const among =
+    pictures.length < imageEmbeddings.count ? `, among the first ${pictures.length}` : "";
+  return { title: suite.title, note: `The five nearest pictures of each text${among}.`, items };
 }
 
 /** Planar pixels [3, S, S] as a PNG in a data URI. */
