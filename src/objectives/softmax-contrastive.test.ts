@@ -7,6 +7,7 @@ import {
   fromData,
   manualSeed,
   memory,
+  noGrad,
   scope,
   tensor,
   type Tensor,
@@ -172,12 +173,15 @@ test("contrastiveAccuracy counts both directions", () => {
   }
 });
 
-test("the chunked form frees its gradient with the backward pass", () => {
-  const step = (): void =>
-    scope(() => {
-      const [a, b] = [leaf(randomRows(5, 4, 1)), leaf(randomRows(5, 4, 2))];
-      backward(softmaxContrastive(a, b, { logitScale: scaleLeaf(9), chunkSize: 2 }));
-    });
+test("the chunked form frees its gradient with the backward pass, and makes none without one", () => {
+  const loss = (): Tensor => {
+    const [a, b] = [leaf(randomRows(5, 4, 1)), leaf(randomRows(5, 4, 2))];
+    return softmaxContrastive(a, b, { logitScale: scaleLeaf(9), chunkSize: 2 });
+  };
+  const step = (): void => {
+    scope(() => backward(loss()));
+    scope(() => noGrad(() => void loss()));
+  };
   step();
   const before = memory();
   step();

@@ -4,6 +4,7 @@ import {
   arange,
   crossEntropy,
   customGradient,
+  gradEnabled,
   noGrad,
   scope,
   type Tensor,
@@ -73,7 +74,8 @@ interface Normalizers {
 /** Two passes over row chunks: the normalisers first, then value and gradient in closed form. */
 function chunked(image: Tensor, text: Tensor, logitScale: Tensor, chunkSize: number): Tensor {
   const gradients: Tensor[] = [];
-  const needsGradient = [image, text, logitScale].some((input) => input.requiresGrad);
+  const needsGradient =
+    gradEnabled() && [image, text, logitScale].some((input) => input.requiresGrad);
   const [loss] = customGradient(
     [image, text, logitScale],
     () =>

@@ -64,6 +64,13 @@ export function withGrad<T>(body: () => T): T {
   return withGradMode(true, body);
 }
 
+/** True where gradients are recorded: outside noGrad, and inside withGrad. */
+export function gradEnabled(): boolean {
+  const on = addon().setGradMode(true);
+  addon().setGradMode(on);
+  return on;
+}
+
 function withGradMode<T>(on: boolean, body: () => T): T {
   const before = addon().setGradMode(on);
   try {
@@ -96,7 +103,8 @@ export function autocast<T>(device: Device | undefined, body: () => T): T {
 export type CustomBackward = (gradients: (Tensor | null)[]) => (Tensor | null)[];
 
 /**
- * Outputs computed by `forward` without a graph, differentiable through `backward`.
+ * Outputs computed by `forward` without a graph, differentiable through `backward`; inside noGrad,
+ * the outputs alone.
  *
  * ownership   `inputs` are borrowed; what `backward` needs later must be kept by its closure
  */
@@ -106,7 +114,7 @@ export function customGradient(
   backwardFunction: CustomBackward,
 ): Tensor[] {
   const outputs = noGrad(forward);
-  if (!inputs.some((input) => input.requiresGrad)) return outputs;
+  if (!gradEnabled() || !inputs.some((input) => input.requiresGrad)) return outputs;
   if (inputs.some((input) => input.device !== "cpu")) backwardOnDevice = true;
   const attached = addon().attachBackward(handles(outputs), handles(inputs), (gradients) =>
     passBack(gradients, backwardFunction),
@@ -135,6 +143,7 @@ export function checkpoint(
   weights: readonly Tensor[],
   body: (x: Tensor) => Tensor,
 ): Tensor {
+  if (!gradEnabled()) return body(x);
   const device = x.device;
   const mode = autocasting;
   const state = randomState(device).keep();
