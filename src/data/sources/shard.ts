@@ -10,6 +10,10 @@ import { TarError } from "./tar-read.ts";
 /** A scan lets other work of its thread run after this many milliseconds. */
 const SLICE_MS = 5;
 
+/** A cut between two files leaves whole files only: the missing end mark is all that shows it. */
+const UNMARKED =
+  "the shard ends without the mark that ends a tar file: it may have been cut, pack or fetch it again";
+
 /** A shard; whether it is compressed is told by its first bytes, not by its name. */
 export function shardPart(path: string, imageExtensions: readonly string[]): Part {
   return {
@@ -37,14 +41,17 @@ function isCompressed(path: string): boolean {
 
 async function* readShard(path: string, imageExtensions: readonly string[]): AsyncGenerator<Entry> {
   const grouper = new Grouper();
+  const entries = isCompressed(path)
+    ? streamTar(path, (name) => isSampleFile(name, imageExtensions))
+    : scanPlain(path);
+  let marked = true;
   try {
-    const entries = isCompressed(path)
-      ? streamTar(path, (name) => isSampleFile(name, imageExtensions))
-      : scanPlain(path);
-    for await (const entry of entries) {
-      const group = grouper.push(entry);
+    let step = await entries.next();
+    for (; step.done !== true; step = await entries.next()) {
+      const group = grouper.push(step.value);
       if (group !== undefined) yield groupToRef(group, path, imageExtensions);
     }
+    marked = step.value.marked;
   } catch (error) {
     const group = grouper.finish();
     const cut = error instanceof TarError && error.file !== undefined ? error.file : "";
@@ -54,22 +61,29 @@ async function* readShard(path: string, imageExtensions: readonly string[]): Asy
     if (complete) yield groupToRef(group, path, imageExtensions);
     yield { problem: shardProblem(path, complete ? cutKey : group?.key, error) };
     return;
+  } finally {
+    // A reader that stops early leaves the file open otherwise.
+    await entries.return({ marked });
   }
   const last = grouper.finish();
   if (last !== undefined) yield groupToRef(last, path, imageExtensions);
+  if (!marked) yield { problem: { file: path, reason: UNMARKED } };
 }
 
-async function* scanPlain(path: string): AsyncGenerator<TarFileEntry> {
+async function* scanPlain(path: string): AsyncGenerator<TarFileEntry, { marked: boolean }> {
   const file = openSync(path, "r");
   try {
     let sliceEnd = performance.now() + SLICE_MS;
-    for (const entry of scanTar(file)) {
-      yield entry;
+    const entries = scanTar(file);
+    let step = entries.next();
+    for (; step.done !== true; step = entries.next()) {
+      yield step.value;
       if (performance.now() > sliceEnd) {
         await setImmediate();
         sliceEnd = performance.now() + SLICE_MS;
       }
     }
+    return step.value;
   } finally {
     closeSync(file);
   }

@@ -254,3 +254,16 @@ describe("folders", () => {
     );
   });
 });
+
+describe("a shard cut between two files", () => {
+  for (const name of ["cut.tar", "cut.tar.gz"]) {
+    it(`gives its whole samples and says so: ${name}`, async () => {
+      const whole = tar({ "a.png": "a", "a.txt": "one", "b.png": "b", "b.txt": "two" });
+      const cut = whole.subarray(0, 2 * 1024);
+      const shards = write(`between/${name}`, name.endsWith(".gz") ? gzipSync(cut) : cut);
+      const lines = await read({ kind: "webdataset", shards });
+      assert.equal(lines[0], "a: one");
+      assert.match(lines[1] ?? "", /^!the shard ends without the mark .* it may have been cut/);
+    });
+  }
+});
