@@ -1,7 +1,6 @@
 /** Evaluates a model folder on suites: what `limn eval` runs. */
 import { loadModel } from "../models/load-model.ts";
-import { setThreadCount, type Device } from "../torch/index.ts";
-import { usableCores } from "../torch/threads.ts";
+import type { Device } from "../torch/index.ts";
 import type { BootstrapOptions } from "./bootstrap.ts";
 import { modelEmbedder } from "./model-embedder.ts";
 import { runSuite, type Suite, type SuiteResult } from "./run-suite.ts";
@@ -27,7 +26,6 @@ export interface EvaluateOptions {
  */
 export async function evaluate(options: EvaluateOptions): Promise<SuiteResult[]> {
   const { suites, batchSize = 64, device = "cpu", precision = "float32" } = options;
-  setThreadCount(usableCores());
   const loaded = await loadModel(options.model, { device });
   try {
     const { model, tokenizer, evaluationTransform: transform } = loaded;

@@ -3,6 +3,7 @@
  * compares the two. A `Handle` is an index into the environment's table of live tensors.
  */
 import { loadAddon } from "./load.ts";
+import { usableCores } from "./threads.ts";
 
 export type Handle = number;
 export type NativeArgument =
@@ -54,8 +55,14 @@ export interface Addon {
 
 let loaded: Addon | undefined;
 
-/** The loaded addon; loads it on first use. Throws EngineError where it cannot be loaded. */
+/**
+ * The loaded addon; loads it on first use, with as many threads per operator as the process may use
+ * (libtorch's own default can be 1). Throws EngineError where it cannot be loaded.
+ */
 export function addon(): Addon {
-  loaded ??= loadAddon() as Addon;
+  if (loaded === undefined) {
+    loaded = loadAddon() as Addon;
+    loaded.setThreadCount(usableCores());
+  }
   return loaded;
 }

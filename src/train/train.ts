@@ -12,8 +12,7 @@ import { modelEmbedder } from "../evaluate/model-embedder.ts";
 import { runSuite, type SuiteResult } from "../evaluate/run-suite.ts";
 import { isBetter, metricValues } from "../evaluate/table.ts";
 import { saveCheckpoint } from "../models/checkpoint.ts";
-import { catchSignals, pendingSignal, setThreadCount } from "../torch/index.ts";
-import { usableCores } from "../torch/threads.ts";
+import { catchSignals, pendingSignal } from "../torch/index.ts";
 import { modelConfig, resolveDevice } from "./build-model.ts";
 import { RunLog } from "./log/run-log.ts";
 import type { ProgressStream } from "./log/progress.ts";
@@ -80,7 +79,6 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   });
   const directory = new RunDirectory(options.directory);
   if (!options.allowRecipeChange) directory.checkRecipe(recipe);
-  setThreadCount(usableCores());
   const run = await Run.open(recipe, directory, options);
   if (options.handleSignals) catchSignals(true);
   try {
