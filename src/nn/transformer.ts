@@ -71,14 +71,17 @@ export function runPooled(
 ): Tensor {
   let hidden = x;
   for (const block of blocks.slice(0, -1)) {
-    const weights = block.parameters().map(({ tensor }) => tensor);
-    hidden = checkpointing
-      ? checkpoint(hidden, weights, (input) => block.forward(input))
-      : block.forward(hidden);
+    hidden = checkpointing ? forwardAgainLater(block, hidden) : block.forward(hidden);
   }
   const rows = pick(hidden, positions);
   const last = blocks[blocks.length - 1];
   return last ? last.forwardAt(hidden, rows, positions) : rows;
+}
+
+/** The block's output, with its activations computed again in the backward pass. */
+function forwardAgainLater(block: Block, x: Tensor): Tensor {
+  const weights = block.parameters().map(({ tensor }) => tensor);
+  return checkpoint(x, weights, (input) => block.forward(input));
 }
 
 /** x [N, T, W] at one position per row (the first when positions is null): [N, W]. */

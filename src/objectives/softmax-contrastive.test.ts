@@ -7,6 +7,7 @@ import {
   fromData,
   manualSeed,
   memory,
+  randn,
   noGrad,
   scope,
   tensor,
@@ -151,7 +152,21 @@ test("logits of +-100 stay finite in float32", () => {
   }
 });
 
-test("the chunked form holds no N x N matrix and leaves no tensor behind", () => {
+test("the chunked form never needs memory for an N x N matrix", () => {
+  const n = 16_384;
+  manualSeed(4);
+  scope(() => {
+    const [image, text] = [randn([n, 4]), randn([n, 4])].map((rows) => rows.setRequiresGrad(true));
+    const logitScale = tensor(3).setRequiresGrad(true);
+    const before = process.resourceUsage().maxRSS;
+    backward(softmaxContrastive(image as Tensor, text as Tensor, { logitScale, chunkSize: 64 }));
+    const grown = (process.resourceUsage().maxRSS - before) * 1024;
+    // One N x N float32 matrix is 1,074 MB; a chunk of 64 rows is 4 MB.
+    assert.ok(grown < 200e6, `the peak grew by ${grown} bytes`);
+  });
+});
+
+test("the chunked form keeps two gradients until its backward pass", () => {
   manualSeed(3);
   const rows = randomRows(512, 8, 9);
   scope(() => {

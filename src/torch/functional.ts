@@ -48,11 +48,6 @@ export function crossEntropy(logits: Tensor, targets: Tensor): Tensor {
   return call(crossEntropyOp, logits, targets);
 }
 
-/** beta * input + alpha * (a b). */
-export function baddbmm(input: Tensor, a: Tensor, b: Tensor, beta = 1, alpha = 1): Tensor {
-  return call(baddbmmOp, input, a, b, beta, alpha);
-}
-
 /** True where this libtorch has the fused attention operator. */
 export function hasFusedAttention(): boolean {
   return hasOperator(attentionOp);
@@ -78,6 +73,5 @@ const conv2dOp = operator("conv2d");
 const embeddingOp = operator("embedding");
 const dropoutOp = operator("dropout");
 const crossEntropyOp = operator("cross_entropy_loss");
-const baddbmmOp = operator("baddbmm");
 const attentionOp = operator("scaled_dot_product_attention");
 const sortOp = operator("sort");

@@ -1,3 +1,4 @@
+import { readOptionalJson } from "./read-optional-json.ts";
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { DataError, RecipeError } from "../../errors.ts";
@@ -43,7 +44,9 @@ export async function createHuggingFaceTokenizer(
 ): Promise<Tokenizer> {
   const { file } = description;
   const json = await readJson<TokenizerFile>(file, "a tokenizer.json");
-  const config = await readConfig(join(dirname(file), "tokenizer_config.json"));
+  const config = await readOptionalJson<TokenizerConfig>(
+    join(dirname(file), "tokenizer_config.json"),
+  );
   const library = createLibrary(json, file);
   const resolved = resolve(description, { json, config, library });
   const { contextLength, padId, endId, clean: cleaning, pooling } = resolved;
@@ -164,20 +167,6 @@ async function readJson<T>(file: string, what: string): Promise<T> {
     throw new DataError(
       `Expected ${what} for ${file} but could not read one; give the path of the file that ` +
         `Hugging Face's tokenizers saved.`,
-      { source: file },
-      { cause },
-    );
-  }
-}
-
-/** The configuration beside the file, or nothing if there is none. */
-async function readConfig(file: string): Promise<TokenizerConfig> {
-  const text = await readFile(file, "utf8").catch(() => "{}");
-  try {
-    return JSON.parse(text) as TokenizerConfig;
-  } catch (cause) {
-    throw new DataError(
-      `Expected JSON in ${file} but it does not parse; save the tokenizer again.`,
       { source: file },
       { cause },
     );

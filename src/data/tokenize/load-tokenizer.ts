@@ -1,4 +1,5 @@
-import { readFile, stat } from "node:fs/promises";
+import { readOptionalJson } from "./read-optional-json.ts";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DataError } from "../../errors.ts";
 import { createClipTokenizer } from "./clip-tokenizer.ts";
@@ -19,7 +20,7 @@ interface FolderConfig {
  * throws DataError for a folder without a tokenizer, or with damaged files
  */
 export async function loadTokenizer(folder: string): Promise<Tokenizer> {
-  const config = await readConfig(join(folder, "tokenizer_config.json"));
+  const config = await readOptionalJson<FolderConfig>(join(folder, "tokenizer_config.json"));
   const [merges, vocab, json] = await Promise.all(
     ["merges.txt", "vocab.json", "tokenizer.json"].map((name) => existing(join(folder, name))),
   );
@@ -56,17 +57,4 @@ function loadClip(
 
 async function existing(file: string): Promise<string | undefined> {
   return (await stat(file).catch(() => undefined))?.isFile() === true ? file : undefined;
-}
-
-async function readConfig(file: string): Promise<FolderConfig> {
-  const text = await readFile(file, "utf8").catch(() => "{}");
-  try {
-    return JSON.parse(text) as FolderConfig;
-  } catch (cause) {
-    throw new DataError(
-      `Expected JSON in ${file} but it does not parse; save the tokenizer again.`,
-      { source: file },
-      { cause },
-    );
-  }
 }
