@@ -31,7 +31,15 @@ export interface PackSample {
  */
 export interface Batch {
   keys: string[];
-  /** [N, 3, S, S] row-major, 0 to 255, on a SharedArrayBuffer. */
+  /**
+   * [R] a name of each row of `tokens` that is unique in the source and the same in every epoch, run
+   * and on every machine: `shard-000003.tar#17`, that is the part and the sample's number in it, and
+   * with `captions: "all"` or `"together"` the caption's number too: `shard-000003.tar#17/2`.
+   */
+  ids: string[];
+  /** [N] the same name for each picture alone: `shard-000003.tar#17`. */
+  imageIds: string[];
+  /** [N, 3, S, S] row-major, 0 to 255, on a SharedArrayBuffer; empty with `images: "skip"`. */
   pixels: Uint8Array;
   /** N: images in this batch. */
   size: number;

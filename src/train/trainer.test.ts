@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import type { Batch } from "../data/sample.ts";
+import type { Linear } from "../nn/index.ts";
 import { memory, scope } from "../torch/index.ts";
 import { modelConfig } from "./build-model.ts";
+import { resolveLogits } from "./logits.ts";
 import { resolveRecipe } from "./resolve-recipe.ts";
 import { DivergedError, Trainer } from "./trainer.ts";
 
@@ -33,9 +35,16 @@ function trainer(set: string[] = []): Trainer {
     },
     { set },
   );
-  const config = modelConfig(recipe.model, vocabulary);
+  const logits = resolveLogits(recipe.logits, recipe.objective);
+  const config = modelConfig(recipe.model, vocabulary, logits);
   const half: [number, number, number] = [0.5, 0.5, 0.5];
-  return new Trainer({ recipe, config, device: "cpu", normalization: { mean: half, std: half } });
+  const normalization = { mean: half, std: half };
+  return new Trainer({ recipe, config, device: "cpu", normalization, scratchFolder: "-" });
+}
+
+function headOf({ projection }: { projection: Linear | null }): Linear {
+  assert.ok(projection);
+  return projection;
 }
 
 function batch(): Batch {
@@ -51,6 +60,8 @@ function batch(): Batch {
   const owners = Int32Array.from(keys, (_, i) => i);
   return {
     keys,
+    ids: keys,
+    imageIds: keys,
     pixels,
     size,
     imageSize: 16,
@@ -67,8 +78,8 @@ function batch(): Batch {
 test("a loss that leaves the numbers stops with step and samples, the weights as they were", () => {
   const one = trainer();
   one.trainStep(batch());
-  scope(() => one.model.imageTower.projection.weight.tensor.detach().fill_(NaN));
-  const before = one.model.textTower.projection.weight.tensor.data();
+  scope(() => headOf(one.model.imageTower).weight.tensor.detach().fill_(NaN));
+  const before = headOf(one.model.textTower).weight.tensor.data();
   assert.throws(
     () => one.trainStep(batch()),
     (error: unknown) => {
@@ -83,7 +94,7 @@ test("a loss that leaves the numbers stops with step and samples, the weights as
       return true;
     },
   );
-  assert.deepEqual(one.model.textTower.projection.weight.tensor.data(), before);
+  assert.deepEqual(headOf(one.model.textTower).weight.tensor.data(), before);
   assert.equal(one.step, 1);
   one.dispose();
 });
@@ -103,7 +114,7 @@ test("the same seed gives the same weights, another seed others", () => {
   const weights = (set: string[]): Float32Array => {
     const one = trainer(set);
     for (let i = 0; i < 3; i++) one.trainStep(batch());
-    const found = one.model.imageTower.projection.weight.tensor.toFloat32Array();
+    const found = headOf(one.model.imageTower).weight.tensor.toFloat32Array();
     one.dispose();
     return found;
   };

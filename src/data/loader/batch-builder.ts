@@ -1,5 +1,6 @@
 /** Collects decoded samples, in order, into batches on shared memory. */
 import type { Problem } from "../sources/source.ts";
+import { exampleId } from "./example-id.ts";
 import type { LoaderPosition, ResolvedOptions } from "./options.ts";
 import type { BatchMessage, Decoded } from "./protocol.ts";
 
@@ -11,9 +12,13 @@ type Good = Exclude<Decoded, { reason: string }>;
 /** A decoded sample with its place in a batch. */
 export interface Row {
   key: string;
+  /** The picture's name, see `Batch.imageIds`. */
+  id: string;
+  /** Which of its captions this is, where each is an example of its own. */
+  caption: number | undefined;
   epoch: number;
   decoded: Good;
-  /** [3, S, S] uint8; copied. */
+  /** [3, S, S] uint8, or empty; copied. */
   pixels: Uint8Array;
 }
 
@@ -97,6 +102,8 @@ export class BatchBuilder {
       slot: this.slot!,
       size: rows.length,
       keys: rows.map(({ key }) => key),
+      ids: rows.flatMap((each) => this.exampleIds(each)),
+      imageIds: rows.map(({ id }) => id),
       tokens,
       lengths,
       captions,
@@ -110,5 +117,10 @@ export class BatchBuilder {
     this.slot = undefined;
     this.rows = [];
     return message;
+  }
+
+  private exampleIds({ id, caption, decoded }: Omit<Row, "pixels">): string[] {
+    const together = this.options.captions === "together";
+    return decoded.captions.map((_, i) => exampleId(id, together ? i : caption));
   }
 }

@@ -11,6 +11,7 @@ import { PieceReader, readText } from "../sources/read-sample.ts";
 import type { Entry, Source } from "../sources/source.ts";
 import { BatchBuilder } from "./batch-builder.ts";
 import { DecoderPool } from "./decoder-pool.ts";
+import { pixelBytes } from "./options.ts";
 import type { LoaderPosition, ResolvedOptions } from "./options.ts";
 import { Pipeline } from "./pipeline.ts";
 import { toPlainError } from "./protocol.ts";
@@ -73,7 +74,7 @@ function countCaptions(source: Source): (entry: Entry) => (number | undefined)[]
 async function run(): Promise<void> {
   const source = await openSource(options.source);
   const start = startPosition(source);
-  const cellBytes = 3 * options.transform.imageSize ** 2;
+  const cellBytes = pixelBytes(options);
   const cellCount = 2 * GROUP * options.workers;
   const cells = new SharedArrayBuffer(cellCount * cellBytes);
   const slots = Array.from(

@@ -22,7 +22,7 @@ export class SampleDecoder {
   }
 
   /**
-   * Decodes one sample into `pixels`, [3, S, S]. A sample that cannot be used gives its reason.
+   * Decodes one sample into `pixels`, [3, S, S] or empty. A sample that cannot be used gives its reason.
    * The outcome depends on the task alone, not on what this worker did before.
    */
   async decode(task: DecodeTask, pixels: Uint8Array): Promise<Decoded> {
@@ -33,7 +33,9 @@ export class SampleDecoder {
       if (this.given.tokenizer !== undefined && captions.length === 0) {
         return { reason: "it has no caption" };
       }
-      await this.decodePixels(readImage(this.reader, ref), task, pixels);
+      if (this.given.options.images === "decode") {
+        await this.decodePixels(readImage(this.reader, ref), task, pixels);
+      }
       const rows = this.given.tokenizer?.encodeBatch(captions);
       const tokens = rows?.tokens ?? new Int32Array(0);
       const lengths = rows?.lengths ?? new Int32Array(0);

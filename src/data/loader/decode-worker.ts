@@ -2,12 +2,13 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { createTokenizer } from "../tokenize/index.ts";
 import { SampleDecoder } from "./decode-sample.ts";
+import { pixelBytes } from "./options.ts";
 import { toPlainError } from "./protocol.ts";
 import type { DecoderData, Decoded, FromDecoder, ToDecoder } from "./protocol.ts";
 
 const port = parentPort!;
 const { options, reading, cells } = workerData as DecoderData;
-const cellBytes = 3 * options.transform.imageSize ** 2;
+const cellBytes = pixelBytes(options);
 
 function post(message: FromDecoder, transfer: ArrayBuffer[] = []): void {
   port.postMessage(message, transfer);

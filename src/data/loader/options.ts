@@ -38,6 +38,12 @@ export interface LoaderOptions {
    */
   captions?: "random" | "first" | "all" | "together";
   /**
+   * `skip` decodes no picture, and where they are files of their own or in uncompressed shards reads
+   * none: `pixels` is empty and all else is as with `decode` (default), down to the position. Only
+   * pictures that cannot be decoded are not noticed, so their samples stay in.
+   */
+  images?: "decode" | "skip";
+  /**
    * An epoch's incomplete last batch: `continue` fills it from the next epoch, `drop` leaves it out,
    * `keep` yields it smaller.
    */
@@ -76,6 +82,7 @@ export interface ResolvedOptions {
   shuffle: boolean;
   shuffleWindow: number;
   captions: "random" | "first" | "all" | "together";
+  images: "decode" | "skip";
   lastBatch: "continue" | "drop" | "keep";
   epochs: number | undefined;
   workers: number;
@@ -95,6 +102,7 @@ const KEYS: (keyof LoaderOptions)[] = [
   "shuffle",
   "shuffleWindow",
   "captions",
+  "images",
   "lastBatch",
   "epochs",
   "workers",
@@ -138,6 +146,7 @@ export function resolveLoaderOptions(options: LoaderOptions): ResolvedOptions {
     captions:
       oneOf(options.captions, "captions", ["random", "first", "all", "together"]) ??
       (evaluating ? "together" : "random"),
+    images: oneOf(options.images, "images", ["decode", "skip"]) ?? "decode",
     lastBatch:
       oneOf(options.lastBatch, "lastBatch", ["continue", "drop", "keep"]) ??
       (evaluating ? "keep" : "continue"),
@@ -147,6 +156,11 @@ export function resolveLoaderOptions(options: LoaderOptions): ResolvedOptions {
     onError: oneOf(options.onError, "onError", ["skip", "fail"]) ?? (evaluating ? "fail" : "skip"),
     position: position === undefined ? undefined : checkPosition(position),
   };
+}
+
+/** Bytes of one decoded picture, [3, S, S] uint8; 0 where none is decoded. */
+export function pixelBytes({ images, transform }: ResolvedOptions): number {
+  return images === "skip" ? 0 : 3 * transform.imageSize ** 2;
 }
 
 function integer(value: unknown, name: string, least: number): number {

@@ -7,6 +7,7 @@ import { DataError } from "../../errors.ts";
 import type { Problem, Source } from "../sources/source.ts";
 import type { BatchBuilder } from "./batch-builder.ts";
 import type { DecoderPool } from "./decoder-pool.ts";
+import { partNames } from "./example-id.ts";
 import type { LoaderPosition, ResolvedOptions } from "./options.ts";
 import { visit } from "./order.ts";
 import type { Cursor, Example, Step } from "./order.ts";
@@ -49,6 +50,7 @@ export class Pipeline {
   private readonly given: PipelineOptions;
   private readonly places: Place[] = [];
   private readonly freeCells: number[];
+  private readonly partNames: string[];
   private readonly groups: Map<number, (Place & { kind: "sample" })[]> = new Map();
   private group: (Place & { kind: "sample" })[] = [];
   private nextGroup = 0;
@@ -62,6 +64,7 @@ export class Pipeline {
   constructor(given: PipelineOptions) {
     this.given = given;
     this.position = given.start;
+    this.partNames = partNames(given.source);
     this.freeCells = Array.from({ length: given.cellCount }, (_, i) => i);
   }
 
@@ -185,8 +188,9 @@ export class Pipeline {
       const { builder, cells } = this.given;
       const size = cells.length / this.given.cellCount;
       const pixels = cells.subarray(cell! * size, (cell! + 1) * size);
-      const key = example.entry.ref!.key;
-      if (!builder.add({ key, epoch, decoded, pixels })) return false;
+      const { entry, part, index, caption } = example;
+      const row = { key: entry.ref!.key, id: `${this.partNames[part]}#${index}`, caption };
+      if (!builder.add({ ...row, epoch, decoded, pixels })) return false;
     }
     if (this.stopped) return true;
     const read = "reason" in decoded ? 0 : 1;

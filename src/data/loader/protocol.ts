@@ -48,6 +48,8 @@ export interface BatchMessage {
   slot: number;
   size: number;
   keys: string[];
+  ids: string[];
+  imageIds: string[];
   tokens: Int32Array;
   lengths: Int32Array;
   captions: string[];
