@@ -1,0 +1,127 @@
+/** Distillation from a teacher pair, whole and with memory linear in the batch. Knows no model. */
+import { ShapeError } from "../errors.ts";
+import { scope, type Tensor } from "../torch/index.ts";
+import { closedForm, ownPairs, pullBack, logitsOf, type LogitInputs } from "./chunks.ts";
+import { checkChunkSize, checkPairs, checkWeight } from "./pairs.ts";
+import { bothSoftmaxes, normalizersOf, softmaxValue } from "./softmax-in-chunks.ts";
+import { softmaxContrastive } from "./softmax-contrastive.ts";
+
+/** The teacher's embeddings of the same batch; their width need not be the student's. */
+export interface TeacherPair {
+  /** [N, D'] unit rows */
+  image: Tensor;
+  text: Tensor;
+  /** [] > 0 */
+  logitScale: Tensor;
+}
+
+export interface DistillationOptions {
+  /** [] > 0, dimensionless: the student's multiplier, not its logarithm. */
+  logitScale: Tensor;
+  teacher: TeacherPair;
+  /** Weight of the distance from the teacher; default 1. */
+  distillationWeight?: number;
+  /** Weight of the student's own contrastive loss; default 1. */
+  contrastiveWeight?: number;
+  /** Rows of the logits held at a time; whole N x N matrices when absent. */
+  chunkSize?: number;
+}
+
+/**
+ * The student's contrastive loss, and its cross entropy from the teacher's distribution over the batch.
+ *
+ *     L = c L_CLIP + d/2 [ H(softmax(U), softmax(S)) + H(softmax(U^T), softmax(S^T)) ]
+ *     H(p, q) = mean_i sum_j -p_ij log q_ij, S the student's logits, U the teacher's
+ *     OpenCLIP's DistillClipLoss gives the two terms; Hinton et al., arXiv:1503.02531
+ *
+ * image, text   [N, D] float, unit rows; the teacher gets no gradient
+ * returns       [] nats; never below d times the mean entropy of the teacher's distributions
+ * memory        several N x N matrices whole, four [chunkSize, N] chunked; value and gradient are equal.
+ *               The chunked form holds its gradient until the first backward pass, and has but that one
+ * ownership     borrows all inputs; the result belongs to the caller's scope
+ * throws        ShapeError if the pairs do not fit together; RangeError if N = 0, chunkSize < 1 or a
+ *               weight is below 0
+ */
+export function distillation(
+  image: Tensor,
+  text: Tensor,
+  {
+    logitScale,
+    teacher,
+    distillationWeight = 1,
+    contrastiveWeight = 1,
+    chunkSize,
+  }: DistillationOptions,
+): Tensor {
+  checkPairs(image, text);
+  checkPairs(teacher.image, teacher.text);
+  if (teacher.image.size(0) !== image.size(0)) {
+    throw new ShapeError(
+      `Expected ${image.size(0)} pairs for the teacher but received ${teacher.image.size(0)}; ` +
+        "embed the same batch by both",
+    );
+  }
+  checkWeight("distillationWeight", distillationWeight);
+  checkWeight("contrastiveWeight", contrastiveWeight);
+  const weights = { distillation: distillationWeight, contrastive: contrastiveWeight };
+  const student = { image, text, logitScale };
+  if (chunkSize === undefined) return whole(student, teacher, weights);
+  checkChunkSize(chunkSize);
+  return chunked(student, teacher, weights, chunkSize);
+}
+
+interface Weights {
+  distillation: number;
+  contrastive: number;
+}
+
+function whole(student: LogitInputs, teacher: TeacherPair, weights: Weights): Tensor {
+  const { image, text, logitScale } = student;
+  return scope(() => {
+    const s = image.mm(text.t()).mul(logitScale);
+    const u = teacher.image.mm(teacher.text.t()).mul(teacher.logitScale).detach();
+    const direction = (dim: number): Tensor => u.softmax(dim).mul(s.logSoftmax(dim)).sum();
+    const distance = direction(1)
+      .add(direction(0))
+      .mul(-weights.distillation / (2 * image.size(0)));
+    const contrastive = softmaxContrastive(image, text, { logitScale });
+    return contrastive.mul(weights.contrastive).add(distance);
+  });
+}
+
+/**
+ * With P and Q the student's softmaxes over rows and columns, and P', Q' the teacher's:
+ *
+ *     distance = 1/2N [ sum_i lse_j S_ij + sum_j lse_i S_ij - sum_ij (P' + Q') S ]
+ *     G = dL/dS = [ (c + d) (P + Q) - 2 c diag - d (P' + Q') ] / 2N
+ */
+function chunked(
+  student: LogitInputs,
+  teacher: TeacherPair,
+  { distillation: d, contrastive: c }: Weights,
+  chunkSize: number,
+): Tensor {
+  const { image, text, logitScale } = student;
+  return closedForm([image, text, logitScale], (wanted) => {
+    const [forImage = false, forText = false, forScale = false] = wanted;
+    const needs = { image: forImage, text: forText, logitScale: forScale };
+    const factor = 1 / (2 * image.size(0));
+    const own = normalizersOf(student, chunkSize);
+    const theirs = normalizersOf(teacher, chunkSize);
+    const expected = logitScale.detach().clone().zero_();
+    const gradients = pullBack(student, needs, { chunkSize, factor }, (logits, chunk) => {
+      const targets = bothSoftmaxes(logitsOf(teacher, chunk), theirs, chunk);
+      expected.add_(scope(() => targets.mul(logits).sum()));
+      const gradient = bothSoftmaxes(logits, own, chunk).mul_(c + d);
+      ownPairs(gradient, chunk).add_(-2 * c);
+      return gradient.add_(targets, -d);
+    });
+    // softmaxValue is the mean of log sum exp - own logit; the own logits go out again for the distance.
+    const contrastive = softmaxValue(own);
+    const distance = contrastive.add(own.pairs.mean()).sub(expected.mul(factor));
+    return {
+      loss: contrastive.mul(c).add(distance.mul(d)),
+      gradients: gradients.slice(0, 3),
+    };
+  });
+}
