@@ -1,17 +1,23 @@
 /** The objectives that a recipe may name. */
 import { z } from "zod";
 
+import { createLixp, lixpSchema } from "./lixp.ts";
 import type { ObjectiveContext, TrainingObjective } from "./objective.ts";
 import { createSoftmax, softmaxSchema } from "./softmax.ts";
 
-export const objectiveSchema = z.discriminatedUnion("kind", [softmaxSchema]);
+export const objectiveSchema = z.discriminatedUnion("kind", [softmaxSchema, lixpSchema]);
 
 export type ObjectiveRecipe = z.output<typeof objectiveSchema>;
 
 /** throws RecipeError where the options do not fit the run */
 export function createObjective(
   recipe: ObjectiveRecipe,
-  _context: ObjectiveContext,
+  context: ObjectiveContext,
 ): TrainingObjective {
-  return createSoftmax(recipe);
+  switch (recipe.kind) {
+    case "softmax":
+      return createSoftmax(recipe);
+    case "lixp":
+      return createLixp(recipe, context);
+  }
 }

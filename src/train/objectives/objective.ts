@@ -43,6 +43,8 @@ export interface ObjectiveState {
 export interface TrainingObjective {
   /** Learned scalars that the run's optimizer updates with the model's; null where there are none. */
   readonly module: Module | null;
+  /** Multiplies the learning rate of `module`'s parameters; 1 when absent. */
+  readonly learningRateFactor?: number;
   /**
    * The loss of one batch. May update what the objective owns (networks, buffers); is called once per
    * step, also with micro-batches.
