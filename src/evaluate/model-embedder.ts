@@ -1,12 +1,17 @@
 /** A model with its tokenizer as an Embedder. Batches are the caller's; texts are cut into some. */
 import type { Tokenizer } from "../data/tokenize/tokenizer.ts";
-import { inference, pixelsToTensor, type Clip, type PixelNormalization } from "../models/clip.ts";
+import {
+  inference,
+  pixelsToTensor,
+  type DualEncoder,
+  type PixelNormalization,
+} from "../models/dual-encoder.ts";
 import { fromData, scope, type Tensor } from "../torch/index.ts";
 import { concatenate, type Embedder } from "./embedder.ts";
 import type { Embeddings } from "./embeddings.ts";
 
 export interface ModelEmbedderOptions {
-  model: Clip;
+  model: DualEncoder;
   tokenizer: Tokenizer;
   normalization: PixelNormalization;
   precision?: "float32" | "bfloat16";
@@ -28,9 +33,8 @@ export function modelEmbedder({
   const embedTokens: Embedder["embedTokens"] = (tokens, contextLength, lengths) =>
     embed(() => {
       const rows = fromData(tokens, [lengths.length, contextLength]);
-      // What follows the longest text changes nothing where the tower looks back only.
       const longest = lengths.reduce((most, one) => Math.max(most, one), 1);
-      const used = model.textTower.causal ? longest : contextLength;
+      const used = model.textTower.trimmable ? longest : contextLength;
       return model.encodeTexts(rows.narrow(1, 0, used).to("int64").to(model.device));
     });
 

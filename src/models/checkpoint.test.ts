@@ -17,29 +17,29 @@ import { CheckpointError } from "../errors.ts";
 import { assertClose } from "../testing/close.ts";
 import { fromData, memory, scope, zeros, type Tensor } from "../torch/index.ts";
 import {
-  loadParameters,
+  loadWeights,
   readCheckpointConfig,
   readCheckpointTransform,
   saveCheckpoint,
   type CheckpointContents,
 } from "./checkpoint.ts";
-import { Clip, inference } from "./clip.ts";
+import { DualEncoder, inference } from "./dual-encoder.ts";
 import { readSafetensors, writeSafetensors } from "./safetensors.ts";
 
 const golden = fileURLToPath(new URL("../../test/goldens/clip-tiny", import.meta.url));
 const root = mkdtempSync(join(tmpdir(), "limn-checkpoint-"));
 after(() => rmSync(root, { recursive: true }));
 
-const named = (model: Clip): [string, Tensor][] =>
+const named = (model: DualEncoder): [string, Tensor][] =>
   [...model.namedParameters()].map(([name, { tensor }]) => [name, tensor]);
-const contents = (model: Clip): CheckpointContents => ({
+const contents = (model: DualEncoder): CheckpointContents => ({
   config: model.config,
-  parameters: named(model),
+  weights: named(model),
   evaluationTransform: readCheckpointTransform(golden),
 });
-function loadGolden(): Clip {
-  const model = new Clip(readCheckpointConfig(golden));
-  loadParameters(golden, model);
+function loadGolden(): DualEncoder {
+  const model = new DualEncoder(readCheckpointConfig(golden));
+  loadWeights(golden, model);
   return model;
 }
 
@@ -60,7 +60,7 @@ function changed(name: string, change: (weights: Map<string, Tensor>) => void): 
 
 const fc1 = "text_model.encoder.layers.1.mlp.fc1.bias";
 
-describe("loadParameters, when weights do not fit", () => {
+describe("loadWeights, when weights do not fit", () => {
   it("lists every difference in one error and changes nothing", () => {
     const folder = changed("misfit", (weights) => {
       weights.delete("vision_model.pre_layrnorm.weight");
@@ -70,10 +70,10 @@ describe("loadParameters, when weights do not fit", () => {
       weights.set("logit_scale", zeros([1]));
       weights.set(fc1, zeros([72], { dtype: "int64" }));
     });
-    const model = new Clip(readCheckpointConfig(golden));
+    const model = new DualEncoder(readCheckpointConfig(golden));
     const before = named(model).map(([, tensor]) => tensor.data());
     assert.throws(
-      () => loadParameters(folder, model),
+      () => loadWeights(folder, model),
       (error) => {
         assert.ok(error instanceof CheckpointError);
         assert.equal(error.file, join(folder, "model.safetensors"));
@@ -100,11 +100,11 @@ describe("loadParameters, when weights do not fit", () => {
   });
 
   it("names a weights file of another format, and an absent one", () => {
-    const model = new Clip(readCheckpointConfig(golden));
+    const model = new DualEncoder(readCheckpointConfig(golden));
     const folder = mkdtempSync(join(root, "other-"));
-    assert.throws(() => loadParameters(folder, model), /no such file/);
+    assert.throws(() => loadWeights(folder, model), /no such file/);
     writeFileSync(join(folder, "pytorch_model.bin"), "");
-    assert.throws(() => loadParameters(folder, model), /received pytorch_model\.bin; save the/);
+    assert.throws(() => loadWeights(folder, model), /received pytorch_model\.bin; save the/);
   });
 
   it("names a missing and a damaged config.json", () => {
@@ -134,7 +134,7 @@ describe("a folder that transformers saved", () => {
   const floats = (text: string): Float32Array =>
     new Float32Array(Uint8Array.from(Buffer.from(text, "base64")).buffer);
 
-  function check(model: Clip): void {
+  function check(model: DualEncoder): void {
     const [images, texts, logits] = inference(model, "float32", () =>
       scope(() => {
         const tokens = Int32Array.from(expected.tokens.flat());
@@ -161,10 +161,10 @@ describe("a folder that transformers saved", () => {
         if (tensor.dtype === "float32") weights.set(name, tensor.to("float64"));
       }
     });
-    const model = new Clip(readCheckpointConfig(folder));
-    loadParameters(folder, model);
+    const model = new DualEncoder(readCheckpointConfig(folder));
+    loadWeights(folder, model);
     check(model);
-    assert.equal(model.logitScaleLog.tensor.dtype, "float32");
+    assert.equal(model.scaleParameter.tensor.dtype, "float32");
   });
 
   it("is written back byte for byte", async () => {
@@ -178,13 +178,13 @@ describe("a folder that transformers saved", () => {
 });
 
 describe("saveCheckpoint", () => {
-  it("refuses parameters that are not those of the configuration, and keeps the old folder", async () => {
+  it("refuses weights that are not those of the configuration, and keeps the old folder", async () => {
     const folder = join(root, "kept");
     const model = loadGolden();
     await saveCheckpoint(folder, contents(model));
     const before = readFileSync(join(folder, "model.safetensors"));
-    const parameters = named(model).slice(1);
-    const saved = saveCheckpoint(folder, { ...contents(model), parameters });
+    const weights = named(model).slice(1);
+    const saved = saveCheckpoint(folder, { ...contents(model), weights });
     await assert.rejects(saved, /1 missing:\n {4}imageTower\.patchEmbedding\.weight$/);
     const failing = saveCheckpoint(folder, {
       ...contents(model),
@@ -220,7 +220,7 @@ describe("saveCheckpoint", () => {
     const model = loadGolden();
     await saveCheckpoint(folder, contents(model));
     renameSync(folder, `${folder}.previous`);
-    loadParameters(folder, model);
+    loadWeights(folder, model);
     assert.deepEqual(readCheckpointConfig(folder), model.config);
   });
 });

@@ -1,16 +1,15 @@
 /**
- * A model folder in Hugging Face's `CLIPModel` layout: `model.safetensors`, `config.json`,
- * `preprocessor_config.json` and the tokenizer's files. Written as a whole; read with every weight
- * accounted for.
+ * A model folder: `model.safetensors`, `config.json`, `preprocessor_config.json` and the tokenizer's
+ * files; in Hugging Face's `CLIPModel` layout where the pair is a CLIP, else in limn's own. Written
+ * as a whole; read with every weight accounted for.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { EvaluationTransform } from "../data/image/evaluation-transform.ts";
 import { CheckpointError } from "../errors.ts";
-import { cat, isFloating, scope, type Tensor } from "../torch/index.ts";
+import { cat, isFloating, noGrad, scope, type Tensor } from "../torch/index.ts";
 import { existingFolder, writeFolderAtomically, writeTextAtomically } from "./atomic-write.ts";
-import type { Clip } from "./clip.ts";
-import type { ClipConfig } from "./configs.ts";
+import type { DualEncoder, DualEncoderConfig } from "./dual-encoder.ts";
 import { fromHuggingFaceConfig, toHuggingFaceConfig } from "./hugging-face-config.ts";
 import { huggingFaceRows, ignoredKeys, partShape, type WeightRow } from "./hugging-face-keys.ts";
 import {
@@ -18,13 +17,14 @@ import {
   toHuggingFacePreprocessor,
 } from "./hugging-face-preprocessor.ts";
 import { readJsonObject } from "./json-fields.ts";
+import { fromLimnConfig, isClipConfig, limnModelType, toLimnConfig } from "./limn-layout.ts";
 import { matchWeights, type FoundWeight } from "./match-weights.ts";
 import { readSafetensors, writeSafetensors, type SafetensorsFile } from "./safetensors.ts";
 
 export interface CheckpointContents {
-  config: ClipConfig;
-  /** Every parameter by limn's name (`namedParameters`); borrowed. Averaged weights may stand in. */
-  parameters: Iterable<readonly [string, Tensor]>;
+  config: DualEncoderConfig;
+  /** Every weight by limn's name (`namedState`); borrowed. Averaged weights may stand in. */
+  weights: Iterable<readonly [string, Tensor]>;
   evaluationTransform: EvaluationTransform;
   /** Writes the tokenizer's files into the folder it is given. */
   tokenizerFiles?: (folder: string) => void | Promise<void>;
@@ -38,24 +38,30 @@ export interface CheckpointContents {
  */
 export async function saveCheckpoint(folder: string, contents: CheckpointContents): Promise<void> {
   const { config, evaluationTransform, tokenizerFiles } = contents;
-  const json = toHuggingFaceConfig(config);
+  const asClip = isClipConfig(config);
+  const json = asClip ? toHuggingFaceConfig(config) : toLimnConfig(config);
   const preprocessor = toHuggingFacePreprocessor(evaluationTransform);
-  const parameters = new Map(contents.parameters);
-  const rows = huggingFaceRows(config);
+  const weights = new Map(contents.weights);
+  const rows = asClip ? huggingFaceRows(config) : ownRows(weights);
   matchWeights(
     folder,
     new Map(rows.map(({ ours, shape }) => [ours, shape])),
-    new Map([...parameters].map(([name, tensor]) => [name, describe(tensor)])),
+    new Map([...weights].map(([name, tensor]) => [name, describe(tensor)])),
   );
   await writeFolderAtomically(folder, async (partial) => {
     scope(() => {
-      const entries = splitRows(rows, parameters);
+      const entries = splitRows(rows, weights);
       writeSafetensors(join(partial, weightsFile), entries);
     });
     writeTextAtomically(join(partial, "config.json"), json);
     writeTextAtomically(join(partial, "preprocessor_config.json"), preprocessor);
     await tokenizerFiles?.(partial);
   });
+}
+
+/** Rows of limn's own layout: every weight under its own name. */
+function ownRows(weights: Iterable<readonly [string, Tensor]>): WeightRow[] {
+  return [...weights].map(([name, { shape }]) => ({ ours: name, theirs: [name], shape }));
 }
 
 const weightsFile = "model.safetensors";
@@ -67,19 +73,22 @@ function describe({ shape, dtype }: Tensor): FoundWeight {
 /** The file's weights as views of the parameters. */
 function splitRows(
   rows: readonly WeightRow[],
-  parameters: ReadonlyMap<string, Tensor>,
+  weights: ReadonlyMap<string, Tensor>,
 ): [string, Tensor][] {
   return rows.flatMap(({ ours, theirs }): [string, Tensor][] => {
-    const tensor = parameters.get(ours) as Tensor;
+    const tensor = weights.get(ours) as Tensor;
     const parts = theirs.length === 1 ? [tensor] : tensor.detach().chunk(theirs.length);
     return theirs.map((name, i) => [name, parts[i] as Tensor]);
   });
 }
 
 /** The configuration of a model folder. Throws CheckpointError naming the file and the field. */
-export function readCheckpointConfig(folder: string): ClipConfig {
+export function readCheckpointConfig(folder: string): DualEncoderConfig {
   const file = join(existingFolder(folder), "config.json");
-  return fromHuggingFaceConfig(file, readJsonObject(file));
+  const json = readJsonObject(file);
+  return json["model_type"] === limnModelType
+    ? fromLimnConfig(file, json)
+    : fromHuggingFaceConfig(file, json);
 }
 
 /** The preprocessing of a model folder. Throws CheckpointError naming the file and the field. */
@@ -131,8 +140,12 @@ export function checkWeights(weights: SafetensorsFile, rows: readonly WeightRow[
   matchWeights(weights.file, new Map(needed), new Map(found));
 }
 
-/** `checkWeights` for a folder and the configuration of its model. */
-export function checkCheckpoint(folder: string, config: ClipConfig): void {
+/**
+ * `checkWeights` for a folder and the configuration of its model. In limn's own layout the sizes
+ * follow from the model, so that nothing can be said before it is made.
+ */
+export function checkCheckpoint(folder: string, config: DualEncoderConfig): void {
+  if (!isClipConfig(config)) return;
   const weights = openWeights(folder);
   try {
     checkWeights(weights, huggingFaceRows(config));
@@ -147,21 +160,23 @@ export function checkCheckpoint(folder: string, config: ClipConfig): void {
  *
  * throws  one CheckpointError with every missing, unexpected and mis-shaped weight
  */
-export function loadParameters(
+export function loadWeights(
   folder: string,
-  model: Pick<Clip, "config" | "namedParameters">,
+  model: Pick<DualEncoder, "config" | "namedState">,
 ): void {
-  const parameters = new Map(model.namedParameters());
-  const rows = huggingFaceRows(model.config);
+  const state = new Map(model.namedState());
+  const { config } = model;
+  const rows = isClipConfig(config) ? huggingFaceRows(config) : ownRows(state);
   const weights = openWeights(folder);
   try {
     checkWeights(weights, rows);
     for (const { ours, theirs } of rows) {
-      const parameter = parameters.get(ours);
-      if (parameter === undefined) throw new Error(`internal: the model has no parameter ${ours}`);
+      const target = state.get(ours);
+      if (target === undefined) throw new Error(`internal: the model has no weight ${ours}`);
       scope(() => {
         const parts = theirs.map((name) => weights.tensor(name));
-        parameter.assign(parts.length === 1 ? (parts[0] as Tensor) : cat(parts));
+        const source = parts.length === 1 ? (parts[0] as Tensor) : cat(parts);
+        noGrad(() => target.copy_(source));
       });
     }
   } finally {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Clip } from "./clip.ts";
+import { DualEncoder } from "./dual-encoder.ts";
 import { clipConfig, clipConfigNames } from "./configs.ts";
 import { huggingFaceRows } from "./hugging-face-keys.ts";
 
@@ -47,12 +47,12 @@ test("a model has exactly the parameters that its configuration tells", () => {
     image: { ...config.image, ...small, imageSize: 32, patchSize: 8 },
     text: { ...config.text, ...small, vocabSize: 30, contextLength: 6, eotTokenId: 29 },
   };
-  const model = new Clip(tiny);
+  const model = new DualEncoder(tiny);
   const rows = new Map(huggingFaceRows(tiny).map(({ ours, shape }) => [ours, [...shape]]));
   const found = new Map(
     [...model.namedParameters()].map(([name, { tensor }]) => [name, tensor.shape]),
   );
   assert.deepEqual(new Map([...found].map(([name, shape]) => [name, [...shape]])), rows);
-  assert.equal(model.logitScaleLog.tensor.item(), Math.fround(Math.log(1 / 0.07)));
+  assert.equal(model.scaleParameter.tensor.item(), Math.fround(Math.log(1 / 0.07)));
   model.dispose();
 });

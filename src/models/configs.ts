@@ -2,16 +2,16 @@
 import { didYouMean, RecipeError } from "../errors.ts";
 import type { TextTransformerConfig } from "../towers/text-transformer.ts";
 import type { VisionTransformerConfig } from "../towers/vision-transformer.ts";
+import type { DualEncoderConfig } from "./dual-encoder.ts";
 
-export interface ClipConfig {
-  embedDim: number;
+/** A pair that Hugging Face's `CLIPModel` is too: CLIP's ViT and CLIP's causal text transformer. */
+export interface ClipConfig extends DualEncoderConfig {
   image: VisionTransformerConfig;
   text: TextTransformerConfig;
-  /** The first value of logitScaleLog: ln(1 / 0.07). */
-  logitScaleLogInit: number;
 }
 
 const clipText = {
+  kind: "transformer",
   contextLength: 77,
   vocabSize: 49408,
   normEpsilon: 1e-5,
@@ -44,7 +44,14 @@ function clip(
 ): ClipConfig {
   return {
     embedDim,
-    image: { imageSize: 224, mlpWidth: 4 * image.width, activation, normEpsilon: 1e-5, ...image },
+    image: {
+      kind: "vit",
+      imageSize: 224,
+      mlpWidth: 4 * image.width,
+      activation,
+      normEpsilon: 1e-5,
+      ...image,
+    },
     text: { ...clipText, mlpWidth: 4 * text.width, activation, ...text },
     logitScaleLogInit: Math.log(1 / 0.07),
   };

@@ -11,14 +11,17 @@ import {
   readCheckpointTransform,
 } from "./checkpoint.ts";
 import { clipConfig, clipConfigNames, type ClipConfig } from "./configs.ts";
+import type { DualEncoderConfig } from "./dual-encoder.ts";
 import { huggingFaceRows } from "./hugging-face-keys.ts";
+import { isClipConfig } from "./limn-layout.ts";
 
 export interface ModelDescription {
   folder: string;
-  family: "CLIP";
+  /** What the folder's layout says: Hugging Face's CLIPModel, or a pair of any towers. */
+  family: "CLIP" | "dual encoder";
   /** The published size with these dimensions, `ViT-B/32`; null for another. */
   architecture: string | null;
-  config: ClipConfig;
+  config: DualEncoderConfig;
   /** Learned numbers. */
   parameters: { total: number; imageTower: number; textTower: number };
   weights: {
@@ -42,15 +45,15 @@ export interface ModelDescription {
  */
 export async function describeModel(folder: string): Promise<ModelDescription> {
   const config = readCheckpointConfig(folder);
-  const rows = huggingFaceRows(config);
+  const shapes = weightShapes(folder, config);
   const count = (prefix: string): number =>
-    rows
-      .filter(({ ours }) => ours.startsWith(prefix))
-      .reduce((total, { shape }) => total + shape.reduce((product, side) => product * side, 1), 0);
+    shapes
+      .filter(([name]) => name.startsWith(prefix))
+      .reduce((total, [, shape]) => total + shape.reduce((product, side) => product * side, 1), 0);
   return {
     folder,
-    family: "CLIP",
-    architecture: publishedName(config),
+    family: isClipConfig(config) ? "CLIP" : "dual encoder",
+    architecture: isClipConfig(config) ? publishedName(config) : null,
     config,
     weights: describeWeights(folder, config),
     parameters: {
@@ -69,10 +72,21 @@ function has(folder: string, ...names: string[]): boolean {
   return names.some((name) => existsSync(join(existingFolder(folder), name)));
 }
 
-function describeWeights(folder: string, config: ClipConfig): ModelDescription["weights"] {
+/** Every weight's name in limn and its shape. */
+function weightShapes(folder: string, config: DualEncoderConfig): [string, readonly number[]][] {
+  if (isClipConfig(config)) return huggingFaceRows(config).map(({ ours, shape }) => [ours, shape]);
   const weights = openWeights(folder);
   try {
-    checkWeights(weights, huggingFaceRows(config));
+    return weights.names.map((name) => [name, weights.info(name).shape]);
+  } finally {
+    weights.close();
+  }
+}
+
+function describeWeights(folder: string, config: DualEncoderConfig): ModelDescription["weights"] {
+  const weights = openWeights(folder);
+  try {
+    if (isClipConfig(config)) checkWeights(weights, huggingFaceRows(config));
     const dtypes: Record<string, number> = {};
     let bytes = 0;
     for (const name of weights.names) {

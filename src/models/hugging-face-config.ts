@@ -151,7 +151,7 @@ function readImage(fields: JsonFields): ClipConfig["image"] {
     fields.fail("patch_size", `a divisor of image_size ${imageSize}`);
   if (fields.integer("num_channels", 3) !== 3) fields.fail("num_channels", "3");
   const sizes = readLayers(fields, { width: 768, mlpWidth: 3072, heads: 12 });
-  return { imageSize, patchSize, ...sizes };
+  return { kind: "vit", imageSize, patchSize, ...sizes };
 }
 
 function readText(fields: JsonFields): ClipConfig["text"] {
@@ -163,6 +163,7 @@ function readText(fields: JsonFields): ClipConfig["text"] {
   const eotTokenId = legacy ? vocabSize - 1 : eos;
   if (eotTokenId >= vocabSize) fields.fail("eos_token_id", `an id below vocab_size ${vocabSize}`);
   return {
+    kind: "transformer",
     contextLength: fields.integer("max_position_embeddings", 77),
     vocabSize,
     ...readLayers(fields, { width: 512, mlpWidth: 2048, heads: 8 }),

@@ -11,7 +11,7 @@ import { CheckpointError } from "../errors.ts";
 import { assertClose } from "../testing/close.ts";
 import { fromData, manualSeed, randn, type Tensor } from "../torch/index.ts";
 import { saveCheckpoint } from "./checkpoint.ts";
-import { Clip, inference, pixelsToTensor } from "./clip.ts";
+import { DualEncoder, inference, pixelsToTensor } from "./dual-encoder.ts";
 import type { ClipConfig } from "./configs.ts";
 import { describeModel } from "./describe-model.ts";
 import { loadModel } from "./load-model.ts";
@@ -24,8 +24,9 @@ const vocabSize = 516;
 const layers = { width: 16, depth: 1, heads: 2, mlpWidth: 24, normEpsilon: 1e-5 };
 const config: ClipConfig = {
   embedDim: 8,
-  image: { imageSize: 16, patchSize: 8, activation: "gelu", ...layers },
+  image: { kind: "vit", imageSize: 16, patchSize: 8, activation: "gelu", ...layers },
   text: {
+    kind: "transformer",
     ...{ contextLength: 10, vocabSize, eotTokenId: vocabSize - 1, padTokenId: 0 },
     activation: "quickGelu",
     ...layers,
@@ -33,14 +34,14 @@ const config: ClipConfig = {
   logitScaleLogInit: 2.5,
 };
 
-async function save(name: string, changes: Partial<ClipConfig["text"]> = {}): Promise<Clip> {
+async function save(name: string, changes: Partial<ClipConfig["text"]> = {}): Promise<DualEncoder> {
   const merges = join(root, "merges.txt");
   writeFileSync(merges, "#version: 0.2\nc a\nca t</w>\n");
   const tokenizer = await createTokenizer({ kind: "clip-bpe", merges, contextLength: 12 });
-  const model = new Clip({ ...config, text: { ...config.text, ...changes } });
+  const model = new DualEncoder({ ...config, text: { ...config.text, ...changes } });
   await saveCheckpoint(join(root, name), {
     config: model.config,
-    parameters: [...model.namedParameters()].map(([key, { tensor }]) => [key, tensor]),
+    weights: model.namedState(),
     evaluationTransform: evaluationPreset("clip", 16),
     tokenizerFiles: (folder) => saveTokenizer(tokenizer, folder),
   });
@@ -87,7 +88,7 @@ describe("loadModel, when files do not belong together", () => {
 });
 
 describe("loadModel", () => {
-  let model: Clip;
+  let model: DualEncoder;
   before(async () => {
     model = await save("model");
   });

@@ -1,4 +1,6 @@
 /** A model folder as something that runs: weights, tokenizer and preprocessing that belong together. */
+import { join } from "node:path";
+
 import {
   applyEvaluationTransform,
   type EvaluationTransform,
@@ -10,18 +12,17 @@ import type { Device, Tensor } from "../torch/index.ts";
 import { existingFolder } from "./atomic-write.ts";
 import {
   checkCheckpoint,
-  loadParameters,
+  loadWeights,
   readCheckpointConfig,
   readCheckpointTransform,
 } from "./checkpoint.ts";
-import { Clip, inference, pixelsToTensor } from "./clip.ts";
-import type { ClipConfig } from "./configs.ts";
+import { DualEncoder, inference, pixelsToTensor, type DualEncoderConfig } from "./dual-encoder.ts";
 
 export interface LoadedModel {
   readonly folder: string;
-  readonly config: ClipConfig;
+  readonly config: DualEncoderConfig;
   /** In evaluation mode. */
-  readonly model: Clip;
+  readonly model: DualEncoder;
   readonly tokenizer: Tokenizer;
   readonly evaluationTransform: EvaluationTransform;
   /**
@@ -41,7 +42,7 @@ export interface LoadModelOptions {
 }
 
 /**
- * Loads a model folder in Hugging Face's `CLIPModel` layout. Draws no random numbers.
+ * Loads a model folder, in Hugging Face's `CLIPModel` layout or limn's own. Draws no random numbers.
  *
  * throws  CheckpointError naming the file: a missing or damaged one, weights that do not fit
  *         config.json, a tokenizer that does not fit the text tower; DataError for damaged tokenizer
@@ -56,9 +57,9 @@ export async function loadModel(
   checkCheckpoint(folder, config);
   checkImageSize(folder, config, evaluationTransform);
   const tokenizer = await fittingTokenizer(folder, config);
-  const model = createWithoutRandomness(config);
+  const model = createWithoutRandomness(folder, config);
   try {
-    loadParameters(folder, model);
+    loadWeights(folder, model);
     model.to(device).train(false);
   } catch (error) {
     model.dispose();
@@ -77,10 +78,13 @@ export async function loadModel(
 }
 
 /** A model whose initial values, soon replaced, leave the default generator as it was. */
-function createWithoutRandomness(config: ClipConfig): Clip {
+function createWithoutRandomness(folder: string, config: DualEncoderConfig): DualEncoder {
   const state = randomState();
   try {
-    return new Clip(config);
+    return new DualEncoder(config);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new CheckpointError(join(folder, "config.json"), cause.message, { cause });
   } finally {
     setRandomState(state);
     state.dispose();
@@ -89,7 +93,7 @@ function createWithoutRandomness(config: ClipConfig): Clip {
 
 function checkImageSize(
   folder: string,
-  { image }: ClipConfig,
+  { image }: DualEncoderConfig,
   { imageSize }: EvaluationTransform,
 ): void {
   if (imageSize === image.imageSize) return;
@@ -101,14 +105,15 @@ function checkImageSize(
 }
 
 /** The folder's tokenizer, its rows no longer than the text tower reads. */
-async function fittingTokenizer(folder: string, { text }: ClipConfig): Promise<Tokenizer> {
+async function fittingTokenizer(folder: string, { text }: DualEncoderConfig): Promise<Tokenizer> {
   const tokenizer = await loadTokenizer(existingFolder(folder));
   const { vocabSize, endId, contextLength, description } = tokenizer;
-  if (vocabSize > text.vocabSize || endId !== text.eotTokenId) {
+  const eotTokenId = text.kind === "transformer" ? text.eotTokenId : undefined;
+  if (vocabSize > text.vocabSize || (eotTokenId !== undefined && endId !== eotTokenId)) {
     throw new CheckpointError(
       folder,
       `Expected a tokenizer of at most ${text.vocabSize} ids that ends texts with ` +
-        `${text.eotTokenId} for the model in ${folder} but received one of ${vocabSize} ids that ` +
+        `${eotTokenId ?? "any"} for the model in ${folder} but received one of ${vocabSize} ids that ` +
         `ends them with ${endId ?? "nothing"}; copy the tokenizer's files from where the model came from`,
     );
   }
@@ -119,7 +124,7 @@ async function fittingTokenizer(folder: string, { text }: ClipConfig): Promise<T
 }
 
 async function encodeImages(
-  model: Clip,
+  model: DualEncoder,
   transform: EvaluationTransform,
   files: readonly Uint8Array[],
 ): Promise<Tensor> {
@@ -137,14 +142,15 @@ async function encodeImages(
   );
 }
 
-function encodeTexts(model: Clip, tokenizer: Tokenizer, texts: readonly string[]): Tensor {
+function encodeTexts(model: DualEncoder, tokenizer: Tokenizer, texts: readonly string[]): Tensor {
   const { tokens, lengths } = tokenizer.encodeBatch(texts);
   const longest = lengths.reduce((most, length) => Math.max(most, length), 1);
   return scope(() =>
     inference(model, "float32", () => {
       const rows = fromData(tokens, [texts.length, tokenizer.contextLength]);
-      // Attention looks back only, so the padding behind the longest text changes nothing.
-      return model.encodeTexts(rows.narrow(1, 0, longest).to(model.device));
+      // Where the tower says so, the padding behind the longest text changes nothing.
+      const used = model.textTower.trimmable ? longest : tokenizer.contextLength;
+      return model.encodeTexts(rows.narrow(1, 0, used).to(model.device));
     }),
   );
 }

@@ -1,78 +1,131 @@
 /** From a recipe's model and the tokenizer to a model with random weights on its device. */
 import { RecipeError } from "../errors.ts";
-import { Clip } from "../models/clip.ts";
-import { clipConfig, type ClipConfig } from "../models/configs.ts";
+import { pairConfig } from "../models/pairs.ts";
+import { DualEncoder, type DualEncoderConfig } from "../models/dual-encoder.ts";
 import { devices, type Device } from "../torch/index.ts";
+import type { ImageTowerConfig, TextTowerConfig } from "../towers/create-tower.ts";
+import { namedImageTower, namedTextTower } from "../towers/named-towers.ts";
 import type { Tokenizer } from "../data/tokenize/tokenizer.ts";
+import type { Logits } from "./logits.ts";
+import type { PairRecipe } from "./recipe-model.ts";
 import type { ModelRecipe } from "./recipe.ts";
 
 /** What of a tokenizer becomes part of the model. */
 export type Vocabulary = Pick<Tokenizer, "vocabSize" | "contextLength" | "padId" | "endId">;
 
 /**
- * The configuration of a recipe's model: sizes from the recipe, vocabulary from the tokenizer.
+ * The configuration of a recipe's model: sizes from the recipe, vocabulary from the tokenizer, the
+ * scale and bias of the logits from the recipe and its objective.
  *
- * throws  RecipeError for an unknown name, or a tokenizer without an end-of-text token
+ * throws  RecipeError for an unknown name, or a tokenizer that does not fit the text tower
  */
-export function modelConfig(model: ModelRecipe, vocabulary: Vocabulary): ClipConfig {
-  const config = typeof model === "string" ? clipConfig(model) : ownConfig(model);
-  if (vocabulary.endId === undefined) {
+export function modelConfig(
+  model: ModelRecipe,
+  vocabulary: Vocabulary,
+  logits: Logits,
+): DualEncoderConfig {
+  const config = typeof model === "string" ? pairConfig(model) : ownConfig(model);
+  const { logitBiasInit: _, ...pair } = config;
+  return {
+    ...pair,
+    text: withVocabulary(config.text, vocabulary),
+    logitScaleLogInit: Math.log(logits.scaleInit),
+    ...(logits.scaleAs === "temperature" ? { logitScaleAs: "temperature" as const } : {}),
+    ...(logits.bias === null ? {} : { logitBiasInit: logits.bias }),
+  };
+}
+
+/** A text tower for a tokenizer. Throws RecipeError where the tower needs a token that is not there. */
+export function withVocabulary(text: TextTowerConfig, vocabulary: Vocabulary): TextTowerConfig {
+  const { vocabSize, contextLength, padId: padTokenId, endId } = vocabulary;
+  const fitted = { ...text, vocabSize, contextLength, padTokenId };
+  if (fitted.kind !== "transformer") return fitted;
+  if (fitted.pooling === "last") return fitted;
+  if (endId === undefined) {
     throw new RecipeError(
       "data.tokenizer",
       "Expected an end-of-text token for data.tokenizer but received a tokenizer without one; " +
         "the text tower is read at that token",
     );
   }
-  if (vocabulary.endId === 2) {
+  if (endId === 2) {
     throw new RecipeError(
       "data.tokenizer",
       "Expected an end-of-text token other than 2 for data.tokenizer but received 2; " +
         "Hugging Face's CLIP reads that number as another rule, so give the token another id",
     );
   }
+  return { ...fitted, eotTokenId: endId };
+}
+
+function ownConfig(model: PairRecipe): DualEncoderConfig {
+  const { embedDim, imageProjection, textProjection } = model;
   return {
-    ...config,
-    text: {
-      ...config.text,
-      vocabSize: vocabulary.vocabSize,
-      contextLength: vocabulary.contextLength,
-      eotTokenId: vocabulary.endId,
-      padTokenId: vocabulary.padId,
-    },
+    embedDim,
+    image: imageTowerConfig(model.image, model),
+    text: textTowerConfig(model.text, model),
+    ...(imageProjection ? {} : { imageProjection }),
+    ...(textProjection ? {} : { textProjection }),
+    logitScaleLogInit: 0,
   };
 }
 
-function ownConfig(model: Exclude<ModelRecipe, string>): ClipConfig {
-  const { embedDim, activation, normEpsilon } = model;
-  const { patchDropout, stochasticDepth, ...image } = model.image;
-  return {
-    embedDim,
-    image: {
-      ...image,
-      mlpWidth: image.mlpWidth ?? 4 * image.width,
-      activation,
-      normEpsilon,
-      ...(patchDropout === undefined ? {} : { patchDropout }),
-      ...(stochasticDepth === undefined ? {} : { stochasticDepth }),
-    },
-    text: {
-      ...model.text,
-      mlpWidth: model.text.mlpWidth ?? 4 * model.text.width,
-      activation,
-      normEpsilon,
-      contextLength: 0,
-      vocabSize: 0,
-      eotTokenId: 0,
-      padTokenId: 0,
-    },
-    logitScaleLogInit: Math.log(1 / 0.07),
-  };
+type SizedTower = Extract<PairRecipe["image"], { kind: "sized" }>;
+type Shared = Pick<PairRecipe, "activation" | "normEpsilon">;
+
+/** A recipe's image tower: by its published name, or of its own sizes. */
+export function imageTowerConfig(tower: PairRecipe["image"], shared: Shared): ImageTowerConfig {
+  if (typeof tower === "string") return namedImageTower(tower);
+  if (tower.kind === "vit") return completed(tower, shared) as ImageTowerConfig;
+  if (tower.kind !== "sized") return tower as ImageTowerConfig;
+  return resized(tower);
+}
+
+function resized({ size, kind: _, ...changes }: SizedTower): ImageTowerConfig {
+  const named = namedImageTower(size);
+  const changed = given(changes);
+  for (const [key, value] of Object.entries(changed)) {
+    if (key !== "patchDropout" && key !== "stochasticDepth") continue;
+    if (
+      named.kind === "vit" ||
+      (key === "stochasticDepth" &&
+        named.kind !== "modifiedResNet" &&
+        named.kind !== "efficientNet")
+    )
+      continue;
+    throw new RecipeError(
+      `model.image.${key}`,
+      `Expected no ${key} for a ${size} but received ${value}; remove model.image.${key}`,
+    );
+  }
+  return { ...named, ...changed } as ImageTowerConfig;
+}
+
+/** A recipe's text tower: by its published name, or of its own sizes; its vocabulary is empty yet. */
+export function textTowerConfig(tower: PairRecipe["text"], shared: Shared): TextTowerConfig {
+  if (typeof tower === "string") return namedTextTower(tower);
+  const empty = { contextLength: 0, vocabSize: 0, padTokenId: 0 };
+  if (tower.kind !== "transformer") return { ...tower, ...empty } as TextTowerConfig;
+  return { ...completed(tower, shared), ...empty, eotTokenId: 0 } as TextTowerConfig;
+}
+
+/** Fills in the hidden width and what the towers of a pair share; absent keys stay absent. */
+function completed<T extends { width: number; mlpWidth?: number | undefined }>(
+  tower: T,
+  { activation, normEpsilon }: Shared,
+): T & Shared {
+  return { activation, normEpsilon, mlpWidth: 4 * tower.width, ...given(tower) };
+}
+
+/** The keys that have a value. */
+function given<T extends object>(values: T): T {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
 }
 
 /** Builds the model, turning a size that cannot be into a RecipeError. */
-export function buildModel(config: ClipConfig, device: Device): Clip {
+export function buildModel(config: DualEncoderConfig, device: Device): DualEncoder {
   try {
-    return new Clip(config).to(device);
+    return new DualEncoder(config).to(device);
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
     throw new RecipeError("model", cause.message, { cause });

@@ -8,36 +8,12 @@ import type { EvaluationTransform } from "../data/image/evaluation-transform.ts"
 import type { TrainingAugmentation } from "../data/image/index.ts";
 import type { SourceSpec } from "../data/sources/source-spec.ts";
 import type { TokenizerDescription } from "../data/tokenize/tokenizer.ts";
+import { objectiveSchema } from "./objectives/index.ts";
+import { logitsSchema, modelSchema, towersSchema } from "./recipe-model.ts";
 
 const positiveInteger = z.int().min(1);
 const share = z.number().min(0).max(1);
 const probability = z.number().min(0).lt(1);
-
-const towerSchema = z.strictObject({
-  width: positiveInteger,
-  depth: positiveInteger,
-  heads: positiveInteger,
-  /** Width of the hidden layer; 4 x width when absent. */
-  mlpWidth: positiveInteger.optional(),
-});
-
-const activation = z.enum(["quickGelu", "gelu", "geluTanh"]);
-
-/** A CLIP of any size; vocabulary and end token come from the tokenizer. */
-const clipSchema = z.strictObject({
-  embedDim: positiveInteger,
-  image: towerSchema.extend({
-    imageSize: positiveInteger,
-    patchSize: positiveInteger,
-    /** Share of patches dropped in training (FLIP). */
-    patchDropout: probability.optional(),
-    /** Share of samples that skip the last block's branches in training; rises to it in a line. */
-    stochasticDepth: probability.optional(),
-  }),
-  text: towerSchema,
-  activation: activation.default("gelu"),
-  normEpsilon: z.number().positive().default(1e-5),
-});
 
 // The data layer checks these with messages of its own; here they only get their types.
 const sourceSchema = z.custom<SourceSpec>(hasKind, "a source with a kind");
@@ -53,6 +29,13 @@ function hasKind(value: unknown): boolean {
   return isObject(value) && typeof (value as { kind?: unknown }).kind === "string";
 }
 
+const pixelCacheSchema = z.strictObject({
+  /** Augmented versions of each picture that are stored; 1 without augmentation. */
+  views: positiveInteger.default(1),
+  /** Where caches lie; shared by all runs of a user when absent. */
+  folder: z.string().optional(),
+});
+
 const dataSchema = z.strictObject({
   /** Where the pairs are: shards, a table or a folder (docs/data.md). */
   train: sourceSchema,
@@ -66,22 +49,10 @@ const dataSchema = z.strictObject({
   captions: z.enum(["random", "first", "all"]).default("random"),
   workers: positiveInteger.optional(),
   prefetch: positiveInteger.default(2),
+  /** Keeps the decoded pictures on disk, so that later epochs and runs decode nothing. */
+  cache: pixelCacheSchema.optional(),
   /** What a sample that cannot be read does to the run. */
   onError: z.enum(["skip", "fail"]).default("skip"),
-});
-
-const objectiveSchema = z.discriminatedUnion("kind", [
-  z.strictObject({
-    kind: z.literal("softmax"),
-    /** Rows of the logits held at a time; the whole matrix when absent. */
-    chunkSize: positiveInteger.optional(),
-  }),
-]);
-
-const towerTrainingSchema = z.strictObject({
-  /** Multiplies the learning rate; 0 is refused: use locked. */
-  learningRateFactor: z.number().positive().default(1),
-  weightDecay: z.number().min(0).optional(),
 });
 
 const optimizerSchema = z.strictObject({
@@ -91,8 +62,6 @@ const optimizerSchema = z.strictObject({
   beta2: share.default(0.98),
   epsilon: z.number().positive().default(1e-6),
   weightDecay: z.number().min(0).default(0.2),
-  imageTower: towerTrainingSchema.optional(),
-  textTower: towerTrainingSchema.optional(),
 });
 
 const scheduleSchema = z.strictObject({
@@ -129,7 +98,7 @@ const trainSchema = z.strictObject({
   precision: z.enum(["float32", "bfloat16"]).default("float32"),
   /** Recompute activations in the backward pass instead of holding them. */
   activationCheckpointing: z.boolean().default(false),
-  /** Cut each batch to its longest caption; exact, since the text tower looks back only. */
+  /** Cut each batch to its longest caption where the text tower makes that exact. */
   trimCaptions: z.boolean().default(true),
   optimizer: optimizerSchema,
   schedule: scheduleSchema.prefault({}),
@@ -188,8 +157,12 @@ const evaluateSchema = z.strictObject({
 
 export const recipeSchema = z.strictObject({
   name: z.string().regex(/^\w[\w.-]*$/, "letters, digits, dots, dashes and underscores"),
-  /** A published size, such as `ViT-B/32`, or a size of your own. */
-  model: z.union([z.string(), clipSchema]),
+  /** A published pair, such as `ViT-B/32`, or one of your own. */
+  model: modelSchema,
+  /** A model folder of the same sizes whose weights the run starts from, all of them. */
+  pretrained: z.string().optional(),
+  towers: towersSchema.prefault({}),
+  logits: logitsSchema.prefault({}),
   data: dataSchema,
   objective: objectiveSchema.prefault({ kind: "softmax" }),
   train: trainSchema,

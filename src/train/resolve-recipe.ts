@@ -138,8 +138,16 @@ function wanted(issue: Issue): string {
     case "invalid_value":
       return `one of ${issue.values.map(describe).join(", ")}`;
     default:
-      return issue.message.replace(/^Invalid (discriminator value. Expected|input)/, "").trim();
+      return oneOf(
+        issue.message.replace(/^Invalid (discriminator value. Expected|input)/, "").trim(),
+      );
   }
+}
+
+/** `'a' | 'b'` as zod writes it, in the words of the other messages. */
+function oneOf(message: string): string {
+  const quoted = [...message.matchAll(/'([^']*)'/g)].map((match) => match[1]);
+  return quoted.length > 1 ? `one of ${quoted.join(", ")}` : message;
 }
 
 type Issue = z.core.$ZodIssue;

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Clip } from "../models/clip.ts";
+import { DualEncoder } from "../models/dual-encoder.ts";
 import { assertClose } from "../testing/close.ts";
 import { fromData, manualSeed, memory, noGrad, randn, type Tensor } from "../torch/index.ts";
-import { accumulateGradient, type StepInput, type StepOptions } from "./step.ts";
 import { modelConfig } from "./build-model.ts";
+import { createSoftmax } from "./objectives/softmax.ts";
+import { accumulateGradient, type StepInput, type StepOptions } from "./step.ts";
+import { LockableTower, type TowerState } from "./tower-states.ts";
 
 const vocabulary = { vocabSize: 50, contextLength: 12, padId: 0, endId: 49 };
 
@@ -14,19 +16,30 @@ interface Randomness {
   stochasticDepth?: number;
 }
 
-function tinyModel(randomness: Randomness = {}): Clip {
+function tinyModel(randomness: Randomness = {}): DualEncoder {
   manualSeed(5);
   const config = modelConfig(
     {
       embedDim: 8,
-      image: { imageSize: 16, patchSize: 4, width: 16, depth: 3, heads: 2, ...randomness },
-      text: { width: 16, depth: 3, heads: 2 },
+      image: {
+        kind: "vit",
+        imageSize: 16,
+        patchSize: 4,
+        width: 16,
+        depth: 3,
+        heads: 2,
+        ...randomness,
+      },
+      text: { kind: "transformer", width: 16, depth: 3, heads: 2 },
+      imageProjection: true,
+      textProjection: true,
       activation: "quickGelu",
       normEpsilon: 1e-5,
     },
     vocabulary,
+    { scaleInit: 1 / 0.07, scaleMax: 100, scaleAs: "log", scaleLearned: true, bias: null },
   );
-  return new Clip(config);
+  return new DualEncoder(config);
 }
 
 /** Rows of random tokens with an end token, padded behind it. */
@@ -39,12 +52,33 @@ function input(count: number, length = 12): StepInput {
   }
   manualSeed(9);
   const pixels = noGrad(() => randn([count, 3, 16, 16]));
-  return { pixels, tokens: fromData(tokens, [count, length]).to("int64") };
+  return {
+    image: { tensor: pixels, cached: false },
+    text: { tensor: fromData(tokens, [count, length]).to("int64"), cached: false },
+    about: { ids: Array.from({ length: count }, (_, i) => `pair-${i}`), step: 0, epoch: 0 },
+  };
 }
 
-const options: StepOptions = { objective: { kind: "softmax" }, precision: "float32" };
+const trained: TowerState = { locked: false, head: "random", learningRateFactor: 1 };
+const objective = createSoftmax({ kind: "softmax" });
+const plain = { objective, precision: "float32" } as const;
 
-function gradients(model: Clip): Map<string, Float64Array> {
+type Options = Omit<StepOptions, "towers">;
+
+/** One step of a model whose towers are both trained. */
+function accumulate(
+  model: DualEncoder,
+  batch: StepInput,
+  options: Options,
+): ReturnType<typeof accumulateGradient> {
+  const towers = {
+    image: new LockableTower(model.imageTower, trained),
+    text: new LockableTower(model.textTower, trained),
+  };
+  return accumulateGradient(model, batch, { ...options, towers });
+}
+
+function gradients(model: DualEncoder): Map<string, Float64Array> {
   const found = new Map<string, Float64Array>();
   for (const [name, { tensor }] of model.namedParameters()) {
     found.set(name, (tensor.grad as Tensor).toFloat64Array());
@@ -67,9 +101,9 @@ for (const microBatchSize of [1, 3, 4, 8]) {
   test(`the gradient of micro-batches of ${microBatchSize} is the whole batch's`, () => {
     const model = tinyModel();
     const batch = input(8);
-    const whole = accumulateGradient(model, batch, options);
+    const whole = accumulate(model, batch, plain);
     const expected = gradients(model);
-    const parts = accumulateGradient(model, batch, { ...options, microBatchSize });
+    const parts = accumulate(model, batch, { ...plain, microBatchSize });
     assertClose([parts.loss], [whole.loss], { rtol: 1e-6 });
     assert.equal(parts.contrastiveAccuracy, whole.contrastiveAccuracy);
     assertSameGradients(gradients(model), expected);
@@ -83,7 +117,7 @@ test("random layers draw the same numbers in both passes over a micro-batch", ()
   // gradient that the second one gave: a step down it, with the same draws, must lower the loss.
   const loss = (): number => {
     manualSeed(77);
-    const { loss: value } = accumulateGradient(model, batch, { ...options, microBatchSize: 4 });
+    const { loss: value } = accumulate(model, batch, { ...plain, microBatchSize: 4 });
     return value;
   };
   const before = loss();
@@ -101,22 +135,22 @@ test("activation checkpointing gives the same bits", () => {
   const batch = input(5);
   const model = tinyModel({ stochasticDepth: 0.3 });
   manualSeed(3);
-  const plain = accumulateGradient(model, batch, options);
+  const direct = accumulate(model, batch, plain);
   const expected = gradients(model);
   model.imageTower.run.checkpointing = true;
   model.textTower.run.checkpointing = true;
   manualSeed(3);
-  assert.deepEqual(accumulateGradient(model, batch, options), plain);
+  assert.deepEqual(accumulate(model, batch, plain), direct);
   assertSameGradients(gradients(model), expected, { rtol: 0, atol: 0 });
 });
 
 test("captions cut to the longest give the same loss and gradient", () => {
   const model = tinyModel();
   const batch = input(6);
-  const whole = accumulateGradient(model, batch, options);
+  const whole = accumulate(model, batch, plain);
   const expected = gradients(model);
-  const cut = { pixels: batch.pixels, tokens: batch.tokens.narrow(1, 0, 8) };
-  const trimmed = accumulateGradient(model, cut, options);
+  const cut = { ...batch, text: { ...batch.text, tensor: batch.text.tensor.narrow(1, 0, 8) } };
+  const trimmed = accumulate(model, cut, plain);
   assertClose([trimmed.loss], [whole.loss], { rtol: 1e-6 });
   assertSameGradients(gradients(model), expected);
 });
@@ -124,18 +158,21 @@ test("captions cut to the longest give the same loss and gradient", () => {
 test("the chunked objective trains as the whole one", () => {
   const model = tinyModel();
   const batch = input(7);
-  accumulateGradient(model, batch, options);
+  accumulate(model, batch, plain);
   const expected = gradients(model);
-  accumulateGradient(model, batch, { ...options, objective: { kind: "softmax", chunkSize: 3 } });
+  accumulate(model, batch, {
+    ...plain,
+    objective: createSoftmax({ kind: "softmax", chunkSize: 3 }),
+  });
   assertSameGradients(gradients(model), expected);
 });
 
 test("bfloat16 stays near float32 and leaves the weights float32", () => {
   const model = tinyModel();
   const batch = input(6);
-  const exact = accumulateGradient(model, batch, options);
+  const exact = accumulate(model, batch, plain);
   gradients(model);
-  const rounded = accumulateGradient(model, batch, { ...options, precision: "bfloat16" });
+  const rounded = accumulate(model, batch, { ...plain, precision: "bfloat16" });
   assertClose([rounded.loss], [exact.loss], { rtol: 0.05 });
   for (const [name, { tensor }] of model.namedParameters()) {
     assert.equal(tensor.dtype, "float32", name);
@@ -146,16 +183,16 @@ test("bfloat16 stays near float32 and leaves the weights float32", () => {
 test("a step leaves no tensor behind", () => {
   const model = tinyModel();
   const batch = input(6);
-  const objective = { kind: "softmax", chunkSize: 2 } as const;
+  const chunked = createSoftmax({ kind: "softmax", chunkSize: 2 });
   for (const checkpointing of [false, true]) {
     model.imageTower.run.checkpointing = checkpointing;
     model.textTower.run.checkpointing = checkpointing;
     for (const microBatchSize of [6, 4]) {
-      for (const given of [options, { ...options, objective }]) {
-        accumulateGradient(model, batch, { ...given, microBatchSize });
+      for (const given of [plain, { ...plain, objective: chunked }]) {
+        accumulate(model, batch, { ...given, microBatchSize });
         model.zeroGrad();
         const before = memory();
-        accumulateGradient(model, batch, { ...given, microBatchSize });
+        accumulate(model, batch, { ...given, microBatchSize });
         model.zeroGrad();
         assert.deepEqual(memory(), before);
       }

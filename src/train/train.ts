@@ -2,30 +2,23 @@
  * The loop: batches in, steps, logs, evaluations, checkpoints, a model and a report out. Prints
  * nothing; the command line passes a stream for progress.
  */
-import { createLoader, type Loader } from "../data/loader/loader.ts";
-import { evaluationPreset, parseEvaluationTransform } from "../data/image/evaluation-transform.ts";
 import type { EvaluationTransform } from "../data/image/evaluation-transform.ts";
-import { createTokenizer, saveTokenizer } from "../data/tokenize/index.ts";
-import type { Tokenizer } from "../data/tokenize/tokenizer.ts";
+import { saveTokenizer } from "../data/tokenize/index.ts";
 import { CheckpointError } from "../errors.ts";
 import { modelEmbedder } from "../evaluate/model-embedder.ts";
 import { runSuite, type SuiteResult } from "../evaluate/run-suite.ts";
 import { isBetter, metricValues } from "../evaluate/table.ts";
 import { saveCheckpoint } from "../models/checkpoint.ts";
 import { catchSignals, pendingSignal } from "../torch/index.ts";
-import { modelConfig, resolveDevice } from "./build-model.ts";
 import { RunLog } from "./log/run-log.ts";
 import type { ProgressStream } from "./log/progress.ts";
+import { logitScaleOf } from "./logits.ts";
+import { prepareRun, type PreparedRun } from "./prepare-run.ts";
 import type { ResolvedRecipe } from "./recipe.ts";
 import { resolveRecipe } from "./resolve-recipe.ts";
 import { RunDirectory, type BestCheckpoint } from "./run-directory.ts";
-import { DivergedError, Trainer } from "./trainer.ts";
-import {
-  restoreTraining,
-  saveTraining,
-  updateState,
-  type TrainingState,
-} from "./training-checkpoint.ts";
+import { DivergedError } from "./trainer.ts";
+import { saveTraining, updateState, type TrainingState } from "./training-checkpoint.ts";
 
 export interface TrainOptions {
   /** What a recipe file exports; checked and completed here. */
@@ -56,6 +49,8 @@ export interface TrainResult {
   badSamples: readonly { file: string; key?: string; reason: string }[];
   /** The learned multiplier of similarities. */
   logitScale: number;
+  /** What the objective has to say that a reader of the numbers must not miss. */
+  warnings: readonly string[];
   /** Why the run ended before its last step; after its time it is evaluated and saved all the same. */
   stopped?: "signal" | "timeLimit";
   /** Number of the signal, with `stopped: "signal"`. */
@@ -90,16 +85,11 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   }
 }
 
-interface RunParts {
+interface RunParts extends PreparedRun {
   recipe: ResolvedRecipe;
   directory: RunDirectory;
   options: TrainOptions;
-  tokenizer: Tokenizer;
-  transform: EvaluationTransform;
-  trainer: Trainer;
-  loader: Loader;
   log: RunLog;
-  state: TrainingState | undefined;
 }
 
 class Run {
@@ -120,29 +110,15 @@ class Run {
     directory: RunDirectory,
     options: TrainOptions,
   ): Promise<Run> {
-    const tokenizer = await createTokenizer(recipe.data.tokenizer);
-    const config = modelConfig(recipe.model, tokenizer);
-    const transform = transformOf(recipe, config.image.imageSize);
-    const device = resolveDevice(recipe.train.device);
-    const trainer = new Trainer({ recipe, config, device, normalization: transform });
-    let loader: Loader | undefined;
-    try {
-      const latest = directory.latestCheckpoint();
-      const state = latest === undefined ? undefined : restoreTraining(latest, trainer);
-      loader = await createLoader(loaderOptions(recipe, transform, tokenizer, state));
-      const log = new RunLog(directory, {
-        totalSteps: recipe.train.steps,
-        resumeStep: state?.step,
-        progress: options.progress,
-      });
-      if (state) log.message(`Resuming at step ${state.step} from ${latest}`);
-      const parts = { recipe, directory, options, tokenizer, transform, trainer, loader, log };
-      return new Run({ ...parts, state });
-    } catch (error) {
-      await loader?.close();
-      trainer.dispose();
-      throw error;
-    }
+    const prepared = await prepareRun(recipe, directory);
+    const { state, latest } = prepared;
+    const log = new RunLog(directory, {
+      totalSteps: recipe.train.steps,
+      resumeStep: state?.step,
+      progress: options.progress,
+    });
+    if (state) log.message(`Resuming at step ${state.step} from ${latest}`);
+    return new Run({ recipe, directory, options, log, ...prepared });
   }
 
   async toEnd(): Promise<TrainResult> {
@@ -208,6 +184,9 @@ class Run {
         "train/gradNorm": report.gradNorm,
         "train/examplesPerSecond": batch.size / seconds,
         "data/waitSeconds": waited / 1000,
+        ...Object.fromEntries(
+          Object.entries(report.metrics).map(([name, value]) => [`train/${name}`, value]),
+        ),
       },
     });
     // The event loop must turn for the loader's messages and for signals.
@@ -313,10 +292,7 @@ class Run {
     await trainer.withAverage(() =>
       saveCheckpoint(directory.modelFolder, {
         config: trainer.config,
-        parameters: [...trainer.model.namedParameters()].map(([name, { tensor }]) => [
-          name,
-          tensor,
-        ]),
+        weights: trainer.model.namedState(),
         ...this.#surroundings,
       }),
     );
@@ -327,49 +303,29 @@ class Run {
     const { trainer, directory, loader, recipe } = this.#parts;
     const { step, examplesSeen } = trainer;
     const { skipped } = loader.position();
-    const logitScale = Math.exp(trainer.model.logitScaleLog.tensor.item());
+    const logitScale = logitScaleOf(trainer.model);
+    const warnings = trainer.objective.warnings?.() ?? [];
     const { badSamples } = loader;
     const { path } = directory;
-    return { directory: path, step, examplesSeen, skipped, badSamples, logitScale, suites, recipe };
+    return {
+      directory: path,
+      step,
+      examplesSeen,
+      skipped,
+      badSamples,
+      logitScale,
+      warnings,
+      suites,
+      recipe,
+    };
   }
 
   async close(): Promise<void> {
-    const { log, loader, trainer } = this.#parts;
+    const { log, close } = this.#parts;
     try {
-      await loader.close();
+      await close();
     } finally {
-      trainer.dispose();
       log.close();
     }
   }
-}
-
-function transformOf(recipe: ResolvedRecipe, imageSize: number): EvaluationTransform {
-  const given = recipe.data.transform ?? {};
-  return parseEvaluationTransform(
-    { ...evaluationPreset("clip", imageSize), ...given, imageSize },
-    "data.transform",
-  );
-}
-
-function loaderOptions(
-  recipe: ResolvedRecipe,
-  transform: EvaluationTransform,
-  tokenizer: Tokenizer,
-  state: TrainingState | undefined,
-): Parameters<typeof createLoader>[0] {
-  const { train: source, augmentation, captions, workers, prefetch, onError } = recipe.data;
-  return {
-    source,
-    transform,
-    tokenizer: tokenizer.description,
-    batchSize: recipe.train.batchSize,
-    seed: recipe.train.seed,
-    captions,
-    prefetch,
-    onError,
-    ...(augmentation === undefined ? {} : { augmentation }),
-    ...(workers === undefined ? {} : { workers }),
-    ...(state === undefined ? {} : { position: state.loader as never }),
-  };
 }

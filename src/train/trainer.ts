@@ -4,17 +4,22 @@
  */
 import type { Batch } from "../data/sample.ts";
 import { LimnError } from "../errors.ts";
-import { pixelsToTensor, type Clip, type PixelNormalization } from "../models/clip.ts";
-import type { ClipConfig } from "../models/configs.ts";
+import type { DualEncoder, DualEncoderConfig, PixelNormalization } from "../models/dual-encoder.ts";
 import { clipGradients, gradientNorm } from "../nn/clip-gradients.ts";
 import { Ema } from "../nn/ema.ts";
-import { parameterGroups, type TowerRates } from "../nn/optimizer-groups.ts";
+import type { Parameter } from "../nn/module.ts";
 import { AdamW } from "../nn/optimizer.ts";
 import { createSchedule, type Schedule } from "../nn/schedule.ts";
-import { fromData, manualSeed, scope, type Device, type Tensor } from "../torch/index.ts";
+import { manualSeed, scope, type Device } from "../torch/index.ts";
+import { BatchInput, type BatchSources } from "./batch-input.ts";
 import { buildModel } from "./build-model.ts";
+import { learnedGroups } from "./learned-groups.ts";
+import { logitScaleOf, resolveLogits, ScaleRate, type Logits } from "./logits.ts";
+import { createObjective } from "./objectives/index.ts";
+import type { TrainingObjective } from "./objectives/objective.ts";
 import type { ResolvedRecipe } from "./recipe.ts";
 import { accumulateGradient } from "./step.ts";
+import { LockableTower, resolveTowers } from "./tower-states.ts";
 
 /** Training that left the numbers: the loss or the gradient is not finite. */
 export class DivergedError extends LimnError {
@@ -36,9 +41,13 @@ export class DivergedError extends LimnError {
 
 export interface TrainerOptions {
   recipe: ResolvedRecipe;
-  config: ClipConfig;
+  config: DualEncoderConfig;
   device: Device;
   normalization: PixelNormalization;
+  /** Puts pretrained weights into the model before anything is derived from them. */
+  initialize?: (model: DualEncoder) => void;
+  /** Files that an objective keeps beside its checkpoints. */
+  scratchFolder: string;
 }
 
 /** What one step reports, before anything about time is known. */
@@ -48,44 +57,85 @@ export interface StepReport {
   logitScale: number;
   learningRate: number;
   gradNorm: number;
+  /** The objective's further numbers. */
+  metrics: Record<string, number>;
 }
 
 export class Trainer {
-  readonly model: Clip;
+  readonly model: DualEncoder;
   readonly optimizer: AdamW;
   readonly ema: Ema | undefined;
-  readonly config: ClipConfig;
+  readonly objective: TrainingObjective;
+  readonly config: DualEncoderConfig;
   readonly recipe: ResolvedRecipe;
+  readonly towers: Record<"image" | "text", LockableTower>;
   /** Optimizer steps done. */
   step = 0;
   /** Pairs seen. */
   examplesSeen = 0;
   readonly #schedule: Schedule;
-  readonly #device: Device;
-  readonly #normalization: PixelNormalization;
+  readonly #input: BatchInput;
+  readonly #logits: Logits;
+  readonly #scaleRate: ScaleRate | undefined;
 
-  /** Seeds the generator and builds random weights. */
-  constructor({ recipe, config, device, normalization }: TrainerOptions) {
+  /**
+   * Seeds the generator and builds random weights.
+   *
+   * throws  RecipeError where model, towers, logits and objective do not go together
+   */
+  constructor(options: TrainerOptions) {
+    const { recipe, config, device, normalization, scratchFolder } = options;
     const { seed, optimizer, schedule, steps, ema, activationCheckpointing } = recipe.train;
+    const states = resolveTowers(recipe.towers, steps);
+    this.#logits = resolveLogits(recipe.logits, recipe.objective);
     // Weights are drawn on the CPU, so that a seed means the same on every device.
     manualSeed(seed);
     if (device !== "cpu") manualSeed(seed, device);
     this.recipe = recipe;
     this.config = config;
     this.model = buildModel(config, device);
-    for (const tower of [this.model.imageTower, this.model.textTower]) {
-      tower.run.checkpointing = activationCheckpointing;
-    }
-    const { beta1, beta2, epsilon } = optimizer;
-    this.optimizer = new AdamW(parameterGroups(this.model, groupOptions(optimizer)), {
-      beta1,
-      beta2,
-      epsilon,
+    options.initialize?.(this.model);
+    const { imageTower, textTower } = this.model;
+    this.towers = {
+      image: new LockableTower(imageTower, states.image),
+      text: new LockableTower(textTower, states.text),
+    };
+    for (const { run } of [imageTower, textTower]) run.checkpointing = activationCheckpointing;
+    this.model.scaleParameter.tensor.setRequiresGrad(this.#logits.scaleLearned);
+    this.objective = createObjective(recipe.objective, {
+      device,
+      embedDim: config.embedDim,
+      batchSize: recipe.train.batchSize,
+      steps,
+      hasLogitBias: this.model.logitBias !== null,
+      logitScaleInit: this.#logits.scaleInit,
+      logitScaleLearned: this.#logits.scaleLearned,
+      scratchFolder,
     });
+    const { learningRate, slowBelowTemperature } = recipe.logits.scale;
+    if (learningRate !== undefined) {
+      this.#scaleRate = new ScaleRate(this.model, learningRate, slowBelowTemperature);
+    }
+    const { beta1, beta2, epsilon, weightDecay } = optimizer;
+    const groups = learnedGroups(this.model, this.objective, {
+      weightDecay,
+      towers: this.towers,
+      scaleRate: this.#scaleRate,
+    });
+    this.optimizer = new AdamW(groups, { beta1, beta2, epsilon });
     this.ema = ema === undefined ? undefined : new Ema(this.model, { decay: ema, warmUp: true });
     this.#schedule = createSchedule({ ...schedule, steps, learningRate: optimizer.learningRate });
-    this.#device = device;
-    this.#normalization = normalization;
+    this.#input = new BatchInput({
+      device,
+      normalization,
+      textTower,
+      trims: recipe.train.trimCaptions,
+    });
+  }
+
+  /** Names what stands in for the batches' own pixels and tokens from now on. */
+  readFrom(sources: BatchSources): void {
+    this.#input.sources = sources;
   }
 
   /**
@@ -95,49 +145,47 @@ export class Trainer {
    */
   trainStep(batch: Batch): StepReport {
     return scope(() => {
-      const { train, objective } = this.recipe;
+      const { train } = this.recipe;
       this.model.train(true);
-      const input = { pixels: this.#pixels(batch), tokens: this.#tokens(batch) };
-      const { loss, contrastiveAccuracy } = accumulateGradient(this.model, input, {
-        objective,
+      for (const tower of Object.values(this.towers)) {
+        tower.at(this.step);
+        tower.prepare();
+      }
+      const result = accumulateGradient(this.model, this.#input.of(batch, this.step), {
+        objective: this.objective,
+        towers: this.towers,
         precision: train.precision,
         microBatchSize: train.microBatchSize,
       });
-      this.#demandFinite(loss, "loss", batch);
+      this.#demandFinite(result.loss, "loss", batch);
       const gradNorm = this.#limitGradient();
       this.#demandFinite(gradNorm, "gradient", batch);
       const learningRate = this.#schedule(this.step);
+      this.#scaleRate?.prepare(learningRate);
       this.optimizer.step(learningRate);
       this.optimizer.zeroGrad();
-      this.model.clampLogitScale();
+      const { scaleMax, scaleLearned } = this.#logits;
+      if (scaleMax !== null && scaleLearned) this.model.clampLogitScale(scaleMax);
+      this.objective.afterStep?.();
       this.ema?.update();
       this.step++;
       this.examplesSeen += batch.size;
-      const logitScale = Math.exp(this.model.logitScaleLog.tensor.item());
-      return { loss, contrastiveAccuracy, logitScale, learningRate, gradNorm };
+      return { ...result, logitScale: logitScaleOf(this.model), learningRate, gradNorm };
     });
-  }
-
-  #pixels(batch: Batch): Tensor {
-    return pixelsToTensor(batch.pixels, batch.imageSize, this.#normalization, this.#device);
-  }
-
-  /** int64 [N, T], cut to the longest caption of the batch where that changes nothing. */
-  #tokens({ tokens, size, contextLength, lengths }: Batch): Tensor {
-    const whole = fromData(tokens, [size, contextLength]);
-    const trims = this.recipe.train.trimCaptions && this.model.textTower.causal;
-    const length = trims ? lengths.reduce((most, one) => Math.max(most, one), 1) : contextLength;
-    return whole.narrow(1, 0, length).to("int64").to(this.#device);
   }
 
   #limitGradient(): number {
     const { gradientClip } = this.recipe.train;
-    const parameters = this.model.parameters();
+    const parameters = this.#learned();
     const norm =
       gradientClip === undefined
         ? gradientNorm(parameters)
         : clipGradients(parameters, gradientClip);
     return norm.item();
+  }
+
+  #learned(): Parameter[] {
+    return [...this.model.parameters(), ...(this.objective.module?.parameters() ?? [])];
   }
 
   #demandFinite(value: number, what: string, batch: Batch): void {
@@ -160,25 +208,7 @@ export class Trainer {
   dispose(): void {
     this.optimizer.dispose();
     this.ema?.dispose();
+    this.objective.dispose();
     this.model.dispose();
   }
-}
-
-function groupOptions({
-  weightDecay,
-  imageTower,
-  textTower,
-}: ResolvedRecipe["train"]["optimizer"]): {
-  weightDecay: number;
-  towers: Record<string, TowerRates>;
-} {
-  const towers: Record<string, TowerRates> = {};
-  for (const [name, rates] of Object.entries({ imageTower, textTower })) {
-    if (rates === undefined) continue;
-    towers[`${name}.`] = {
-      learningRateFactor: rates.learningRateFactor,
-      weightDecay: rates.weightDecay ?? weightDecay,
-    };
-  }
-  return { weightDecay, towers };
 }

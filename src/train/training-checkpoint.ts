@@ -8,14 +8,24 @@ import { join } from "node:path";
 import type { EvaluationTransform } from "../data/image/evaluation-transform.ts";
 import { CheckpointError } from "../errors.ts";
 import { writeTextAtomically } from "../models/atomic-write.ts";
-import { loadParameters, saveCheckpoint } from "../models/checkpoint.ts";
+import { loadWeights, saveCheckpoint } from "../models/checkpoint.ts";
 import { readSafetensors, writeSafetensors } from "../models/safetensors.ts";
-import { randomState, scope, setRandomState, type Device, type Tensor } from "../torch/index.ts";
+import {
+  noGrad,
+  randomState,
+  scope,
+  setRandomState,
+  type Device,
+  type Tensor,
+} from "../torch/index.ts";
+import type { TrainingObjective } from "./objectives/objective.ts";
 import { toJson, type BestCheckpoint } from "./run-directory.ts";
 import type { Trainer } from "./trainer.ts";
 
 /** What a checkpoint holds beside tensors. */
 export interface TrainingState {
+  /** What the objective keeps beside its tensors. */
+  objective?: unknown;
   step: number;
   examplesSeen: number;
   /** Where the loader goes on. */
@@ -30,13 +40,16 @@ export interface CheckpointSurroundings {
 
 const folderName = "training";
 
-function files(folder: string): Record<"state" | "optimizer" | "ema" | "random", string> {
+function files(
+  folder: string,
+): Record<"state" | "optimizer" | "ema" | "random" | "objective", string> {
   const inner = join(folder, folderName);
   return {
     state: join(inner, "state.json"),
     optimizer: join(inner, "optimizer.safetensors"),
     ema: join(inner, "ema.safetensors"),
     random: join(inner, "random.safetensors"),
+    objective: join(inner, "objective.safetensors"),
   };
 }
 
@@ -51,28 +64,64 @@ export async function saveTraining(
   await saveCheckpoint(folder, {
     config,
     evaluationTransform,
-    parameters: [...model.namedParameters()].map(([name, { tensor }]) => [name, tensor]),
+    weights: model.namedState(),
     tokenizerFiles: async (partial) => {
       await tokenizerFiles(partial);
       mkdirSync(join(partial, folderName));
-      writeTensors(partial, trainer);
-      writeTextAtomically(files(partial).state, toJson(state));
+      const objective = writeTensors(partial, trainer);
+      const whole = objective === undefined ? state : { ...state, objective };
+      writeTextAtomically(files(partial).state, toJson(whole));
     },
   });
 }
 
 /** Replaces what a checkpoint says beside its tensors. */
 export function updateState(folder: string, state: TrainingState): void {
-  writeTextAtomically(files(folder).state, toJson(state));
+  const { state: file } = files(folder);
+  const { objective } = readState(file);
+  writeTextAtomically(file, toJson(objective === undefined ? state : { ...state, objective }));
 }
 
-function writeTensors(folder: string, trainer: Trainer): void {
-  const { optimizer, ema, random } = files(folder);
-  scope(() => {
+/** Returns what the objective keeps beside its tensors. */
+function writeTensors(folder: string, trainer: Trainer): unknown {
+  const { optimizer, ema, random, objective } = files(folder);
+  return scope(() => {
+    const { tensors = [], json } = trainer.objective.state?.() ?? {};
+    writeSafetensors(objective, [...scalars(trainer.objective), ...tensors]);
     writeSafetensors(optimizer, trainer.optimizer.stateDict());
     if (trainer.ema) writeSafetensors(ema, trainer.ema.stateDict());
     writeSafetensors(random, randomStates(trainer.model.device));
+    return json;
   });
+}
+
+const scalarPrefix = "scalars.";
+
+/** The objective's learned numbers. */
+function scalars({ module }: TrainingObjective): [string, Tensor][] {
+  return [...(module?.namedState() ?? [])].map(([name, tensor]) => [scalarPrefix + name, tensor]);
+}
+
+function restoreObjective(
+  objective: TrainingObjective,
+  tensors: Map<string, Tensor>,
+  json: unknown,
+  file: string,
+): void {
+  const problems: string[] = [];
+  for (const [name, target] of objective.module?.namedState() ?? []) {
+    const found = tensors.get(scalarPrefix + name);
+    tensors.delete(scalarPrefix + name);
+    if (found) noGrad(() => target.copy_(found));
+    else problems.push(`missing ${scalarPrefix}${name}`);
+  }
+  if (objective.restore) objective.restore(tensors, json, file);
+  else problems.push(...[...tensors.keys()].map((name) => `unexpected ${name}`));
+  if (problems.length === 0) return;
+  throw new CheckpointError(
+    file,
+    `Expected the state of the recipe's objective in ${file} but it differs: ${problems.join("; ")}`,
+  );
 }
 
 function randomStates(device: Device): [string, Tensor][] {
@@ -100,10 +149,13 @@ export function restoreTraining(folder: string, trainer: Trainer): TrainingState
 function restore(folder: string, trainer: Trainer): TrainingState {
   const paths = files(folder);
   const state = readState(paths.state);
-  loadParameters(folder, trainer.model);
+  loadWeights(folder, trainer.model);
   withTensors(paths.optimizer, (tensors) => trainer.optimizer.load(tensors, paths.optimizer));
   const { ema } = trainer;
   if (ema) withTensors(paths.ema, (tensors) => ema.load(tensors, paths.ema));
+  withTensors(paths.objective, (tensors) =>
+    restoreObjective(trainer.objective, tensors, state.objective, paths.objective),
+  );
   withTensors(paths.random, (tensors) => {
     const cpu = tensors.get("cpu");
     if (cpu) setRandomState(cpu, "cpu");

@@ -1,0 +1,163 @@
+/**
+ * The weights of one tower: from a pair's folder, or a folder that holds a tower alone, as
+ * `limn pretrain` writes it.
+ */
+import { join } from "node:path";
+
+import type { EvaluationTransform } from "../data/image/evaluation-transform.ts";
+import { CheckpointError } from "../errors.ts";
+import { cat, isFloating, noGrad, scope, type Tensor } from "../torch/index.ts";
+import type { ImageTowerConfig, TextTowerConfig } from "../towers/create-tower.ts";
+import type { ImageTower, TextTower } from "../towers/tower.ts";
+import { existingFolder, writeFolderAtomically, writeTextAtomically } from "./atomic-write.ts";
+import { openWeights, readCheckpointConfig } from "./checkpoint.ts";
+import { huggingFaceRows } from "./hugging-face-keys.ts";
+import { toHuggingFacePreprocessor } from "./hugging-face-preprocessor.ts";
+import { readJsonObject } from "./json-fields.ts";
+import { isClipConfig } from "./limn-layout.ts";
+import { matchWeights, type FoundWeight } from "./match-weights.ts";
+import { writeSafetensors, type SafetensorsFile } from "./safetensors.ts";
+
+export const towerModelType = "limn-tower";
+
+export interface TowerContents {
+  side: "image" | "text";
+  tower: ImageTower | TextTower;
+  /** Of an image tower. */
+  evaluationTransform?: EvaluationTransform;
+  /** Writes the tokenizer's files of a text tower into the folder it is given. */
+  tokenizerFiles?: (folder: string) => void | Promise<void>;
+  /** What else belongs to the weights, such as a classification head; by names of their own. */
+  extra?: Iterable<readonly [string, Tensor]>;
+}
+
+/** Writes a tower's folder, all of it or nothing. Throws CheckpointError naming it. */
+export async function saveTower(folder: string, contents: TowerContents): Promise<void> {
+  const { side, tower, evaluationTransform, tokenizerFiles, extra = [] } = contents;
+  const json = { model_type: towerModelType, version: 1, side, tower: tower.config };
+  await writeFolderAtomically(folder, async (partial) => {
+    writeSafetensors(join(partial, "model.safetensors"), [
+      ...[...tower.namedState()].map(([name, tensor]) => [`${side}Tower.${name}`, tensor] as const),
+      ...extra,
+    ]);
+    writeTextAtomically(join(partial, "config.json"), `${JSON.stringify(json, null, 2)}\n`);
+    if (evaluationTransform !== undefined) {
+      const preprocessor = toHuggingFacePreprocessor(evaluationTransform);
+      writeTextAtomically(join(partial, "preprocessor_config.json"), preprocessor);
+    }
+    await tokenizerFiles?.(partial);
+  });
+}
+
+type TowerConfig = ImageTowerConfig | TextTowerConfig;
+/** Act in training only, or are how a tower is run: may differ from the weights' origin. */
+const freeKeys = [
+  "patchDropout",
+  "stochasticDepth",
+  "dropConnect",
+  "projectionBias",
+  "initialization",
+];
+
+/**
+ * Copies the weights of a folder's image or text tower into `tower`, the head only with
+ * `head: "pretrained"`. Nothing changes unless all of them fit.
+ *
+ * throws  CheckpointError naming the folder: a tower of other sizes, weights that do not fit
+ */
+export function loadTower(
+  folder: string,
+  side: "image" | "text",
+  tower: ImageTower | TextTower,
+  { head }: { head: "random" | "pretrained" },
+): void {
+  const source = readTower(folder, side);
+  checkSameTower(folder, source.config, tower.config as TowerConfig);
+  const wanted = [...tower.namedState()].filter(
+    ([name]) => head === "pretrained" || !name.startsWith("projection."),
+  );
+  const weights = openWeights(folder);
+  try {
+    const parts = (name: string): readonly string[] =>
+      source.rows?.get(`${side}Tower.${name}`) ?? [`${side}Tower.${name}`];
+    matchWeights(
+      weights.file,
+      new Map(wanted.flatMap(([name, tensor]) => partShapes(parts(name), tensor.shape))),
+      new Map(wanted.flatMap(([name]) => parts(name)).flatMap((name) => found(weights, name))),
+    );
+    for (const [name, target] of wanted) {
+      scope(() => {
+        const tensors = parts(name).map((part) => weights.tensor(part));
+        const whole = tensors.length === 1 ? (tensors[0] as Tensor) : cat(tensors);
+        noGrad(() => target.copy_(whole));
+      });
+    }
+  } finally {
+    weights.close();
+  }
+}
+
+interface TowerSource {
+  config: TowerConfig;
+  /** The file's names of each weight, where they are not limn's own. */
+  rows?: Map<string, readonly string[]>;
+}
+
+function readTower(folder: string, side: "image" | "text"): TowerSource {
+  const file = join(existingFolder(folder), "config.json");
+  const json = readJsonObject(file);
+  if (json["model_type"] !== towerModelType) {
+    const config = readCheckpointConfig(folder);
+    const rows = isClipConfig(config)
+      ? new Map(huggingFaceRows(config).map(({ ours, theirs }) => [ours, theirs]))
+      : undefined;
+    return { config: config[side], ...(rows ? { rows } : {}) };
+  }
+  if (json["side"] !== side) {
+    throw new CheckpointError(
+      file,
+      `Expected the ${side} tower's weights in ${folder} but received those of a tower for ` +
+        `${String(json["side"])}; give another folder`,
+    );
+  }
+  return { config: json["tower"] as TowerConfig };
+}
+
+/** The configuration of the tower whose weights a folder holds. Throws CheckpointError naming it. */
+export function readTowerConfig(folder: string, side: "image" | "text"): TowerConfig {
+  return readTower(folder, side).config;
+}
+
+function checkSameTower(folder: string, source: TowerConfig, target: TowerConfig): void {
+  const [a, b] = [source, target].map((config) => new Map(Object.entries(config))) as [
+    Map<string, unknown>,
+    Map<string, unknown>,
+  ];
+  const differing = [...new Set([...a.keys(), ...b.keys()])].filter(
+    (key) => !freeKeys.includes(key) && JSON.stringify(a.get(key)) !== JSON.stringify(b.get(key)),
+  );
+  if (differing.length === 0) return;
+  const shown = differing.map(
+    (key) => `${key} ${JSON.stringify(a.get(key))} there, ${JSON.stringify(b.get(key))} here`,
+  );
+  throw new CheckpointError(
+    folder,
+    `Expected the tower of the recipe in ${folder} but received another: ${shown.join("; ")}; ` +
+      "give the recipe's model the sizes of the folder",
+  );
+}
+
+function partShapes(
+  names: readonly string[],
+  shape: readonly number[],
+): [string, readonly number[]][] {
+  if (names.length === 1) return [[names[0] as string, shape]];
+  const [first = 1, ...rest] = shape;
+  return names.map((name) => [name, [first / names.length, ...rest]]);
+}
+
+function found(weights: SafetensorsFile, name: string): [string, FoundWeight][] {
+  if (!weights.names.includes(name)) return [];
+  const { dtype, shape, storedAs } = weights.info(name);
+  return [[name, { shape, storedAs, floating: dtype !== undefined && isFloating(dtype) }]];
+}
