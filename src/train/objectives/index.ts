@@ -1,11 +1,22 @@
 /** The objectives that a recipe may name. */
 import { z } from "zod";
 
+import { createAlign, alignSchema } from "./align.ts";
+import { createCyclip, cyclipSchema } from "./cyclip.ts";
+import { createDistillation, distillationSchema } from "./distillation.ts";
+import { createSigmoid, sigmoidSchema } from "./sigmoid.ts";
 import { createLixp, lixpSchema } from "./lixp.ts";
 import type { ObjectiveContext, TrainingObjective } from "./objective.ts";
 import { createSoftmax, softmaxSchema } from "./softmax.ts";
 
-export const objectiveSchema = z.discriminatedUnion("kind", [softmaxSchema, lixpSchema]);
+export const objectiveSchema = z.discriminatedUnion("kind", [
+  softmaxSchema,
+  sigmoidSchema,
+  alignSchema,
+  cyclipSchema,
+  distillationSchema,
+  lixpSchema,
+]);
 
 export type ObjectiveRecipe = z.output<typeof objectiveSchema>;
 
@@ -17,6 +28,14 @@ export function createObjective(
   switch (recipe.kind) {
     case "softmax":
       return createSoftmax(recipe);
+    case "sigmoid":
+      return createSigmoid(recipe, context);
+    case "align":
+      return createAlign(recipe, context);
+    case "cyclip":
+      return createCyclip(recipe, context);
+    case "distillation":
+      return createDistillation(recipe, context);
     case "lixp":
       return createLixp(recipe, context);
   }
