@@ -5,6 +5,7 @@ import { assertClose } from "../testing/close.ts";
 import { backward, full, memory, noGrad, scope, tensor } from "../torch/index.ts";
 import { Ema } from "./ema.ts";
 import { Linear } from "./layers.ts";
+import { Buffer, Module } from "./module.ts";
 import { AdamW } from "./optimizer.ts";
 import { parameterGroups } from "./optimizer-groups.ts";
 
@@ -116,5 +117,23 @@ describe("Ema", () => {
     assert.equal(average(copy), average(ema));
     ema.dispose();
     assert.ok(average(copy) < 1);
+  });
+  it("averages buffers too, and copies those of whole numbers", () => {
+    class Statistics extends Module {
+      readonly mean = new Buffer(tensor([0]));
+      readonly count = new Buffer(tensor([1], { dtype: "int64" }));
+    }
+    const module = new Statistics();
+    const ema = new Ema(module, { decay: 0.75 });
+    module.mean.assign(tensor([8]));
+    module.count.assign(tensor([9]));
+    ema.update();
+    const inside = ema.use(() => [module.mean.tensor.item(), module.count.tensor.item()]);
+    assert.deepEqual(inside, [2, 9]);
+    assert.deepEqual([module.mean.tensor.item(), module.count.tensor.item()], [8, 9]);
+    assert.deepEqual([...ema.stateDict().keys()], ["mean", "count", "updates"]);
+    const other = new Statistics();
+    ema.copyTo(other);
+    assert.equal(other.mean.tensor.item(), 2);
   });
 });

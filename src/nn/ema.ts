@@ -5,6 +5,7 @@ import {
   dtypeBytes,
   fromData,
   hasOperator,
+  isFloating,
   noGrad,
   operator,
   scope,
@@ -22,9 +23,13 @@ export interface EmaOptions {
 const stepKey = "updates";
 
 /**
- * Exponential moving average of every parameter:  average <- d average + (1 - d) weight.
+ * Exponential moving average of every parameter and buffer:  average <- d average + (1 - d) weight.
  *
  * Begins as a copy of the weights. With `warmUp`, d = min(decay, (1 + n) / (10 + n)).
+ *
+ * Buffers, such as the running statistics of batch norm, are averaged alike (those of whole numbers
+ * are copied), as timm's ModelEmaV3 does: statistics of today's weights would not fit the average's.
+ * "Weight" below means both.
  *
  * ownership   borrows the module; owns the averages until `dispose()`
  */
@@ -43,10 +48,8 @@ export class Ema {
     this.decay = decay;
     this.warmUp = warmUp;
     this.#module = module;
-    const weights = [...module.namedParameters()];
-    this.#averages = new Map(
-      noGrad(() => weights.map(([path, { tensor }]) => [path, copyOf(tensor)])),
-    );
+    const weights = [...module.namedState()];
+    this.#averages = new Map(noGrad(() => weights.map(([path, tensor]) => [path, copyOf(tensor)])));
   }
 
   /** Takes the weights of now into the average. Call once after each optimizer step. */
@@ -57,16 +60,18 @@ export class Ema {
       for (const pairs of this.#alike()) {
         const averages = pairs.map(([average]) => average);
         const weights = pairs.map(([, weight]) => weight);
-        if (hasOperator(eachLerp)) callForEffect(eachLerp, averages, weights, 1 - decay);
+        if (!isFloating((averages[0] as Tensor).dtype)) {
+          averages.forEach((average, i) => average.copy_(weights[i] as Tensor));
+        } else if (hasOperator(eachLerp)) callForEffect(eachLerp, averages, weights, 1 - decay);
         else averages.forEach((average, i) => average.lerp_(weights[i] as Tensor, 1 - decay));
       }
     });
   }
 
-  /** [average, weight] of every parameter, parted by device and type. */
+  /** [average, weight] of every one, parted by device and type. */
   #alike(): Iterable<[Tensor, Tensor][]> {
     const found = new Map<string, [Tensor, Tensor][]>();
-    for (const [path, { tensor }] of this.#module.namedParameters()) {
+    for (const [path, tensor] of this.#module.namedState()) {
       const average = this.#averages.get(path) as Tensor;
       const key = `${tensor.device} ${tensor.dtype}`;
       const list = found.get(key);
@@ -83,7 +88,7 @@ export class Ema {
   swap(): void {
     noGrad(() =>
       scope(() => {
-        for (const [path, { tensor }] of this.#module.namedParameters()) {
+        for (const [path, tensor] of this.#module.namedState()) {
           const average = this.#averages.get(path) as Tensor;
           const weight = tensor.detach();
           tensor.setData(average);
@@ -105,12 +110,12 @@ export class Ema {
 
   /** Copies the averages into a module of the same parameters. */
   copyTo(module: Module): void {
-    for (const [path, parameter] of module.namedParameters()) {
+    for (const [path, tensor] of module.namedState()) {
       const average = this.#averages.get(path);
       if (average === undefined) {
         throw new RangeError(`Expected a parameter of the averaged module but received ${path}`);
       }
-      parameter.assign(average);
+      scope(() => void noGrad(() => tensor.copy_(average)));
     }
   }
 

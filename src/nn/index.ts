@@ -1,11 +1,14 @@
 /** Layers, optimizers and schedules. */
 export { activate, type Activation } from "./activation.ts";
 export { MultiHeadAttention, type AttentionOptions } from "./attention.ts";
+export { BatchNorm2d, recomputed, withoutStatistics, type BatchNormOptions } from "./batch-norm.ts";
 export { clipGradients, gradientNorm } from "./clip-gradients.ts";
 export { Ema, type EmaOptions } from "./ema.ts";
+export { GroupNorm } from "./group-norm.ts";
+export { initializeOn } from "./initialize.ts";
 export { Conv2d, Embedding, LayerNorm, Linear, type Conv2dOptions } from "./layers.ts";
 export { Mlp } from "./mlp.ts";
-export { Module, Parameter } from "./module.ts";
+export { Buffer, Module, Parameter } from "./module.ts";
 export { parameterGroups, type GroupOptions, type ParameterGroup } from "./optimizer-groups.ts";
 export { AdamW, type AdamWOptions } from "./optimizer.ts";
 export { createSchedule, type Schedule, type ScheduleDescription } from "./schedule.ts";

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { DisposedError } from "../errors.ts";
 import { backward, memory, ones, scope, tensor } from "../torch/index.ts";
 import { LayerNorm, Linear } from "./layers.ts";
-import { Module, Parameter } from "./module.ts";
+import { Buffer, Module, Parameter } from "./module.ts";
 
 class Block extends Module {
   readonly norm = new LayerNorm(2);
@@ -76,5 +76,36 @@ describe("Module", () => {
     parameter.assign(tensor([5, 6]));
     assert.deepEqual(parameter.tensor.data(), Float32Array.of(5, 6));
     assert.ok(parameter.tensor.isLeaf && parameter.tensor.requiresGrad);
+  });
+  it("keeps buffers apart from what is learned, and saves and frees both", () => {
+    class Counter extends Module {
+      readonly seen = new Buffer(tensor([3]));
+      readonly linear = new Linear(2, 1, { bias: false });
+    }
+    class Outer extends Module {
+      readonly counters = [new Counter(), new Counter()];
+    }
+    const before = memory().tensors;
+    const outer = scope(() => ({ made: new Outer() })).made;
+    assert.deepEqual(
+      [...outer.namedState()].map(([path]) => path),
+      ["counters.0.linear.weight", "counters.1.linear.weight"].concat([
+        "counters.0.seen",
+        "counters.1.seen",
+      ]),
+    );
+    assert.deepEqual(
+      [...outer.namedBuffers("model")].map(([path]) => path),
+      ["model.counters.0.seen", "model.counters.1.seen"],
+    );
+    assert.equal(outer.parameters().length, 2);
+    assert.equal(outer.parameterCount(), 4);
+    const { seen } = outer.counters[0] as Counter;
+    scope(() => seen.assign(tensor([5])));
+    assert.equal(seen.tensor.item(), 5);
+    assert.equal(seen.tensor.requiresGrad, false);
+    assert.throws(() => scope(() => seen.assign(tensor([1, 2]))), /aten::copy_ failed/);
+    outer.dispose();
+    assert.equal(memory().tensors, before);
   });
 });

@@ -1,6 +1,7 @@
 /**
- * A named tree of parameters with owned memory. A module's properties are its tree: every property
- * that is a Parameter, a Module or an array of Modules belongs to it, under the property's name.
+ * A named tree of parameters and buffers with owned memory. A module's properties are its tree: every
+ * property that is a Parameter, a Buffer, a Module or an array of Modules belongs to it, under the
+ * property's name.
  */
 import { noGrad, scope, type Device, type Tensor } from "../torch/index.ts";
 
@@ -19,22 +20,56 @@ export class Parameter {
   }
 }
 
+/** One tensor of state that is not learned, such as a running mean: no gradient, but saved and moved. */
+export class Buffer {
+  readonly tensor: Tensor;
+
+  /** Takes over `tensor`: it lives until the module is disposed. */
+  constructor(tensor: Tensor) {
+    this.tensor = tensor.keep();
+  }
+
+  /** Copies `source` of the same shape into the buffer. */
+  assign(source: Tensor): void {
+    scope(() => void noGrad(() => this.tensor.copy_(source)));
+  }
+}
+
+type Leaf = Parameter | Buffer;
+
 export abstract class Module {
-  /** Dropout, patch dropout and stochastic depth act in training mode only. */
+  /** Dropout, stochastic depth and the like act, and batch statistics count, in training mode only. */
   training = true;
 
-  /** Every parameter with its path, `blocks.0.norm1.weight`, in order of declaration. */
+  /** Every learned parameter with its path, `blocks.0.norm1.weight`, in order of declaration. */
   *namedParameters(prefix = ""): Generator<[string, Parameter]> {
-    for (const [name, child] of this.#children()) {
-      const path = prefix === "" ? name : `${prefix}.${name}`;
-      if (child instanceof Parameter) yield [path, child];
-      else yield* child.namedParameters(path);
+    for (const [path, leaf] of this.#leaves(prefix)) {
+      if (leaf instanceof Parameter) yield [path, leaf];
     }
   }
 
-  *#children(): Generator<[string, Parameter | Module]> {
+  /** Every buffer with its path, `stem.norm1.runningMean`, in order of declaration. */
+  *namedBuffers(prefix = ""): Generator<[string, Buffer]> {
+    for (const [path, leaf] of this.#leaves(prefix)) if (leaf instanceof Buffer) yield [path, leaf];
+  }
+
+  /** All that a checkpoint has to hold: every parameter, then every buffer, by path; borrowed. */
+  *namedState(prefix = ""): Generator<[string, Tensor]> {
+    for (const [path, { tensor }] of this.namedParameters(prefix)) yield [path, tensor];
+    for (const [path, { tensor }] of this.namedBuffers(prefix)) yield [path, tensor];
+  }
+
+  *#leaves(prefix: string): Generator<[string, Leaf]> {
+    for (const [name, child] of this.#children()) {
+      const path = prefix === "" ? name : `${prefix}.${name}`;
+      if (child instanceof Module) yield* child.#leaves(path);
+      else yield [path, child];
+    }
+  }
+
+  *#children(): Generator<[string, Leaf | Module]> {
     for (const [name, value] of Object.entries(this) as [string, unknown][]) {
-      if (value instanceof Parameter || value instanceof Module) yield [name, value];
+      if (value instanceof Module || isLeaf(value)) yield [name, value];
       if (!Array.isArray(value)) continue;
       for (const [i, item] of (value as unknown[]).entries()) {
         if (item instanceof Module) yield [`${name}.${i}`, item];
@@ -63,9 +98,9 @@ export abstract class Module {
     return this;
   }
 
-  /** Moves every parameter to a device; gradients are dropped. */
+  /** Moves every parameter and buffer to a device; gradients are dropped. */
   to(device: Device): this {
-    for (const { tensor } of this.parameters()) {
+    for (const [, tensor] of this.namedState()) {
       if (tensor.device === device) continue;
       scope(() => tensor.setData(noGrad(() => tensor.detach().to(device))));
       tensor.grad = null;
@@ -78,8 +113,12 @@ export abstract class Module {
     for (const { tensor } of this.parameters()) tensor.grad = null;
   }
 
-  /** Frees every parameter. */
+  /** Frees every parameter and buffer. */
   dispose(): void {
-    for (const { tensor } of this.parameters()) tensor.dispose();
+    for (const [, tensor] of this.namedState()) tensor.dispose();
   }
+}
+
+function isLeaf(value: unknown): value is Leaf {
+  return value instanceof Parameter || value instanceof Buffer;
 }

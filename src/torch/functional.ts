@@ -33,6 +33,76 @@ export function conv2d(
   return call(conv2dOp, x, weight, bias, [stride, stride], [padding, padding], [1, 1], groups);
 }
 
+/** Running statistics [C], updated in place where `training`. */
+export interface BatchNormOptions {
+  weight?: Tensor | null;
+  bias?: Tensor | null;
+  /** null: the batch's own statistics normalise, and nothing is updated. */
+  running?: { mean: Tensor; variance: Tensor } | null;
+  training: boolean;
+  /** Share of the batch's statistics that an update takes. */
+  momentum: number;
+  epsilon: number;
+}
+
+/** Normalises each channel over all else.  x [N, C, ...], weight and bias [C]. */
+export function batchNorm(x: Tensor, options: BatchNormOptions): Tensor {
+  const { weight = null, bias = null, running = null, training, momentum, epsilon } = options;
+  const { mean, variance } = running ?? { mean: null, variance: null };
+  return call(batchNormOp, x, weight, bias, mean, variance, training, momentum, epsilon, true);
+}
+
+/** Normalises each of `groups` groups of channels by itself.  x [N, C, ...], weight and bias [C]. */
+export function groupNorm(
+  x: Tensor,
+  groups: number,
+  affine: { weight: Tensor; bias: Tensor } | null,
+  epsilon = 1e-5,
+): Tensor {
+  return call(groupNormOp, x, groups, affine?.weight ?? null, affine?.bias ?? null, epsilon, true);
+}
+
+export interface PoolingOptions {
+  /** The kernel's side when absent. */
+  stride?: number;
+  padding?: number;
+}
+
+/** Means of k x k windows.  x [N, C, H, W] */
+export function avgPool2d(x: Tensor, kernel: number, options: PoolingOptions = {}): Tensor {
+  return call(avgPoolOp, x, ...window(kernel, options));
+}
+
+/** Largest values of k x k windows; padding never wins.  x [N, C, H, W] */
+export function maxPool2d(x: Tensor, kernel: number, options: PoolingOptions = {}): Tensor {
+  return call(maxPoolOp, x, ...window(kernel, options));
+}
+
+function window(kernel: number, { stride = kernel, padding = 0 }: PoolingOptions): number[][] {
+  return [
+    [kernel, kernel],
+    [stride, stride],
+    [padding, padding],
+  ];
+}
+
+/** Means over as many windows as give [N, C, height, width], whatever the size of x [N, C, H, W]. */
+export function adaptiveAvgPool2d(x: Tensor, height: number, width: number): Tensor {
+  return call(adaptiveAvgPoolOp, x, [height, width]);
+}
+
+export interface Margins {
+  left: number;
+  right: number;
+  top: number;
+  bottom: number;
+}
+
+/** Adds margins of `value` in pixels.  x [..., H, W] -> [..., top + H + bottom, left + W + right] */
+export function pad2d(x: Tensor, { left, right, top, bottom }: Margins, value = 0): Tensor {
+  return call(padOp, x, [left, right, top, bottom], value);
+}
+
 /** Rows of weight [V, W] at ids [...]; returns [..., W]. */
 export function embedding(weight: Tensor, ids: Tensor): Tensor {
   return call(embeddingOp, weight, ids);
@@ -56,10 +126,17 @@ export function hasFusedAttention(): boolean {
 /**
  * The fused softmax(q k^T / sqrt(hd)) v.
  *
- * q, k, v   [N, heads, T, hd]        causal   position t attends to positions up to t
+ * q, k, v   [N, heads, T, hd]
+ * causal    position t attends to positions up to t
+ * mask      bool, broadcast to [N, heads, T, T], true where attention may look; not with causal
  */
-export function fusedAttention(q: Tensor, k: Tensor, v: Tensor, causal: boolean): Tensor {
-  return call(attentionOp, q, k, v, null, 0, causal);
+export function fusedAttention(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  { causal = false, mask = null }: { causal?: boolean; mask?: Tensor | null },
+): Tensor {
+  return call(attentionOp, q, k, v, mask, 0, causal);
 }
 
 /** Values in order along `dim`, and the indices they came from. */
@@ -70,6 +147,12 @@ export function sort(x: Tensor, dim = -1, descending = false): [Tensor, Tensor] 
 const linearOp = operator("linear");
 const layerNormOp = operator("layer_norm");
 const conv2dOp = operator("conv2d");
+const batchNormOp = operator("batch_norm");
+const groupNormOp = operator("group_norm");
+const avgPoolOp = operator("avg_pool2d");
+const maxPoolOp = operator("max_pool2d");
+const adaptiveAvgPoolOp = operator("adaptive_avg_pool2d");
+const padOp = operator("constant_pad_nd");
 const embeddingOp = operator("embedding");
 const dropoutOp = operator("dropout");
 const crossEntropyOp = operator("cross_entropy_loss");
