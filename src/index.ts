@@ -22,6 +22,15 @@ export { readSafetensors, writeSafetensors, type SafetensorsFile } from "./model
 export { DualEncoder, type DualEncoderConfig } from "./models/dual-encoder.ts";
 export { clipConfig, clipConfigNames, type ClipConfig } from "./models/configs.ts";
 
+export { bitResNetSizes, type BitResNetConfig } from "./towers/bit-resnet.ts";
+export {
+  efficientNetSizes,
+  type EfficientNetConfig,
+  type EfficientNetStage,
+} from "./towers/efficient-net.ts";
+export { mixerSizes, type MixerConfig } from "./towers/mixer.ts";
+export { modifiedResNetSizes, type ModifiedResNetConfig } from "./towers/modified-resnet.ts";
+
 export {
   contrastiveAccuracy,
   softmaxContrastive,
