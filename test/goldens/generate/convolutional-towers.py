@@ -36,10 +36,14 @@ def hashed(shape, seed):
     return torch.from_numpy(x.astype(np.float64) / 2**31 - 1).reshape(shape)
 
 
+def rounded(values):
+    return [float(f"{value:.12g}") for value in values.tolist()]
+
+
 def samples(tensor):
     flat = tensor.detach().flatten()
     stride = max(1, flat.numel() // SAMPLES)
-    return [float(f"{v:.12g}") for v in flat[::stride][:SAMPLES].tolist()]
+    return rounded(flat[::stride][:SAMPLES])
 
 
 def fill(model):
@@ -68,7 +72,7 @@ def run(model, forward, x, training):
     output = forward(model, x)
     (output * hashed(output.shape, 998)).sum().backward()
     return {
-        "output": {"shape": list(output.shape), "values": [float(f"{v:.12g}") for v in output.detach().flatten()]},
+        "output": {"shape": list(output.shape), "values": rounded(output.detach().flatten())},
         "gradients": {name: samples(p.grad) for name, p in model.named_parameters()},
         "running": {name: samples(b) for name, b in model.named_buffers() if "running" in name},
     }
@@ -92,7 +96,8 @@ def case(tower, config, embed_dim, model, batch, forward=lambda model, x: model(
 
 
 def modified_resnet():
-    config = {"kind": "modifiedResNet", "imageSize": 64, "width": 4, "depths": [2, 1, 1, 1], "heads": 4}
+    config = {"kind": "modifiedResNet", "imageSize": 64, "width": 4, "heads": 4}
+    config["depths"] = [2, 1, 1, 1]
     return case("modifiedResNet", config, 10, ModifiedResNet([2, 1, 1, 1], 10, 4, 64, 4), 3)
 
 
@@ -151,7 +156,8 @@ BIT = {"stem_type": "fixed", "conv_layer": partial(StdConv2d, eps=1e-8), "num_cl
 
 
 def bit_resnet(image_size):
-    config = {"kind": "bitResNet", "imageSize": image_size, "width": 8, "depths": [2, 1, 1, 1], "groups": 4}
+    config = {"kind": "bitResNet", "imageSize": image_size, "width": 8, "groups": 4}
+    config["depths"] = [2, 1, 1, 1]
     norm = partial(GroupNormAct, num_groups=4)
     model = ResNetV2([2, 1, 1, 1], (32, 64, 128, 256), stem_chs=8, norm_layer=norm, **BIT)
     return case("bitResNet", config, None, model, 2)
