@@ -6,7 +6,7 @@ export { train, type TrainOptions, type TrainResult } from "./train/train.ts";
 export { defineRecipe, type Recipe, type ResolvedRecipe } from "./train/recipe.ts";
 export { resolveRecipe, type ResolveOptions } from "./train/resolve-recipe.ts";
 export { runReport, type RunReportOptions } from "./train/run-report.ts";
-export { DivergedError } from "./train/trainer.ts";
+export { DivergedError } from "./train/diverged.ts";
 
 export { evaluate, type EvaluateOptions } from "./evaluate/evaluate-model.ts";
 export type { Suite, SuiteResult, TaskResult } from "./evaluate/run-suite.ts";

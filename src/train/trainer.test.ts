@@ -5,9 +5,10 @@ import type { Batch } from "../data/sample.ts";
 import type { Linear } from "../nn/index.ts";
 import { memory, scope } from "../torch/index.ts";
 import { modelConfig } from "./build-model.ts";
+import { DivergedError } from "./diverged.ts";
 import { resolveLogits } from "./logits.ts";
 import { resolveRecipe } from "./resolve-recipe.ts";
-import { DivergedError, Trainer } from "./trainer.ts";
+import { Trainer } from "./trainer.ts";
 
 const contextLength = 10;
 const vocabulary = { vocabSize: 40, contextLength, padId: 0, endId: 39 };

@@ -3,7 +3,6 @@
  * Knows no loader, files, logs or evaluation.
  */
 import type { Batch } from "../data/sample.ts";
-import { LimnError } from "../errors.ts";
 import type { DualEncoder, DualEncoderConfig, PixelNormalization } from "../models/dual-encoder.ts";
 import { clipGradients, gradientNorm } from "../nn/clip-gradients.ts";
 import { Ema } from "../nn/ema.ts";
@@ -13,6 +12,7 @@ import { createSchedule, type Schedule } from "../nn/schedule.ts";
 import { manualSeed, scope, type Device } from "../torch/index.ts";
 import { BatchInput, type BatchSources } from "./batch-input.ts";
 import { buildModel } from "./build-model.ts";
+import { DivergedError } from "./diverged.ts";
 import { learnedGroups } from "./learned-groups.ts";
 import { logitScaleOf, resolveLogits, ScaleRate, type Logits } from "./logits.ts";
 import { createObjective } from "./objectives/index.ts";
@@ -20,24 +20,6 @@ import type { TrainingObjective } from "./objectives/objective.ts";
 import type { ResolvedRecipe } from "./recipe.ts";
 import { accumulateGradient } from "./step.ts";
 import { LockableTower, resolveTowers } from "./tower-states.ts";
-
-/** Training that left the numbers: the loss or the gradient is not finite. */
-export class DivergedError extends LimnError {
-  readonly step: number;
-  readonly keys: readonly string[];
-
-  constructor(step: number, what: string, keys: readonly string[]) {
-    const shown = keys.slice(0, 8).join(", ") + (keys.length > 8 ? `, ... (${keys.length})` : "");
-    super(
-      "LIMN_DIVERGED",
-      `Expected a finite ${what} at step ${step} but received one that is not; the weights are as ` +
-        `before that step. Samples of the batch: ${shown}. Lower train.optimizer.learningRate, ` +
-        "lengthen the warm-up, or set train.gradientClip",
-    );
-    this.step = step;
-    this.keys = keys;
-  }
-}
 
 export interface TrainerOptions {
   recipe: ResolvedRecipe;
@@ -66,6 +48,7 @@ export class Trainer {
   readonly optimizer: AdamW;
   readonly ema: Ema | undefined;
   readonly objective: TrainingObjective;
+  readonly device: Device;
   readonly config: DualEncoderConfig;
   readonly recipe: ResolvedRecipe;
   readonly towers: Record<"image" | "text", LockableTower>;
@@ -93,6 +76,7 @@ export class Trainer {
     if (device !== "cpu") manualSeed(seed, device);
     this.recipe = recipe;
     this.config = config;
+    this.device = device;
     this.model = buildModel(config, device);
     options.initialize?.(this.model);
     const { imageTower, textTower } = this.model;

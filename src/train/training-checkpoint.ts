@@ -5,10 +5,10 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-import type { EvaluationTransform } from "../data/image/evaluation-transform.ts";
 import { CheckpointError } from "../errors.ts";
 import { writeTextAtomically } from "../models/atomic-write.ts";
-import { loadWeights, saveCheckpoint } from "../models/checkpoint.ts";
+import type { Ema } from "../nn/ema.ts";
+import type { AdamW } from "../nn/optimizer.ts";
 import { readSafetensors, writeSafetensors } from "../models/safetensors.ts";
 import {
   noGrad,
@@ -20,7 +20,6 @@ import {
 } from "../torch/index.ts";
 import type { TrainingObjective } from "./objectives/objective.ts";
 import { toJson, type BestCheckpoint } from "./run-directory.ts";
-import type { Trainer } from "./trainer.ts";
 
 /** What a checkpoint holds beside tensors. */
 export interface TrainingState {
@@ -33,9 +32,14 @@ export interface TrainingState {
   best?: BestCheckpoint;
 }
 
-export interface CheckpointSurroundings {
-  evaluationTransform: EvaluationTransform;
-  tokenizerFiles: (folder: string) => void | Promise<void>;
+/** What training changes beside the weights. */
+export interface Trained {
+  step: number;
+  examplesSeen: number;
+  readonly device: Device;
+  readonly optimizer: AdamW;
+  readonly ema: Ema | undefined;
+  readonly objective?: TrainingObjective;
 }
 
 const folderName = "training";
@@ -53,26 +57,19 @@ function files(
   };
 }
 
-/** Writes model, optimizer, average, random numbers and `state` as one folder. */
-export async function saveTraining(
-  folder: string,
-  trainer: Trainer,
+/** A writer of a model folder's further files, with optimizer, average, random numbers and `state`. */
+export function withTrainingState(
+  further: ((folder: string) => void | Promise<void>) | undefined,
+  trained: Trained,
   state: TrainingState,
-  { evaluationTransform, tokenizerFiles }: CheckpointSurroundings,
-): Promise<void> {
-  const { config, model } = trainer;
-  await saveCheckpoint(folder, {
-    config,
-    evaluationTransform,
-    weights: model.namedState(),
-    tokenizerFiles: async (partial) => {
-      await tokenizerFiles(partial);
-      mkdirSync(join(partial, folderName));
-      const objective = writeTensors(partial, trainer);
-      const whole = objective === undefined ? state : { ...state, objective };
-      writeTextAtomically(files(partial).state, toJson(whole));
-    },
-  });
+): (folder: string) => Promise<void> {
+  return async (folder) => {
+    await further?.(folder);
+    mkdirSync(join(folder, folderName));
+    const objective = writeTensors(folder, trained);
+    const whole = objective === undefined ? state : { ...state, objective };
+    writeTextAtomically(files(folder).state, toJson(whole));
+  };
 }
 
 /** Replaces what a checkpoint says beside its tensors. */
@@ -83,14 +80,14 @@ export function updateState(folder: string, state: TrainingState): void {
 }
 
 /** Returns what the objective keeps beside its tensors. */
-function writeTensors(folder: string, trainer: Trainer): unknown {
+function writeTensors(folder: string, trained: Trained): unknown {
   const { optimizer, ema, random, objective } = files(folder);
   return scope(() => {
-    const { tensors = [], json } = trainer.objective.state?.() ?? {};
-    writeSafetensors(objective, [...scalars(trainer.objective), ...tensors]);
-    writeSafetensors(optimizer, trainer.optimizer.stateDict());
-    if (trainer.ema) writeSafetensors(ema, trainer.ema.stateDict());
-    writeSafetensors(random, randomStates(trainer.model.device));
+    const { tensors = [], json } = trained.objective?.state?.() ?? {};
+    writeSafetensors(objective, [...scalars(trained.objective), ...tensors]);
+    writeSafetensors(optimizer, trained.optimizer.stateDict());
+    if (trained.ema) writeSafetensors(ema, trained.ema.stateDict());
+    writeSafetensors(random, randomStates(trained.device));
     return json;
   });
 }
@@ -98,8 +95,11 @@ function writeTensors(folder: string, trainer: Trainer): unknown {
 const scalarPrefix = "scalars.";
 
 /** The objective's learned numbers. */
-function scalars({ module }: TrainingObjective): [string, Tensor][] {
-  return [...(module?.namedState() ?? [])].map(([name, tensor]) => [scalarPrefix + name, tensor]);
+function scalars(objective: TrainingObjective | undefined): [string, Tensor][] {
+  return [...(objective?.module?.namedState() ?? [])].map(([name, tensor]) => [
+    scalarPrefix + name,
+    tensor,
+  ]);
 }
 
 function restoreObjective(
@@ -131,13 +131,18 @@ function randomStates(device: Device): [string, Tensor][] {
 }
 
 /**
- * Puts everything of `saveTraining` back into a trainer of the same recipe.
+ * Puts everything of `withTrainingState` back into what the same recipe trains.
  *
- * throws  CheckpointError naming the file, and every weight or state that does not fit
+ * weights   reads the folder's weights
+ * throws    CheckpointError naming the file, and every weight or state that does not fit
  */
-export function restoreTraining(folder: string, trainer: Trainer): TrainingState {
+export function restoreTraining(
+  folder: string,
+  trained: Trained,
+  weights: () => void,
+): TrainingState {
   try {
-    return restore(folder, trainer);
+    return restore(folder, trained, weights);
   } catch (error) {
     if (error instanceof CheckpointError) {
       error.message += `. Where that checkpoint is damaged, remove ${folder} to go on from the one before`;
@@ -146,24 +151,26 @@ export function restoreTraining(folder: string, trainer: Trainer): TrainingState
   }
 }
 
-function restore(folder: string, trainer: Trainer): TrainingState {
+function restore(folder: string, trained: Trained, weights: () => void): TrainingState {
   const paths = files(folder);
   const state = readState(paths.state);
-  loadWeights(folder, trainer.model);
-  withTensors(paths.optimizer, (tensors) => trainer.optimizer.load(tensors, paths.optimizer));
-  const { ema } = trainer;
+  weights();
+  withTensors(paths.optimizer, (tensors) => trained.optimizer.load(tensors, paths.optimizer));
+  const { ema, objective } = trained;
   if (ema) withTensors(paths.ema, (tensors) => ema.load(tensors, paths.ema));
-  withTensors(paths.objective, (tensors) =>
-    restoreObjective(trainer.objective, tensors, state.objective, paths.objective),
-  );
+  if (objective) {
+    withTensors(paths.objective, (tensors) =>
+      restoreObjective(objective, tensors, state.objective, paths.objective),
+    );
+  }
   withTensors(paths.random, (tensors) => {
     const cpu = tensors.get("cpu");
     if (cpu) setRandomState(cpu, "cpu");
     const device = tensors.get("device");
-    if (device) setRandomState(device, trainer.model.device);
+    if (device) setRandomState(device, trained.device);
   });
-  trainer.step = state.step;
-  trainer.examplesSeen = state.examplesSeen;
+  trained.step = state.step;
+  trained.examplesSeen = state.examplesSeen;
   return state;
 }
 

@@ -1,0 +1,88 @@
+/** A pair's trainer as the loop sees it: with its suites, its tokenizer and its model folder. */
+import type { EvaluationTransform } from "../data/image/evaluation-transform.ts";
+import type { Batch } from "../data/sample.ts";
+import { saveTokenizer } from "../data/tokenize/index.ts";
+import type { Tokenizer } from "../data/tokenize/tokenizer.ts";
+import { modelEmbedder } from "../evaluate/model-embedder.ts";
+import { runSuite, type SuiteResult } from "../evaluate/run-suite.ts";
+import { metricValues } from "../evaluate/table.ts";
+import { saveCheckpoint, type CheckpointContents } from "../models/checkpoint.ts";
+import type { Evaluation, Learner } from "./learner.ts";
+import type { ResolvedRecipe } from "./recipe.ts";
+import type { Trainer } from "./trainer.ts";
+import { withTrainingState, type TrainingState } from "./training-checkpoint.ts";
+
+export interface PairLearnerParts {
+  recipe: ResolvedRecipe;
+  trainer: Trainer;
+  tokenizer: Tokenizer;
+  transform: EvaluationTransform;
+}
+
+export class PairLearner implements Learner {
+  readonly trainer: Trainer;
+  readonly evaluate: Learner["evaluate"];
+  readonly #parts: PairLearnerParts;
+
+  constructor(parts: PairLearnerParts) {
+    this.#parts = parts;
+    this.trainer = parts.trainer;
+    const measures = parts.recipe.evaluate.suites.length > 0;
+    this.evaluate = measures ? (pictures) => this.#evaluate(pictures) : null;
+  }
+
+  get step(): number {
+    return this.trainer.step;
+  }
+
+  get examplesSeen(): number {
+    return this.trainer.examplesSeen;
+  }
+
+  trainStep(batch: Batch): { loss: number } & Record<string, number> {
+    const { metrics, ...report } = this.trainer.trainStep(batch);
+    return { ...report, ...metrics };
+  }
+
+  async #evaluate(pictures: number): Promise<Evaluation> {
+    const { recipe, trainer, tokenizer, transform } = this.#parts;
+    const { model } = trainer;
+    const { precision } = recipe.train;
+    const embedder = modelEmbedder({ model, tokenizer, normalization: transform, precision });
+    const { batchSize, suites } = recipe.evaluate;
+    const loader = { transform, tokenizer: tokenizer.description, batchSize };
+    const results = await trainer.withAverage(async () => {
+      const done: SuiteResult[] = [];
+      for (const suite of suites) done.push(await runSuite(suite, embedder, { loader, pictures }));
+      return done;
+    });
+    const rows = results.flatMap(({ tasks }) => tasks.flatMap((task) => task.rows));
+    return { values: metricValues(rows), suites: results };
+  }
+
+  saveTraining(folder: string, state: TrainingState): Promise<void> {
+    const { tokenizerFiles, ...contents } = this.#contents;
+    return saveCheckpoint(folder, {
+      ...contents,
+      tokenizerFiles: withTrainingState(tokenizerFiles, this.trainer, state),
+    });
+  }
+
+  saveModel(folder: string): Promise<void> {
+    return this.trainer.withAverage(() => saveCheckpoint(folder, this.#contents));
+  }
+
+  get #contents(): CheckpointContents & { tokenizerFiles: (folder: string) => Promise<void> } {
+    const { trainer, transform, tokenizer } = this.#parts;
+    return {
+      config: trainer.config,
+      weights: trainer.model.namedState(),
+      evaluationTransform: transform,
+      tokenizerFiles: (folder) => saveTokenizer(tokenizer, folder),
+    };
+  }
+
+  warnings(): readonly string[] {
+    return this.trainer.objective.warnings?.() ?? [];
+  }
+}

@@ -1,0 +1,115 @@
+/** What of a pair's run must fit together before its first step: model, weights, caches, loader. */
+import { join } from "node:path";
+
+import { createLoader, type Loader } from "../data/loader/loader.ts";
+import { evaluationPreset, parseEvaluationTransform } from "../data/image/evaluation-transform.ts";
+import type { EvaluationTransform } from "../data/image/evaluation-transform.ts";
+import { createTokenizer } from "../data/tokenize/index.ts";
+import type { Tokenizer } from "../data/tokenize/tokenizer.ts";
+import { loadWeights } from "../models/checkpoint.ts";
+import type { DualEncoder } from "../models/dual-encoder.ts";
+import { loadTower } from "../models/tower-folder.ts";
+import { modelConfig, resolveDevice } from "./build-model.ts";
+import type { Prepared } from "./learner.ts";
+import { resolveLogits } from "./logits.ts";
+import { PairLearner } from "./pair-learner.ts";
+import { openRowSources, type OpenSources } from "./row-sources.ts";
+import type { ResolvedRecipe } from "./recipe.ts";
+import type { RunDirectory } from "./run-directory.ts";
+import { openTeacher, type OpenTeacher } from "./teacher.ts";
+import { Trainer } from "./trainer.ts";
+import { restoreTraining, type TrainingState } from "./training-checkpoint.ts";
+
+/**
+ * throws  RecipeError, DataError or CheckpointError where something does not fit; nothing stays open
+ */
+export async function preparePair(
+  recipe: ResolvedRecipe,
+  directory: RunDirectory,
+): Promise<Prepared<PairLearner>> {
+  const tokenizer = await createTokenizer(recipe.data.tokenizer);
+  const logits = resolveLogits(recipe.logits, recipe.objective);
+  const config = modelConfig(recipe.model, tokenizer, logits);
+  const transform = transformOf(recipe, config.image.imageSize);
+  const device = resolveDevice(recipe.train.device);
+  const latest = directory.latestCheckpoint();
+  const open: {
+    teacher?: OpenTeacher | undefined;
+    trainer?: Trainer;
+    rows?: OpenSources;
+    loader?: Loader;
+  } = {};
+  const close = async (): Promise<void> => {
+    await open.loader?.close();
+    open.rows?.close();
+    open.teacher?.close();
+    open.trainer?.dispose();
+  };
+  try {
+    open.teacher = await openTeacher(recipe, { transform, device });
+    open.trainer = new Trainer({
+      recipe,
+      config,
+      device,
+      normalization: transform,
+      scratchFolder: join(directory.path, "scratch"),
+      ...(latest === undefined ? { initialize: (model) => initialize(model, recipe) } : {}),
+    });
+    const state = latest === undefined ? undefined : restorePair(latest, open.trainer);
+    open.rows = await openRowSources(recipe, { trainer: open.trainer, transform, tokenizer });
+    open.trainer.readFrom({ ...open.rows.sources, ...open.teacher?.source });
+    const options = loaderOptions(recipe, transform, tokenizer, state);
+    open.loader = await createLoader({ ...options, ...open.rows.loader });
+    const { trainer, loader } = open;
+    const learner = new PairLearner({ recipe, trainer, tokenizer, transform });
+    return { learner, loader, state, latest, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function restorePair(folder: string, trainer: Trainer): TrainingState {
+  return restoreTraining(folder, trainer, () => loadWeights(folder, trainer.model));
+}
+
+/** Pretrained weights: of the whole pair, then of single towers. */
+function initialize(model: DualEncoder, { pretrained, towers }: ResolvedRecipe): void {
+  if (pretrained !== undefined) loadWeights(pretrained, model);
+  for (const side of ["image", "text"] as const) {
+    const { pretrained: folder, head } = towers[side];
+    if (folder === undefined) continue;
+    const tower = side === "image" ? model.imageTower : model.textTower;
+    loadTower(folder, side, tower, { head });
+  }
+}
+
+function transformOf(recipe: ResolvedRecipe, imageSize: number): EvaluationTransform {
+  const given = recipe.data.transform ?? {};
+  return parseEvaluationTransform(
+    { ...evaluationPreset("clip", imageSize), ...given, imageSize },
+    "data.transform",
+  );
+}
+
+function loaderOptions(
+  recipe: ResolvedRecipe,
+  transform: EvaluationTransform,
+  tokenizer: Tokenizer,
+  state: TrainingState | undefined,
+): Parameters<typeof createLoader>[0] {
+  const { train: source, augmentation, captions, workers, prefetch, onError } = recipe.data;
+  return {
+    source,
+    transform,
+    tokenizer: tokenizer.description,
+    batchSize: recipe.train.batchSize,
+    seed: recipe.train.seed,
+    captions,
+    prefetch,
+    onError,
+    ...(augmentation === undefined ? {} : { augmentation }),
+    ...(workers === undefined ? {} : { workers }),
+    ...(state === undefined ? {} : { position: state.loader as never }),
+  };
+}
