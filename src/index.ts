@@ -51,6 +51,14 @@ export {
 export { createLoader, type Loader } from "./data/loader/loader.ts";
 export type { LoaderOptions, LoaderPosition } from "./data/loader/options.ts";
 export { packDataset, writeShards } from "./data/pack.ts";
+export type { PictureEmbedder } from "./data/dedupe/describe-pictures.ts";
+export { duplicateSheet, type DuplicateSheetOptions } from "./data/dedupe/duplicate-sheet.ts";
+export {
+  findDuplicates,
+  type DuplicatePair,
+  type DuplicateReport,
+  type FindDuplicatesOptions,
+} from "./data/dedupe/find-duplicates.ts";
 export type { Batch, PackSample, Sample } from "./data/sample.ts";
 export type { SourceSpec } from "./data/sources/source-spec.ts";
 export {

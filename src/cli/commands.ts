@@ -39,7 +39,7 @@ export const commands: CommandTable = {
     load: () => import("./quickstart.ts"),
   },
   data: {
-    summary: "pack and inspect pairs of images and captions",
+    summary: "pack, inspect and clean pairs of images and captions",
     commands: {
       pack: {
         summary: "pack pairs into WebDataset shards",
@@ -48,6 +48,10 @@ export const commands: CommandTable = {
       inspect: {
         summary: "counts, sizes, bad samples and a contact sheet of a source",
         load: () => import("./data-inspect.ts"),
+      },
+      dedupe: {
+        summary: "near-duplicates within a set and against evaluation sets",
+        load: () => import("./data-dedupe.ts"),
       },
     },
   },

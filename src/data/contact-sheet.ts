@@ -92,16 +92,21 @@ async function makeTile(sample: Sample, side: number): Promise<Tile> {
   }
   const { ref, image, text } = sample;
   try {
-    const picture = await sharp(image)
-      .resize({ width: side, height: side, fit: "inside" })
-      .toColourspace("srgb")
-      .png()
-      .toBuffer();
+    const picture = await pictureTile(image, side);
     return { key: ref.key, captions: text.captions, picture, reason: undefined };
   } catch (error) {
     const reason = (error instanceof Error ? error.message : String(error)).split("\n")[0];
     return { key: ref.key, captions: text.captions, picture: undefined, reason };
   }
+}
+
+/** A picture as a PNG of at most `side` x `side`. Throws if it cannot be decoded. */
+export async function pictureTile(image: Uint8Array, side: number): Promise<Buffer> {
+  return sharp(image)
+    .resize({ width: side, height: side, fit: "inside" })
+    .toColourspace("srgb")
+    .png()
+    .toBuffer();
 }
 
 const TEXT_LINES = 3;
@@ -180,7 +185,8 @@ ${figures.join("\n")}
 `;
 }
 
-function escapeMarkup(text: string): string {
+/** Text into HTML and SVG. */
+export function escapeMarkup(text: string): string {
   // Control characters are not allowed in XML at all.
   return text
     .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, "\ufffd")

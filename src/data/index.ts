@@ -1,5 +1,13 @@
 /** Data for training and evaluation: sources, loading, packing, inspecting. */
 export { contactSheet, type ContactSheetOptions } from "./contact-sheet.ts";
+export type { EmbeddingRows, PictureEmbedder } from "./dedupe/describe-pictures.ts";
+export { duplicateSheet, type DuplicateSheetOptions } from "./dedupe/duplicate-sheet.ts";
+export {
+  type DuplicatePair,
+  type DuplicateReport,
+  findDuplicates,
+  type FindDuplicatesOptions,
+} from "./dedupe/find-duplicates.ts";
 export {
   type InspectOptions,
   type InspectReport,

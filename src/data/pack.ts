@@ -2,6 +2,7 @@
 import sharp from "sharp";
 import { DataError, didYouMean } from "../errors.ts";
 import { readImageHeader } from "./image/index.ts";
+import { partNames } from "./loader/example-id.ts";
 import { problemError } from "./loader/protocol.ts";
 import { readSamples } from "./read-samples.ts";
 import type { PackSample } from "./sample.ts";
@@ -32,6 +33,8 @@ export interface PackOptions {
   quality?: number;
   /** Leave out samples without a caption (true by default). */
   requireCaption?: boolean;
+  /** Samples left out, by the names that batches give their pictures (`Batch.imageIds`). */
+  exclude?: ReadonlySet<string>;
   /** Bad samples are left out and listed (`skip`, the default), or end the packing. */
   onError?: "skip" | "fail";
 }
@@ -41,6 +44,8 @@ export interface PackResult {
   samples: number;
   /** Images that were resized. */
   resized: number;
+  /** Samples left out by `exclude`. */
+  excluded: number;
   skipped: number;
   /** The first hundred of the skipped samples. */
   badSamples: Problem[];
@@ -55,6 +60,7 @@ const KEYS: (keyof PackOptions)[] = [
   "format",
   "quality",
   "requireCaption",
+  "exclude",
   "onError",
 ];
 
@@ -68,7 +74,14 @@ const KEYS: (keyof PackOptions)[] = [
 export async function packDataset(options: PackOptions): Promise<PackResult> {
   checkPackOptions(options);
   const { directory, samplesPerShard = 1000, prefix } = options;
-  const result: PackResult = { shards: [], samples: 0, resized: 0, skipped: 0, badSamples: [] };
+  const result: PackResult = {
+    shards: [],
+    samples: 0,
+    resized: 0,
+    excluded: 0,
+    skipped: 0,
+    badSamples: [],
+  };
   const written = await writeShards({
     samples: packSamples(options, result),
     directory,
@@ -90,7 +103,12 @@ export async function packDataset(options: PackOptions): Promise<PackResult> {
 async function* packSamples(options: PackOptions, result: PackResult): AsyncGenerator<PackSample> {
   const source = await openSource(options.source);
   const taken = new Set<string>();
+  const names = partNames(source);
   for await (const sample of readSamples(source)) {
+    if (options.exclude?.has(`${names[sample.part]}#${sample.index}`) === true) {
+      result.excluded += 1;
+      continue;
+    }
     const packed = "problem" in sample ? sample : await packOne(sample, options, taken);
     if ("problem" in packed) {
       if (options.onError === "fail") throw problemError(packed.problem);

@@ -1,0 +1,20 @@
+/** A model folder as what duplicates are told by. */
+import type { PictureEmbedder } from "../data/dedupe/describe-pictures.ts";
+
+/**
+ * Loads the model, and the engine with it: commands that can do without start without.
+ *
+ * throws   CheckpointError for a folder that does not fit; UsageError for a device that is not there
+ */
+export async function loadPictureEmbedder(
+  folder: string,
+  deviceName: string,
+): Promise<PictureEmbedder & { dispose(): void }> {
+  const { resolveDevice } = await import("../train/build-model.ts");
+  const { loadModel } = await import("../models/load-model.ts");
+  const { modelEmbedder } = await import("../evaluate/model-embedder.ts");
+  const loaded = await loadModel(folder, { device: resolveDevice(deviceName, "--device") });
+  const { model, tokenizer, evaluationTransform: transform } = loaded;
+  const embedder = modelEmbedder({ model, tokenizer, normalization: transform });
+  return { ...embedder, transform, dispose: () => loaded.dispose() };
+}
