@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { assertClose } from "../testing/close.ts";
+import { dot, unitRows } from "../testing/objective-check.ts";
 import { backward, fromData, memory, noGrad, scope, tensor, type Tensor } from "../torch/index.ts";
 import {
   addPositives,
@@ -21,9 +22,6 @@ interface Case {
   positive: number;
   options: Omit<AmorlipOptions, "logitScale">;
 }
-
-const dot = (a: number[], b: number[]): number =>
-  a.reduce((sum, value, i) => sum + value * (b[i] as number), 0);
 
 /**
  * arXiv:2505.18983, Eq. 6 with its temperature terms in plain loops. `frozen` is the scale that the
@@ -51,15 +49,6 @@ function naive(given: Case, frozen = given.scale, frozenPairs?: number): number 
     loss += (logs - 2 * pairs - 2 * Math.log(n)) / scale;
   }
   return loss;
-}
-
-function randomRows(n: number, dim: number, seed: number): number[][] {
-  const next = randomNumbers(seed);
-  return Array.from({ length: n }, () => {
-    const row = Array.from({ length: dim }, next);
-    const norm = Math.hypot(...row);
-    return row.map((value) => value / norm);
-  });
 }
 
 function randomNumbers(seed: number): () => number {
@@ -102,8 +91,8 @@ function makeCase(n: number, dim: number, scale: number, rest: Partial<Case> = {
   const next = randomNumbers(n + dim);
   const around = (): number[] => Array.from({ length: n }, () => scale / 3 + Math.log(n) + next());
   return {
-    image: randomRows(n, dim, 11),
-    text: randomRows(n, dim, 23),
+    image: unitRows(n, dim, 11),
+    text: unitRows(n, dim, 23),
     lambda: { image: around(), text: around() },
     scale,
     positive: 1e-3,
@@ -142,7 +131,7 @@ function slopes(given: Case): { image: number[]; text: number[]; scale: number }
 test("refuses batches, weights and options that have no meaning", () => {
   const logitScale = scalar(1);
   const one = leaf([[1, 0]]);
-  const [three, four] = [leaf(randomRows(3, 4, 1)), leaf(randomRows(3, 5, 1))];
+  const [three, four] = [leaf(unitRows(3, 4, 1)), leaf(unitRows(3, 5, 1))];
   const options = { logitScale, positiveCoefficient: 1 };
   assert.throws(() => logPartitions(one, one, options), /at least two pairs/);
   assert.throws(() => logPartitions(three, four, options), { name: "ShapeError" });
@@ -324,7 +313,7 @@ test("the chunked form frees what it holds with the backward pass, and holds not
 test("the chunked form never needs memory for an N x N matrix", () => {
   const n = 16_384;
   scope(() => {
-    const rows = randomRows(n, 4, 3);
+    const rows = unitRows(n, 4, 3);
     const [image, text] = [rows, rows].map((r) =>
       leaf(r).to("float32").detach().setRequiresGrad(true),
     );

@@ -1,6 +1,7 @@
 /** The objectives that a recipe may name. */
 import { z } from "zod";
 
+import { amorlipSchema, createAmorlip } from "./amorlip.ts";
 import { createAlign, alignSchema } from "./align.ts";
 import { createCyclip, cyclipSchema } from "./cyclip.ts";
 import { createDistillation, distillationSchema } from "./distillation.ts";
@@ -16,6 +17,7 @@ export const objectiveSchema = z.discriminatedUnion("kind", [
   cyclipSchema,
   distillationSchema,
   lixpSchema,
+  amorlipSchema,
 ]);
 
 export type ObjectiveRecipe = z.output<typeof objectiveSchema>;
@@ -38,5 +40,7 @@ export function createObjective(
       return createDistillation(recipe, context);
     case "lixp":
       return createLixp(recipe, context);
+    case "amorlip":
+      return createAmorlip(recipe, context);
   }
 }
