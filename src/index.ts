@@ -48,6 +48,39 @@ export {
   type TeacherPair,
 } from "./objectives/distillation.ts";
 
+export {
+  contextAttention,
+  type Context,
+  type ContextAttentionOptions,
+} from "./objectives/context-attention.ts";
+export {
+  lixp,
+  type LixpBase,
+  type LixpBaseOptions,
+  type LixpLoss,
+  type LixpOptions,
+} from "./objectives/lixp.ts";
+
+export {
+  defineAdapter,
+  type Adapter,
+  type AdapterDescription,
+  type FewShotClassifier,
+  type Support,
+} from "./adapt/adapter.ts";
+export { sampleEpisode, sampleSupport, type Episode } from "./adapt/episode.ts";
+export {
+  fewShotCurve,
+  type FewShotCurve,
+  type FewShotCurveOptions,
+  type FewShotTask,
+} from "./adapt/few-shot-curve.ts";
+export { nearestNeighbors, type NeighborSetting } from "./adapt/nearest-neighbors.ts";
+export { prototypes, type PrototypeSetting } from "./adapt/prototypes.ts";
+export { sampleEfficiency, type SampleEfficiency } from "./adapt/sample-efficiency.ts";
+export { selectSetting, type SelectOptions } from "./adapt/select-setting.ts";
+export { tipAdapter, type TipAdapterOptions, type TipSetting } from "./adapt/tip-adapter.ts";
+
 export { createLoader, type Loader } from "./data/loader/loader.ts";
 export type { LoaderOptions, LoaderPosition } from "./data/loader/options.ts";
 export { packDataset, writeShards } from "./data/pack.ts";

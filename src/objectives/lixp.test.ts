@@ -2,7 +2,18 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { assertClose } from "../testing/close.ts";
-import { backward, fromData, grad, memory, noGrad, scope, type Tensor } from "../torch/index.ts";
+import {
+  backward,
+  fromData,
+  grad,
+  manualSeed,
+  memory,
+  noGrad,
+  randn,
+  scope,
+  tensor,
+  type Tensor,
+} from "../torch/index.ts";
 import { contextAttention } from "./context-attention.ts";
 import { lixp, type LixpOptions } from "./lixp.ts";
 import { sigmoidContrastive } from "./sigmoid-contrastive.ts";
@@ -362,6 +373,23 @@ test("logits and attention of +-100 stay finite in float32", () => {
       }
     }
   }
+});
+
+test("the chunked form never needs memory for an N x N matrix", () => {
+  const n = 8192;
+  manualSeed(4);
+  scope(() => {
+    const inputs = [0, 1, 2].map(() => randn([n, 4]).setRequiresGrad(true));
+    const scalars = [3, 3, 0.2].map((value) => tensor(value).setRequiresGrad(true));
+    const before = process.resourceUsage().maxRSS;
+    const [image, raw, text] = inputs as [Tensor, Tensor, Tensor];
+    const [logitScale, contextLogitScale, contextTemperature] = scalars as [Tensor, Tensor, Tensor];
+    const options = { logitScale, contextLogitScale, contextTemperature, chunkSize: 64 };
+    backward(lixp(image, raw, text, { base: "softmax", ...options }).loss);
+    const grown = (process.resourceUsage().maxRSS - before) * 1024;
+    // One N x N float32 matrix is 268 MB; a chunk of 64 rows is 2 MB.
+    assert.ok(grown < 100e6, `the peak grew by ${grown} bytes`);
+  });
 });
 
 test("the chunked form frees what it holds with its backward pass, and holds nothing without", () => {
