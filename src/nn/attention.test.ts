@@ -12,7 +12,8 @@ import {
   type Tensor,
 } from "../torch/index.ts";
 import { MultiHeadAttention } from "./attention.ts";
-import { Block, runPooled } from "./transformer.ts";
+import type { Module } from "./module.ts";
+import { Block, PostNormBlock, runAll, runPooled } from "./transformer.ts";
 
 const [n, t, width, heads] = [3, 7, 12, 3];
 
@@ -22,7 +23,7 @@ function input(): Tensor {
 }
 
 /** Output of `body` on the same input, and the gradients of input and parameters. */
-function run(module: Block | MultiHeadAttention, body: (x: Tensor) => Tensor): Float64Array[] {
+function run(module: Module, body: (x: Tensor) => Tensor): Float64Array[] {
   return scope(() => {
     module.zeroGrad();
     const x = input().setRequiresGrad(true);
@@ -111,10 +112,66 @@ describe("multi-head attention", () => {
   }
 });
 
+describe("attention with padding", () => {
+  // Every row keeps its first position; the second has no padding.
+  const rows = [3, 7, 1].map((length) =>
+    Array.from({ length: t }, (_, i) => (i >= length ? 1 : 0)),
+  );
+  const padding = (): Tensor => fromData(Uint8Array.from(rows.flat()), [n, t]).to("bool");
+  for (const causal of [false, true]) {
+    const kind = causal ? "causal" : "bidirectional";
+    const make = (implementation: "fused" | "composed"): MultiHeadAttention => {
+      manualSeed(1);
+      return new MultiHeadAttention(width, heads, { causal, implementation });
+    };
+    it(`equals attention over the row without its padding, ${kind}`, () => {
+      const module = make("composed");
+      scope(() => {
+        const whole = module.forward(input(), padding());
+        for (const [i, length] of [3, 7, 1].entries()) {
+          const alone = module.forward(input().narrow(0, i, 1).narrow(1, 0, length));
+          const part = whole.narrow(0, i, 1).narrow(1, 0, length);
+          assertSame([part.toFloat64Array()], [alone.toFloat64Array()]);
+        }
+      });
+    });
+    const skip = hasFusedAttention() ? false : "this libtorch has no fused attention operator";
+    it(`fused equals composed, output and gradients, ${kind}`, { skip }, () => {
+      const [fused, composed] = (["fused", "composed"] as const).map((implementation) => {
+        const module = make(implementation);
+        return run(module, (x) => module.forward(x, padding()));
+      });
+      assertSame(fused ?? [], composed ?? []);
+    });
+    for (const place of ["first", "last"] as const) {
+      it(`at the ${place} position equals the whole, ${kind}`, () => {
+        const shape = {
+          width,
+          heads,
+          mlpWidth: 20,
+          activation: "gelu",
+          normEpsilon: 1e-5,
+        } as const;
+        for (const Kind of [Block, PostNormBlock]) {
+          manualSeed(1);
+          const block = new Kind({ ...shape, causal });
+          const options = { checkpointing: false, padding: padding() };
+          const at = place === "first" ? 0 : t - 1;
+          assertSame(
+            run(block, (x) => runPooled([block], x, place, options)),
+            run(block, (x) => runAll([block], x, options).select(1, at)),
+          );
+        }
+      });
+    }
+  }
+});
+
 describe("a block at one position per row", () => {
-  const positions: [string, number[] | null][] = [
+  const positions: [string, number[] | "first" | "last"][] = [
     ["different positions", [6, 0, 3]],
-    ["the first position", null],
+    ["the first position", "first"],
+    ["the last position", "last"],
   ];
   for (const causal of [false, true]) {
     for (const [what, places] of positions) {
@@ -128,8 +185,9 @@ describe("a block at one position per row", () => {
           normEpsilon: 1e-5,
         } as const;
         const block = new Block({ ...shape, causal });
-        const at = places && fromData(BigInt64Array.from(places, BigInt), [n]);
-        const chosen = places ?? [0, 0, 0];
+        const named = typeof places === "string";
+        const chosen = named ? new Array<number>(n).fill(places === "first" ? 0 : t - 1) : places;
+        const at = named ? places : fromData(BigInt64Array.from(chosen, BigInt), [n]);
         const rows = (y: Tensor): Tensor => {
           const index = fromData(BigInt64Array.from(chosen, BigInt), [n, 1, 1]);
           return y.gather(1, index.expand(n, 1, width)).squeeze(1);

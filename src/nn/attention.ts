@@ -10,7 +10,6 @@ import {
   noGrad,
   ones,
   scope,
-  zeros,
   type Device,
   type Tensor,
 } from "../torch/index.ts";
@@ -37,6 +36,9 @@ export interface AttentionOptions {
   implementation?: "auto" | "fused" | "composed";
 }
 
+/** One position of every row: its first, its last, or the one that int64 [N] names. */
+export type Position = "first" | "last" | Tensor;
+
 export class MultiHeadAttention extends Module {
   readonly input: AttentionInput;
   readonly output: Linear;
@@ -60,30 +62,46 @@ export class MultiHeadAttention extends Module {
     this.fused = implementation === "auto" ? hasFusedAttention() : implementation === "fused";
   }
 
-  /** x [N, T, W] -> [N, T, W] */
-  forward(x: Tensor): Tensor {
+  /**
+   * x        [N, T, W]
+   * padding  bool [N, T], true at positions that nothing attends to; at least one position of each
+   *          row must stay, or its output is not a number
+   * returns  [N, T, W]
+   */
+  forward(x: Tensor, padding: Tensor | null = null): Tensor {
     const [n, t, width] = [x.size(0), x.size(1), x.size(2)];
     const stacked = linear(x, this.input.weight.tensor, this.input.bias.tensor);
     const [q, k, v] = stacked
       .view(n, t, 3, this.heads, width / this.heads)
       .permute(2, 0, 3, 1, 4)
-      .unbind(0);
-    const mixed = this.fused
-      ? fusedAttention(q as Tensor, k as Tensor, v as Tensor, this.causal)
-      : attend(q as Tensor, k as Tensor, v as Tensor, this.causal ? causalMask(t, x.device) : null);
+      .unbind(0) as [Tensor, Tensor, Tensor];
+    const mixed = this.fused ? this.#fused(q, k, v, padding) : this.#composed(q, k, v, padding);
     return this.output.forward(mixed.transpose(1, 2).reshape(n, t, width));
   }
 
+  /** The operator knows a causal mask or a mask of its own, where true lets attention through. */
+  #fused(q: Tensor, k: Tensor, v: Tensor, padding: Tensor | null): Tensor {
+    if (padding === null) return fusedAttention(q, k, v, { causal: this.causal });
+    const barred = join(keysOf(padding), this.causal ? causalMask(q.size(2), q.device) : null);
+    return fusedAttention(q, k, v, { mask: noGrad(() => (barred as Tensor).logicalNot()) });
+  }
+
+  #composed(q: Tensor, k: Tensor, v: Tensor, padding: Tensor | null): Tensor {
+    const mask = this.causal ? causalMask(q.size(2), q.device) : null;
+    return attend(q, k, v, join(mask, padding && keysOf(padding)));
+  }
+
   /**
-   * The attention of one position per row, the only one that a pooled tower reads from its last block.
+   * The attention of one position per row, the only one that a pooled tower reads from its last
+   * block; or, without `causal`, of a query that is no row of x at all.
    *
-   * x          [N, T, W], all positions
-   * query      [N, W], the rows of x at `positions`
-   * positions  int64 [N], null for the first; with causal attention each looks at positions up to
-   *            its own
-   * returns    [N, W]
+   * x         [N, T, W], all positions
+   * query     [N, W], the rows of x at `position`
+   * position  with causal attention each looks at positions up to its own
+   * padding   as in `forward`
+   * returns   [N, W]
    */
-  forwardAt(x: Tensor, query: Tensor, positions: Tensor | null): Tensor {
+  forwardAt(x: Tensor, query: Tensor, position: Position, padding: Tensor | null = null): Tensor {
     const [n, t, width] = [x.size(0), x.size(1), x.size(2)];
     const headWidth = width / this.heads;
     const { weight, bias } = this.input;
@@ -95,9 +113,8 @@ export class MultiHeadAttention extends Module {
     const q = linear(query, wq, bq).view(n, this.heads, 1, headWidth);
     const stacked = linear(x, wkv, bkv);
     const [k, v] = stacked.view(n, t, 2, this.heads, headWidth).permute(2, 0, 3, 1, 4).unbind(0);
-    const mask = this.causal
-      ? laterMask(positions ?? zeros([n], { dtype: "int64", device: x.device }), t)
-      : null;
+    const later = this.causal ? laterMask(position, t, x.device) : null;
+    const mask = join(later, padding && keysOf(padding));
     return this.output.forward(attend(q, k as Tensor, v as Tensor, mask).reshape(n, width));
   }
 }
@@ -115,10 +132,22 @@ function causalMask(t: number, device: Device): Tensor {
   return noGrad(() => ones([t, t], { dtype: "bool", device }).triu(1));
 }
 
-/** bool [N, 1, 1, T], true after each row's own position. */
-function laterMask(positions: Tensor, t: number): Tensor {
+/** bool [N, 1, 1, T] (N = 1 for the first), true after each row's own position. */
+function laterMask(position: Position, t: number, device: Device): Tensor | null {
+  if (position === "last") return null;
   return noGrad(() => {
-    const order = arange(t, { device: positions.device });
-    return order.unsqueeze(0).gt(positions.unsqueeze(1)).view(-1, 1, 1, t);
+    const order = arange(t, { device });
+    if (position === "first") return order.gt(0).view(1, 1, 1, t);
+    return order.unsqueeze(0).gt(position.unsqueeze(1)).view(-1, 1, 1, t);
   });
+}
+
+/** bool [N, T] of keys as a mask of logits [N, h, Q, T]. */
+function keysOf(padding: Tensor): Tensor {
+  return padding.view(padding.size(0), 1, 1, padding.size(1));
+}
+
+/** Barred where either mask bars. */
+function join(a: Tensor | null, b: Tensor | null): Tensor | null {
+  return a && b ? noGrad(() => a.add(b)) : (a ?? b);
 }

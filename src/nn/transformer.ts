@@ -1,7 +1,7 @@
-/** Pre-norm transformer blocks: x += attention(norm1(x)); x += mlp(norm2(x)). */
-import { checkpoint, type Tensor } from "../torch/index.ts";
+/** Transformer blocks, with their norms before or after each branch, and stacks of them. */
+import { checkpoint, gradEnabled, type Tensor } from "../torch/index.ts";
 import type { Activation } from "./activation.ts";
-import { MultiHeadAttention, type AttentionOptions } from "./attention.ts";
+import { MultiHeadAttention, type AttentionOptions, type Position } from "./attention.ts";
 import { LayerNorm } from "./layers.ts";
 import { Mlp } from "./mlp.ts";
 import { Module } from "./module.ts";
@@ -17,7 +17,19 @@ export interface BlockConfig extends AttentionOptions {
   stochasticDepth?: number;
 }
 
-export class Block extends Module {
+/** What a stack runs: every block of it is one of these. */
+export interface AnyBlock extends Module {
+  /** x [N, T, W], padding bool [N, T] true where nothing attends to -> [N, T, W] */
+  forward(x: Tensor, padding?: Tensor | null): Tensor;
+  /**
+   * The block's output at one position per row: [N, W], equal to `forward` at those rows. Everything
+   * but keys and values is computed for one position only, which saves 10/12 of the block.
+   */
+  forwardAt(x: Tensor, rows: Tensor, position: Position, padding?: Tensor | null): Tensor;
+}
+
+/** Pre-norm: x += attention(norm1(x)); x += mlp(norm2(x)). */
+export class Block extends Module implements AnyBlock {
   readonly norm1: LayerNorm;
   readonly attention: MultiHeadAttention;
   readonly norm2: LayerNorm;
@@ -34,25 +46,51 @@ export class Block extends Module {
     this.#skip = config.stochasticDepth ?? 0;
   }
 
-  /** x [N, T, W] -> [N, T, W] */
-  forward(x: Tensor): Tensor {
-    const attended = x.add(this.#branch(this.attention.forward(this.norm1.forward(x))));
+  forward(x: Tensor, padding: Tensor | null = null): Tensor {
+    const attended = x.add(this.#branch(this.attention.forward(this.norm1.forward(x), padding)));
     return attended.add(this.#branch(this.mlp.forward(this.norm2.forward(attended))));
   }
 
-  /**
-   * The block's output at one position per row: [N, W], equal to `forward` at those rows. Everything
-   * but keys and values is computed for one position only, which saves 10/12 of the block.
-   */
-  forwardAt(x: Tensor, rows: Tensor, positions: Tensor | null): Tensor {
+  forwardAt(x: Tensor, rows: Tensor, position: Position, padding: Tensor | null = null): Tensor {
     const normed = this.norm1.forward(x);
     const query = this.norm1.forward(rows);
-    const attended = rows.add(this.#branch(this.attention.forwardAt(normed, query, positions)));
+    const mixed = this.attention.forwardAt(normed, query, position, padding);
+    const attended = rows.add(this.#branch(mixed));
     return attended.add(this.#branch(this.mlp.forward(this.norm2.forward(attended))));
   }
 
   #branch(x: Tensor): Tensor {
     return stochasticDepth(x, this.#skip, this.training);
+  }
+}
+
+/** Post-norm (BERT): x = norm1(x + attention(x)); x = norm2(x + mlp(x)). */
+export class PostNormBlock extends Module implements AnyBlock {
+  readonly attention: MultiHeadAttention;
+  readonly norm1: LayerNorm;
+  readonly mlp: Mlp;
+  readonly norm2: LayerNorm;
+
+  constructor(config: Omit<BlockConfig, "stochasticDepth">) {
+    super();
+    const { width, heads, mlpWidth, activation, normEpsilon } = config;
+    this.attention = new MultiHeadAttention(width, heads, config);
+    this.norm1 = new LayerNorm(width, normEpsilon);
+    this.mlp = new Mlp(width, mlpWidth, activation);
+    this.norm2 = new LayerNorm(width, normEpsilon);
+  }
+
+  forward(x: Tensor, padding: Tensor | null = null): Tensor {
+    return this.#rest(x, this.attention.forward(x, padding));
+  }
+
+  forwardAt(x: Tensor, rows: Tensor, position: Position, padding: Tensor | null = null): Tensor {
+    return this.#rest(rows, this.attention.forwardAt(x, rows, position, padding));
+  }
+
+  #rest(x: Tensor, mixed: Tensor): Tensor {
+    const attended = this.norm1.forward(x.add(mixed));
+    return this.norm2.forward(attended.add(this.mlp.forward(attended)));
   }
 }
 
@@ -62,31 +100,55 @@ export interface RunOptions {
   checkpointing: boolean;
 }
 
+export interface StackOptions extends RunOptions {
+  /** bool [N, T], true at positions that nothing attends to. */
+  padding?: Tensor | null;
+}
+
+/** Runs all blocks in full: x [N, T, W] -> [N, T, W]. */
+export function runAll(blocks: readonly AnyBlock[], x: Tensor, options: StackOptions): Tensor {
+  const { checkpointing, padding = null } = options;
+  let hidden = x;
+  for (const block of blocks) {
+    hidden = checkpointing
+      ? forwardAgainLater(block, hidden, padding)
+      : block.forward(hidden, padding);
+  }
+  return hidden;
+}
+
 /** Runs all blocks but the last in full and the last at one position per row. Returns [N, W]. */
 export function runPooled(
-  blocks: readonly Block[],
+  blocks: readonly AnyBlock[],
   x: Tensor,
-  positions: Tensor | null,
-  { checkpointing }: RunOptions,
+  position: Position,
+  options: StackOptions,
 ): Tensor {
-  let hidden = x;
-  for (const block of blocks.slice(0, -1)) {
-    hidden = checkpointing ? forwardAgainLater(block, hidden) : block.forward(hidden);
-  }
-  const rows = pick(hidden, positions);
+  const hidden = runAll(blocks.slice(0, -1), x, options);
+  const rows = pick(hidden, position);
   const last = blocks[blocks.length - 1];
-  return last ? last.forwardAt(hidden, rows, positions) : rows;
+  return last ? last.forwardAt(hidden, rows, position, options.padding) : rows;
 }
 
 /** The block's output, with its activations computed again in the backward pass. */
-function forwardAgainLater(block: Block, x: Tensor): Tensor {
+function forwardAgainLater(block: AnyBlock, x: Tensor, padding: Tensor | null): Tensor {
+  if (!gradEnabled()) return block.forward(x, padding);
   const weights = block.parameters().map(({ tensor }) => tensor);
-  return checkpoint(x, weights, (input) => block.forward(input));
+  if (padding === null) return checkpoint(x, weights, (input) => block.forward(input));
+  // The second run may come after the scope that made the mask; nobody needs it after that.
+  const held = padding.detach().keep();
+  let runs = 0;
+  return checkpoint(x, weights, (input) => {
+    const output = block.forward(input, held);
+    if (++runs === 2) held.dispose();
+    return output;
+  });
 }
 
-/** x [N, T, W] at one position per row (the first when positions is null): [N, W]. */
-export function pick(x: Tensor, positions: Tensor | null): Tensor {
-  if (positions === null) return x.select(1, 0);
-  const index = positions.view(-1, 1, 1).expand(x.size(0), 1, x.size(2));
+/** x [N, T, W] at one position per row: [N, W]. */
+export function pick(x: Tensor, position: Position): Tensor {
+  if (position === "first") return x.select(1, 0);
+  if (position === "last") return x.select(1, x.size(1) - 1);
+  const index = position.view(-1, 1, 1).expand(x.size(0), 1, x.size(2));
   return x.gather(1, index).squeeze(1);
 }

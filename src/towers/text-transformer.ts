@@ -1,12 +1,25 @@
-/** CLIP's text tower: a causal transformer read at the end-of-text token, and a projection. */
+/**
+ * Pre-norm text towers: CLIP's (causal, read at the end-of-text token), and those of SigLIP and of
+ * LiT's small models (bidirectional, padding attended, read at the last position).
+ */
 import type { Activation } from "../nn/activation.ts";
+import type { Position } from "../nn/attention.ts";
 import { normal, refillNormal } from "../nn/initialize.ts";
 import { Embedding, LayerNorm, Linear } from "../nn/layers.ts";
 import { Module, type Parameter } from "../nn/module.ts";
-import { Block, runPooled, type RunOptions } from "../nn/transformer.ts";
+import { Block, runAll, runPooled, type RunOptions } from "../nn/transformer.ts";
 import { noGrad, type Tensor } from "../torch/index.ts";
+import {
+  initializeAttention,
+  initializeHead,
+  initializeMlp,
+  refillZeros,
+  type Initialization,
+} from "./initialize-big-vision.ts";
+import type { TextTower } from "./tower.ts";
 
 export interface TextTransformerConfig {
+  kind: "transformer";
   /** The longest input in tokens, the start and end tokens included. */
   contextLength: number;
   vocabSize: number;
@@ -16,42 +29,76 @@ export interface TextTransformerConfig {
   mlpWidth: number;
   activation: Activation;
   normEpsilon: number;
-  /** The token that ends a text; the tower is read at its first place. */
+  /** The token that ends a text; with `eot` pooling the tower is read at its first place. */
   eotTokenId: number;
   padTokenId: number;
+  /** Tokens look back only, or everywhere, padding included. `causal` when absent. */
+  attention?: "causal" | "bidirectional";
+  /** The features: the output at the end of text (CLIP), or at the last place. `eot` when absent. */
+  pooling?: "eot" | "last";
+  /** A bias of the projection. False when absent. */
+  projectionBias?: boolean;
+  /** `clip` when absent. */
+  initialization?: Initialization;
 }
 
-export class TextTransformer extends Module {
+export class TextTransformer extends Module implements TextTower {
   readonly tokenEmbedding: Embedding;
   readonly positionEmbedding: Parameter;
   readonly blocks: Block[];
   readonly normAfter: LayerNorm;
-  readonly projection: Linear;
+  readonly projection: Linear | null;
   readonly config: TextTransformerConfig;
+  readonly featureDim: number;
   readonly run: RunOptions = { checkpointing: false };
-  /** Attention looks back only, so what follows the end token is free to be cut off. */
-  readonly causal = true;
+  /** Where attention looks back only and is read at the end token, what follows is free to be cut. */
+  readonly trimmable: boolean;
 
-  /** Initialised as openai/CLIP's `initialize_parameters`. */
-  constructor(config: TextTransformerConfig, embedDim: number) {
+  /**
+   * Random weights: `clip` as openai/CLIP's `initialize_parameters`, `bigVision` as big_vision's
+   * text_transformer.py.
+   *
+   * embedDim  width of the projection; null for none
+   */
+  constructor(config: TextTransformerConfig, embedDim: number | null) {
     super();
     const { contextLength, vocabSize, width, depth, normEpsilon } = config;
+    const { attention = "causal", pooling = "eot", initialization = "clip" } = config;
+    const causal = attention === "causal";
+    const bigVision = initialization === "bigVision";
     this.config = config;
-    this.tokenEmbedding = new Embedding(vocabSize, width, 0.02);
-    this.positionEmbedding = normal([contextLength, width], 0.01);
-    this.blocks = Array.from({ length: depth }, () => new Block({ ...config, causal: true }));
+    this.featureDim = width;
+    this.trimmable = causal && pooling === "eot";
+    this.tokenEmbedding = new Embedding(vocabSize, width, bigVision ? width ** -0.5 : 0.02);
+    this.positionEmbedding = normal([contextLength, width], bigVision ? width ** -0.5 : 0.01);
+    this.blocks = Array.from({ length: depth }, () => new Block({ ...config, causal }));
     this.normAfter = new LayerNorm(width, normEpsilon);
-    this.projection = new Linear(width, embedDim, { bias: false });
-    refillNormal(this.projection.weight, width ** -0.5);
-    for (const block of this.blocks) initializeBlock(block, width, depth);
+    this.projection = embedDim === null ? null : head(config, embedDim);
+    for (const block of this.blocks) {
+      if (bigVision) initializeBlockAsBigVision(block);
+      else initializeBlock(block, width, depth);
+    }
   }
 
   /**
-   * tokens int [N, T], T up to contextLength -> textFeatures [N, W], before the projection.
+   * tokens int [N, T] -> textFeatures [N, W], before the projection. T is up to contextLength where
+   * the tower is trimmable, contextLength elsewhere.
    *
-   * throws  RangeError for longer rows
+   * throws  RangeError for rows of another length
    */
   features(tokens: Tensor): Tensor {
+    const { contextLength, padTokenId } = this.config;
+    if (!this.trimmable && tokens.size(1) < contextLength) {
+      throw new RangeError(
+        `Expected ${contextLength} tokens for textTower, which reads padding too, but received ` +
+          `${tokens.size(1)}; pad the texts with ${padTokenId}`,
+      );
+    }
+    const embedded = this.#embed(tokens);
+    return this.normAfter.forward(runPooled(this.blocks, embedded, this.#at(tokens), this.run));
+  }
+
+  #embed(tokens: Tensor): Tensor {
     const length = tokens.size(1);
     if (length > this.config.contextLength) {
       throw new RangeError(
@@ -60,15 +107,46 @@ export class TextTransformer extends Module {
       );
     }
     const positions = this.positionEmbedding.tensor.narrow(0, 0, length);
-    const embedded = this.tokenEmbedding.forward(tokens).add(positions);
-    const ends = noGrad(() => tokens.eq(this.config.eotTokenId).to("int32").argmax(1));
-    return this.normAfter.forward(runPooled(this.blocks, embedded, ends, this.run));
+    return this.tokenEmbedding.forward(tokens).add(positions);
+  }
+
+  #at(tokens: Tensor): Position {
+    if (this.config.pooling === "last") return "last";
+    return noGrad(() => tokens.eq(this.config.eotTokenId).to("int32").argmax(1));
+  }
+
+  /**
+   * The output at every position, tokens int [N, T] -> [N, T, W]: of a causal tower, position t has
+   * seen tokens up to t only, which is what predicting the next one takes.
+   *
+   * throws  RangeError for rows longer than contextLength
+   */
+  hidden(tokens: Tensor): Tensor {
+    return this.normAfter.forward(runAll(this.blocks, this.#embed(tokens), this.run));
   }
 
   /** tokens int [N, T] -> [N, D], not yet unit rows. */
   forward(tokens: Tensor): Tensor {
-    return this.projection.forward(this.features(tokens));
+    const features = this.features(tokens);
+    return this.projection ? this.projection.forward(features) : features;
   }
+}
+
+function head(config: TextTransformerConfig, embedDim: number): Linear {
+  const { width, projectionBias = false, initialization = "clip" } = config;
+  const projection = new Linear(width, embedDim, { bias: projectionBias });
+  if (initialization === "clip") {
+    refillNormal(projection.weight, width ** -0.5);
+    refillZeros(projection.bias);
+  } else {
+    initializeHead(projection);
+  }
+  return projection;
+}
+
+function initializeBlockAsBigVision({ attention, mlp }: Block): void {
+  initializeAttention(attention);
+  initializeMlp(mlp);
 }
 
 function initializeBlock(block: Block, width: number, depth: number): void {

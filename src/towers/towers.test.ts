@@ -4,17 +4,34 @@ import { describe, it } from "node:test";
 
 import { manualSeed, ones, scope, zeros } from "../torch/index.ts";
 import type { Module } from "../nn/module.ts";
+import { Bert } from "./bert.ts";
 import { TextTransformer } from "./text-transformer.ts";
 import { VisionTransformer } from "./vision-transformer.ts";
 
 const common = { width: 64, depth: 3, heads: 4, mlpWidth: 256, normEpsilon: 1e-5 };
-const image = { ...common, activation: "quickGelu", imageSize: 96, patchSize: 8 } as const;
+const image = {
+  kind: "vit",
+  ...common,
+  activation: "quickGelu",
+  imageSize: 96,
+  patchSize: 8,
+} as const;
 const text = {
+  kind: "transformer",
   ...common,
   activation: "quickGelu",
   contextLength: 77,
   vocabSize: 2000,
   eotTokenId: 1999,
+  padTokenId: 0,
+} as const;
+
+const bert = {
+  ...common,
+  kind: "bert",
+  activation: "gelu",
+  contextLength: 20,
+  vocabSize: 2000,
   padTokenId: 0,
 } as const;
 
@@ -50,12 +67,43 @@ describe("misuse", () => {
   it("refuses heads that do not divide the width", () => {
     assert.throws(() => new TextTransformer({ ...text, heads: 5 }, 16), /heads to divide width 64/);
   });
+  it("refuses the class token's output without a class token", () => {
+    assert.throws(() => new VisionTransformer({ ...image, classToken: false }, 16), {
+      name: "RangeError",
+      message:
+        'Expected "map" or "mean" for pooling of an imageTower without class token but received ' +
+        '"class"; choose one of them or set classToken',
+    });
+  });
+  it("refuses texts that are shorter than a context whose padding is read", () => {
+    for (const change of [{ pooling: "last" }, { attention: "bidirectional" }] as const) {
+      const tower = new TextTransformer({ ...text, ...change, contextLength: 8 }, 16);
+      assert.throws(() => tower.forward(ones([1, 7], { dtype: "int64" })), {
+        name: "RangeError",
+        message:
+          "Expected 8 tokens for textTower, which reads padding too, but received 7; " +
+          "pad the texts with 0",
+      });
+      tower.dispose();
+    }
+  });
+  it("refuses texts longer than BERT's context", () => {
+    const tower = new Bert({ ...bert, contextLength: 8 }, null);
+    assert.throws(
+      () => tower.forward(ones([1, 9], { dtype: "int64" })),
+      /^RangeError: Expected at most 8 tokens for textTower but received 9; truncate/,
+    );
+    tower.dispose();
+  });
 });
 
 /** What a weight is drawn from: its deviation, and the bound of a uniform draw. */
 type Draw = { std: number; bound?: number };
 const normal = (std: number): Draw => ({ std });
 const uniform = (bound: number): Draw => ({ std: bound / Math.sqrt(3), bound });
+/** The deviation of a standard normal that is cut at two. */
+const cutAtTwo = 0.87962566;
+const cut = (std: number): Draw => ({ std, bound: (2 * std) / cutAtTwo });
 
 function assertDrawn(module: Module, expected: [RegExp, Draw | number][]): void {
   const seen = new Set<RegExp>();
@@ -117,6 +165,53 @@ describe("initial weights", () => {
       [/mlp\.up\.bias$/, uniform(w ** -0.5)],
       [/mlp\.down\.weight$/, normal(w ** -0.5 * (2 * depth) ** -0.5)],
       [/mlp\.down\.bias$/, uniform((4 * w) ** -0.5)],
+    ]);
+    tower.dispose();
+  });
+  const bigVision: [RegExp, Draw | number][] = [
+    [/norm\w*\.weight$/i, 1],
+    [/norm\w*\.bias$/i, 0],
+    [/attention\.(input|output)\.weight$/, uniform(Math.sqrt(6 / (2 * w)))],
+    [/attention\.(input|output)\.bias$/, 0],
+    [/mlp\.(up|down)\.weight$/, uniform(Math.sqrt(6 / (5 * w)))],
+    [/mlp\.(up|down)\.bias$/, normal(1e-6)],
+    [/^projection\.weight$/, cut(w ** -0.5)],
+    [/^projection\.bias$/, 0],
+    [/^positionEmbedding$/, normal(w ** -0.5)],
+  ];
+  const changes = { initialization: "bigVision", projectionBias: true } as const;
+  it("of SigLIP's image tower and LiT's: as big_vision's vit.py", () => {
+    manualSeed(11);
+    const own: [RegExp, Draw | number][] = [
+      [/^patchEmbedding\.weight$/, cut(1 / Math.sqrt(3 * 8 * 8))],
+      [/^patchEmbedding\.bias$/, 0],
+    ];
+    const vit = { ...image, ...changes, normBefore: false, patchBias: true };
+    const siglip = new VisionTransformer({ ...vit, classToken: false, pooling: "map" }, 48);
+    assertDrawn(siglip, [
+      ...bigVision,
+      ...own,
+      [/^pooling\.probe$/, uniform(Math.sqrt(6 / (1 + w)))],
+    ]);
+    siglip.dispose();
+    const augreg = new VisionTransformer(vit, 48);
+    assertDrawn(augreg, [...bigVision, ...own, [/^classEmbedding$/, 0]]);
+    augreg.dispose();
+  });
+  it("of SigLIP's text tower: as big_vision's text_transformer.py", () => {
+    manualSeed(11);
+    const tower = new TextTransformer({ ...text, ...changes }, 48);
+    assertDrawn(tower, [...bigVision, [/^tokenEmbedding\.weight$/, normal(w ** -0.5)]]);
+    tower.dispose();
+  });
+  it("of BERT: a normal of 0.02, cut; the head Xavier-uniform", () => {
+    manualSeed(11);
+    const tower = new Bert(bert, 48);
+    assertDrawn(tower, [
+      [/norm\w*\.weight$/i, 1],
+      [/bias$/, 0],
+      [/^projection\.weight$/, uniform(Math.sqrt(6 / (48 + w)))],
+      [/weight$|Embedding$/, { ...cut(0.02 * cutAtTwo), bound: 0.04 }],
     ]);
     tower.dispose();
   });

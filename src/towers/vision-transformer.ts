@@ -1,14 +1,30 @@
-/** CLIP's image tower: a ViT with a class token, norms before and after its blocks, and a projection. */
-import { ShapeError } from "../errors.ts";
+/**
+ * ViT image towers: CLIP's (class token, a norm before the blocks), SigLIP's (no class token, an
+ * attention-pooling head) and AugReg's (class token, no norm before the blocks; LiT).
+ */
 import { LayerNorm, Linear } from "../nn/layers.ts";
 import { normal, refillNormal, uniform } from "../nn/initialize.ts";
 import type { Activation } from "../nn/activation.ts";
+import { MultiHeadAttention } from "../nn/attention.ts";
+import { Mlp } from "../nn/mlp.ts";
 import { Module, type Parameter } from "../nn/module.ts";
 import { depthProbabilities, patchDropout } from "../nn/regularize.ts";
-import { Block, runPooled, type RunOptions } from "../nn/transformer.ts";
+import { Block, runAll, runPooled, type RunOptions } from "../nn/transformer.ts";
 import { cat, linear, type Tensor } from "../torch/index.ts";
+import {
+  initializeAttention,
+  initializeHead,
+  initializeMlp,
+  probe,
+  refillLecun,
+  refillZeros,
+  type Initialization,
+} from "./initialize-big-vision.ts";
+import { checkPixels } from "./pixel-shape.ts";
+import type { ImageTower } from "./tower.ts";
 
 export interface VisionTransformerConfig {
+  kind: "vit";
   /** Side of the square input in pixels. */
   imageSize: number;
   /** Side of a patch in pixels; divides imageSize. */
@@ -19,6 +35,21 @@ export interface VisionTransformerConfig {
   mlpWidth: number;
   activation: Activation;
   normEpsilon: number;
+  /** A learned token before the patches. True when absent. */
+  classToken?: boolean;
+  /**
+   * The features: the class token's output (CLIP, AugReg), an attention-pooling head over all tokens
+   * (SigLIP's MAP), or the patches' mean. `class` when absent; it needs classToken.
+   */
+  pooling?: "class" | "map" | "mean";
+  /** A norm before the blocks (CLIP). True when absent. */
+  normBefore?: boolean;
+  /** A bias of the patch convolution. False when absent. */
+  patchBias?: boolean;
+  /** A bias of the projection. False when absent. */
+  projectionBias?: boolean;
+  /** `clip` when absent. */
+  initialization?: Initialization;
   /** Share of patches dropped in training (FLIP). */
   patchDropout?: number;
   /** Probability that a sample skips a branch of the last block; it rises to it from 0 in a line. */
@@ -27,11 +58,13 @@ export interface VisionTransformerConfig {
 
 class PatchEmbedding extends Module {
   readonly weight: Parameter;
+  readonly bias: Parameter | null;
 
-  constructor(width: number, patchSize: number) {
+  constructor(width: number, patchSize: number, bias: boolean) {
     super();
     const bound = 1 / Math.sqrt(3 * patchSize * patchSize);
     this.weight = uniform([width, 3, patchSize, patchSize], bound);
+    this.bias = bias ? uniform([width], bound) : null;
   }
 
   /** pixels [N, 3, S, S] -> [N, P, W], patches row by row: the convolution as one matrix product. */
@@ -40,44 +73,88 @@ class PatchEmbedding extends Module {
     const [n, size, p] = [pixels.size(0), pixels.size(2), weight.size(2)];
     const side = size / p;
     const patches = pixels.reshape(n, 3, side, p, side, p).permute(0, 2, 4, 1, 3, 5);
-    return linear(patches.reshape(n, side * side, 3 * p * p), weight.view(weight.size(0), -1));
+    const rows = patches.reshape(n, side * side, 3 * p * p);
+    return linear(rows, weight.view(weight.size(0), -1), this.bias?.tensor ?? null);
   }
 }
 
-export class VisionTransformer extends Module {
+/** SigLIP's MAP head: y = attention of one learned query over all tokens; y + mlp(norm(y)). */
+class AttentionPooling extends Module {
+  readonly probe: Parameter;
+  readonly attention: MultiHeadAttention;
+  readonly norm: LayerNorm;
+  readonly mlp: Mlp;
+
+  constructor({ width, heads, mlpWidth, activation, normEpsilon }: VisionTransformerConfig) {
+    super();
+    this.probe = probe(width);
+    this.attention = new MultiHeadAttention(width, heads);
+    this.norm = new LayerNorm(width, normEpsilon);
+    this.mlp = new Mlp(width, mlpWidth, activation);
+    initializeAttention(this.attention);
+    initializeMlp(this.mlp);
+  }
+
+  /** x [N, T, W] -> [N, W] */
+  forward(x: Tensor): Tensor {
+    const query = this.probe.tensor.view(1, -1).expand(x.size(0), x.size(2));
+    const pooled = this.attention.forwardAt(x, query, "first");
+    return pooled.add(this.mlp.forward(this.norm.forward(pooled)));
+  }
+}
+
+export class VisionTransformer extends Module implements ImageTower {
   readonly patchEmbedding: PatchEmbedding;
-  readonly classEmbedding: Parameter;
+  readonly classEmbedding: Parameter | null;
   readonly positionEmbedding: Parameter;
-  readonly normBefore: LayerNorm;
+  readonly normBefore: LayerNorm | null;
   readonly blocks: Block[];
   readonly normAfter: LayerNorm;
-  readonly projection: Linear;
+  readonly pooling: AttentionPooling | null;
+  readonly projection: Linear | null;
   readonly config: VisionTransformerConfig;
+  readonly featureDim: number;
   readonly run: RunOptions = { checkpointing: false };
 
-  /** Initialised as openai/CLIP does: width^-0.5 normal embeddings and projection, torch defaults inside. */
-  constructor(config: VisionTransformerConfig, embedDim: number) {
+  /**
+   * Random weights: `clip` as openai/CLIP (width^-0.5 normal embeddings and projection, torch
+   * defaults inside), `bigVision` as big_vision's vit.py. The MAP head is always initialised as the
+   * latter.
+   *
+   * embedDim  width of the projection; null for none
+   * throws    RangeError for sizes that do not divide, and for the class token's output without one
+   */
+  constructor(config: VisionTransformerConfig, embedDim: number | null) {
     super();
-    const { imageSize, patchSize, width, depth, normEpsilon } = config;
-    if (imageSize % patchSize !== 0) {
-      throw new RangeError(
-        `Expected patchSize to divide imageSize ${imageSize} but received ${patchSize}; ` +
-          "choose an image size that is a multiple of the patch",
-      );
-    }
+    checkConfig(config);
+    const { imageSize, patchSize, width, depth, normEpsilon, patchBias = false } = config;
+    const { classToken = true, pooling = "class", normBefore = true } = config;
     const patchCount = (imageSize / patchSize) ** 2;
     const std = width ** -0.5;
     this.config = config;
-    this.patchEmbedding = new PatchEmbedding(width, patchSize);
-    this.classEmbedding = normal([width], std);
-    this.positionEmbedding = normal([patchCount + 1, width], std);
-    this.normBefore = new LayerNorm(width, normEpsilon);
+    this.featureDim = width;
+    this.patchEmbedding = new PatchEmbedding(width, patchSize, patchBias);
+    this.classEmbedding = classToken ? normal([width], std) : null;
+    this.positionEmbedding = normal([patchCount + (classToken ? 1 : 0), width], std);
+    this.normBefore = normBefore ? new LayerNorm(width, normEpsilon) : null;
     this.blocks = depthProbabilities(config.stochasticDepth ?? 0, depth).map(
       (probability) => new Block({ ...config, stochasticDepth: probability }),
     );
     this.normAfter = new LayerNorm(width, normEpsilon);
-    this.projection = new Linear(width, embedDim, { bias: false });
-    refillNormal(this.projection.weight, std);
+    this.pooling = pooling === "map" ? new AttentionPooling(config) : null;
+    this.projection = embedDim === null ? null : head(config, embedDim);
+    if (config.initialization === "bigVision") this.#initializeAsBigVision();
+  }
+
+  #initializeAsBigVision(): void {
+    const { weight, bias } = this.patchEmbedding;
+    refillLecun(weight, weight.tensor.count / weight.tensor.size(0));
+    refillZeros(bias);
+    refillZeros(this.classEmbedding);
+    for (const { attention, mlp } of this.blocks) {
+      initializeAttention(attention);
+      initializeMlp(mlp);
+    }
   }
 
   /**
@@ -86,25 +163,58 @@ export class VisionTransformer extends Module {
    * throws  ShapeError for pictures of another size
    */
   features(pixels: Tensor): Tensor {
-    const { imageSize: side } = this.config;
-    if (pixels.shape.length !== 4 || pixels.shape.slice(1).join() !== `3,${side},${side}`) {
-      throw new ShapeError(
-        `Expected pixels [N, 3, ${side}, ${side}] for imageTower but received ` +
-          `[${pixels.shape.join(", ")}]; resize the pictures to ${side} x ${side}`,
-      );
+    const { imageSize, pooling = "class", patchDropout: dropped = 0 } = this.config;
+    checkPixels(pixels, imageSize);
+    const tokens = this.#withClass(this.patchEmbedding.forward(pixels));
+    const placed = tokens.add(this.positionEmbedding.tensor);
+    const leading = this.classEmbedding ? 1 : 0;
+    const kept = patchDropout(placed, dropped, this.training, { leading });
+    const x = this.normBefore ? this.normBefore.forward(kept) : kept;
+    if (pooling === "class") {
+      return this.normAfter.forward(runPooled(this.blocks, x, "first", this.run));
     }
-    const patches = this.patchEmbedding.forward(pixels);
+    const hidden = this.normAfter.forward(runAll(this.blocks, x, this.run));
+    if (this.pooling) return this.pooling.forward(hidden);
+    return hidden.narrow(1, leading, hidden.size(1) - leading).mean([1]);
+  }
+
+  /** [N, P, W] -> [N, 1 + P, W] where there is a class token. */
+  #withClass(patches: Tensor): Tensor {
+    if (this.classEmbedding === null) return patches;
     const [n, width] = [patches.size(0), patches.size(2)];
-    const classToken = this.classEmbedding.tensor.to(patches.dtype).expand(n, 1, width);
-    const tokens = cat([classToken, patches], 1).add(this.positionEmbedding.tensor);
-    const kept = patchDropout(tokens, this.config.patchDropout ?? 0, this.training);
-    return this.normAfter.forward(
-      runPooled(this.blocks, this.normBefore.forward(kept), null, this.run),
-    );
+    return cat([this.classEmbedding.tensor.to(patches.dtype).expand(n, 1, width), patches], 1);
   }
 
   /** pixels float [N, 3, S, S], normalised -> [N, D], not yet unit rows. */
   forward(pixels: Tensor): Tensor {
-    return this.projection.forward(this.features(pixels));
+    const features = this.features(pixels);
+    return this.projection ? this.projection.forward(features) : features;
   }
+}
+
+function checkConfig({ imageSize, patchSize, ...config }: VisionTransformerConfig): void {
+  if (imageSize % patchSize !== 0) {
+    throw new RangeError(
+      `Expected patchSize to divide imageSize ${imageSize} but received ${patchSize}; ` +
+        "choose an image size that is a multiple of the patch",
+    );
+  }
+  const { classToken = true, pooling = "class" } = config;
+  if (pooling !== "class" || classToken) return;
+  throw new RangeError(
+    'Expected "map" or "mean" for pooling of an imageTower without class token but received ' +
+      '"class"; choose one of them or set classToken',
+  );
+}
+
+function head(config: VisionTransformerConfig, embedDim: number): Linear {
+  const { width, projectionBias = false, initialization = "clip" } = config;
+  const projection = new Linear(width, embedDim, { bias: projectionBias });
+  if (initialization === "clip") {
+    refillNormal(projection.weight, width ** -0.5);
+    refillZeros(projection.bias);
+  } else {
+    initializeHead(projection);
+  }
+  return projection;
 }
