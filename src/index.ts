@@ -3,6 +3,8 @@
  * `loadModel`; recipes are made with `defineRecipe`. `torch` and `nn` are the engine underneath.
  */
 export { train, type TrainOptions, type TrainResult } from "./train/train.ts";
+export { pretrain, type PretrainOptions, type PretrainResult } from "./train/pretrain/pretrain.ts";
+export { definePretraining, type PretrainRecipe } from "./train/pretrain/recipe.ts";
 export { defineRecipe, type Recipe, type ResolvedRecipe } from "./train/recipe.ts";
 export { resolveRecipe, type ResolveOptions } from "./train/resolve-recipe.ts";
 export { runReport, type RunReportOptions } from "./train/run-report.ts";

@@ -26,6 +26,10 @@ export const commands: CommandTable = {
     summary: "train a recipe, or go on with a run",
     load: () => import("./train.ts"),
   },
+  pretrain: {
+    summary: "train one tower, to be locked or fine-tuned in a pair",
+    load: () => import("./pretrain.ts"),
+  },
   eval: {
     summary: "zero-shot classification and retrieval of a model",
     load: () => import("./eval.ts"),

@@ -25,15 +25,15 @@ export interface TowerContents {
   tower: ImageTower | TextTower;
   /** Of an image tower. */
   evaluationTransform?: EvaluationTransform;
-  /** Writes the tokenizer's files of a text tower into the folder it is given. */
-  tokenizerFiles?: (folder: string) => void | Promise<void>;
+  /** Writes further files, such as a text tower's tokenizer, into the folder it is given. */
+  furtherFiles?: (folder: string) => void | Promise<void>;
   /** What else belongs to the weights, such as a classification head; by names of their own. */
   extra?: Iterable<readonly [string, Tensor]>;
 }
 
 /** Writes a tower's folder, all of it or nothing. Throws CheckpointError naming it. */
 export async function saveTower(folder: string, contents: TowerContents): Promise<void> {
-  const { side, tower, evaluationTransform, tokenizerFiles, extra = [] } = contents;
+  const { side, tower, evaluationTransform, furtherFiles, extra = [] } = contents;
   const json = { model_type: towerModelType, version: 1, side, tower: tower.config };
   await writeFolderAtomically(folder, async (partial) => {
     writeSafetensors(join(partial, "model.safetensors"), [
@@ -45,7 +45,7 @@ export async function saveTower(folder: string, contents: TowerContents): Promis
       const preprocessor = toHuggingFacePreprocessor(evaluationTransform);
       writeTextAtomically(join(partial, "preprocessor_config.json"), preprocessor);
     }
-    await tokenizerFiles?.(partial);
+    await furtherFiles?.(partial);
   });
 }
 
@@ -76,16 +76,31 @@ export function loadTower(
   const wanted = [...tower.namedState()].filter(
     ([name]) => head === "pretrained" || !name.startsWith("projection."),
   );
+  const targets = wanted.map(([name, tensor]) => [`${side}Tower.${name}`, tensor] as const);
+  loadNamed(folder, targets, source.rows);
+}
+
+/**
+ * Copies the weights of these names into `targets`; what else the folder holds is left. Nothing
+ * changes unless all of them fit.
+ *
+ * rows     the file's names of each weight, where they are others; stacked where several
+ * throws   one CheckpointError with every missing and mis-shaped weight
+ */
+export function loadNamed(
+  folder: string,
+  targets: readonly (readonly [string, Tensor])[],
+  rows: ReadonlyMap<string, readonly string[]> = new Map(),
+): void {
   const weights = openWeights(folder);
+  const parts = (name: string): readonly string[] => rows.get(name) ?? [name];
   try {
-    const parts = (name: string): readonly string[] =>
-      source.rows?.get(`${side}Tower.${name}`) ?? [`${side}Tower.${name}`];
     matchWeights(
       weights.file,
-      new Map(wanted.flatMap(([name, tensor]) => partShapes(parts(name), tensor.shape))),
-      new Map(wanted.flatMap(([name]) => parts(name)).flatMap((name) => found(weights, name))),
+      new Map(targets.flatMap(([name, { shape }]) => partShapes(parts(name), shape))),
+      new Map(targets.flatMap(([name]) => parts(name)).flatMap((name) => found(weights, name))),
     );
-    for (const [name, target] of wanted) {
+    for (const [name, target] of targets) {
       scope(() => {
         const tensors = parts(name).map((part) => weights.tensor(part));
         const whole = tensors.length === 1 ? (tensors[0] as Tensor) : cat(tensors);

@@ -5,13 +5,23 @@ import type { ResolvedRecipe, SuiteRecipe } from "./recipe.ts";
 
 /** throws  RecipeError naming the first key that does not go with the others */
 export function checkTogether({ train, evaluate }: ResolvedRecipe): void {
-  const { batchSize, microBatchSize, steps, schedule } = train;
+  const { batchSize, microBatchSize } = train;
   if (microBatchSize !== undefined && microBatchSize > batchSize) {
     throw new RecipeError(
       "train.microBatchSize",
       `Expected at most train.batchSize ${batchSize} for train.microBatchSize but received ${microBatchSize}; lower it`,
     );
   }
+  checkSteps(train);
+  checkSuites(evaluate.suites, "evaluate.suites");
+  checkKeepBest(train.checkpoint.keepBest, evaluate.suites);
+}
+
+/** Phases of the schedule that are longer than the run. */
+export function checkSteps({
+  steps,
+  schedule,
+}: Pick<ResolvedRecipe["train"], "steps" | "schedule">): void {
   if (schedule.warmupSteps + schedule.cooldownSteps > steps) {
     throw new RecipeError(
       "train.schedule",
@@ -19,8 +29,6 @@ export function checkTogether({ train, evaluate }: ResolvedRecipe): void {
         `${schedule.warmupSteps} and ${schedule.cooldownSteps}; shorten them`,
     );
   }
-  checkSuites(evaluate.suites, "evaluate.suites");
-  checkKeepBest(train.checkpoint.keepBest, evaluate.suites);
 }
 
 /** Two suites, or two tasks of a suite, under one name would overwrite each other's metrics. */

@@ -59,7 +59,7 @@ export async function preparePair(
     open.rows = await openRowSources(recipe, { trainer: open.trainer, transform, tokenizer });
     open.trainer.readFrom({ ...open.rows.sources, ...open.teacher?.source });
     const options = loaderOptions(recipe, transform, tokenizer, state);
-    open.loader = await createLoader({ ...options, ...open.rows.loader });
+    open.loader = open.rows.filter(await createLoader({ ...options, ...open.rows.loader }));
     const { trainer, loader } = open;
     const learner = new PairLearner({ recipe, trainer, tokenizer, transform });
     return { learner, loader, state, latest, close };
@@ -98,7 +98,7 @@ function loaderOptions(
   tokenizer: Tokenizer,
   state: TrainingState | undefined,
 ): Parameters<typeof createLoader>[0] {
-  const { train: source, augmentation, captions, workers, prefetch, onError } = recipe.data;
+  const { train: source, captions, workers, prefetch, onError } = recipe.data;
   return {
     source,
     transform,
@@ -108,7 +108,6 @@ function loaderOptions(
     captions,
     prefetch,
     onError,
-    ...(augmentation === undefined ? {} : { augmentation }),
     ...(workers === undefined ? {} : { workers }),
     ...(state === undefined ? {} : { position: state.loader as never }),
   };

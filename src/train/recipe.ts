@@ -16,7 +16,10 @@ const share = z.number().min(0).max(1);
 const probability = z.number().min(0).lt(1);
 
 // The data layer checks these with messages of its own; here they only get their types.
-const sourceSchema = z.custom<SourceSpec>(hasKind, "a source with a kind");
+export const sourceSchema: z.ZodCustom<SourceSpec, SourceSpec> = z.custom<SourceSpec>(
+  hasKind,
+  "a source with a kind",
+);
 const tokenizerSchema = z.custom<TokenizerDescription>(hasKind, "a tokenizer with a kind");
 const augmentationSchema = z.custom<TrainingAugmentation>(isObject, "an object");
 const transformSchema = z.custom<Partial<EvaluationTransform>>(isObject, "an object");
@@ -36,7 +39,7 @@ const pixelCacheSchema = z.strictObject({
   folder: z.string().optional(),
 });
 
-const dataSchema = z.strictObject({
+export const dataSchema = z.strictObject({
   /** Where the pairs are: shards, a table or a folder (docs/data.md). */
   train: sourceSchema,
   /** `clip-bpe` or a `tokenizer.json`. */
@@ -86,7 +89,7 @@ const checkpointSchema = z.strictObject({
   keepBest: z.string().optional(),
 });
 
-const trainSchema = z.strictObject({
+export const trainSchema = z.strictObject({
   /** Pairs per optimizer step: the negatives of each are all the others. */
   batchSize: z.int().min(2),
   /** Pairs per forward pass; the gradient stays that of the whole batch. */
@@ -155,8 +158,12 @@ const evaluateSchema = z.strictObject({
   suites: z.array(suiteSchema).default([]),
 });
 
+export const nameSchema: z.ZodString = z
+  .string()
+  .regex(/^\w[\w.-]*$/, "letters, digits, dots, dashes and underscores");
+
 export const recipeSchema = z.strictObject({
-  name: z.string().regex(/^\w[\w.-]*$/, "letters, digits, dots, dashes and underscores"),
+  name: nameSchema,
   /** A published pair, such as `ViT-B/32`, or one of your own. */
   model: modelSchema,
   /** A model folder of the same sizes whose weights the run starts from, all of them. */
@@ -175,6 +182,7 @@ export type Recipe = z.input<typeof recipeSchema>;
 export type ResolvedRecipe = z.output<typeof recipeSchema>;
 export type ModelRecipe = ResolvedRecipe["model"];
 export type SuiteRecipe = ResolvedRecipe["evaluate"]["suites"][number];
+export type DataRecipe = ResolvedRecipe["data"];
 export type ScheduleRecipe = ResolvedRecipe["train"]["schedule"];
 
 /** Types a recipe: the compiler checks its keys and values, the file stays plain data. */

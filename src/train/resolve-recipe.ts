@@ -2,7 +2,8 @@
 import { z } from "zod";
 
 import { didYouMean, RecipeError } from "../errors.ts";
-import { checkSuites, checkTogether } from "./check-recipe.ts";
+import { checkSteps, checkSuites, checkTogether } from "./check-recipe.ts";
+import { pretrainSchema, type ResolvedPretrainRecipe } from "./pretrain/recipe.ts";
 import { recipeSchema, suiteSchema, type ResolvedRecipe, type SuiteRecipe } from "./recipe.ts";
 
 export interface ResolveOptions {
@@ -21,22 +22,41 @@ export function resolveRecipe(
   recipe: unknown,
   { set = [], smoke = false }: ResolveOptions = {},
 ): ResolvedRecipe {
+  const resolved = resolveWith(recipeSchema, recipe, { set, smoke });
+  checkTogether(resolved);
+  return freeze(resolved);
+}
+
+/** `resolveRecipe` for a recipe of `limn pretrain`. */
+export function resolvePretraining(
+  recipe: unknown,
+  { set = [], smoke = false }: ResolveOptions = {},
+): ResolvedPretrainRecipe {
+  const resolved = resolveWith(pretrainSchema, recipe, { set, smoke });
+  checkSteps(resolved.train);
+  return freeze(resolved);
+}
+
+function resolveWith<S extends z.ZodType>(
+  schema: S,
+  recipe: unknown,
+  { set, smoke }: Required<ResolveOptions>,
+): z.output<S> {
   const draft = copy(recipe);
   if (!isRecord(draft)) {
     throw new RecipeError("", `Expected an object for the recipe but received ${describe(draft)}`);
   }
   if (smoke) applySmoke(draft);
   for (const assignment of set) assign(draft, assignment);
-  const parsed = recipeSchema.safeParse(draft);
-  if (!parsed.success) throw explain(parsed.error, draft);
-  checkTogether(parsed.data);
-  return freeze(parsed.data);
+  const parsed = schema.safeParse(draft);
+  if (!parsed.success) throw explain(parsed.error, draft, schema);
+  return parsed.data;
 }
 
 /** Checks a list of suites as `evaluate.suites` of a recipe is; RecipeError names what is wrong. */
 export function resolveSuites(suites: unknown): SuiteRecipe[] {
   const parsed = z.array(suiteSchema).safeParse(suites);
-  if (!parsed.success) throw explain(parsed.error, suites);
+  if (!parsed.success) throw explain(parsed.error, suites, recipeSchema);
   checkSuites(parsed.data, "suites");
   return parsed.data;
 }
@@ -107,17 +127,17 @@ function describe(value: unknown): string {
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }
 
-function explain(error: z.ZodError, draft: unknown): RecipeError {
+function explain(error: z.ZodError, draft: unknown, schema: z.ZodType): RecipeError {
   const issue = deepest(error.issues);
   const path = issue.path.map(String).join(".");
   if (issue.code === "unrecognized_keys") {
     const key = issue.keys[0] ?? "";
     const full = path === "" ? key : `${path}.${key}`;
-    const hint = didYouMean(key, knownKeys(issue.path));
+    const hint = didYouMean(key, knownKeys(schema, issue.path));
     return new RecipeError(
       full,
       `Expected only known keys for the recipe but received ${full};` +
-        (hint === "" ? ` known here: ${knownKeys(issue.path).join(", ")}` : hint),
+        (hint === "" ? ` known here: ${knownKeys(schema, issue.path).join(", ")}` : hint),
     );
   }
   const received = describe(valueAt(draft, issue.path));
@@ -173,8 +193,8 @@ function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 /** The keys that the schema knows at a path. */
-function knownKeys(path: readonly PropertyKey[]): string[] {
-  const schema = z.toJSONSchema(recipeSchema, { io: "input", unrepresentable: "any" });
+function knownKeys(recipe: z.ZodType, path: readonly PropertyKey[]): string[] {
+  const schema = z.toJSONSchema(recipe, { io: "input", unrepresentable: "any" });
   let nodes: JsonSchema[] = [schema as JsonSchema];
   for (const key of path) {
     nodes = nodes.flatMap(branches).flatMap((node) => {

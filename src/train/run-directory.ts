@@ -7,7 +7,6 @@ import { join } from "node:path";
 
 import { CheckpointError, RecipeError } from "../errors.ts";
 import { existingFolder, writeError, writeTextAtomically } from "../models/atomic-write.ts";
-import type { ResolvedRecipe } from "./recipe.ts";
 
 export interface BestCheckpoint {
   metric: string;
@@ -74,7 +73,7 @@ export class RunDirectory {
    *
    * throws  RecipeError when the folder holds a run of another recipe
    */
-  checkRecipe(recipe: ResolvedRecipe): void {
+  checkRecipe(recipe: object): void {
     if (!existsSync(this.recipeFile) || this.latestCheckpoint() === undefined) return;
     const path = difference(this.#readRecipe(), recipe);
     if (path === undefined) return;
@@ -86,13 +85,13 @@ export class RunDirectory {
   }
 
   /** Writes the recipe of the run that now begins or goes on. */
-  saveRecipe(recipe: ResolvedRecipe): void {
+  saveRecipe(recipe: object): void {
     writeTextAtomically(this.recipeFile, toJson(recipe));
   }
 
-  #readRecipe(): ResolvedRecipe {
+  #readRecipe(): unknown {
     try {
-      return JSON.parse(readFileSync(this.recipeFile, "utf8")) as ResolvedRecipe;
+      return JSON.parse(readFileSync(this.recipeFile, "utf8")) as unknown;
     } catch (cause) {
       throw new CheckpointError(
         this.recipeFile,

@@ -7,17 +7,15 @@ import { dirname } from "node:path";
 import { DataError } from "../../errors.ts";
 import { AppendFile } from "./append-file.ts";
 
-/** What the trainer logs for every step that it logs. */
-export interface StepValues {
-  /** Nats, mean over the batch in both directions; ln(batch size) is guessing. */
+/**
+ * What the loop logs for every step that it logs, beside what the learner reports: of a pair
+ * `train/contrastiveAccuracy` (share of the batch whose own pair is the most similar one, in [0, 1]),
+ * `train/logitScale` (the multiplier, not its logarithm), `train/learningRate`, `train/gradNorm`
+ * (before clipping) and the objective's own numbers.
+ */
+export interface StepValues extends Record<string, number> {
+  /** The objective's; nats for the contrastive ones: ln(batch size) is guessing. */
   "train/loss": number;
-  /** Share of the batch whose own pair is the most similar one, in [0, 1]. */
-  "train/contrastiveAccuracy": number;
-  /** The multiplier of the similarities, not its logarithm. */
-  "train/logitScale": number;
-  "train/learningRate": number;
-  /** Global norm before clipping. */
-  "train/gradNorm": number;
   "train/examplesPerSecond": number;
   /** Time of the step spent waiting for data. */
   "data/waitSeconds": number;

@@ -28,7 +28,7 @@ describe("formatProgress", () => {
   it("has no bar and no limit without a terminal", () => {
     assert.equal(
       formatProgress(state),
-      "38 %  step 380/1000  loss 2.104  ETA 2 min 4 s  acc 41 %  212 pairs/s",
+      "38 %  step 380/1000  loss 2.104  ETA 2 min 4 s  acc 41 %  212 examples/s",
     );
   });
 

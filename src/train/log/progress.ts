@@ -27,7 +27,7 @@ export interface ProgressState {
 /**
  * One line that fits `columns` characters: the least important parts go first.
  *
- *     [=======>            ]  38 %  step 380/1000  loss 2.104  acc 41 %  212 pairs/s  ETA 2 min 3 s
+ *     [=======>            ]  38 %  step 380/1000  loss 2.104  acc 41 %  212 examples/s  ETA 2 min 3 s
  *
  * Without `columns` there is no bar and nothing is left out.
  */
@@ -57,7 +57,7 @@ function details(state: ProgressState): string[] {
   if (contrastiveAccuracy !== undefined) {
     parts.push(`acc ${String(Math.round(contrastiveAccuracy * 100))} %`);
   }
-  if (examplesPerSecond !== undefined) parts.push(`${formatRate(examplesPerSecond)} pairs/s`);
+  if (examplesPerSecond !== undefined) parts.push(`${formatRate(examplesPerSecond)} examples/s`);
   return parts;
 }
 

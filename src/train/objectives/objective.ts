@@ -72,6 +72,8 @@ export interface ObjectiveContext {
   hasLogitBias: boolean;
   /** The model's first logitScale. */
   logitScaleInit: number;
+  /** Whether the model's logit scale is trained. */
+  logitScaleLearned: boolean;
   /** A folder of the run for files that grow with the data; emptied by nobody else. */
   scratchFolder: string;
 }
