@@ -1,0 +1,116 @@
+/**
+ * What cached rows were computed from. Each part can be read by people, so that two keys that differ
+ * can say in what; the digest of all of them names the cache.
+ */
+import { createHash } from "node:crypto";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
+import type { TrainingAugmentation } from "../../data/image/training-transform.ts";
+import { saveTokenizer, type Tokenizer } from "../../data/tokenize/index.ts";
+import type { Module } from "../../nn/module.ts";
+import { allocate } from "../../torch/dtype.ts";
+import type { DataFingerprint } from "./data-fingerprint.ts";
+import type { RowDType } from "./row-file.ts";
+
+/** Raised when limn decodes, resizes or augments otherwise than before, so that old caches end. */
+const PIPELINE = 1;
+
+export interface CacheKeyParts {
+  /** What a row is. */
+  rows: "image features" | "text features" | "pixels";
+  data: DataFingerprint;
+  dtype: RowDType;
+  /** From `preprocessingPart` or `tokenizerPart`. */
+  preprocessing: unknown;
+  /** From `hashWeights`; absent for pixels. */
+  weights?: string;
+  /** The tower's configuration. */
+  tower?: unknown;
+  /** Of the products that the tower computes. */
+  precision?: "float32" | "bfloat16";
+}
+
+export interface CacheKey {
+  /** 32 hexadecimal digits. */
+  digest: string;
+  parts: CacheKeyParts;
+}
+
+export function createCacheKey(parts: CacheKeyParts): CacheKey {
+  const identity = canonical({ ...parts, pipeline: PIPELINE });
+  return { digest: createHash("sha256").update(identity).digest("hex").slice(0, 32), parts };
+}
+
+/**
+ * How pictures become pixels. Without augmentation the seed has no influence, and with it mean and
+ * deviation have none on pixels that are stored before they are normalised.
+ */
+export function preprocessingPart(options: {
+  transform: EvaluationTransform;
+  augmentation?: TrainingAugmentation | undefined;
+  seed: number;
+  normalized: boolean;
+}): unknown {
+  const { mean, std, ...sized } = options.transform;
+  const transform = options.normalized ? { ...sized, mean, std } : sized;
+  if (options.augmentation === undefined) return { transform };
+  return { transform, augmentation: options.augmentation, seed: options.seed };
+}
+
+/** The tokenizer's files by content, wherever they came from. */
+export async function tokenizerPart(tokenizer: Tokenizer): Promise<unknown> {
+  const folder = mkdtempSync(join(tmpdir(), "limn-tokenizer-"));
+  try {
+    await saveTokenizer(tokenizer, folder);
+    const hash = createHash("sha256");
+    for (const name of readdirSync(folder).sort()) {
+      hash.update(JSON.stringify([name, readFileSync(join(folder, name), "utf8")]));
+    }
+    const { contextLength, vocabSize } = tokenizer;
+    return { tokenizer: hash.digest("hex").slice(0, 32), contextLength, vocabSize };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Digest of every parameter and buffer by name, type, shape and content, without those whose name
+ * starts with `except` (a head that is trained on a locked tower). 350 MB take about half a second.
+ */
+export function hashWeights(tower: Module, { except }: { except?: string } = {}): string {
+  const hash = createHash("sha256");
+  for (const [name, tensor] of tower.namedState()) {
+    if (except !== undefined && name.startsWith(except)) continue;
+    hash.update(JSON.stringify([name, tensor.dtype, tensor.shape]));
+    const data = allocate(tensor.dtype, tensor.count);
+    tensor.copyInto(data);
+    hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+  return hash.digest("hex").slice(0, 32);
+}
+
+const WORDS: Record<keyof CacheKeyParts, string> = {
+  rows: "what the rows are",
+  weights: "the weights",
+  tower: "the tower's configuration",
+  preprocessing: "the preprocessing",
+  data: "the data",
+  precision: "the precision of the tower",
+  dtype: "the stored type",
+};
+
+/** The parts in which two keys differ, in words. */
+export function differences(a: CacheKeyParts, b: CacheKeyParts): string[] {
+  const keys = Object.keys(WORDS) as (keyof CacheKeyParts)[];
+  return keys.filter((key) => canonical(a[key]) !== canonical(b[key])).map((key) => WORDS[key]);
+}
+
+/** JSON with sorted keys. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, inner: unknown) => {
+    if (typeof inner !== "object" || inner === null || Array.isArray(inner)) return inner;
+    return Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)));
+  });
+}

@@ -1,0 +1,96 @@
+/** What tells whether the files of a source are the ones of before, wherever they lie. */
+import { createHash, type Hash } from "node:crypto";
+import { closeSync, openSync, readSync, statSync, type BigIntStats } from "node:fs";
+import { partNames } from "../../data/loader/example-id.ts";
+import { openSource } from "../../data/sources/open-source.ts";
+import type { Piece } from "../../data/sources/source.ts";
+import type { SourceSpec } from "../../data/sources/source-spec.ts";
+
+export interface DataFingerprint {
+  digest: string;
+  files: number;
+  bytes: number;
+  /** What of the files went into the digest. */
+  by: "contents" | "sizes and times";
+}
+
+/** Sources up to this size are read in full, which takes a second or less. */
+const MOST_CONTENTS = 512 * 2 ** 20;
+
+interface SourceFile {
+  /** The same on every machine. */
+  name: string;
+  path: string;
+  stats: BigIntStats | undefined;
+}
+
+/**
+ * Digest of a source's description and files. Up to `contentsUpTo` bytes in all it is made of the
+ * contents, so that a copy of the data is the same data; beyond that of each file's name, size and
+ * time of change, so that a file that is written anew counts as another. What that cannot notice is
+ * a large source that was changed with sizes and times put back.
+ *
+ * throws   DataError where the source cannot be opened; a file that is missing is part of the digest
+ */
+export async function fingerprintSource(
+  spec: SourceSpec,
+  { contentsUpTo = MOST_CONTENTS }: { contentsUpTo?: number } = {},
+): Promise<DataFingerprint> {
+  const files = await listFiles(spec);
+  const bytes = files.reduce((sum, { stats }) => sum + Number(stats?.size ?? 0), 0);
+  const by = bytes <= contentsUpTo ? "contents" : "sizes and times";
+  const hash = createHash("sha256").update(JSON.stringify([by, describe(spec)]));
+  for (const { name, path, stats } of files) {
+    hash.update(JSON.stringify([name, stats === undefined ? "missing" : String(stats.size)]));
+    if (stats === undefined) continue;
+    if (by === "contents") hashContents(hash, path);
+    else hash.update(String(stats.mtimeNs));
+  }
+  return { digest: hash.digest("hex").slice(0, 32), files: files.length, bytes, by };
+}
+
+/** How the files are read, without where they are. */
+function describe(spec: SourceSpec): unknown {
+  if (spec.kind === "webdataset") return { ...spec, shards: null };
+  if (spec.kind === "folder") return { ...spec, directory: null };
+  return { ...spec, file: null, root: null };
+}
+
+/** Shards, or a table's or folder's own files; each once, in the order of the source. */
+async function listFiles(spec: SourceSpec): Promise<SourceFile[]> {
+  const source = await openSource(spec);
+  const names = partNames(source);
+  const found = new Map<string, string>();
+  for (const [i, part] of source.parts.entries()) {
+    if (spec.kind !== "folder") found.set(part.path, names[i] as string);
+    if (!source.listed) continue;
+    for await (const { ref } of part.read()) {
+      for (const piece of [ref?.image, ref?.text, ref?.json, ref?.classIndex]) {
+        addPiece(found, ref?.key, piece);
+      }
+    }
+  }
+  return [...found].map(([path, name]) => ({ name, path, stats: statsOf(path) }));
+}
+
+function addPiece(found: Map<string, string>, key = "", piece?: Piece): void {
+  if (piece !== undefined && !found.has(piece.file)) found.set(piece.file, key);
+}
+
+function statsOf(path: string): BigIntStats | undefined {
+  return statSync(path, { bigint: true, throwIfNoEntry: false });
+}
+
+function hashContents(hash: Hash, path: string): void {
+  const buffer = Buffer.allocUnsafe(1 << 20);
+  const descriptor = openSync(path, "r");
+  try {
+    for (;;) {
+      const count = readSync(descriptor, buffer);
+      if (count === 0) return;
+      hash.update(buffer.subarray(0, count));
+    }
+  } finally {
+    closeSync(descriptor);
+  }
+}

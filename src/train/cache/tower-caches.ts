@@ -1,0 +1,203 @@
+/** The three kinds of cache that training reads: image features, text features, decoded pictures. */
+import type { LoaderOptions } from "../../data/loader/options.ts";
+import type { Batch } from "../../data/sample.ts";
+import type { Tokenizer } from "../../data/tokenize/tokenizer.ts";
+import { pixelsToTensor } from "../../models/dual-encoder.ts";
+import type { Module } from "../../nn/module.ts";
+import {
+  autocast,
+  cat,
+  fromData,
+  noGrad,
+  scope,
+  type Device,
+  type Tensor,
+} from "../../torch/index.ts";
+import type { ImageTower, TextTower } from "../../towers/tower.ts";
+import {
+  createCacheKey,
+  hashWeights,
+  preprocessingPart,
+  tokenizerPart,
+  type CacheKey,
+} from "./cache-key.ts";
+import { defaultCacheRoot } from "./cache-folder.ts";
+import { fingerprintSource } from "./data-fingerprint.ts";
+import { buildEmbeddingCache, type BuildOptions, type BuiltCache } from "./embedding-cache.ts";
+
+/** What every kind needs. */
+export interface CacheOptions {
+  /** Of the run's training data. */
+  loader: Pick<LoaderOptions, "source" | "transform" | "augmentation" | "workers" | "onError">;
+  /** Where `rows` puts its result, and the tower is. */
+  device: Device;
+  /** Where caches lie; `defaultCacheRoot()` when absent. */
+  root?: string | undefined;
+  /** Augmented versions of each picture; 1 when absent. */
+  views?: number;
+  /** Of the augmentation; 0 when absent, so that runs of several seeds share a cache. */
+  seed?: number;
+  /** Pictures or captions in one pass of the tower; 256 when absent. */
+  batchSize?: number;
+  onProgress?: BuildOptions["onProgress"];
+}
+
+export interface FeatureCacheOptions extends CacheOptions {
+  /** Of the stored features; float16 halves the file and keeps 11 bits. */
+  dtype?: "float16" | "float32";
+  /** Of the tower's products. */
+  precision?: "float32" | "bfloat16";
+}
+
+const BATCH = 256;
+
+/**
+ * `tower.features` of every picture by `Batch.imageIds`, [featureDim]. The projection is not part of
+ * them: it may be trained. The tower is borrowed, and in evaluation mode meanwhile.
+ *
+ * throws   as `buildEmbeddingCache`; DataError where the source cannot be opened
+ */
+export async function imageFeatureCache(
+  options: FeatureCacheOptions & { tower: ImageTower },
+): Promise<BuiltCache> {
+  const { tower, loader, device, precision = "float32", dtype = "float16", seed = 0 } = options;
+  const { transform, augmentation, source } = loader;
+  const key = createCacheKey({
+    rows: "image features",
+    data: await fingerprintSource(source),
+    preprocessing: preprocessingPart({ transform, augmentation, seed, normalized: true }),
+    ...towerParts(tower, precision),
+    dtype,
+  });
+  const encode = ({ imageIds, pixels, imageSize }: Batch): { keys: string[]; rows: Tensor } => ({
+    keys: imageIds,
+    rows: evaluated(tower, precision, device, () =>
+      tower.features(pixelsToTensor(pixels, imageSize, transform, device)),
+    ),
+  });
+  return build(options, key, { shape: [tower.featureDim], encode });
+}
+
+/**
+ * `tower.features` of every caption of the source by its text, [featureDim]; equal captions share a
+ * row. Reads no pictures.
+ *
+ * throws   as `buildEmbeddingCache`; DataError where the source cannot be opened
+ */
+export async function textFeatureCache(
+  options: Omit<FeatureCacheOptions, "views" | "seed"> & { tower: TextTower; tokenizer: Tokenizer },
+): Promise<BuiltCache> {
+  const { tower, tokenizer, device, precision = "float32", dtype = "float16" } = options;
+  const { augmentation: _, ...loader } = options.loader;
+  const key = createCacheKey({
+    rows: "text features",
+    data: await fingerprintSource(loader.source),
+    preprocessing: await tokenizerPart(tokenizer),
+    ...towerParts(tower, precision),
+    dtype,
+  });
+  const size = options.batchSize ?? BATCH;
+  const features = (batch: Batch, rows: readonly number[]): Tensor =>
+    scope(() =>
+      evaluated(tower, precision, device, () =>
+        tower.features(tokensOf(batch, rows, tower).to(device)),
+      ),
+    );
+  const encode: BuildOptions["encode"] = (batch, has) => {
+    const fresh = new Map<string, number>();
+    for (const [row, caption] of batch.captions.entries()) {
+      if (!has(caption) && !fresh.has(caption)) fresh.set(caption, row);
+    }
+    const rows = [...fresh.values()];
+    const parts: Tensor[] = [];
+    for (let at = 0; at < rows.length; at += size) {
+      parts.push(features(batch, rows.slice(at, at + size)));
+    }
+    return {
+      keys: [...fresh.keys()],
+      rows: parts.length === 0 ? fromData(new Float32Array(0)) : cat(parts),
+    };
+  };
+  const { description } = tokenizer;
+  return build({ ...options, loader, views: 1 }, key, {
+    shape: [tower.featureDim],
+    encode,
+    texts: { tokenizer: description, captions: "together", images: "skip" },
+  });
+}
+
+/**
+ * Every picture decoded, by `Batch.imageIds`: uint8 [3, S, S] before normalising. Towers that are
+ * trained read it instead of decoding; 150 KB for a picture at 224 pixels.
+ *
+ * throws   as `buildEmbeddingCache`; DataError where the source cannot be opened
+ */
+export async function pixelCache(options: CacheOptions): Promise<BuiltCache> {
+  const { loader, seed = 0 } = options;
+  const { transform, augmentation, source } = loader;
+  const key = createCacheKey({
+    rows: "pixels",
+    data: await fingerprintSource(source),
+    preprocessing: preprocessingPart({ transform, augmentation, seed, normalized: false }),
+    dtype: "uint8",
+  });
+  const shape = [3, transform.imageSize, transform.imageSize];
+  const encode = ({ imageIds, pixels, size }: Batch): { keys: string[]; rows: Tensor } => ({
+    keys: imageIds,
+    rows: fromData(pixels, [size, ...shape]),
+  });
+  return build(options, key, { shape, encode });
+}
+
+function build(
+  options: CacheOptions,
+  key: CacheKey,
+  kind: Pick<BuildOptions, "shape" | "encode"> & {
+    texts?: Pick<LoaderOptions, "tokenizer" | "captions" | "images">;
+  },
+): Promise<BuiltCache> {
+  const { loader, device, views = 1, seed = 0, onProgress } = options;
+  return buildEmbeddingCache({
+    root: options.root ?? defaultCacheRoot(),
+    key,
+    views,
+    device,
+    seed,
+    onProgress,
+    loader: { ...loader, ...kind.texts, batchSize: options.batchSize ?? BATCH },
+    shape: kind.shape,
+    encode: kind.encode,
+  });
+}
+
+function towerParts(
+  tower: ImageTower | TextTower,
+  precision: "float32" | "bfloat16",
+): Pick<Parameters<typeof createCacheKey>[0], "weights" | "tower" | "precision"> {
+  return { weights: hashWeights(tower, { except: "projection." }), tower: tower.config, precision };
+}
+
+/** Runs `body` as a locked tower runs: in evaluation mode, without gradient. */
+function evaluated(
+  tower: Module,
+  precision: "float32" | "bfloat16",
+  device: Device,
+  body: () => Tensor,
+): Tensor {
+  const before = [...tower.modules()].map((module) => [module, module.training] as const);
+  tower.train(false);
+  try {
+    return noGrad(() => autocast(precision === "bfloat16" ? device : undefined, body));
+  } finally {
+    for (const [module, training] of before) module.training = training;
+  }
+}
+
+/** int64 [rows.length, T], cut to the longest of these captions where that changes nothing. */
+function tokensOf(batch: Batch, rows: readonly number[], { trimmable }: TextTower): Tensor {
+  const { tokens, lengths, contextLength } = batch;
+  const index = fromData(Int32Array.from(rows));
+  const whole = fromData(tokens, [lengths.length, contextLength]).indexSelect(0, index);
+  const longest = rows.reduce((most, row) => Math.max(most, lengths[row]!), 1);
+  return whole.narrow(1, 0, trimmable ? longest : contextLength).to("int64");
+}
