@@ -70,6 +70,7 @@ function objectiveOf(setting: Record<string, unknown>): AmorlipObjective {
     steps,
     hasLogitBias: false,
     logitScaleInit: 8,
+    logitScaleLearned: true,
     scratchFolder: "none",
   });
   const { online, average } = objective.amortizer;

@@ -36,6 +36,7 @@ const context: ObjectiveContext = {
   steps: 40,
   hasLogitBias: false,
   logitScaleInit: 14,
+  logitScaleLearned: true,
   scratchFolder: "none",
 };
 
@@ -105,7 +106,12 @@ test("contradictions in the recipe are refused before the first step", () => {
   ]) {
     assert.throws(() => create(recipe), JSON.stringify(recipe));
   }
-  create({ innerSteps: 0, betaMax: 0 }).dispose();
+  for (const recipe of [{ rho: 3 }, { adaptiveTemperature: true }]) {
+    const [key = ""] = Object.keys(recipe);
+    const error = { path: `objective.${key}`, message: /learned logit scale/ };
+    assert.throws(() => create(recipe, { logitScaleLearned: false }), error);
+  }
+  create({ innerSteps: 0, betaMax: 0 }, { logitScaleLearned: false }).dispose();
 });
 
 test("beta and rho follow their published schedules", () => {

@@ -239,7 +239,15 @@ function checkRun(recipe: AmorlipRecipe, context: ObjectiveContext): void {
         `${recipe.widthFactor} for ${context.embedDim} dimensions; use at least ${1 / context.embedDim}`,
     );
   }
-  const { rho, scaleLoss } = recipe;
+  const { rho, scaleLoss, adaptiveTemperature } = recipe;
+  if (!context.logitScaleLearned && (rho !== undefined || adaptiveTemperature)) {
+    const key = rho === undefined ? "adaptiveTemperature" : "rho";
+    throw new RecipeError(
+      `objective.${key}`,
+      `Expected a learned logit scale for objective.${key}, which acts on nothing else; leave it out, ` +
+        "or set logits.scale.learned to true",
+    );
+  }
   if (rho !== undefined && !scaleLoss) {
     throw new RecipeError(
       "objective.rho",
