@@ -19,7 +19,7 @@ export interface CyclipOptions {
  * CLIP's objective with two regularisers that make the geometry of images and texts alike.
  *
  *     L = L_CLIP + a N mean_ij (I_i.I_j - T_i.T_j)^2 + b N mean_ij (I_i.T_j - I_j.T_i)^2
- *     CyCLIP, arXiv:2205.14459, Section 2.3; a in-modal, b cross-modal, on cosines without the scale
+ *     CyCLIP, arXiv:2205.14459; a in-modal, b cross-modal, on cosines without the scale
  *
  * image, text   [N, D] float, unit rows
  * returns       [] nats for the first term; the regularisers are 0 when T = I

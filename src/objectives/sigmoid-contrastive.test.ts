@@ -14,7 +14,7 @@ import {
 import { backward, fromData, memory, scope, tensor, type Tensor } from "../torch/index.ts";
 import { sigmoidContrastive } from "./sigmoid-contrastive.ts";
 
-/** SigLIP's Eq. 1 in plain loops: a mean over images of a sum over texts. */
+/** SigLIP's equation in plain loops: a mean over images of a sum over texts. */
 function naive({ rows, scalars }: Inputs): number {
   const { image = [], text = [] } = rows;
   const logits = logitRows(image, text, scalars["logitScale"], scalars["logitBias"] ?? 0);

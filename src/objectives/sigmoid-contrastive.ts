@@ -16,7 +16,7 @@ export interface SigmoidContrastiveOptions {
  * Each image with each text is a question of its own: do they belong together?
  *
  *     L = 1/N sum_i sum_j -log sigmoid( z_ij (s I_i . T_j + b) )      z = 1 for i = j, else -1
- *     SigLIP, arXiv:2303.15343, Eq. 1 and Algorithm 1: a sum over texts, a mean over images
+ *     SigLIP, arXiv:2303.15343, Section 3.2, Algorithm 1: a sum over texts, a mean over images
  *
  * image, text   [N, D] float, unit rows
  * returns       [] nats; N ln 2 when every logit is 0

@@ -18,6 +18,7 @@ const context: ObjectiveContext = {
   steps: 10,
   hasLogitBias: false,
   logitScaleInit: 10,
+  logitScaleLearned: true,
   scratchFolder: "none",
 };
 

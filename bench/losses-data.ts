@@ -1,0 +1,84 @@
+/**
+ * The objectives that the bench `chunked-losses` measures, each as a function of the same unit rows:
+ * value and gradient, whole or in chunks. A further objective is one more entry of `objectives`.
+ */
+import {
+  alignContrastive,
+  cyclip,
+  distillation,
+  sigmoidContrastive,
+  softmaxContrastive,
+  torch,
+} from "../dist/index.js";
+
+type Tensor = ReturnType<typeof torch.tensor>;
+
+export const embedDim = 512;
+/** Rows of the logits at a time. */
+export const chunkSize = 512;
+
+export interface LossInputs {
+  /** [N, D] unit rows that want a gradient. */
+  image: Tensor;
+  text: Tensor;
+  logitScale: Tensor;
+  logitBias: Tensor;
+}
+
+interface Chunks {
+  chunkSize?: number;
+}
+
+type Objective = (inputs: LossInputs, options: Chunks) => Tensor;
+
+export const objectives: Record<string, Objective> = {
+  softmax: ({ image, text, logitScale }, options) =>
+    softmaxContrastive(image, text, { logitScale, ...options }),
+  sigmoid: ({ image, text, logitScale, logitBias }, options) =>
+    sigmoidContrastive(image, text, { logitScale, logitBias, ...options }),
+  align: ({ image, text, logitScale }, options) =>
+    alignContrastive(image, text, { temperature: logitScale.pow(-1), ...options }),
+  cyclip: ({ image, text, logitScale }, options) => cyclip(image, text, { logitScale, ...options }),
+  // Teacher and student of the same width, and far apart: each other's rows.
+  distillation: ({ image, text, logitScale }, options) => {
+    const teacher = { image: text.detach(), text: image.detach(), logitScale: logitScale.detach() };
+    return distillation(image, text, { logitScale, teacher, ...options });
+  },
+};
+
+export function lossInputs(batchSize: number): LossInputs {
+  torch.manualSeed(7);
+  const rows = (): Tensor =>
+    torch
+      .scope(() => {
+        const numbers = torch.randn([batchSize, embedDim]);
+        return numbers.mul_(numbers.norm([1], true).pow(-1));
+      })
+      .setRequiresGrad(true);
+  return {
+    image: rows(),
+    text: rows(),
+    logitScale: torch.tensor(20).setRequiresGrad(true),
+    logitBias: torch.tensor(-10).setRequiresGrad(true),
+  };
+}
+
+/** The loss; leaves no gradient behind. */
+export function valueAndGradient(name: string, inputs: LossInputs, options: Chunks): number {
+  const objective = objectives[name];
+  if (!objective) throw new RangeError(`Expected an objective but received ${name}`);
+  return torch.scope(() => {
+    const loss = objective(inputs, options);
+    torch.backward(loss);
+    for (const input of Object.values(inputs) as Tensor[]) input.grad = null;
+    return loss.item();
+  });
+}
+
+/** Bytes by which the resident set's peak rises above what was resident with the inputs made. */
+export function peakMemory(name: string, batchSize: number): number {
+  const inputs = lossInputs(batchSize);
+  const before = process.memoryUsage().rss;
+  valueAndGradient(name, inputs, { chunkSize });
+  return process.resourceUsage().maxRSS * 1024 - before;
+}
