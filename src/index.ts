@@ -24,6 +24,7 @@ export { readSafetensors, writeSafetensors, type SafetensorsFile } from "./model
 export { DualEncoder, type DualEncoderConfig } from "./models/dual-encoder.ts";
 export { clipConfig, clipConfigNames, type ClipConfig } from "./models/configs.ts";
 
+export type { BertConfig } from "./towers/bert.ts";
 export { bitResNetSizes, type BitResNetConfig } from "./towers/bit-resnet.ts";
 export {
   efficientNetSizes,
@@ -32,6 +33,13 @@ export {
 } from "./towers/efficient-net.ts";
 export { mixerSizes, type MixerConfig } from "./towers/mixer.ts";
 export { modifiedResNetSizes, type ModifiedResNetConfig } from "./towers/modified-resnet.ts";
+export {
+  resizeImagePositionEmbedding,
+  resizeTextPositionEmbedding,
+} from "./towers/resize-position-embedding.ts";
+export type { TextTransformerConfig } from "./towers/text-transformer.ts";
+export { bertSizes, textSizes, vitSizes } from "./towers/tower-sizes.ts";
+export type { VisionTransformerConfig } from "./towers/vision-transformer.ts";
 
 export {
   contrastiveAccuracy,

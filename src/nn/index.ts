@@ -1,6 +1,6 @@
 /** Layers, optimizers and schedules. */
 export { activate, type Activation } from "./activation.ts";
-export { MultiHeadAttention, type AttentionOptions } from "./attention.ts";
+export { MultiHeadAttention, type AttentionOptions, type Position } from "./attention.ts";
 export { BatchNorm2d, recomputed, withoutStatistics, type BatchNormOptions } from "./batch-norm.ts";
 export { clipGradients, gradientNorm } from "./clip-gradients.ts";
 export { Ema, type EmaOptions } from "./ema.ts";
@@ -12,4 +12,4 @@ export { Buffer, Module, Parameter } from "./module.ts";
 export { parameterGroups, type GroupOptions, type ParameterGroup } from "./optimizer-groups.ts";
 export { AdamW, type AdamWOptions } from "./optimizer.ts";
 export { createSchedule, type Schedule, type ScheduleDescription } from "./schedule.ts";
-export { Block, type BlockConfig } from "./transformer.ts";
+export { Block, PostNormBlock, type BlockConfig } from "./transformer.ts";

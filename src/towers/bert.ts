@@ -9,6 +9,8 @@ import { Module, type Parameter } from "../nn/module.ts";
 import { PostNormBlock, runAll, runPooled, type RunOptions } from "../nn/transformer.ts";
 import { arange, noGrad, type Tensor } from "../torch/index.ts";
 import { refillTruncatedNormal, refillZeros } from "./initialize-big-vision.ts";
+import { checkTransformer } from "./check-config.ts";
+import { checkSizes } from "./pixel-shape.ts";
 import type { TextTower } from "./tower.ts";
 
 export interface BertConfig {
@@ -48,10 +50,13 @@ export class Bert extends Module implements TextTower {
    * zero. The projection is Xavier-uniform, as transformers' AlignModel.
    *
    * embedDim  width of the projection; null for none
+   * throws    RangeError for sizes that cannot be
    */
   constructor(config: BertConfig, embedDim: number | null) {
     super();
     const { contextLength, vocabSize, width, depth, normEpsilon, projectionBias = true } = config;
+    checkSizes({ contextLength, vocabSize });
+    checkTransformer(config);
     this.config = config;
     this.featureDim = width;
     this.tokenEmbedding = new Embedding(vocabSize, width);

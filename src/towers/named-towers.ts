@@ -5,16 +5,23 @@ import type { ImageTowerConfig, TextTowerConfig } from "./create-tower.ts";
 import { efficientNetSizes } from "./efficient-net.ts";
 import { mixerSizes } from "./mixer.ts";
 import { modifiedResNetSizes } from "./modified-resnet.ts";
+import { bertSizes, textSizes, vitSizes } from "./tower-sizes.ts";
 
 const imageTowers: Readonly<Record<string, () => ImageTowerConfig>> = {
+  ...vitSizes,
   ...modifiedResNetSizes,
   ...efficientNetSizes,
   ...mixerSizes,
   ...bitResNetSizes,
 };
-const textTowers: Readonly<Record<string, () => TextTowerConfig>> = {};
+const textTowers: Readonly<Record<string, () => TextTowerConfig>> = {
+  ...textSizes,
+  ...bertSizes,
+};
 
+/** The names `namedImageTower` knows. */
 export const imageTowerNames: readonly string[] = Object.keys(imageTowers);
+/** The names `namedTextTower` knows. */
 export const textTowerNames: readonly string[] = Object.keys(textTowers);
 
 /** A fresh copy of a published image tower's configuration; RecipeError for an unknown name. */

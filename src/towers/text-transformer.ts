@@ -16,6 +16,8 @@ import {
   refillZeros,
   type Initialization,
 } from "./initialize-big-vision.ts";
+import { checkChoice, checkTransformer } from "./check-config.ts";
+import { checkSizes } from "./pixel-shape.ts";
 import type { TextTower } from "./tower.ts";
 
 export interface TextTransformerConfig {
@@ -59,11 +61,16 @@ export class TextTransformer extends Module implements TextTower {
    * text_transformer.py.
    *
    * embedDim  width of the projection; null for none
+   * throws    RangeError for sizes and choices that cannot be
    */
   constructor(config: TextTransformerConfig, embedDim: number | null) {
     super();
     const { contextLength, vocabSize, width, depth, normEpsilon } = config;
     const { attention = "causal", pooling = "eot", initialization = "clip" } = config;
+    checkSizes({ contextLength, vocabSize });
+    checkTransformer(config);
+    checkChoice("attention", attention, ["causal", "bidirectional"]);
+    checkChoice("pooling", pooling, ["eot", "last"]);
     const causal = attention === "causal";
     const bigVision = initialization === "bigVision";
     this.config = config;

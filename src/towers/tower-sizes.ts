@@ -1,6 +1,6 @@
 /**
  * Named sizes of towers beside CLIP's own: big_vision's `decode_variant` for images (AugReg and
- * SigLIP), BERT's, and the text transformers of SigLIP and LiT. Copy one to change it.
+ * SigLIP), BERT's, and the text transformers of SigLIP and LiT. Each call makes a fresh copy.
  */
 import type { BertConfig } from "./bert.ts";
 import type { TextTransformerConfig } from "./text-transformer.ts";
@@ -40,20 +40,21 @@ function vit(letter: Letter, patchSize: number, imageSize = 224): VisionTransfor
 }
 
 /** Class token in the table of positions, its output as features (Steiner et al., arXiv:2106.10270). */
-const augreg = (letter: Letter, patchSize: number): VisionTransformerConfig => ({
+const augreg = (letter: Letter, patchSize: number) => (): VisionTransformerConfig => ({
   ...vit(letter, patchSize),
   classToken: true,
   pooling: "class",
 });
 
 /** No class token, attention pooling; used without projection (arXiv:2303.15343). */
-const siglip = (letter: Letter, patch: number, imageSize?: number): VisionTransformerConfig => ({
-  ...vit(letter, patch, imageSize),
-  classToken: false,
-  pooling: "map",
-});
+const siglip =
+  (letter: Letter, patch: number, imageSize?: number) => (): VisionTransformerConfig => ({
+    ...vit(letter, patch, imageSize),
+    classToken: false,
+    pooling: "map",
+  });
 
-export const vitSizes: Readonly<Record<string, Readonly<VisionTransformerConfig>>> = {
+export const vitSizes: Readonly<Record<string, () => VisionTransformerConfig>> = {
   "augreg-Ti/16": augreg("Ti", 16),
   "augreg-S/32": augreg("S", 32),
   "augreg-S/16": augreg("S", 16),
@@ -72,29 +73,27 @@ export const vitSizes: Readonly<Record<string, Readonly<VisionTransformerConfig>
   "siglip-g-opt/16": siglip("g-opt", 16, 256),
 };
 
-function siglipText(letter: Letter): TextTransformerConfig {
-  return {
-    kind: "transformer",
-    contextLength: 64,
-    vocabSize: 32_000,
-    ...layersOf(letter),
-    ...bigVision,
-    eotTokenId: 1,
-    padTokenId: 1,
-    attention: "bidirectional",
-    pooling: "last",
-    projectionBias: true,
-  };
-}
+const siglipText = (letter: Letter) => (): TextTransformerConfig => ({
+  kind: "transformer",
+  contextLength: 64,
+  vocabSize: 32_000,
+  ...layersOf(letter),
+  ...bigVision,
+  eotTokenId: 1,
+  padTokenId: 1,
+  attention: "bidirectional",
+  pooling: "last",
+  projectionBias: true,
+});
 
-const litText = (letter: "S" | "Ti"): TextTransformerConfig => ({
-  ...siglipText(letter),
+const litText = (letter: Letter) => (): TextTransformerConfig => ({
+  ...siglipText(letter)(),
   contextLength: 16,
   vocabSize: 16_000,
 });
 
 /** Vocabulary and special tokens are those of the published tokenizers; SigLIP 2's has 256,000. */
-export const textSizes: Readonly<Record<string, Readonly<TextTransformerConfig>>> = {
+export const textSizes: Readonly<Record<string, () => TextTransformerConfig>> = {
   "siglip-Ti": siglipText("Ti"),
   "siglip-S": siglipText("S"),
   "siglip-B": siglipText("B"),
@@ -104,23 +103,21 @@ export const textSizes: Readonly<Record<string, Readonly<TextTransformerConfig>>
   "lit-S": litText("S"),
 };
 
-function bert(width: number, depth: number): BertConfig {
-  return {
-    kind: "bert",
-    contextLength: 512,
-    vocabSize: 30_522,
-    width,
-    depth,
-    heads: width / 64,
-    mlpWidth: 4 * width,
-    activation: "gelu",
-    normEpsilon: 1e-12,
-    padTokenId: 0,
-  };
-}
+const bert = (width: number, depth: number) => (): BertConfig => ({
+  kind: "bert",
+  contextLength: 512,
+  vocabSize: 30_522,
+  width,
+  depth,
+  heads: width / 64,
+  mlpWidth: 4 * width,
+  activation: "gelu",
+  normEpsilon: 1e-12,
+  padTokenId: 0,
+});
 
 /** Devlin et al., arXiv:1810.04805, and the small ones of Turc et al., arXiv:1908.08962. */
-export const bertSizes: Readonly<Record<string, Readonly<BertConfig>>> = {
+export const bertSizes: Readonly<Record<string, () => BertConfig>> = {
   "bert-tiny": bert(128, 2),
   "bert-mini": bert(256, 4),
   "bert-small": bert(512, 4),

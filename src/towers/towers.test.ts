@@ -67,6 +67,28 @@ describe("misuse", () => {
   it("refuses heads that do not divide the width", () => {
     assert.throws(() => new TextTransformer({ ...text, heads: 5 }, 16), /heads to divide width 64/);
   });
+  it("refuses sizes and choices that no tower has", () => {
+    const cases: [() => unknown, RegExp][] = [
+      [() => new VisionTransformer({ ...image, depth: 0 }, 16), /at least 1 for depth but.* 0/],
+      [() => new VisionTransformer({ ...image, pooling: "mao" as "map" }, 16), /mean "map"\?/],
+      [
+        () => new TextTransformer({ ...text, attention: "casual" as "causal" }, 16),
+        /for attention but received "casual"; did you mean "causal"\?/i,
+      ],
+      [
+        () => new TextTransformer({ ...text, pooling: "first" as "last" }, 16),
+        /eot, last for pool/,
+      ],
+      [
+        () => new Bert({ ...bert, activation: "relu" as "gelu" }, 16),
+        /for activation but received/,
+      ],
+      [() => new Bert({ ...bert, contextLength: 1.5 }, 16), /for contextLength but received 1.5/],
+    ];
+    for (const [make, message] of cases) {
+      assert.throws(make, (error) => error instanceof RangeError && message.test(error.message));
+    }
+  });
   it("refuses the class token's output without a class token", () => {
     assert.throws(() => new VisionTransformer({ ...image, classToken: false }, 16), {
       name: "RangeError",

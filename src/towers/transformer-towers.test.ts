@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { gunzipSync } from "node:zlib";
 
+import { initializeOn } from "../nn/initialize.ts";
 import { patchDropout } from "../nn/regularize.ts";
 import { runAll } from "../nn/transformer.ts";
 import { assertClose } from "../testing/close.ts";
@@ -24,6 +25,7 @@ import {
   resizeTextPositionEmbedding,
 } from "./resize-position-embedding.ts";
 import { TextTransformer, type TextTransformerConfig } from "./text-transformer.ts";
+import { bertSizes, textSizes, vitSizes } from "./tower-sizes.ts";
 import { VisionTransformer, type VisionTransformerConfig } from "./vision-transformer.ts";
 
 interface Entry {
@@ -54,6 +56,7 @@ const golden = JSON.parse(gunzipSync(readFileSync(file)).toString()) as {
   atol: number;
   cases: Case[];
   positions: Positions[];
+  parameterCounts: Record<string, number>;
 };
 
 const numbers = ({ data }: Entry): Float32Array => {
@@ -118,6 +121,28 @@ describe("towers equal those of transformers and timm", () => {
       });
     }
   }
+});
+
+describe("named sizes", () => {
+  const sizes: Record<string, () => Config> = { ...vitSizes, ...textSizes, ...bertSizes };
+  it("have the parameters of the published towers", () => {
+    const before = memory().bytes;
+    for (const [name, count] of Object.entries(golden.parameterCounts)) {
+      const config = (sizes[name] as () => Config)();
+      const embedDim = config.kind === "transformer" ? config.width : null;
+      const tower = initializeOn("meta", () => create(config, embedDim));
+      assert.equal(tower.parameterCount(), count, name);
+      tower.dispose();
+    }
+    assert.ok(memory().bytes - before < 1e6, "the counts took memory");
+  });
+  it("can all be made", () => {
+    for (const [name, config] of Object.entries(sizes)) {
+      const tower = initializeOn("meta", () => create(config(), 64));
+      assert.equal(tower.projection?.bias?.tensor.count, 64, name);
+      tower.dispose();
+    }
+  });
 });
 
 describe("positions at another size", () => {

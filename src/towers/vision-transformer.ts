@@ -20,7 +20,8 @@ import {
   refillZeros,
   type Initialization,
 } from "./initialize-big-vision.ts";
-import { checkPixels } from "./pixel-shape.ts";
+import { checkChoice, checkTransformer } from "./check-config.ts";
+import { checkPixels, checkSizes } from "./pixel-shape.ts";
 import type { ImageTower } from "./tower.ts";
 
 export interface VisionTransformerConfig {
@@ -192,14 +193,17 @@ export class VisionTransformer extends Module implements ImageTower {
   }
 }
 
-function checkConfig({ imageSize, patchSize, ...config }: VisionTransformerConfig): void {
+function checkConfig(config: VisionTransformerConfig): void {
+  const { imageSize, patchSize, classToken = true, pooling = "class" } = config;
+  checkSizes({ imageSize, patchSize });
+  checkTransformer(config);
+  checkChoice("pooling", pooling, ["class", "map", "mean"]);
   if (imageSize % patchSize !== 0) {
     throw new RangeError(
       `Expected patchSize to divide imageSize ${imageSize} but received ${patchSize}; ` +
         "choose an image size that is a multiple of the patch",
     );
   }
-  const { classToken = true, pooling = "class" } = config;
   if (pooling !== "class" || classToken) return;
   throw new RangeError(
     'Expected "map" or "mean" for pooling of an imageTower without class token but received ' +

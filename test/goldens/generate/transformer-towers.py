@@ -185,10 +185,7 @@ def case(name, config, model, names, inputs, generator, output=lambda x: x):
     (result * weights).sum().backward()
 
     def joined(theirs, value):
-        parts = [value(parameters[one]) for one in theirs]
-        # Leading dimensions of size 1 (class token, positions) are no dimensions in limn.
-        whole = torch.cat(parts) if len(parts) > 1 else parts[0]
-        return whole
+        return torch.cat([value(parameters[one]) for one in theirs])
 
     return {
         "name": name,
@@ -290,6 +287,59 @@ def main():
     write(cases, resized(generator))
 
 
+IMAGE_COUNTS = {
+    "augreg-Ti/16": "vit_tiny_patch16_224",
+    "augreg-S/32": "vit_small_patch32_224",
+    "augreg-S/16": "vit_small_patch16_224",
+    "augreg-B/32": "vit_base_patch32_224",
+    "augreg-B/16": "vit_base_patch16_224",
+    "augreg-L/16": "vit_large_patch16_224",
+    "siglip-B/16": "vit_base_patch16_siglip_224",
+    "siglip-L/16": "vit_large_patch16_siglip_256",
+    "siglip-So400m/14": "vit_so400m_patch14_siglip_224",
+    "siglip-So400m/16": "vit_so400m_patch16_siglip_256",
+    "siglip-g-opt/16": "vit_giantopt_patch16_siglip_256",
+}
+BERT_COUNTS = {
+    "bert-tiny": (128, 2),
+    "bert-mini": (256, 4),
+    "bert-small": (512, 4),
+    "bert-medium": (512, 8),
+    "bert-base": (768, 12),
+    "bert-large": (1024, 24),
+}
+TEXT_COUNTS = {
+    "siglip-B": (768, 12, 3072, 12),
+    "siglip-L": (1024, 24, 4096, 16),
+    "siglip-So400m": (1152, 27, 4304, 16),
+}
+
+
+def parameter_counts():
+    """Of towers without projection; SigLIP's text towers have one of their own width."""
+
+    def layers(width, depth, mlp, heads):
+        return {
+            "hidden_size": width,
+            "num_hidden_layers": depth,
+            "intermediate_size": mlp,
+            "num_attention_heads": heads,
+        }
+
+    models = {}
+    with torch.device("meta"):
+        for ours, theirs in IMAGE_COUNTS.items():
+            models[ours] = timm.create_model(theirs, num_classes=0)
+        for ours, (width, depth) in BERT_COUNTS.items():
+            config = BertConfig(**layers(width, depth, 4 * width, width // 64))
+            models[ours] = BertModel(config, add_pooling_layer=False)
+        for ours, sizes in TEXT_COUNTS.items():
+            special = {"vocab_size": 32000, "max_position_embeddings": 64}
+            config = SiglipTextConfig(**layers(*sizes), **special, projection_size=sizes[0])
+            models[ours] = SiglipTextModel(config)
+    return {ours: sum(p.numel() for p in one.parameters()) for ours, one in models.items()}
+
+
 def resized(generator):
     """Positions at other sizes, by the calls of open_clip's resize_pos_embed and its text sibling."""
     cases = []
@@ -330,6 +380,7 @@ def write(cases, positions):
         "atol": 1e-5,
         "cases": cases,
         "positions": positions,
+        "parameterCounts": parameter_counts(),
     }
     out = pathlib.Path(__file__).parent.parent / "transformer-towers.json.gz"
     out.write_bytes(gzip.compress(json.dumps(golden).encode(), mtime=0))
