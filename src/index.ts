@@ -59,6 +59,22 @@ export {
 } from "./objectives/distillation.ts";
 
 export {
+  addPositives,
+  amorlip,
+  combineLogTargets,
+  logPartitions,
+  type AmorlipOptions,
+  type LogPartitions,
+  type LogPartitionsOptions,
+  type PerPair,
+} from "./objectives/amorlip.ts";
+export {
+  amortizationLoss,
+  type Amortization,
+  type AmortizationOptions,
+} from "./objectives/amortization.ts";
+
+export {
   contextAttention,
   type Context,
   type ContextAttentionOptions,
