@@ -10,7 +10,7 @@ export interface ClipConfig extends DualEncoderConfig {
   text: TextTransformerConfig;
 }
 
-const clipText = {
+const textSettings = {
   kind: "transformer",
   contextLength: 77,
   vocabSize: 49408,
@@ -30,10 +30,15 @@ interface ImageSize {
   mlpWidth?: number;
 }
 
-interface TextSize {
+export interface TextSize {
   width: number;
   depth: number;
   heads: number;
+}
+
+/** CLIP's text tower of a size: causal, 77 tokens, OpenAI's vocabulary. */
+export function clipText(size: TextSize, activation: Activation): TextTransformerConfig {
+  return { ...textSettings, mlpWidth: 4 * size.width, activation, ...size };
 }
 
 function clip(
@@ -52,7 +57,7 @@ function clip(
       normEpsilon: 1e-5,
       ...image,
     },
-    text: { ...clipText, mlpWidth: 4 * text.width, activation, ...text },
+    text: clipText(text, activation),
     logitScaleLogInit: Math.log(1 / 0.07),
   };
 }

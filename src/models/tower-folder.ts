@@ -8,6 +8,10 @@ import type { EvaluationTransform } from "../data/image/evaluation-transform.ts"
 import { CheckpointError } from "../errors.ts";
 import { cat, isFloating, noGrad, scope, type Tensor } from "../torch/index.ts";
 import type { ImageTowerConfig, TextTowerConfig } from "../towers/create-tower.ts";
+import {
+  resizeImagePositionEmbedding,
+  resizeTextPositionEmbedding,
+} from "../towers/resize-position-embedding.ts";
 import type { ImageTower, TextTower } from "../towers/tower.ts";
 import { existingFolder, writeFolderAtomically, writeTextAtomically } from "./atomic-write.ts";
 import { openWeights, readCheckpointConfig } from "./checkpoint.ts";
@@ -50,18 +54,22 @@ export async function saveTower(folder: string, contents: TowerContents): Promis
 }
 
 type TowerConfig = ImageTowerConfig | TextTowerConfig;
-/** Act in training only, or are how a tower is run: may differ from the weights' origin. */
+/** Act in training only, or say how the head or new weights are made: may differ from the origin. */
 const freeKeys = [
   "patchDropout",
   "stochasticDepth",
   "dropConnect",
   "projectionBias",
   "initialization",
+  // Their tables of positions are resized.
+  "imageSize",
+  "contextLength",
 ];
 
 /**
  * Copies the weights of a folder's image or text tower into `tower`, the head only with
- * `head: "pretrained"`. Nothing changes unless all of them fit.
+ * `head: "pretrained"`. Positions are resized where the image size or the context length differs.
+ * Nothing changes unless all of them fit.
  *
  * throws  CheckpointError naming the folder: a tower of other sizes, weights that do not fit
  */
@@ -77,34 +85,68 @@ export function loadTower(
     ([name]) => head === "pretrained" || !name.startsWith("projection."),
   );
   const targets = wanted.map(([name, tensor]) => [`${side}Tower.${name}`, tensor] as const);
-  loadNamed(folder, targets, source.rows);
+  loadNamed(folder, targets, {
+    ...(source.rows ? { rows: source.rows } : {}),
+    resize: (table, places) => resizePositions(tower.config as TowerConfig, table, places),
+  });
+}
+
+/** A table of positions for another image size or context length. */
+function resizePositions(config: TowerConfig, table: Tensor, places: number): Tensor {
+  if ("imageSize" in config) {
+    const hasToken = config.kind === "modifiedResNet" || config.kind === "vit";
+    const leading = hasToken && !("classToken" in config && config.classToken === false) ? 1 : 0;
+    return resizeImagePositionEmbedding(table, Math.sqrt(places - leading), { leading });
+  }
+  // BERT reads texts of any length at the first places of its table.
+  const cut = config.kind === "bert" && places <= table.size(0);
+  return cut ? table.narrow(0, 0, places) : resizeTextPositionEmbedding(table, places);
+}
+
+export interface LoadNamedOptions {
+  /** The file's names of each weight, where they are others; stacked where several. */
+  rows?: ReadonlyMap<string, readonly string[]>;
+  /** A table of positions [P, W] for another number of places; of other shapes it is refused. */
+  resize?: (table: Tensor, places: number) => Tensor;
 }
 
 /**
  * Copies the weights of these names into `targets`; what else the folder holds is left. Nothing
  * changes unless all of them fit.
  *
- * rows     the file's names of each weight, where they are others; stacked where several
  * throws   one CheckpointError with every missing and mis-shaped weight
  */
 export function loadNamed(
   folder: string,
   targets: readonly (readonly [string, Tensor])[],
-  rows: ReadonlyMap<string, readonly string[]> = new Map(),
+  { rows, resize }: LoadNamedOptions = {},
 ): void {
   const weights = openWeights(folder);
-  const parts = (name: string): readonly string[] => rows.get(name) ?? [name];
+  const parts = (name: string): readonly string[] => rows?.get(name) ?? [name];
+  const resizes = (name: string, { shape }: Tensor): boolean =>
+    resize !== undefined &&
+    name.endsWith("ositionEmbedding") &&
+    weights.names.includes(parts(name)[0] ?? "") &&
+    weights.info(parts(name)[0] ?? "").shape[1] === shape[1];
   try {
     matchWeights(
       weights.file,
-      new Map(targets.flatMap(([name, { shape }]) => partShapes(parts(name), shape))),
+      new Map(
+        targets.flatMap(([name, target]) =>
+          resizes(name, target)
+            ? [[parts(name)[0] as string, weights.info(parts(name)[0] as string).shape] as const]
+            : partShapes(parts(name), target.shape),
+        ),
+      ),
       new Map(targets.flatMap(([name]) => parts(name)).flatMap((name) => found(weights, name))),
     );
     for (const [name, target] of targets) {
       scope(() => {
         const tensors = parts(name).map((part) => weights.tensor(part));
         const whole = tensors.length === 1 ? (tensors[0] as Tensor) : cat(tensors);
-        noGrad(() => target.copy_(whole));
+        const fitted =
+          resize && resizes(name, target) ? resize(whole, target.shape[0] ?? 0) : whole;
+        noGrad(() => target.copy_(fitted));
       });
     }
   } finally {
