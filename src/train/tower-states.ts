@@ -8,30 +8,46 @@ import type { TowerRecipe, TowersRecipe } from "./recipe-model.ts";
 export type TowerState = Omit<TowerRecipe, "locked"> & { locked: boolean };
 export type TowerStates = Record<"image" | "text", TowerState>;
 
+export interface TowersContext {
+  /** Optimizer steps of the whole run. */
+  steps: number;
+  /** The pair whose weights both towers start from, if any. */
+  pretrained?: string | undefined;
+}
+
 /**
  * Both towers' states, the letters of `setting` spelled out.
  *
  * throws  RecipeError where letters and keys contradict each other, where a tower without pretrained
- *         weights is locked, and where nothing is left to train
+ *         weights is locked, and where both towers are locked with their heads
  */
-export function resolveTowers(towers: TowersRecipe, steps: number): TowerStates {
+export function resolveTowers(towers: TowersRecipe, context: TowersContext): TowerStates {
   const [image, text] = towers.setting ?? [undefined, undefined];
-  return {
-    image: resolveTower("image", towers.image, image, steps),
-    text: resolveTower("text", towers.text, text, steps),
+  const states = {
+    image: resolveTower("image", towers.image, image, context),
+    text: resolveTower("text", towers.text, text, context),
   };
+  if (Object.values(states).every(({ locked, head }) => locked && head === "pretrained")) {
+    const advice = "unlock a tower or give one a random head";
+    refuse("towers", "something to train", "two towers locked with their heads", advice);
+  }
+  return states;
 }
 
 function resolveTower(
   side: "image" | "text",
   tower: TowerRecipe,
   letter: string | undefined,
-  steps: number,
+  { steps, pretrained: pair }: TowersContext,
 ): TowerState {
   const key = `towers.${side}`;
   const locked = tower.locked ?? letter === "L";
-  if (letter !== undefined) checkLetter(key, tower, letter);
-  if (tower.pretrained === undefined) {
+  if (letter === "u" && pair !== undefined) {
+    const received = `"${pair}", which holds a ${side} tower too, though the setting says u for it`;
+    refuse("pretrained", "nothing", received, "write U or L, or name one tower's weights");
+  }
+  if (letter !== undefined) checkLetter(key, tower, letter, pair);
+  if (tower.pretrained === undefined && pair === undefined) {
     if (locked) {
       refuse(
         `${key}.pretrained`,
@@ -60,26 +76,30 @@ function resolveTower(
   return { ...tower, locked };
 }
 
-function checkLetter(key: string, tower: TowerRecipe, letter: string): void {
-  const { pretrained, locked } = tower;
+function checkLetter(
+  key: string,
+  { pretrained, locked }: TowerRecipe,
+  letter: string,
+  pair: string | undefined,
+): void {
   if (letter === "u" && pretrained !== undefined) {
     refuse(
       `${key}.pretrained`,
-      "nothing, as the setting says u",
+      "nothing, as the setting says u,",
       `"${pretrained}"`,
       "write U or L",
     );
   }
-  if (letter !== "u" && pretrained === undefined) {
+  if (letter !== "u" && pretrained === undefined && pair === undefined) {
     refuse(
       `${key}.pretrained`,
-      `a model folder, as the setting says ${letter}`,
+      `a model folder, as the setting says ${letter},`,
       "nothing",
       "name one",
     );
   }
   if (locked !== undefined && locked !== (letter === "L")) {
-    const wanted = `${letter === "L"}, as the setting says ${letter}`;
+    const wanted = `${letter === "L"}, as the setting says ${letter},`;
     refuse(`${key}.locked`, wanted, String(locked), "remove one of the two");
   }
 }

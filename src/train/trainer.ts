@@ -69,7 +69,7 @@ export class Trainer {
   constructor(options: TrainerOptions) {
     const { recipe, config, device, normalization, scratchFolder } = options;
     const { seed, optimizer, schedule, steps, ema, activationCheckpointing } = recipe.train;
-    const states = resolveTowers(recipe.towers, steps);
+    const states = resolveTowers(recipe.towers, { steps, pretrained: recipe.pretrained });
     this.#logits = resolveLogits(recipe.logits, recipe.objective);
     // Weights are drawn on the CPU, so that a seed means the same on every device.
     manualSeed(seed);
