@@ -6,9 +6,12 @@ import { createAlign, alignSchema } from "./align.ts";
 import { createCyclip, cyclipSchema } from "./cyclip.ts";
 import { createDistillation, distillationSchema } from "./distillation.ts";
 import { createSigmoid, sigmoidSchema } from "./sigmoid.ts";
+import { createFastclip, fastclipSchema } from "./fastclip.ts";
 import { createLixp, lixpSchema } from "./lixp.ts";
+import { createNeuclip, neuclipSchema } from "./neuclip.ts";
 import type { ObjectiveContext, TrainingObjective } from "./objective.ts";
 import { createSoftmax, softmaxSchema } from "./softmax.ts";
+import { createIsogclr, createSogclr, isogclrSchema, sogclrSchema } from "./sogclr.ts";
 
 export const objectiveSchema = z.discriminatedUnion("kind", [
   softmaxSchema,
@@ -18,6 +21,10 @@ export const objectiveSchema = z.discriminatedUnion("kind", [
   distillationSchema,
   lixpSchema,
   amorlipSchema,
+  sogclrSchema,
+  isogclrSchema,
+  fastclipSchema,
+  neuclipSchema,
 ]);
 
 export type ObjectiveRecipe = z.output<typeof objectiveSchema>;
@@ -42,5 +49,13 @@ export function createObjective(
       return createLixp(recipe, context);
     case "amorlip":
       return createAmorlip(recipe, context);
+    case "sogclr":
+      return createSogclr(recipe, context);
+    case "isogclr":
+      return createIsogclr(recipe, context);
+    case "fastclip":
+      return createFastclip(recipe, context);
+    case "neuclip":
+      return createNeuclip(recipe, context);
   }
 }
