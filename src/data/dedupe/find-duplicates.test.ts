@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import sharp from "sharp";
+import sharp, { type Sharp } from "sharp";
 import { packDataset } from "../pack.ts";
 import { createRandom } from "../random.ts";
 import type { SourceSpec } from "../sources/source-spec.ts";
@@ -22,7 +22,7 @@ const BASES = 12;
 const VARIANTS = ["jpeg", "small", "cropped", "bright"] as const;
 
 /** A picture of soft coloured spots, as unlike others as photographs are. */
-function spots(seed: string): sharp.Sharp {
+function spots(seed: string): Sharp {
   const random = createRandom(seed);
   const data = new Uint8Array(WIDTH * HEIGHT * 3);
   const values = new Float64Array(data.length).fill(90);

@@ -11,7 +11,16 @@ export const poolings: readonly Pooling[] = ["endOfText", "last", "first"];
 
 const keys = {
   "clip-bpe": ["kind", "merges", "vocab", "contextLength", "clean", "padId", "specialTokens"],
-  "tokenizer.json": ["kind", "file", "contextLength", "clean", "padId", "endId", "pooling"],
+  "tokenizer.json": [
+    "kind",
+    "file",
+    "contextLength",
+    "clean",
+    "padId",
+    "addEnd",
+    "endId",
+    "pooling",
+  ],
 } as const;
 
 /** Checks keys and values of a description that may come from JSON; throws a RecipeError. */
@@ -59,9 +68,17 @@ function checkClipBpe({ vocab, specialTokens }: ClipBpeDescription): void {
 }
 
 function checkTokenizerJson({
+  addEnd,
   endId,
   pooling,
 }: Extract<TokenizerDescription, { kind: "tokenizer.json" }>): void {
+  if (addEnd !== undefined && typeof addEnd !== "boolean") {
+    fail("addEnd", "true or false", addEnd);
+  }
+  if (addEnd === false && (endId !== undefined || pooling === "endOfText")) {
+    const key = endId === undefined ? "pooling" : "endId";
+    fail(key, "no end of text with addEnd false", endId ?? pooling);
+  }
   if (endId !== undefined && !isId(endId)) fail("endId", "a token id", endId);
   if (pooling !== undefined && !poolings.includes(pooling)) {
     fail("pooling", `one of ${poolings.join(", ")}`, pooling, poolings);

@@ -1,28 +1,12 @@
 import { readOptionalJson } from "./read-optional-json.ts";
-import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { DataError, RecipeError } from "../../errors.ts";
 import { clean } from "./clean.ts";
 import { createLibraryTokenizer, type LibraryTokenizer } from "./hugging-face/library.ts";
 import { compileNormalizer } from "./hugging-face/normalize.ts";
 import { compilePreTokenizer } from "./hugging-face/pre-tokenize.ts";
-import type { StepConfig } from "./hugging-face/step-config.ts";
+import { readTokenizerFile, type TokenizerFile } from "./hugging-face/tokenizer-file.ts";
 import { rowEncoders, type Tokenizer, type TokenizerJsonDescription } from "./tokenizer.ts";
-
-/** What is read of a tokenizer.json; the library reads the rest. */
-interface TokenizerFile {
-  added_tokens?: AddedToken[];
-  normalizer?: StepConfig | null;
-  pre_tokenizer?: StepConfig | null;
-  padding?: { pad_id?: number } | null;
-  truncation?: { max_length?: number } | null;
-  [key: string]: unknown;
-}
-
-interface AddedToken {
-  content: string;
-  normalized?: boolean;
-}
 
 /** What is read of a tokenizer_config.json. */
 interface TokenizerConfig {
@@ -43,15 +27,17 @@ export async function createHuggingFaceTokenizer(
   description: TokenizerJsonDescription,
 ): Promise<Tokenizer> {
   const { file } = description;
-  const json = await readJson<TokenizerFile>(file, "a tokenizer.json");
+  const json = await readTokenizerFile(file);
   const config = await readOptionalJson<TokenizerConfig>(
     join(dirname(file), "tokenizer_config.json"),
   );
   const library = createLibrary(json, file);
   const resolved = resolve(description, { json, config, library });
   const { contextLength, padId, endId, clean: cleaning, pooling } = resolved;
+  const trailing = resolved.addEnd ? 0 : addedIds(library).behind.length;
   const write = (text: string, row: Int32Array): number => {
     const { ids } = library.encode(clean(text, cleaning));
+    ids.length -= trailing;
     const length = Math.min(ids.length, contextLength);
     for (let i = 0; i < length; i++) row[i] = ids[i] ?? 0;
     if (ids.length > contextLength && endId !== undefined) row[contextLength - 1] = endId;
@@ -113,7 +99,9 @@ function resolve(
   given: TokenizerJsonDescription,
   { json, config, library }: Sources,
 ): TokenizerJsonDescription &
-  Required<Pick<TokenizerJsonDescription, "contextLength" | "padId" | "clean" | "pooling">> {
+  Required<
+    Pick<TokenizerJsonDescription, "contextLength" | "padId" | "clean" | "pooling" | "addEnd">
+  > {
   // A folder of CLIP's tokenizer has settings for its other files there.
   const own = config.limn?.kind === "tokenizer.json" ? config.limn : {};
   const saved = { ...own, ...given };
@@ -121,8 +109,14 @@ function resolve(
     const name = typeof token === "string" ? token : token?.content;
     return name === undefined ? undefined : library.token_to_id(name);
   };
-  const endId = saved.endId ?? appendedId(library);
-  const padId = saved.padId ?? json.padding?.pad_id ?? idOf(config.pad_token) ?? endId;
+  const added = addedIds(library);
+  const { addEnd = true } = saved;
+  const endId = addEnd ? (saved.endId ?? added.behind.at(-1)) : undefined;
+  const padId =
+    saved.padId ?? json.padding?.pad_id ?? idOf(config.pad_token) ?? added.behind.at(-1);
+  // BERT's rows are read at the symbol in front.
+  const isBert = json.model?.type === "WordPiece" && added.inFront > 0;
+  const pooling = isBert ? "first" : endId === undefined ? "last" : "endOfText";
   const contextLength =
     saved.contextLength ?? json.truncation?.max_length ?? config.model_max_length;
   if (contextLength === undefined || contextLength > longestContext) {
@@ -145,30 +139,19 @@ function resolve(
     contextLength,
     clean: saved.clean ?? "none",
     padId,
+    addEnd,
     ...(endId !== undefined && { endId }),
-    pooling: saved.pooling ?? (endId === undefined ? "last" : "endOfText"),
+    pooling: saved.pooling ?? pooling,
   };
 }
 
-/** The id that the post-processor puts behind every text, if it does. */
-function appendedId(library: LibraryTokenizer): number | undefined {
+/** What the post-processor puts around the ids of every text. */
+function addedIds(library: LibraryTokenizer): { inFront: number; behind: number[] } {
   const bare = library.encode("a", { add_special_tokens: false }).ids;
   const whole = library.encode("a").ids;
-  const last = whole.at(-1);
-  return whole.length > bare.length && last !== bare.at(-1) ? last : undefined;
-}
-
-async function readJson<T>(file: string, what: string): Promise<T> {
-  try {
-    const value: unknown = JSON.parse(await readFile(file, "utf8"));
-    if (typeof value !== "object" || value === null) throw new TypeError("not an object");
-    return value as T;
-  } catch (cause) {
-    throw new DataError(
-      `Expected ${what} for ${file} but could not read one; give the path of the file that ` +
-        `Hugging Face's tokenizers saved.`,
-      { source: file },
-      { cause },
-    );
+  for (let start = 0; start + bare.length <= whole.length; start++) {
+    if (bare.some((id, i) => id !== whole[start + i])) continue;
+    return { inFront: start, behind: whole.slice(start + bare.length) };
   }
+  return { inFront: 0, behind: [] };
 }

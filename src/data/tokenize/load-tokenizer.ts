@@ -5,6 +5,7 @@ import { DataError } from "../../errors.ts";
 import { createClipTokenizer } from "./clip-tokenizer.ts";
 import { checkDescription, huggingFaceSpecialTokens } from "./description.ts";
 import { createHuggingFaceTokenizer } from "./hugging-face.ts";
+import { vocabularyNames } from "./hugging-face/tokenizer-file.ts";
 import type { ClipBpeDescription, Tokenizer } from "./tokenizer.ts";
 
 interface FolderConfig {
@@ -15,7 +16,8 @@ interface FolderConfig {
 
 /**
  * The tokenizer of a model folder: CLIP's where its `merges.txt` or its configuration say so (with
- * OpenAI's cleaning, which Hugging Face's leaves out), else what its `tokenizer.json` describes.
+ * OpenAI's cleaning, which Hugging Face's leaves out), else what its `tokenizer.json` describes,
+ * else BERT's `vocab.txt` or SentencePiece's model.
  *
  * throws DataError for a folder without a tokenizer, or with damaged files
  */
@@ -29,6 +31,10 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const isClip = config.limn?.kind === "clip-bpe" || clip || json === undefined;
   if (source !== undefined && isClip) return loadClip(source, vocab, config);
   if (json !== undefined) return createHuggingFaceTokenizer({ kind: "tokenizer.json", file: json });
+  for (const name of vocabularyNames) {
+    const file = await existing(join(folder, name));
+    if (file !== undefined) return createHuggingFaceTokenizer({ kind: "tokenizer.json", file });
+  }
   throw new DataError(
     `Expected tokenizer.json, or merges.txt and vocab.json, in ${folder} but found none; copy the ` +
       `tokenizer's files beside the model.`,

@@ -2,6 +2,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { ClipTokenizer } from "./clip-tokenizer.ts";
 import { huggingFaceSpecialTokens, openClipSpecialTokens } from "./description.ts";
+import { isTokenizerJson, readTokenizerFile } from "./hugging-face/tokenizer-file.ts";
 import { postProcessor } from "./train/layouts.ts";
 import type { ClipBpeDescription, Tokenizer, TokenizerJsonDescription } from "./tokenizer.ts";
 import { writeJson, writeWhole } from "./write-json.ts";
@@ -122,7 +123,9 @@ async function saveTokenizerJson(
   folder: string,
 ): Promise<void> {
   const from = dirname(file);
-  await writeWhole(join(folder, "tokenizer.json"), await readFile(file));
+  const target = join(folder, "tokenizer.json");
+  if (isTokenizerJson(file)) await writeWhole(target, await readFile(file));
+  else await writeJson(target, await readTokenizerFile(file));
   for (const name of companions) {
     const content = await readFile(join(from, name)).catch(() => undefined);
     if (content !== undefined) await writeWhole(join(folder, name), content);

@@ -44,10 +44,13 @@ export interface ClipBpeDescription {
   specialTokens?: [start: string, end: string];
 }
 
-/** Any tokenizer that Hugging Face's `tokenizers` describes. */
+/** Any tokenizer that Hugging Face's `tokenizers` describes, BERT's vocabularies and SentencePiece's. */
 export interface TokenizerJsonDescription {
   kind: "tokenizer.json";
-  /** Path of the `tokenizer.json`. A `tokenizer_config.json` beside it is read for defaults. */
+  /**
+   * Path of the `tokenizer.json`, of BERT's `vocab.txt` or of SentencePiece's `.model`. A
+   * `tokenizer_config.json` beside it is read for defaults.
+   */
   file: string;
   /** T, ids per row, at least 2. Default: what the files say. */
   contextLength?: number;
@@ -55,9 +58,14 @@ export interface TokenizerJsonDescription {
   clean?: Cleaning;
   /** Id that fills a row. Default: the files' padding, else their end of text. */
   padId?: number;
+  /**
+   * Whether rows end as the file's template says, which is the default; false leaves that out, as
+   * LiT does with BERT's `[SEP]`. Rows then have no `endId`.
+   */
+  addEnd?: boolean;
   /** Id that ends a row, kept when a caption is cut. Default: what the file's template appends. */
   endId?: number;
-  /** Default `endOfText` where rows have an end of text, else `last`. */
+  /** Default `first` for BERT's, else `endOfText` where rows have an end of text, else `last`. */
   pooling?: Pooling;
 }
 

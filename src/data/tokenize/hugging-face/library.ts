@@ -10,7 +10,11 @@ export interface LibraryTokenizer {
   normalizer: ((text: string) => string) | null;
   pre_tokenizer: ((text: string, options: { section_index: number }) => string[]) | null;
   /** Words to pieces; each word for itself. */
-  model: { encode(words: string[]): string[] };
+  model: {
+    encode(words: string[]): string[];
+    readonly tokens_to_ids: ReadonlyMap<string, number>;
+    readonly unk_token?: string;
+  };
   encode(text: string, options?: { add_special_tokens: boolean }): { ids: number[] };
   token_to_id(token: string): number | undefined;
   get_vocab(): Map<string, number>;
@@ -24,10 +28,32 @@ interface Library {
 const library = module as unknown as Library;
 
 /** A tokenizer of the library; it throws a plain Error where it does not know a step. */
-export function createLibraryTokenizer(json: object): LibraryTokenizer {
+export function createLibraryTokenizer(json: {
+  model?: { type?: string; byte_fallback?: boolean };
+  [key: string]: unknown;
+}): LibraryTokenizer {
   const tokenizer = new library.Tokenizer(json, {});
+  if (json.model?.type === "Unigram" && json.model.byte_fallback === true) {
+    fallBackToBytes(tokenizer.model);
+  }
   rememberWords(tokenizer.model);
   return tokenizer;
+}
+
+/** Characters that no piece holds become pieces of their bytes, which the library does for BPE only. */
+function fallBackToBytes(model: LibraryTokenizer["model"]): void {
+  const encode = model.encode.bind(model);
+  const { tokens_to_ids: known, unk_token: unknown } = model;
+  model.encode = (words) =>
+    encode(words).flatMap((piece) => {
+      // The name of the unknown piece, written in a text, is text.
+      if (known.has(piece) && piece !== unknown) return [piece];
+      const bytes = Array.from(
+        new TextEncoder().encode(piece),
+        (byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`,
+      );
+      return bytes.every((name) => known.has(name)) ? bytes : [piece];
+    });
 }
 
 const rememberedWords = 65_536;

@@ -33,6 +33,8 @@ export function compileNormalizer(config: StepConfig): Normalize {
       const prefix = textOption(config, "prepend", "");
       return (text) => (text === "" ? text : prefix + text);
     }
+    case "Nmt":
+      return nmt;
     case "Replace":
       return replace(config);
     case "Precompiled":
@@ -61,6 +63,13 @@ function trimEnd(text: string): string {
   let stop = text.length;
   while (stop > 0 && /\p{White_Space}/u.test(text.charAt(stop - 1))) stop--;
   return text.slice(0, stop);
+}
+
+/** The first step of SentencePiece's own rule: control characters go, invisible ones are spaces. */
+function nmt(text: string): string {
+  return text
+    .replace(/[\x01-\x08\x0b\x0e-\x1f\x7f\x8f\x9f]/g, "")
+    .replace(/[\t\n\f\r\u1680\u200b-\u200f\u2028\u2029\u2581\ufeff\ufffd]/g, " ");
 }
 
 function replace(config: StepConfig): Normalize {
