@@ -31,7 +31,7 @@ function ownLogits(objective: ObjectiveRecipe): Omit<Logits, "scaleLearned"> {
   return softmax;
 }
 
-/** throws RecipeError for a scale outside its range */
+/** throws RecipeError for a scale outside its range, and for a bias that the objective ignores */
 export function resolveLogits({ scale, bias }: LogitsRecipe, objective: ObjectiveRecipe): Logits {
   const own = ownLogits(objective);
   const logits: Logits = {
@@ -42,6 +42,13 @@ export function resolveLogits({ scale, bias }: LogitsRecipe, objective: Objectiv
     bias: bias === undefined ? own.bias : bias,
   };
   const { scaleInit, scaleMax } = logits;
+  if (logits.bias !== null && own.bias === null) {
+    throw new RecipeError(
+      "logits.bias",
+      `Expected a model without a learned bias for objective ${objective.kind}, which would not ` +
+        `train it, but received ${logits.bias}; set logits.bias to null`,
+    );
+  }
   if (scaleMax !== null && scale.learned && (scaleInit > scaleMax || scaleInit < 1)) {
     throw new RecipeError(
       "logits.scale.init",
