@@ -14,7 +14,7 @@ import {
   setThreadCount,
 } from "../dist/torch/index.js";
 import { usableCores } from "../dist/torch/threads.js";
-import { accumulateGradient } from "../dist/train/step.js";
+import { clipGradient } from "./pair-step-data.ts";
 import { Peer } from "./peer.ts";
 import { commit, rounded, type BenchResult } from "./result.ts";
 import { prepareTrainStep } from "./train-step-data.ts";
@@ -36,19 +36,26 @@ function longRun(): { early: number; late: number; tensors: string } {
   const model = new DualEncoder({
     embedDim: 16,
     logitScaleLogInit: 2.66,
-    image: { ...sizes, imageSize: 16, patchSize: 8 },
-    text: { ...sizes, contextLength: 8, vocabSize: 100, eotTokenId: 99, padTokenId: 0 },
+    image: { kind: "vit", ...sizes, imageSize: 16, patchSize: 8 },
+    text: {
+      kind: "transformer",
+      ...sizes,
+      contextLength: 8,
+      vocabSize: 100,
+      eotTokenId: 99,
+      padTokenId: 0,
+    },
   });
   const optimizer = new AdamW(parameterGroups(model, { weightDecay: 0.1 }));
   const pixels = noGrad(() => randn([8, 3, 16, 16]));
   const ids = Int32Array.from({ length: 64 }, (_, i) => (i % 8 === 5 ? 99 : i % 90));
   const tokens = fromData(ids, [8, 8]).to("int64");
-  const options = { objective: { kind: "softmax" }, precision: "float32" } as const;
+  const gradient = clipGradient(model, pixels, tokens);
   let early = 0;
   let tensors = 0;
   for (let step = 1; step <= longSteps; step++) {
     scope(() => {
-      accumulateGradient(model, { pixels, tokens }, options);
+      gradient();
       optimizer.step(1e-4);
       optimizer.zeroGrad();
     });

@@ -11,8 +11,8 @@ import { writeSafetensors } from "../dist/models/safetensors.js";
 import { evaluationPreset } from "../dist/data/image/index.js";
 import { AdamW } from "../dist/nn/optimizer.js";
 import { parameterGroups } from "../dist/nn/optimizer-groups.js";
-import { fromData, manualSeed, noGrad, randn, scope, type Tensor } from "../dist/torch/index.js";
-import { accumulateGradient } from "../dist/train/step.js";
+import { fromData, manualSeed, noGrad, randn, scope } from "../dist/torch/index.js";
+import { clipGradient } from "./pair-step-data.ts";
 
 export const batchSize = 32;
 
@@ -79,10 +79,7 @@ export async function prepareTrainStep(): Promise<TrainStep> {
   const length = Math.max(...lengths);
   await saveCheckpoint(folder + "/model", {
     config,
-    parameters: [...model.namedParameters()].map(([name, { tensor }]): [string, Tensor] => [
-      name,
-      tensor,
-    ]),
+    weights: model.namedState(),
     evaluationTransform: evaluationPreset("clip", 224),
   });
   writeSafetensors(path.join(folder, "batch.safetensors"), [
@@ -91,9 +88,7 @@ export async function prepareTrainStep(): Promise<TrainStep> {
   ]);
   const trimmed = ids.narrow(1, 0, length).contiguous();
   const optimizer = new AdamW(parameterGroups(model, { weightDecay: 0.2 }));
-  const options = { objective: { kind: "softmax" }, precision: "float32" } as const;
-  const gradient = (): number =>
-    accumulateGradient(model, { pixels, tokens: trimmed }, options).loss;
+  const gradient = clipGradient(model, pixels, trimmed);
   return {
     folder,
     model,
@@ -109,7 +104,7 @@ export async function prepareTrainStep(): Promise<TrainStep> {
         gradient();
         optimizer.step(1e-6);
         optimizer.zeroGrad();
-        model.clampLogitScale();
+        model.clampLogitScale(100);
       }),
     dispose: () => {
       optimizer.dispose();

@@ -94,8 +94,9 @@ export function loadTower(
 /** A table of positions for another image size or context length. */
 function resizePositions(config: TowerConfig, table: Tensor, places: number): Tensor {
   if ("imageSize" in config) {
-    const hasToken = config.kind === "modifiedResNet" || config.kind === "vit";
-    const leading = hasToken && !("classToken" in config && config.classToken === false) ? 1 : 0;
+    const hasToken =
+      config.kind === "vit" ? config.classToken !== false : config.kind === "modifiedResNet";
+    const leading = hasToken ? 1 : 0;
     return resizeImagePositionEmbedding(table, Math.sqrt(places - leading), { leading });
   }
   // BERT reads texts of any length at the first places of its table.

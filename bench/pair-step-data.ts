@@ -1,0 +1,26 @@
+/** One gradient of CLIP's objective, both towers trained, as the benches measure it. */
+import type { DualEncoder } from "../dist/models/dual-encoder.js";
+import type { Tensor } from "../dist/torch/index.js";
+import { createSoftmax } from "../dist/train/objectives/softmax.js";
+import { accumulateGradient } from "../dist/train/step.js";
+import { LockableTower, type TowerState } from "../dist/train/tower-states.js";
+
+const trained: TowerState = { locked: false, head: "random", learningRateFactor: 1 };
+
+/** Accumulates the gradient of a batch and returns its loss. pixels [N, 3, S, S], tokens [N, T]. */
+export function clipGradient(model: DualEncoder, pixels: Tensor, tokens: Tensor): () => number {
+  const input = {
+    image: { tensor: pixels, cached: false },
+    text: { tensor: tokens, cached: false },
+    about: { ids: [], step: 0, epoch: 0 },
+  };
+  const options = {
+    objective: createSoftmax({ kind: "softmax" }),
+    towers: {
+      image: new LockableTower(model.imageTower, trained),
+      text: new LockableTower(model.textTower, trained),
+    },
+    precision: "float32",
+  } as const;
+  return () => accumulateGradient(model, input, options).loss;
+}
