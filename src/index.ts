@@ -57,6 +57,15 @@ export {
   type DistillationOptions,
   type TeacherPair,
 } from "./objectives/distillation.ts";
+export {
+  globalContrastive,
+  movingAverage,
+  temperatureTerm,
+  type GlobalContrastive,
+  type GlobalContrastiveOptions,
+  type Sides,
+} from "./objectives/global-contrastive.ts";
+export { normalizerLoss, prototypeNormalizer } from "./objectives/neuclip.ts";
 
 export {
   addPositives,
