@@ -94,12 +94,13 @@ function microBatches(
     states.push(randomState(device));
     return noGrad(() => scope(() => withoutStatistics(() => embed(part, options))));
   });
-  const after = randomState(device);
   const whole: Raw = {
     image: cat(cached.map(({ image }) => image)).setRequiresGrad(true),
     text: cat(cached.map(({ text }) => text)).setRequiresGrad(true),
   };
   const { loss, ...result } = compute(model, whole, input, options);
+  // The objective may have drawn some too.
+  const after = randomState(device);
   const value = loss.item();
   if (!Number.isFinite(value)) return { loss: value, ...result };
   backward(loss);
