@@ -318,3 +318,17 @@ test("nothing is left behind, with or without a backward pass", () => {
   step();
   assert.deepEqual(memory(), before);
 });
+
+test("the chunked form never needs memory for an N x N matrix", () => {
+  const n = 8192;
+  manualSeed(4);
+  scope(() => {
+    const [image, text] = [0, 1].map(() => randn([n, 4]).setRequiresGrad(true)) as [Tensor, Tensor];
+    const options = { logitScale: tensor(1), denominators: fresh, chunkSize: 64 };
+    const before = process.resourceUsage().maxRSS;
+    backward(globalContrastive(image, text, options).loss);
+    const grown = (process.resourceUsage().maxRSS - before) * 1024;
+    // One N x N float32 matrix is 268 MB; a chunk of 64 rows is 2 MB.
+    assert.ok(grown < 100e6, `the peak grew by ${grown} bytes`);
+  });
+});
