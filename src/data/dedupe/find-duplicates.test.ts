@@ -7,10 +7,11 @@ import sharp, { type Sharp } from "sharp";
 import { packDataset } from "../pack.ts";
 import { createRandom } from "../random.ts";
 import type { SourceSpec } from "../sources/source-spec.ts";
-import type { EmbeddingRows, PictureEmbedder } from "./describe-pictures.ts";
+import type { EmbeddingRows, PictureEmbedder, Pictures } from "./describe-pictures.ts";
 import { duplicateSheet } from "./duplicate-sheet.ts";
 import { findDuplicates } from "./find-duplicates.ts";
 import type { DuplicateReport, FindDuplicatesOptions } from "./find-duplicates.ts";
+import { findNearPairs } from "./near-pictures.ts";
 import { forEachNearPair, hammingDistance } from "./near-hashes.ts";
 import { perceptualHash, thumbnailCorrelation } from "./perceptual-hash.ts";
 
@@ -156,6 +157,22 @@ describe("near-duplicates", () => {
     assert.equal(thresholds.cosine, 0.999);
     const group = groups.find(({ keep }) => nameOf(keep) === "base-5.png");
     assert.deepEqual(group?.drop.map(nameOf), ["swapped-5.png"]);
+  });
+  it("by a model that embeds all alike are refused once they are too many", async () => {
+    const count = 250;
+    const pictures: Pictures = {
+      ids: Array.from({ length: count }, (_, i) => String(i)),
+      hashes: Uint32Array.from({ length: 2 * count }, (_, i) => Math.imul(i + 1, 0x9e3779b1)),
+      thumbnails: Uint8Array.from({ length: count * 192 }, (_, i) => (i * i * 31) % 251),
+      embeddings: { data: new Float32Array(count).fill(1), count, dim: 1 },
+      bad: 0,
+      badSamples: [],
+    };
+    const thresholds = { distance: 0, correlation: 0.9, cosine: 0.99 };
+    assert.throws(
+      () => findNearPairs(pictures, () => 0, thresholds, stub()),
+      /Expected at most 25000 pairs with a cosine of 0\.99 but received more/,
+    );
   });
 });
 

@@ -74,7 +74,7 @@ const KEYS: (keyof FindDuplicatesOptions)[] = [
  * stays is in its group. Groups are connected: a is dropped for c where a is near b and b near c.
  *
  * throws   DataError if a source cannot be opened or has no usable picture; TypeError and
- *          RangeError for options
+ *          RangeError for options, RangeError for a model that embeds most pictures alike
  */
 export async function findDuplicates(options: FindDuplicatesOptions): Promise<DuplicateReport> {
   const thresholds = checkOptions(options);

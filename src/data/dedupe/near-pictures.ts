@@ -23,6 +23,16 @@ export interface NearPair {
   cosine?: number;
 }
 
+/** Near pairs per picture, on average, beyond which they say nothing. */
+const MOST_PAIRS = 100;
+
+function tooAlike(cosine: number, most: number): RangeError {
+  return new RangeError(
+    `Expected at most ${most} pairs with a cosine of ${cosine} but received more: the model embeds ` +
+      `most pictures alike; raise cosine, or use a model that was trained`,
+  );
+}
+
 /** Rows per matrix product: 4,096 x 4,096 similarities are 64 MB. */
 const CHUNK = 4096;
 
@@ -45,6 +55,7 @@ export function findNearPairs(
   });
   const { leaders, pairs } = collapse(pictures, setOf, compare, thresholds);
   const found = new Map<number, NearPair>();
+  const most = Math.max(10_000, MOST_PAIRS * leaders.length);
   const keyOf = (first: number, second: number): number => first * pictures.ids.length + second;
   const hashes = new Uint32Array(2 * leaders.length);
   leaders.forEach((leader, i) => {
@@ -62,6 +73,7 @@ export function findNearPairs(
       const key = keyOf(first, second);
       const pair = found.get(key) ?? compare(first, second);
       found.set(key, { ...pair, cosine });
+      if (found.size > most) throw tooAlike(thresholds.cosine, most);
     });
   }
   return [...pairs, ...found.values()].sort((a, b) => a.second - b.second || a.first - b.first);
