@@ -8,6 +8,23 @@ export { definePretraining, type PretrainRecipe } from "./train/pretrain/recipe.
 export { defineRecipe, type Recipe, type ResolvedRecipe } from "./train/recipe.ts";
 export { resolveRecipe, type ResolveOptions } from "./train/resolve-recipe.ts";
 export { runReport, type RunReportOptions } from "./train/run-report.ts";
+export {
+  buildEmbeddingCache,
+  openEmbeddingCache,
+  type BuildOptions,
+  type BuiltCache,
+  type CacheLocation,
+  type EmbeddingCache,
+  type OpenedCache,
+} from "./train/cache/embedding-cache.ts";
+export { createCacheKey, type CacheKey, type CacheKeyParts } from "./train/cache/cache-key.ts";
+export {
+  imageFeatureCache,
+  pixelCache,
+  textFeatureCache,
+  type CacheOptions,
+  type FeatureCacheOptions,
+} from "./train/cache/tower-caches.ts";
 export { DivergedError } from "./train/diverged.ts";
 
 export { evaluate, type EvaluateOptions } from "./evaluate/evaluate-model.ts";
@@ -16,6 +33,27 @@ export { classifierWeights } from "./evaluate/classifier-weights.ts";
 export { retrieval, type RetrievalResult } from "./evaluate/retrieval.ts";
 export { formatTable, metricsJson, type MetricRow } from "./evaluate/table.ts";
 export { zeroShotClassification, type ZeroShotResult } from "./evaluate/zero-shot.ts";
+
+export { runStudy, type StudyOptions, type StudyOutcome } from "./study/run-study.ts";
+export {
+  defineStudy,
+  type Arm,
+  type Claim,
+  type Comparison,
+  type ItemScores,
+  type Outcome,
+  type Study,
+  type StudyFigure,
+  type StudyMetric,
+  type StudyTable,
+  type Verdict,
+} from "./study/study.ts";
+export { judge } from "./study/claims.ts";
+export type { RunContext, StudyContext, StudyTraining } from "./study/context.ts";
+export { peakMemoryBytes, resetPeakMemory } from "./study/peak-memory.ts";
+export type { StudyResults } from "./study/results.ts";
+export type { Difference, Estimate } from "./study/statistics.ts";
+export { suiteOutcome } from "./study/suite-outcome.ts";
 
 export { loadModel, type LoadedModel, type LoadModelOptions } from "./models/load-model.ts";
 export { describeModel, type ModelDescription } from "./models/describe-model.ts";

@@ -1,5 +1,5 @@
 /** What tells whether the files of a source are the ones of before, wherever they lie. */
-import { createHash, type Hash } from "node:crypto";
+import { createHash } from "node:crypto";
 import { closeSync, openSync, readSync, statSync, type BigIntStats } from "node:fs";
 import { partNames } from "../../data/loader/example-id.ts";
 import { openSource } from "../../data/sources/open-source.ts";
@@ -30,7 +30,7 @@ interface SourceFile {
  * time of change, so that a file that is written anew counts as another. What that cannot notice is
  * a large source that was changed with sizes and times put back.
  *
- * throws   DataError where the source cannot be opened; a file that is missing is part of the digest
+ * throws   DataError where the source cannot be opened; that a file is missing is part of the digest
  */
 export async function fingerprintSource(
   spec: SourceSpec,
@@ -43,7 +43,7 @@ export async function fingerprintSource(
   for (const { name, path, stats } of files) {
     hash.update(JSON.stringify([name, stats === undefined ? "missing" : String(stats.size)]));
     if (stats === undefined) continue;
-    if (by === "contents") hashContents(hash, path);
+    if (by === "contents") hash.update(contents(path));
     else hash.update(String(stats.mtimeNs));
   }
   return { digest: hash.digest("hex").slice(0, 32), files: files.length, bytes, by };
@@ -78,19 +78,28 @@ function addPiece(found: Map<string, string>, key = "", piece?: Piece): void {
 }
 
 function statsOf(path: string): BigIntStats | undefined {
-  return statSync(path, { bigint: true, throwIfNoEntry: false });
+  try {
+    return statSync(path, { bigint: true });
+  } catch {
+    return undefined; // the loader says what is the matter, and whether that matters
+  }
 }
 
-function hashContents(hash: Hash, path: string): void {
+/** The SHA-256 of a file, or why it cannot be read. */
+function contents(path: string): string {
+  const hash = createHash("sha256");
   const buffer = Buffer.allocUnsafe(1 << 20);
-  const descriptor = openSync(path, "r");
+  let descriptor: number | undefined;
   try {
+    descriptor = openSync(path, "r");
     for (;;) {
       const count = readSync(descriptor, buffer);
-      if (count === 0) return;
+      if (count === 0) return hash.digest("hex");
       hash.update(buffer.subarray(0, count));
     }
+  } catch (error) {
+    return String((error as NodeJS.ErrnoException).code);
   } finally {
-    closeSync(descriptor);
+    if (descriptor !== undefined) closeSync(descriptor);
   }
 }
