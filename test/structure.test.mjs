@@ -20,6 +20,7 @@ const DIRECTIONS = {
   train: ["models", "objectives", "data", "nn", "torch", "towers", "evaluate", "report"],
   adapt: ["models", "objectives", "data", "nn", "torch", "towers"],
   evaluate: ["models", "adapt", "data"],
+  study: ["train", "evaluate", "adapt", "report", "data", "models", "objectives", "torch"],
   search: ["data"],
   export: ["models", "towers", "nn", "torch", "data"],
   serve: ["search", "evaluate", "export", "models", "data"],
@@ -82,7 +83,7 @@ test("no file is longer than can be read in one sitting", () => {
     ...list("native", ".h"),
     ...list("setup", ".mjs"),
   ];
-  for (const folder of ["recipes", "examples", "bench", "test"]) {
+  for (const folder of ["recipes", "studies", "examples", "bench", "test"]) {
     files.push(...list(folder, ".ts"), ...list(folder, ".mjs"));
   }
   const wrong = files

@@ -42,6 +42,10 @@ export const commands: CommandTable = {
     summary: "train a small CLIP on emoji and see what it learned",
     load: () => import("./quickstart.ts"),
   },
+  study: {
+    summary: "run a paper's comparison at a small scale, with several seeds",
+    load: () => import("./study.ts"),
+  },
   data: {
     summary: "pack, inspect and clean pairs of images and captions",
     commands: {

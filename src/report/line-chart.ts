@@ -4,6 +4,7 @@
  */
 import { escapeHtml } from "./html.ts";
 import { range, smooth, thin, type Point } from "./series.ts";
+import { px, seriesColours, svgText as text } from "./svg.ts";
 import { formatNumber, niceTicks } from "./ticks.ts";
 
 export interface Series {
@@ -27,12 +28,7 @@ export interface LineChartOptions {
 }
 
 const margin = { left: 48, right: 14, top: 12, bottom: 36 };
-const colours = [
-  "var(--series-1, #2563eb)",
-  "var(--series-2, #d97706)",
-  "var(--series-3, #059669)",
-  "var(--series-4, #9333ea)",
-] as const;
+const colours = seriesColours.slice(0, 4);
 
 interface Frame {
   width: number;
@@ -57,7 +53,7 @@ export function lineChart(options: LineChartOptions): string {
   }
   const lines = series.map(({ name, points }, i) => ({
     name,
-    colour: colours[i] ?? colours[0],
+    colour: colours[i] ?? "",
     raw: points,
     main: smooth(points, smoothingFor(points, options.smoothing)),
   }));
@@ -248,16 +244,4 @@ function hoverBands(frame: Frame, lines: readonly Line[]): string {
 /** The value of the last point at or before `x`. */
 function valueAt(points: readonly Point[], x: number): number {
   return points.findLast((point) => point.x <= x)?.y ?? NaN;
-}
-
-function text(x: number, y: number, content: string, anchor: "start" | "middle" | "end"): string {
-  return (
-    `<text x="${px(x)}" y="${px(y)}" text-anchor="${anchor}" fill="var(--muted, #6b7280)" ` +
-    `font-size="12" font-family="inherit">${escapeHtml(content)}</text>`
-  );
-}
-
-/** Tenths of a unit are finer than any screen shows. */
-function px(value: number): string {
-  return String(Math.round(value * 10) / 10);
 }

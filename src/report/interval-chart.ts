@@ -1,0 +1,190 @@
+/** Lines over a few measured values, each with its interval: how a metric moves with a number. */
+import { escapeHtml } from "./html.ts";
+import { range } from "./series.ts";
+import { px, seriesColours, svgLegend, svgLine, svgMark, svgText } from "./svg.ts";
+import { formatNumber, niceTicks } from "./ticks.ts";
+
+export interface IntervalPoint {
+  readonly x: number;
+  readonly y: number;
+  readonly low?: number;
+  readonly high?: number;
+}
+
+export interface IntervalSeries {
+  readonly name: string;
+  /** In ascending order of x. */
+  readonly points: readonly IntervalPoint[];
+}
+
+export interface IntervalChartOptions {
+  /** Read out by screen readers. */
+  readonly title: string;
+  /** One to eight. */
+  readonly series: readonly IntervalSeries[];
+  readonly xLabel: string;
+  readonly yLabel: string;
+  /** Equal ratios at equal distances, with a tick at every measured x. */
+  readonly logX?: boolean;
+  readonly reference?: { readonly value: number; readonly label: string };
+  readonly width?: number;
+  readonly height?: number;
+}
+
+interface Frame {
+  left: number;
+  right: number;
+  top: number;
+  bottom: number;
+  x: (value: number) => number;
+  y: (value: number) => number;
+}
+
+/**
+ * Draws points with bars for their intervals, joined by lines. Series are moved a little to the side,
+ * so that bars at the same x do not hide each other.
+ *
+ * throws  RangeError for no series or more than eight, a series without points, numbers that are not
+ *         finite, or an x that has no logarithm
+ */
+export function intervalChart(options: IntervalChartOptions): string {
+  const { title, series, xLabel, yLabel, reference, width = 640, height = 360 } = options;
+  check(options);
+  const legend = svgLegend(series.length > 1 ? series.map(({ name }) => name) : [], {
+    left: 56,
+    right: width - 16,
+    top: 34,
+  });
+  const points = series.flatMap((one) => one.points);
+  const ys = points.flatMap(({ y, low = y, high = y }) => [y, low, high]);
+  const yRange = range(reference === undefined ? ys : [...ys, reference.value], []);
+  const frame = makeFrame(
+    { left: 56, right: width - 16, top: 40 + legend.height, bottom: height - 46 },
+    { xs: points.map(({ x }) => x), yRange, log: options.logX ?? false },
+  );
+  const parts = [
+    svgText(14, 22, title, "start", "var(--text, #1b2130)"),
+    legend.svg,
+    grid(frame, yRange),
+    xAxis(frame, points, options.logX ?? false),
+    svgText((frame.left + frame.right) / 2, height - 8, xLabel, "middle"),
+    svgText(frame.left - 42, frame.top - 8, yLabel, "start"),
+    reference === undefined ? "" : referenceLine(frame, reference),
+    ...series.map((one, index) => drawSeries(frame, one, index, series.length)),
+  ];
+  return (
+    `<svg class="chart" viewBox="0 0 ${width} ${height}" role="img" ` +
+    `aria-label="${escapeHtml(title)}" xmlns="http://www.w3.org/2000/svg">${parts.join("")}</svg>`
+  );
+}
+
+function check({ series, logX = false }: IntervalChartOptions): void {
+  if (series.length < 1 || series.length > seriesColours.length) {
+    throw new RangeError(
+      `Expected 1 to ${seriesColours.length} series for a chart but received ${series.length}.`,
+    );
+  }
+  for (const { name, points } of series) {
+    if (points.length === 0) throw new RangeError(`Expected points for ${name} but received none.`);
+    for (const { x, y, low = y, high = y } of points) {
+      if ([x, y, low, high].every(Number.isFinite) && !(logX && x <= 0)) continue;
+      const wanted = logX ? "finite numbers and x above 0" : "finite numbers";
+      throw new RangeError(
+        `Expected ${wanted} for ${name} but received ${x}: ${low}, ${y}, ${high}.`,
+      );
+    }
+  }
+}
+
+function makeFrame(
+  box: { left: number; right: number; top: number; bottom: number },
+  data: { xs: readonly number[]; yRange: readonly [number, number]; log: boolean },
+): Frame {
+  const along = (value: number): number => (data.log ? Math.log(value) : value);
+  const all = data.xs.map(along);
+  const [low, high] = [Math.min(...all), Math.max(...all)];
+  const span = high - low || 1;
+  // A single x stands in the middle; the first and last keep off the frame.
+  const [from, to] = high > low ? [box.left + 28, box.right - 28] : [0, box.left + box.right];
+  const start = high > low ? low : low - 0.5;
+  const [yLow, yHigh] = data.yRange;
+  return {
+    ...box,
+    x: (value) => from + ((along(value) - start) / span) * (to - from),
+    y: (value) => box.bottom - ((value - yLow) / (yHigh - yLow)) * (box.bottom - box.top),
+  };
+}
+
+function grid(frame: Frame, yRange: readonly [number, number]): string {
+  const lines = niceTicks(...yRange, 5).map((tick) => {
+    const y = frame.y(tick);
+    const line = svgLine([frame.left, y], [frame.right, y], "var(--grid, #e5e7eb)");
+    return line + svgText(frame.left - 8, y + 4, formatNumber(tick), "end");
+  });
+  const { left, right, bottom } = frame;
+  return lines.join("") + svgLine([left, bottom], [right, bottom], "var(--axis, #9ca3af)");
+}
+
+function xAxis(frame: Frame, points: readonly IntervalPoint[], log: boolean): string {
+  const values = [...new Set(points.map(({ x }) => x))].sort((a, b) => a - b);
+  const few = log || values.length <= 8;
+  const ticks = few ? values : niceTicks(values[0] ?? 0, values.at(-1) ?? 1, 6);
+  return ticks
+    .map((tick) => {
+      const x = frame.x(tick);
+      const mark = svgLine([x, frame.bottom], [x, frame.bottom + 4], "var(--axis, #9ca3af)");
+      return mark + svgText(x, frame.bottom + 18, formatNumber(tick), "middle");
+    })
+    .join("");
+}
+
+function referenceLine(frame: Frame, { value, label }: { value: number; label: string }): string {
+  const y = frame.y(value);
+  const dashes = 'stroke-dasharray="4 4"';
+  return (
+    svgLine([frame.left, y], [frame.right, y], "var(--muted, #6b7280)", dashes) +
+    svgText(frame.right, y - 5, label, "end")
+  );
+}
+
+function drawSeries(
+  frame: Frame,
+  { name, points }: IntervalSeries,
+  index: number,
+  of: number,
+): string {
+  const colour = seriesColours[index] ?? "";
+  const aside = (index - (of - 1) / 2) * Math.min(5, 24 / of);
+  const at = points.map((point) => ({ ...point, left: frame.x(point.x) + aside }));
+  const path = at
+    .map(({ left, y }, i) => `${i === 0 ? "M" : "L"}${px(left)} ${px(frame.y(y))}`)
+    .join("");
+  const line = `<path d="${path}" fill="none" stroke="${colour}" stroke-width="2" stroke-linejoin="round"/>`;
+  const bars = at.flatMap(({ left, low, high }) =>
+    low === undefined || high === undefined ? [] : [errorBar(frame, left, [low, high], colour)],
+  );
+  const marks = at.map(({ x, y, low, high, left }) => {
+    const interval =
+      low === undefined || high === undefined
+        ? ""
+        : ` [${formatNumber(low)}, ${formatNumber(high)}]`;
+    const title = `${name}, ${formatNumber(x)}: ${formatNumber(y)}${interval}`;
+    return svgMark(left, frame.y(y), index, title);
+  });
+  return [line, ...bars, ...marks].join("");
+}
+
+function errorBar(
+  frame: Frame,
+  x: number,
+  ends: readonly [number, number],
+  colour: string,
+): string {
+  const [low, high] = [frame.y(ends[0]), frame.y(ends[1])];
+  const style = 'stroke-width="1.5" opacity="0.75"';
+  return (
+    svgLine([x, low], [x, high], colour, style) +
+    svgLine([x - 3, low], [x + 3, low], colour, style) +
+    svgLine([x - 3, high], [x + 3, high], colour, style)
+  );
+}

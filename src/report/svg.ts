@@ -1,0 +1,96 @@
+/** Parts that all charts share: text, coordinates, colours and the marks of series. */
+import { escapeHtml } from "./html.ts";
+
+/** Colours of series in order; the page or the figure may set the variables. */
+export const seriesColours: readonly string[] = [
+  "var(--series-1, #2563eb)",
+  "var(--series-2, #d97706)",
+  "var(--series-3, #059669)",
+  "var(--series-4, #9333ea)",
+  "var(--series-5, #dc2626)",
+  "var(--series-6, #0891b2)",
+  "var(--series-7, #db2777)",
+  "var(--series-8, #78716c)",
+];
+
+/** A line of text; muted unless a fill is given. */
+export function svgText(
+  x: number,
+  y: number,
+  content: string,
+  anchor: "start" | "middle" | "end",
+  fill = "var(--muted, #6b7280)",
+): string {
+  return (
+    `<text x="${px(x)}" y="${px(y)}" text-anchor="${anchor}" fill="${fill}" ` +
+    `font-size="12" font-family="inherit">${escapeHtml(content)}</text>`
+  );
+}
+
+export function svgLine(
+  [x1, y1]: readonly [number, number],
+  [x2, y2]: readonly [number, number],
+  stroke: string,
+  style = "",
+): string {
+  const ends = `x1="${px(x1)}" y1="${px(y1)}" x2="${px(x2)}" y2="${px(y2)}"`;
+  return `<line ${ends} stroke="${stroke}"${style === "" ? "" : ` ${style}`}/>`;
+}
+
+/** The mark of a series: four shapes in turn, so that colour is not all that tells them apart. */
+export function svgMark(x: number, y: number, series: number, title: string): string {
+  const fill = seriesColours[series % seriesColours.length] ?? "";
+  const inner = `<title>${escapeHtml(title)}</title>`;
+  if (series % 4 === 0) {
+    return `<circle cx="${px(x)}" cy="${px(y)}" r="4" fill="${fill}">${inner}</circle>`;
+  }
+  const shapes = [
+    [],
+    [
+      [-3.6, -3.6],
+      [3.6, -3.6],
+      [3.6, 3.6],
+      [-3.6, 3.6],
+    ],
+    [
+      [0, -5],
+      [5, 0],
+      [0, 5],
+      [-5, 0],
+    ],
+    [
+      [0, -4.6],
+      [4.6, 3.6],
+      [-4.6, 3.6],
+    ],
+  ];
+  const corners = shapes[series % 4] ?? [];
+  const points = corners.map(([dx = 0, dy = 0]) => `${px(x + dx)},${px(y + dy)}`).join(" ");
+  return `<polygon points="${points}" fill="${fill}">${inner}</polygon>`;
+}
+
+/** About how wide text of 12 units is. */
+export function textWidth(text: string): number {
+  return text.length * 6.6;
+}
+
+/** Names of series in rows of marks, from `left` to `right`; `height` is what it takes. */
+export function svgLegend(
+  names: readonly string[],
+  box: { left: number; right: number; top: number },
+): { svg: string; height: number } {
+  let [x, y] = [box.left + 6, box.top + 8];
+  const parts: string[] = [];
+  for (const [series, name] of names.entries()) {
+    const width = 26 + textWidth(name);
+    if (x + width > box.right && x > box.left + 6) [x, y] = [box.left + 6, y + 19];
+    parts.push(svgMark(x, y, series, name), svgText(x + 10, y + 4, name, "start"));
+    x += width;
+  }
+  return { svg: parts.join(""), height: names.length === 0 ? 0 : y - box.top + 14 };
+}
+
+/** Tenths of a unit are finer than any screen shows. */
+export function px(value: number): string {
+  return String(Math.round(value * 10) / 10);
+}

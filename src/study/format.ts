@@ -1,0 +1,56 @@
+/** Numbers of a study in words: by the unit of their metric, with their interval. */
+import { formatBytes, formatSeconds } from "./quantities.ts";
+import type { Difference, Estimate } from "./statistics.ts";
+import type { StudyMetric } from "./study.ts";
+
+type Unit = StudyMetric["unit"];
+
+/** What a table's head or an axis says of a metric. */
+export function metricTitle({ label, unit }: StudyMetric): string {
+  return unit === "share" ? `${label}, %` : label;
+}
+
+/** The number that a table or an axis shows: of shares the percent. */
+export function shown(value: number, unit: Unit): number {
+  return unit === "share" ? value * 100 : value;
+}
+
+/** A value in few characters. */
+export function formatValue(value: number, unit: Unit): string {
+  if (!Number.isFinite(value)) return "-";
+  if (unit === "share") return (value * 100).toFixed(1);
+  if (unit === "rank") return value.toFixed(1);
+  if (unit === "seconds") return formatSeconds(value);
+  if (unit === "bytes") return formatBytes(value);
+  return plain(value);
+}
+
+/** `63.2 [61.0, 65.1]`; without an interval where nothing could be resampled. */
+export function formatEstimate(found: Estimate | undefined, unit: Unit): string {
+  if (found === undefined || !Number.isFinite(found.mean)) return "-";
+  const { mean, interval } = found;
+  const value = formatValue(mean, unit);
+  if (interval === undefined) return value;
+  return `${value} [${formatValue(interval.low, unit)}, ${formatValue(interval.high, unit)}]`;
+}
+
+/** `+3.2 [+1.1, +5.0]`, in percentage points for shares. */
+export function formatDifference(found: Difference | undefined, unit: Unit): string {
+  if (found === undefined || !Number.isFinite(found.mean)) return "-";
+  const { mean, interval } = found;
+  if (interval === undefined) return signed(mean, unit);
+  return `${signed(mean, unit)} [${signed(interval.low, unit)}, ${signed(interval.high, unit)}]`;
+}
+
+function signed(value: number, unit: Unit): string {
+  const text = formatValue(Math.abs(value), unit);
+  // What rounds to nothing has no sign.
+  if (!/[1-9]/.test(text)) return text;
+  return `${value < 0 ? "-" : "+"}${text}`;
+}
+
+function plain(value: number): string {
+  const size = Math.abs(value);
+  if (size >= 1000) return Math.round(value).toLocaleString("en-US");
+  return size >= 100 ? value.toFixed(0) : size >= 1 ? value.toFixed(2) : value.toFixed(3);
+}

@@ -1,0 +1,129 @@
+/** A study's page, figures and numbers as files. The same results give the same bytes. */
+import { mkdirSync, rmSync } from "node:fs";
+import path from "node:path";
+
+import { writeTextAtomically } from "../models/atomic-write.ts";
+import { caution, claimJson, renderClaim } from "./claims.ts";
+import { renderFigure } from "./figures.ts";
+import { formatSeconds } from "./quantities.ts";
+import { markdownPage } from "./markdown.ts";
+import type { StudyResults } from "./results.ts";
+import type { Study } from "./study.ts";
+import { renderTable } from "./tables.ts";
+
+/** What of a study its page needs. */
+export type StudyWords = Pick<
+  Study,
+  "name" | "title" | "question" | "source" | "tables" | "figures" | "conclusions"
+>;
+
+export interface PageOptions {
+  /** Where `<name>.md` and the folder `<name>` go. */
+  out: string;
+  command: string;
+  settings: readonly string[];
+}
+
+/** Writes the page and what it shows; returns the page's file. */
+export function writePage(study: StudyWords, results: StudyResults, options: PageOptions): string {
+  const { markdown, files } = renderPage(study, results, options);
+  const folder = path.join(options.out, study.name);
+  // Figures of an earlier definition would stay without a page that shows them.
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  for (const [name, text] of files) writeTextAtomically(path.join(folder, name), text);
+  const page = path.join(options.out, `${study.name}.md`);
+  writeTextAtomically(page, markdown);
+  return page;
+}
+
+/** The page's Markdown and the files of its folder. */
+export function renderPage(
+  study: StudyWords,
+  results: StudyResults,
+  options: Omit<PageOptions, "out">,
+): { markdown: string; files: Map<string, string> } {
+  const files = new Map<string, string>();
+  const figures: string[] = [];
+  for (const figure of study.figures(results)) {
+    const svg = renderFigure(figure, results);
+    if (svg === undefined) continue;
+    files.set(`${figure.name}.svg`, svg);
+    const picture = `![${figure.title}](./${study.name}/${figure.name}.svg)`;
+    figures.push([`### ${figure.title}`, picture, figure.caption ?? ""].join("\n\n"));
+  }
+  const tables = study.tables(results).map((table) => renderTable(table, results) ?? "");
+  const claims = study.conclusions(results);
+  files.set("results.json", resultsJson(study, results));
+  const markdown = markdownPage([
+    `# ${study.title}`,
+    "## What the paper found",
+    study.question,
+    `Source: ${study.source}.`,
+    ...(claims.length === 0 ? [] : ["## Does the paper's ordering appear here?"]),
+    ...claims.map((claim) => renderClaim(claim, results)),
+    "## Numbers",
+    caution(results),
+    ...tables,
+    ...figures,
+    "## How this was measured",
+    provenance(results, options),
+    "Settings:",
+    options.settings.map((line) => `- ${line}`).join("\n"),
+    `All numbers, of every seed: [results.json](./${study.name}/results.json).`,
+  ]);
+  return { markdown: markdown.replaceAll(/\n{3,}/g, "\n\n"), files };
+}
+
+/** Command, commits, dates, machines and times of the runs that the page shows. */
+function provenance(results: StudyResults, { command }: { command: string }): string {
+  const { runs, seeds, arms } = results;
+  const distinct = (values: (string | undefined)[]): string[] =>
+    [...new Set(values.filter((value) => value !== undefined))].sort();
+  const days = distinct(runs.map(({ finished }) => finished.slice(0, 10)));
+  const commits = distinct(runs.map(({ commit }) => commit));
+  const seconds = runs.map((run) => run.seconds);
+  const total = seconds.reduce((sum, one) => sum + one, 0);
+  const changed = commits.some((commit) => commit.endsWith("+"));
+  return [
+    `- Command: \`${command}\``,
+    `- Runs: ${runs.length}, of ${arms.length} arms and seeds ${seeds.join(", ")}`,
+    `- Commit: ${commits.length === 0 ? "none, run outside a repository" : commits.join(", ")}` +
+      (changed ? " (`+`: with changes that were not committed)" : ""),
+    `- Date: ${days.length > 1 ? `${days[0]} to ${days.at(-1)}` : (days[0] ?? "")}`,
+    ...distinct(runs.map(({ machine }) => machine)).map((machine) => `- Machine: ${machine}`),
+    `- Time: ${formatSeconds(total / runs.length)} per run on average, ${(total / 60).toFixed(1)} minutes in all`,
+  ].join("\n");
+}
+
+function resultsJson(study: StudyWords, results: StudyResults): string {
+  const arms = results.arms.map(({ name, label, factors }) => ({
+    name,
+    label,
+    factors,
+    metrics: Object.fromEntries(
+      Object.keys(results.metrics).flatMap((key) => {
+        const found = results.estimate(name, key);
+        return found === undefined ? [] : [[key, rounded({ mean: found.mean, ...found.interval })]];
+      }),
+    ),
+    runs: results.runs
+      .filter(({ arm }) => arm === name)
+      .map(({ seed, seconds, commit, finished, metrics }) => ({
+        seed,
+        seconds,
+        finished,
+        ...(commit === undefined ? {} : { commit }),
+        metrics: rounded(metrics),
+      })),
+  }));
+  const conclusions = study.conclusions(results).map((claim) => claimJson(claim, results));
+  return `${JSON.stringify({ name: study.name, metrics: results.metrics, arms, conclusions }, null, 1)}\n`;
+}
+
+/** Seven digits are more than any of these numbers carries. */
+function rounded(numbers: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(numbers).map(([key, value]) => [key, Number(value.toPrecision(7))]),
+  );
+}
