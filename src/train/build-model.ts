@@ -105,7 +105,9 @@ function resized({ size, kind: _, ...changes }: SizedTower): ImageTowerConfig {
 export function textTowerConfig(tower: PairRecipe["text"], shared: Shared): TextTowerConfig {
   if (typeof tower === "string") return namedTextTower(tower);
   const empty = { contextLength: 0, vocabSize: 0, padTokenId: 0 };
-  if (tower.kind !== "transformer") return { ...tower, ...empty } as TextTowerConfig;
+  if (tower.kind === "bert") {
+    return { mlpWidth: 4 * tower.width, ...given(tower), ...empty } as TextTowerConfig;
+  }
   return { ...completed(tower, shared), ...empty, eotTokenId: 0 } as TextTowerConfig;
 }
 
