@@ -13,7 +13,7 @@ import { modelConfig, resolveDevice } from "./build-model.ts";
 import type { Prepared } from "./learner.ts";
 import { resolveLogits } from "./logits.ts";
 import { PairLearner } from "./pair-learner.ts";
-import { openRowSources, type OpenSources } from "./row-sources.ts";
+import { openRowSources, type Announce, type OpenSources } from "./row-sources.ts";
 import type { ResolvedRecipe } from "./recipe.ts";
 import type { RunDirectory } from "./run-directory.ts";
 import { openTeacher, type OpenTeacher } from "./teacher.ts";
@@ -26,6 +26,7 @@ import { restoreTraining, type TrainingState } from "./training-checkpoint.ts";
 export async function preparePair(
   recipe: ResolvedRecipe,
   directory: RunDirectory,
+  announce?: Announce,
 ): Promise<Prepared<PairLearner>> {
   const tokenizer = await createTokenizer(recipe.data.tokenizer);
   const logits = resolveLogits(recipe.logits, recipe.objective);
@@ -56,7 +57,12 @@ export async function preparePair(
       ...(latest === undefined ? { initialize: (model) => initialize(model, recipe) } : {}),
     });
     const state = latest === undefined ? undefined : restorePair(latest, open.trainer);
-    open.rows = await openRowSources(recipe, { trainer: open.trainer, transform, tokenizer });
+    open.rows = await openRowSources(recipe, {
+      trainer: open.trainer,
+      transform,
+      tokenizer,
+      announce,
+    });
     open.trainer.readFrom({ ...open.rows.sources, ...open.teacher?.source });
     const options = loaderOptions(recipe, transform, tokenizer, state);
     open.loader = open.rows.filter(await createLoader({ ...options, ...open.rows.loader }));

@@ -4,11 +4,11 @@ import type { Loader } from "../data/loader/loader.ts";
 import type { LoaderOptions } from "../data/loader/options.ts";
 import type { Batch } from "../data/sample.ts";
 import type { Tokenizer } from "../data/tokenize/tokenizer.ts";
-import { RecipeError } from "../errors.ts";
+import { DataError, RecipeError } from "../errors.ts";
 import type { Device } from "../torch/index.ts";
 import type { BatchSources, RowSource } from "./batch-input.ts";
 import { onlyCached } from "./cache/cached-batch.ts";
-import type { EmbeddingCache } from "./cache/embedding-cache.ts";
+import type { BuiltCache, EmbeddingCache } from "./cache/embedding-cache.ts";
 import {
   imageFeatureCache,
   pixelCache,
@@ -27,10 +27,14 @@ export interface OpenSources {
   close: () => void;
 }
 
+/** Told in a line what takes a while; nobody when absent. */
+export type Announce = ((line: string) => void) | undefined;
+
 export interface RowSourceContext {
   trainer: Trainer;
   transform: EvaluationTransform;
   tokenizer: Tokenizer;
+  announce: Announce;
 }
 
 /**
@@ -40,7 +44,7 @@ export interface RowSourceContext {
  */
 export async function openRowSources(
   recipe: ResolvedRecipe,
-  { trainer, transform, tokenizer }: RowSourceContext,
+  { trainer, transform, tokenizer, announce }: RowSourceContext,
 ): Promise<OpenSources> {
   const { image, text } = recipe.towers;
   check(recipe);
@@ -54,7 +58,11 @@ export async function openRowSources(
   };
   try {
     if (image.cache) {
-      const options = cacheOptions(recipe.data, image.cache, { transform, device });
+      const options = cacheOptions(recipe.data, image.cache, {
+        transform,
+        device,
+        progress: progressOf("features of the image tower", announce),
+      });
       const built = await imageFeatureCache({
         ...options,
         tower: model.imageTower,
@@ -62,9 +70,15 @@ export async function openRowSources(
         precision,
       });
       caches.image = built.cache;
+      checkCount("towers.image.cache", built.cache);
+      announceBuilt("features of the image tower", built, announce);
     }
     if (text.cache) {
-      const options = cacheOptions(recipe.data, text.cache, { transform, device });
+      const options = cacheOptions(recipe.data, text.cache, {
+        transform,
+        device,
+        progress: progressOf("features of the text tower", announce),
+      });
       const built = await textFeatureCache({
         ...options,
         tower: model.textTower,
@@ -73,8 +87,9 @@ export async function openRowSources(
         precision,
       });
       caches.text = built.cache;
+      announceBuilt("features of the text tower", built, announce);
     }
-    const pixels = await openPixelRows(recipe, { transform, device });
+    const pixels = await openPixelRows(recipe, { transform, device, announce });
     if (pixels) caches.pixels = pixels;
   } catch (error) {
     close();
@@ -124,6 +139,15 @@ function check({ data, towers, train }: ResolvedRecipe): void {
   }
 }
 
+/** Batches of fewer than two pairs are passed over: with fewer rows there would be none at all. */
+function checkCount(key: string, { count, skipped }: EmbeddingCache): void {
+  if (count >= 2) return;
+  throw new DataError(
+    `Expected at least two pictures that can be read for ${key} but received ${count}, with ` +
+      `${skipped} that cannot; check data.train`,
+  );
+}
+
 function checkViews(key: string, views: number, data: DataRecipe): void {
   if (data.augmentation !== undefined) return;
   throw new RecipeError(
@@ -144,11 +168,15 @@ export interface OpenRows {
 /** Opens, or makes, the cache of decoded pictures that `data.cache` asks for; undefined without one. */
 export async function openPixelRows(
   { data }: { data: Omit<DataRecipe, "tokenizer" | "captions"> },
-  context: { transform: EvaluationTransform; device: Device },
+  { transform, device, announce }: Omit<CacheContext, "progress"> & { announce: Announce },
 ): Promise<OpenRows | undefined> {
   if (data.cache === undefined) return undefined;
   if (data.cache.views > 1) checkViews("data.cache.views", data.cache.views, data as DataRecipe);
-  const { cache } = await pixelCache(cacheOptions(data, data.cache, context));
+  const progress = progressOf("decoded pictures", announce);
+  const options = cacheOptions(data, data.cache, { transform, device, progress });
+  const built = await pixelCache(options);
+  announceBuilt("decoded pictures", built, announce);
+  const { cache } = built;
   return {
     rows: cache,
     loader: { images: "skip" },
@@ -157,10 +185,16 @@ export async function openPixelRows(
   };
 }
 
+interface CacheContext {
+  transform: EvaluationTransform;
+  device: Device;
+  progress: CacheOptions["onProgress"];
+}
+
 function cacheOptions(
   data: Omit<DataRecipe, "tokenizer" | "captions">,
   cache: { views: number; folder?: string | undefined },
-  { transform, device }: { transform: EvaluationTransform; device: Device },
+  { transform, device, progress }: CacheContext,
 ): CacheOptions {
   const { train: source, augmentation, workers, onError } = data;
   return {
@@ -174,7 +208,26 @@ function cacheOptions(
     device,
     root: cache.folder,
     views: cache.views,
+    onProgress: progress,
   };
+}
+
+/** A line at most every few seconds while a cache is made. */
+function progressOf(what: string, announce: Announce): CacheContext["progress"] {
+  if (announce === undefined) return undefined;
+  let last = performance.now();
+  return ({ view, views, done }) => {
+    if (performance.now() - last < 5000) return;
+    last = performance.now();
+    const which = views > 1 ? `, view ${view + 1} of ${views}` : "";
+    announce(`Caching ${what}: ${done} samples${which} ...`);
+  };
+}
+
+function announceBuilt(what: string, { cache, rebuilt }: BuiltCache, announce: Announce): void {
+  if (rebuilt === undefined) return;
+  const skipped = cache.skipped > 0 ? `, ${cache.skipped} could not be read` : "";
+  announce?.(`Cached ${what} (${rebuilt}): ${cache.count} rows${skipped}, in ${cache.folder}`);
 }
 
 function augmented({ augmentation }: DataRecipe): Partial<LoaderOptions> {

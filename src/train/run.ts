@@ -32,6 +32,11 @@ export interface LoopOptions {
   pictures?: number | undefined;
 }
 
+/** Writes lines before the first step to where progress goes. */
+export function announcer({ progress }: LoopOptions): ((line: string) => void) | undefined {
+  return progress && ((line) => void progress.write(`${line}\n`));
+}
+
 /** How a run ended. */
 export interface RunOutcome {
   directory: string;

@@ -3,7 +3,7 @@ import { logitScaleOf } from "./logits.ts";
 import { preparePair } from "./prepare-pair.ts";
 import type { ResolvedRecipe } from "./recipe.ts";
 import { resolveRecipe } from "./resolve-recipe.ts";
-import { runToEnd, type LoopOptions, type RunOutcome } from "./run.ts";
+import { announcer, runToEnd, type LoopOptions, type RunOutcome } from "./run.ts";
 import { RunDirectory } from "./run-directory.ts";
 
 export interface TrainOptions extends LoopOptions {
@@ -39,7 +39,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   });
   const directory = new RunDirectory(options.directory);
   if (!options.allowRecipeChange) directory.checkRecipe(recipe);
-  const prepared = await preparePair(recipe, directory);
+  const prepared = await preparePair(recipe, directory, announcer(options));
   const begin = (): void => directory.saveRecipe(recipe);
   return runToEnd(prepared, { recipe, directory, options, begin }, (outcome, { trainer }) => ({
     ...outcome,

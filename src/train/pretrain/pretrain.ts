@@ -20,8 +20,8 @@ import {
 } from "../build-model.ts";
 import type { Prepared } from "../learner.ts";
 import { resolvePretraining } from "../resolve-recipe.ts";
-import { openPixelRows, type OpenRows } from "../row-sources.ts";
-import { runToEnd, type LoopOptions, type RunOutcome } from "../run.ts";
+import { openPixelRows, type Announce, type OpenRows } from "../row-sources.ts";
+import { announcer, runToEnd, type LoopOptions, type RunOutcome } from "../run.ts";
 import { RunDirectory } from "../run-directory.ts";
 import { restoreTraining, type TrainingState } from "../training-checkpoint.ts";
 import { Classification, classesOf } from "./classification.ts";
@@ -62,7 +62,7 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainResult
   });
   const directory = new RunDirectory(options.directory);
   if (!options.allowRecipeChange) directory.checkRecipe(recipe);
-  const prepared = await prepare(recipe, directory);
+  const prepared = await prepare(recipe, directory, announcer(options));
   const begin = (): void => directory.saveRecipe(recipe);
   return runToEnd(prepared, { recipe, directory, options, begin }, (outcome) => ({
     ...outcome,
@@ -80,6 +80,7 @@ interface Made {
 async function prepare(
   recipe: ResolvedPretrainRecipe,
   directory: RunDirectory,
+  announce: Announce,
 ): Promise<Prepared<TowerTrainer>> {
   const { seed, device: wanted } = recipe.train;
   const device = resolveDevice(wanted);
@@ -90,7 +91,7 @@ async function prepare(
     loader: loaderOptions,
     rows,
   } = recipe.kind === "classification"
-    ? await classification(recipe, device)
+    ? await classification(recipe, device, announce)
     : await nextToken(recipe, device);
   const learner = new TowerTrainer(task, recipe.train, device);
   let loader: Loader | undefined;
@@ -117,7 +118,11 @@ function restore(folder: string, learner: TowerTrainer, task: TowerTask): Traini
   return restoreTraining(folder, learner, weights);
 }
 
-async function classification(recipe: ClassificationRecipe, device: Device): Promise<Made> {
+async function classification(
+  recipe: ClassificationRecipe,
+  device: Device,
+  announce: Announce,
+): Promise<Made> {
   const config = imageTowerConfig(recipe.image, recipe);
   const transform = transformFor(recipe.data.transform, config.imageSize);
   const { train: source } = recipe.data;
@@ -126,7 +131,7 @@ async function classification(recipe: ClassificationRecipe, device: Device): Pro
   const tower = makeTower(() => createImageTower(config, null));
   tower.run.checkpointing = recipe.train.activationCheckpointing;
   const task = new Classification({ recipe, tower, classes, transform, device });
-  const rows = await openPixelRows(recipe, { transform, device });
+  const rows = await openPixelRows(recipe, { transform, device, announce });
   task.pixels = rows?.rows;
   const { augmentation } = recipe.data;
   const loader: LoaderOptions = {
