@@ -10,6 +10,9 @@ export { Conv2d, Embedding, LayerNorm, Linear, type Conv2dOptions } from "./laye
 export { Mlp } from "./mlp.ts";
 export { Buffer, Module, Parameter } from "./module.ts";
 export { parameterGroups, type GroupOptions, type ParameterGroup } from "./optimizer-groups.ts";
+export { Lamb, type LambOptions } from "./lamb.ts";
+export { Lion, type LionOptions } from "./lion.ts";
+export { Optimizer } from "./optimizer-base.ts";
 export { AdamW, type AdamWOptions } from "./optimizer.ts";
 export { createSchedule, type Schedule, type ScheduleDescription } from "./schedule.ts";
 export { Block, PostNormBlock, type BlockConfig } from "./transformer.ts";

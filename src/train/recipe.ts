@@ -9,6 +9,7 @@ import type { TrainingAugmentation } from "../data/image/index.ts";
 import type { SourceSpec } from "../data/sources/source-spec.ts";
 import type { TokenizerDescription } from "../data/tokenize/tokenizer.ts";
 import { objectiveSchema } from "./objectives/index.ts";
+import { optimizerSchema } from "./optimizers.ts";
 import { logitsSchema, modelSchema, towersSchema } from "./recipe-model.ts";
 
 const positiveInteger = z.int().min(1);
@@ -56,15 +57,6 @@ export const dataSchema = z.strictObject({
   cache: pixelCacheSchema.optional(),
   /** What a sample that cannot be read does to the run. */
   onError: z.enum(["skip", "fail"]).default("skip"),
-});
-
-const optimizerSchema = z.strictObject({
-  kind: z.literal("adamw").default("adamw"),
-  learningRate: z.number().positive(),
-  beta1: share.default(0.9),
-  beta2: share.default(0.98),
-  epsilon: z.number().positive().default(1e-6),
-  weightDecay: z.number().min(0).default(0.2),
 });
 
 const scheduleSchema = z.strictObject({

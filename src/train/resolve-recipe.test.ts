@@ -106,3 +106,30 @@ test("smoke is two steps of eight pairs", () => {
   const { train } = resolveRecipe(recipe, { smoke: true, set: ["train.seed=3"] });
   assert.deepEqual([train.batchSize, train.steps, train.seed], [8, 2, 3]);
 });
+
+test("an optimizer is one of three, each with its own defaults", () => {
+  const optimizerOf = (optimizer: object): unknown =>
+    resolveRecipe({ ...recipe, train: { ...recipe.train, optimizer } }).train.optimizer;
+  assert.deepEqual(optimizerOf({ learningRate: 1 }), {
+    ...{ kind: "adamw", learningRate: 1, beta1: 0.9, beta2: 0.98, epsilon: 1e-6, weightDecay: 0.2 },
+  });
+  assert.deepEqual(optimizerOf({ kind: "lamb", learningRate: 1 }), {
+    ...{
+      kind: "lamb",
+      learningRate: 1,
+      beta1: 0.9,
+      beta2: 0.999,
+      epsilon: 1e-6,
+      weightDecay: 1e-5,
+    },
+  });
+  assert.deepEqual(optimizerOf({ kind: "lion", learningRate: 1 }), {
+    ...{ kind: "lion", learningRate: 1, beta1: 0.9, beta2: 0.99, weightDecay: 1e-7 },
+  });
+  assert.throws(
+    () => optimizerOf({ kind: "lion", learningRate: 1, epsilon: 1 }),
+    /train\.optimizer\.epsilon; known here: kind, learningRate/,
+  );
+  assert.throws(() => optimizerOf({ kind: "sgd", learningRate: 1 }), /one of .*lamb/);
+  assert.throws(() => optimizerOf({ learningRate: -1 }), /train\.optimizer\.learningRate/);
+});

@@ -133,11 +133,12 @@ function explain(error: z.ZodError, draft: unknown, schema: z.ZodType): RecipeEr
   if (issue.code === "unrecognized_keys") {
     const key = issue.keys[0] ?? "";
     const full = path === "" ? key : `${path}.${key}`;
-    const hint = didYouMean(key, knownKeys(schema, issue.path));
+    const known = knownKeys(schema, issue.path, draft);
+    const hint = didYouMean(key, known);
     return new RecipeError(
       full,
       `Expected only known keys for the recipe but received ${full};` +
-        (hint === "" ? ` known here: ${knownKeys(schema, issue.path).join(", ")}` : hint),
+        (hint === "" ? ` known here: ${known.join(", ")}` : hint),
     );
   }
   const received = describe(valueAt(draft, issue.path));
@@ -192,20 +193,31 @@ function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
   );
 }
 
-/** The keys that the schema knows at a path. */
-function knownKeys(recipe: z.ZodType, path: readonly PropertyKey[]): string[] {
+/** The keys that the schema knows at a path; of a union those of the member that the draft names. */
+function knownKeys(recipe: z.ZodType, path: readonly PropertyKey[], draft: unknown): string[] {
   const schema = z.toJSONSchema(recipe, { io: "input", unrepresentable: "any" });
   let nodes: JsonSchema[] = [schema as JsonSchema];
-  for (const key of path) {
-    nodes = nodes.flatMap(branches).flatMap((node) => {
+  for (const [depth, key] of path.entries()) {
+    nodes = membersOf(nodes, valueAt(draft, path.slice(0, depth))).flatMap((node) => {
       const child = typeof key === "number" ? node.items : node.properties?.[String(key)];
       return child ? [child] : [];
     });
   }
-  return nodes.flatMap(branches).flatMap((node) => Object.keys(node.properties ?? {}));
+  const keys = membersOf(nodes, valueAt(draft, path)).flatMap((node) =>
+    Object.keys(node.properties ?? {}),
+  );
+  return [...new Set(keys)];
+}
+
+function membersOf(nodes: readonly JsonSchema[], value: unknown): JsonSchema[] {
+  const members = nodes.flatMap(branches);
+  if (!isRecord(value) || value["kind"] === undefined) return members;
+  const named = members.filter(({ properties }) => properties?.["kind"]?.const === value["kind"]);
+  return named.length > 0 ? named : members;
 }
 
 interface JsonSchema {
+  const?: unknown;
   properties?: Record<string, JsonSchema>;
   items?: JsonSchema;
   anyOf?: JsonSchema[];

@@ -7,7 +7,7 @@ import type { DualEncoder, DualEncoderConfig, PixelNormalization } from "../mode
 import { clipGradients, gradientNorm } from "../nn/clip-gradients.ts";
 import { Ema } from "../nn/ema.ts";
 import type { Parameter } from "../nn/module.ts";
-import { AdamW } from "../nn/optimizer.ts";
+import type { Optimizer } from "../nn/optimizer-base.ts";
 import { createSchedule, type Schedule } from "../nn/schedule.ts";
 import { manualSeed, scope, type Device } from "../torch/index.ts";
 import { BatchInput, type BatchSources } from "./batch-input.ts";
@@ -17,6 +17,7 @@ import { learnedGroups } from "./learned-groups.ts";
 import { logitScaleOf, resolveLogits, ScaleRate, type Logits } from "./logits.ts";
 import { createObjective } from "./objectives/index.ts";
 import type { TrainingObjective } from "./objectives/objective.ts";
+import { createOptimizer } from "./optimizers.ts";
 import type { ResolvedRecipe } from "./recipe.ts";
 import { accumulateGradient } from "./step.ts";
 import { LockableTower, resolveTowers } from "./tower-states.ts";
@@ -45,7 +46,7 @@ export interface StepReport {
 
 export class Trainer {
   readonly model: DualEncoder;
-  readonly optimizer: AdamW;
+  readonly optimizer: Optimizer;
   readonly ema: Ema | undefined;
   readonly objective: TrainingObjective;
   readonly device: Device;
@@ -100,13 +101,13 @@ export class Trainer {
     if (learningRate !== undefined) {
       this.#scaleRate = new ScaleRate(this.model, learningRate, slowBelowTemperature);
     }
-    const { beta1, beta2, epsilon, weightDecay } = optimizer;
+    const { weightDecay } = optimizer;
     const groups = learnedGroups(this.model, this.objective, {
       weightDecay,
       towers: this.towers,
       scaleRate: this.#scaleRate,
     });
-    this.optimizer = new AdamW(groups, { beta1, beta2, epsilon });
+    this.optimizer = createOptimizer(optimizer, groups);
     this.ema = ema === undefined ? undefined : new Ema(this.model, { decay: ema, warmUp: true });
     this.#schedule = createSchedule({ ...schedule, steps, learningRate: optimizer.learningRate });
     this.#input = new BatchInput({

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { CheckpointError } from "../errors.ts";
 import { writeTextAtomically } from "../models/atomic-write.ts";
 import type { Ema } from "../nn/ema.ts";
-import type { AdamW } from "../nn/optimizer.ts";
+import type { Optimizer } from "../nn/optimizer-base.ts";
 import { readSafetensors, writeSafetensors } from "../models/safetensors.ts";
 import {
   noGrad,
@@ -37,7 +37,7 @@ export interface Trained {
   step: number;
   examplesSeen: number;
   readonly device: Device;
-  readonly optimizer: AdamW;
+  readonly optimizer: Optimizer;
   readonly ema: Ema | undefined;
   readonly objective?: TrainingObjective;
 }

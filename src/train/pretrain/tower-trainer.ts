@@ -4,11 +4,12 @@ import { clipGradients, gradientNorm } from "../../nn/clip-gradients.ts";
 import { Ema } from "../../nn/ema.ts";
 import type { Module } from "../../nn/module.ts";
 import { parameterGroups } from "../../nn/optimizer-groups.ts";
-import { AdamW } from "../../nn/optimizer.ts";
+import type { Optimizer } from "../../nn/optimizer-base.ts";
 import { createSchedule, type Schedule } from "../../nn/schedule.ts";
 import { autocast, backward, noGrad, scope, type Device, type Tensor } from "../../torch/index.ts";
 import { DivergedError } from "../diverged.ts";
 import type { Evaluation, Learner } from "../learner.ts";
+import { createOptimizer } from "../optimizers.ts";
 import { withTrainingState, type TrainingState } from "../training-checkpoint.ts";
 import type { ResolvedPretrainRecipe } from "./recipe.ts";
 
@@ -28,7 +29,7 @@ export class TowerTrainer implements Learner {
   step = 0;
   examplesSeen = 0;
   readonly device: Device;
-  readonly optimizer: AdamW;
+  readonly optimizer: Optimizer;
   readonly ema: Ema | undefined;
   readonly evaluate: Learner["evaluate"];
   readonly #task: TowerTask;
@@ -36,15 +37,11 @@ export class TowerTrainer implements Learner {
   readonly #schedule: Schedule;
 
   constructor(task: TowerTask, train: ResolvedPretrainRecipe["train"], device: Device) {
-    const { beta1, beta2, epsilon, weightDecay, learningRate } = train.optimizer;
+    const { weightDecay, learningRate } = train.optimizer;
     this.#task = task;
     this.#train = train;
     this.device = device;
-    this.optimizer = new AdamW(parameterGroups(task.model, { weightDecay }), {
-      beta1,
-      beta2,
-      epsilon,
-    });
+    this.optimizer = createOptimizer(train.optimizer, parameterGroups(task.model, { weightDecay }));
     const { ema, schedule, steps } = train;
     this.ema = ema === undefined ? undefined : new Ema(task.model, { decay: ema, warmUp: true });
     this.#schedule = createSchedule({ ...schedule, steps, learningRate });
