@@ -13,6 +13,7 @@ import {
   resizeTextPositionEmbedding,
 } from "../towers/resize-position-embedding.ts";
 import type { ImageTower, TextTower } from "../towers/tower.ts";
+import type { DualEncoder } from "./dual-encoder.ts";
 import { existingFolder, writeFolderAtomically, writeTextAtomically } from "./atomic-write.ts";
 import { openWeights, readCheckpointConfig } from "./checkpoint.ts";
 import { huggingFaceRows } from "./hugging-face-keys.ts";
@@ -89,6 +90,23 @@ export function loadTower(
     ...(source.rows ? { rows: source.rows } : {}),
     resize: (table, places) => resizePositions(tower.config as TowerConfig, table, places),
   });
+}
+
+/**
+ * Copies all weights of a pair's folder into `model`: both towers as `loadTower` with their heads,
+ * scale and bias of the logits.
+ *
+ * throws  CheckpointError naming the folder: towers of other sizes, weights that do not fit
+ */
+export function loadPair(folder: string, model: DualEncoder): void {
+  const { logitScaleLog, temperature, logitBias } = model;
+  const scalars = Object.entries({ logitScaleLog, temperature, logitBias }).flatMap(
+    ([name, parameter]) => (parameter ? [[name, parameter.tensor] as const] : []),
+  );
+  loadTower(folder, "image", model.imageTower, { head: "pretrained" });
+  loadTower(folder, "text", model.textTower, { head: "pretrained" });
+  const { rows } = readTower(folder, "image");
+  loadNamed(folder, scalars, rows ? { rows } : {});
 }
 
 /** A table of positions for another image size or context length. */

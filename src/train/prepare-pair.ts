@@ -8,7 +8,7 @@ import { createTokenizer } from "../data/tokenize/index.ts";
 import type { Tokenizer } from "../data/tokenize/tokenizer.ts";
 import { loadWeights } from "../models/checkpoint.ts";
 import type { DualEncoder } from "../models/dual-encoder.ts";
-import { loadTower } from "../models/tower-folder.ts";
+import { loadPair, loadTower } from "../models/tower-folder.ts";
 import { modelConfig, resolveDevice } from "./build-model.ts";
 import type { Prepared } from "./learner.ts";
 import { resolveLogits } from "./logits.ts";
@@ -81,7 +81,7 @@ function restorePair(folder: string, trainer: Trainer): TrainingState {
 
 /** Pretrained weights: of the whole pair, then of single towers. */
 function initialize(model: DualEncoder, { pretrained, towers }: ResolvedRecipe): void {
-  if (pretrained !== undefined) loadWeights(pretrained, model);
+  if (pretrained !== undefined) loadPair(pretrained, model);
   for (const side of ["image", "text"] as const) {
     const { pretrained: folder, head } = towers[side];
     if (folder === undefined) continue;
