@@ -4,6 +4,7 @@ import type { Batch } from "../data/sample.ts";
 import { saveTokenizer } from "../data/tokenize/index.ts";
 import type { Tokenizer } from "../data/tokenize/tokenizer.ts";
 import { modelEmbedder } from "../evaluate/model-embedder.ts";
+import { DataError } from "../errors.ts";
 import { runSuite, type SuiteResult } from "../evaluate/run-suite.ts";
 import { metricValues } from "../evaluate/table.ts";
 import { saveCheckpoint, type CheckpointContents } from "../models/checkpoint.ts";
@@ -40,6 +41,7 @@ export class PairLearner implements Learner {
   }
 
   trainStep(batch: Batch): { loss: number } & Record<string, number> {
+    checkPairs(batch);
     const { metrics, ...report } = this.trainer.trainStep(batch);
     return { ...report, ...metrics };
   }
@@ -85,4 +87,15 @@ export class PairLearner implements Learner {
   warnings(): readonly string[] {
     return this.trainer.objective.warnings?.() ?? [];
   }
+}
+
+/** Throws DataError for a batch that is one picture over and over: data of one pair. */
+function checkPairs({ imageIds, keys }: Batch): void {
+  const [first] = imageIds;
+  if (imageIds.some((id) => id !== first)) return;
+  throw new DataError(
+    `Expected at least two different pairs in a batch but received ${imageIds.length} times ` +
+      `${keys[0] ?? "nothing"}; a pair has nothing to be told apart from, so give data.train more`,
+    { source: "data.train" },
+  );
 }

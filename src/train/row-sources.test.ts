@@ -110,6 +110,20 @@ describe("caches that a recipe cannot have", () => {
       /no train\.microBatchSize with two cached towers but received 4/,
     ],
   ];
+  test("data of one pair, with and without a cache", async () => {
+    const single = await tinyData(1);
+    const train = { kind: "webdataset", shards: single.shards } as const;
+    const one = { ...plain, data: { ...plain.data, train } };
+    const received = /at least two different pairs in a batch but received 8 times square-0;/;
+    await assert.rejects(run(one), { name: "DataError", message: received });
+    const cached = { ...one, towers: { image: { pretrained, locked: true, cache } } };
+    const message =
+      /at least two pictures that can be read for towers\.image\.cache but received 1,/;
+    await assert.rejects(run(cached), { name: "DataError", message });
+    const pixels = { ...one, data: { ...one.data, cache: { folder: root } } };
+    await assert.rejects(run(pixels), { name: "DataError", message: /for data\.cache/ });
+    rmSync(single.folder, { recursive: true, force: true });
+  });
   for (const [name, recipe, path, message] of refused) {
     test(name, async () => {
       await assert.rejects(run(recipe()), { name: "RecipeError", path, message });

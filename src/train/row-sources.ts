@@ -145,6 +145,7 @@ function checkCount(key: string, { count, skipped }: EmbeddingCache): void {
   throw new DataError(
     `Expected at least two pictures that can be read for ${key} but received ${count}, with ` +
       `${skipped} that cannot; check data.train`,
+    { source: "data.train" },
   );
 }
 
@@ -177,6 +178,12 @@ export async function openPixelRows(
   const built = await pixelCache(options);
   announceBuilt("decoded pictures", built, announce);
   const { cache } = built;
+  try {
+    checkCount("data.cache", cache);
+  } catch (error) {
+    cache.close();
+    throw error;
+  }
   return {
     rows: cache,
     loader: { images: "skip" },
