@@ -2,25 +2,14 @@
  * The quick start from end to end: packages, shards, vocabulary, training, evaluation, report.
  * Called by `limn quickstart`; prints only through what it is given.
  */
-import { spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import {
-  createLoader,
-  evaluationPreset,
-  renderReport,
-  runReport,
-  train,
-  trainTokenizer,
-  writeShards,
-  type TrainOptions,
-  type TrainResult,
-} from "limn";
+import { renderReport, runReport, train, type TrainOptions, type TrainResult } from "limn";
 
-import { buildEmojiDataset, type BuiltDataset } from "./dataset.ts";
+import type { BuiltDataset } from "./dataset.ts";
+import { buildShards, installPackages, trainVocabulary } from "./prepare.ts";
 import { emojiRecipe } from "./recipe.ts";
-import { emojiSuites, splitSource, type SuiteSource } from "./suites.ts";
+import { emojiSuites, splitSource } from "./suites.ts";
 import { summaryLines, summaryOf } from "./summary.ts";
 
 export interface QuickstartOptions {
@@ -48,9 +37,16 @@ export default async function quickstart(options: QuickstartOptions): Promise<Qu
   mkdirSync(directory, { recursive: true });
   const packages = installPackages(join(directory, "packages"), note);
   const data = join(directory, "data");
-  const built = await buildDataset(packages, data, note);
+  const built = await buildShards(packages, data, note);
   const source = splitSource(data, "train", built.dataset.splits);
-  const tokenizer = await vocabulary(join(directory, "tokenizer"), source, built, note);
+  const tokenizer = await trainVocabulary({
+    folder: join(directory, "tokenizer"),
+    source,
+    stamp: built.dataset.stamp,
+    vocabSize,
+    contextLength,
+    note,
+  });
   note("Training two towers to bring each picture and its names together (at most 4 minutes) ...");
   const result = await train({
     recipe: emojiRecipe({
@@ -79,70 +75,4 @@ async function writeReport(result: TrainResult, built: BuiltDataset, file: strin
     pictured: ["vendor", "lines", "unseen"],
   });
   writeFileSync(file, renderReport(data));
-}
-
-/** npm's packages with the pictures and names, in a folder of their own. */
-function installPackages(folder: string, note: (line: string) => void): string {
-  const manifest = fileURLToPath(new URL("package.json", import.meta.url));
-  const wanted = readFileSync(manifest, "utf8");
-  const stamp = join(folder, "installed.json");
-  if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return folder;
-  note("Fetching pictures and names of emoji from npm (150 MB, once) ...");
-  mkdirSync(folder, { recursive: true });
-  copyFileSync(manifest, join(folder, "package.json"));
-  const args = ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"];
-  const run = spawnSync("npm", args, { cwd: folder, encoding: "utf8", shell: false });
-  if (run.status !== 0) {
-    const reason = (run.error?.message ?? run.stderr).trim().split("\n").slice(-3).join(" ");
-    throw new Error(
-      `Expected npm to install the emoji packages in ${folder} but it failed: ${reason}; ` +
-        "check the network and npm's settings, then run the quick start again",
-    );
-  }
-  writeFileSync(stamp, wanted);
-  return folder;
-}
-
-async function buildDataset(
-  packages: string,
-  directory: string,
-  note: (line: string) => void,
-): Promise<BuiltDataset> {
-  let last = "";
-  return buildEmojiDataset({
-    packages,
-    directory,
-    writeShards,
-    onProgress: (message) => {
-      if (message !== last) note(`${message} ...`);
-      last = message;
-    },
-  });
-}
-
-/** A vocabulary of the training captions, in all their languages. */
-async function vocabulary(
-  folder: string,
-  source: SuiteSource,
-  built: BuiltDataset,
-  note: (line: string) => void,
-): Promise<string> {
-  const file = join(folder, "tokenizer.json");
-  const stamp = join(folder, "stamp");
-  const wanted = `${built.dataset.stamp} ${vocabSize} ${contextLength}`;
-  if (existsSync(file) && existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return file;
-  note("Training a vocabulary on the captions ...");
-  await trainTokenizer({ texts: captionsOf(source), vocabSize, contextLength, folder });
-  writeFileSync(stamp, wanted);
-  return file;
-}
-
-async function* captionsOf(source: SuiteSource): AsyncGenerator<string> {
-  const transform = evaluationPreset("clip", 8);
-  const loader = await createLoader({ source, transform, batchSize: 64, mode: "evaluate" });
-  try {
-    for await (const batch of loader) yield* batch.captions;
-  } finally {
-    await loader.close();
-  }
 }

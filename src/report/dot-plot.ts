@@ -50,8 +50,8 @@ export function dotPlot(options: DotPlotOptions): string {
   check(rows, names);
   const longest = Math.max(...rows.map(({ label }) => textWidth(label)));
   const left = Math.min(20 + longest, width * 0.45);
-  const legend = svgLegend(names.length > 1 ? names : [], { left: 8, right: width - 16, top: 34 });
-  const top = 40 + legend.height;
+  const legend = svgLegend(names.length > 1 ? names : [], { left: 8, right: width - 16, top: 32 });
+  const top = (reference === undefined ? 40 : 54) + legend.height;
   const places = placesOf(rows, top);
   const bottom = places.at(-1)?.bottom ?? top;
   const height = bottom + 46;

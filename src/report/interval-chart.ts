@@ -48,18 +48,18 @@ interface Frame {
  *         finite, or an x that has no logarithm
  */
 export function intervalChart(options: IntervalChartOptions): string {
-  const { title, series, xLabel, yLabel, reference, width = 640, height = 360 } = options;
+  const { title, series, xLabel, yLabel, reference, width = 640, height = 370 } = options;
   check(options);
   const legend = svgLegend(series.length > 1 ? series.map(({ name }) => name) : [], {
-    left: 56,
+    left: 8,
     right: width - 16,
-    top: 34,
+    top: 32,
   });
   const points = series.flatMap((one) => one.points);
   const ys = points.flatMap(({ y, low = y, high = y }) => [y, low, high]);
   const yRange = range(reference === undefined ? ys : [...ys, reference.value], []);
   const frame = makeFrame(
-    { left: 56, right: width - 16, top: 40 + legend.height, bottom: height - 46 },
+    { left: 56, right: width - 16, top: 56 + legend.height, bottom: height - 46 },
     { xs: points.map(({ x }) => x), yRange, log: options.logX ?? false },
   );
   const parts = [
@@ -68,7 +68,7 @@ export function intervalChart(options: IntervalChartOptions): string {
     grid(frame, yRange),
     xAxis(frame, points, options.logX ?? false),
     svgText((frame.left + frame.right) / 2, height - 8, xLabel, "middle"),
-    svgText(frame.left - 42, frame.top - 8, yLabel, "start"),
+    svgText(14, frame.top - 12, yLabel, "start"),
     reference === undefined ? "" : referenceLine(frame, reference),
     ...series.map((one, index) => drawSeries(frame, one, index, series.length)),
   ];

@@ -4,7 +4,7 @@ import type { StudyResults } from "./results.ts";
 import type { Difference } from "./statistics.ts";
 import type { Claim, Comparison, StudyMetric, Verdict } from "./study.ts";
 
-/** A comparison with what was measured; `agrees` is undefined where neither can be said. */
+/** A comparison with what was measured. */
 interface Measured {
   comparison: Comparison;
   difference: Difference | undefined;
@@ -96,8 +96,11 @@ function sentence(verdict: Verdict, measured: readonly Measured[]): string {
       return `In part: ${of} comparisons go this way, the others cannot be told apart.`;
     case "mixed":
       return `In part: ${of} comparisons go this way, ${backward} the other way.`;
-    case "reversed":
-      return `No: here it is the other way round in ${backward} of ${known.length}.`;
+    case "reversed": {
+      const many = known.length === 1 ? "" : ` in ${backward} of ${known.length} comparisons`;
+      const similar = known.every(({ comparison }) => comparison.expect === "similar");
+      return `No: here ${similar ? "they differ" : "it is the other way round"}${many}.`;
+    }
     case "indistinct":
       return "Not visible here: the difference cannot be told from chance.";
     case "unmeasured":

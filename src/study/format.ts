@@ -31,7 +31,16 @@ export function formatEstimate(found: Estimate | undefined, unit: Unit): string 
   const { mean, interval } = found;
   const value = formatValue(mean, unit);
   if (interval === undefined) return value;
-  return `${value} [${formatValue(interval.low, unit)}, ${formatValue(interval.high, unit)}]`;
+  return together(value, formatValue(interval.low, unit), formatValue(interval.high, unit));
+}
+
+/** `11.0 [10.0, 12.0] ms` where all three are in one unit. */
+function together(value: string, low: string, high: string): string {
+  const unit = / \w+$/.exec(value)?.[0] ?? "";
+  if (unit === "" || !low.endsWith(unit) || !high.endsWith(unit))
+    return `${value} [${low}, ${high}]`;
+  const [a, b, c] = [value, low, high].map((one) => one.slice(0, -unit.length));
+  return `${a} [${b}, ${c}]${unit}`;
 }
 
 /** `+3.2 [+1.1, +5.0]`, in percentage points for shares. */
@@ -39,7 +48,7 @@ export function formatDifference(found: Difference | undefined, unit: Unit): str
   if (found === undefined || !Number.isFinite(found.mean)) return "-";
   const { mean, interval } = found;
   if (interval === undefined) return signed(mean, unit);
-  return `${signed(mean, unit)} [${signed(interval.low, unit)}, ${signed(interval.high, unit)}]`;
+  return together(signed(mean, unit), signed(interval.low, unit), signed(interval.high, unit));
 }
 
 function signed(value: number, unit: Unit): string {

@@ -1,0 +1,88 @@
+/**
+ * From nothing to data that can be trained on: npm's packages, shards, a vocabulary. Each is made once
+ * and found again. Prints only through what it is given.
+ */
+import { spawnSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { createLoader, evaluationPreset, trainTokenizer, writeShards } from "limn";
+
+import { buildEmojiDataset, type BuiltDataset } from "./dataset.ts";
+import type { EmojiDatasetOptions } from "./options.ts";
+import type { SuiteSource } from "./suites.ts";
+
+/** npm's packages with the pictures and names, in a folder of their own. */
+export function installPackages(folder: string, note: (line: string) => void): string {
+  const manifest = fileURLToPath(new URL("package.json", import.meta.url));
+  const wanted = readFileSync(manifest, "utf8");
+  const stamp = join(folder, "installed.json");
+  if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return folder;
+  note("Fetching pictures and names of emoji from npm (150 MB, once) ...");
+  mkdirSync(folder, { recursive: true });
+  copyFileSync(manifest, join(folder, "package.json"));
+  const args = ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"];
+  const run = spawnSync("npm", args, { cwd: folder, encoding: "utf8", shell: false });
+  if (run.status !== 0) {
+    const reason = (run.error?.message ?? run.stderr).trim().split("\n").slice(-3).join(" ");
+    throw new Error(
+      `Expected npm to install the emoji packages in ${folder} but it failed: ${reason}; ` +
+        "check the network and npm's settings, then run the same command again",
+    );
+  }
+  writeFileSync(stamp, wanted);
+  return folder;
+}
+
+/** Shards in `directory`, from the packages; `options` as `buildEmojiDataset` takes them. */
+export async function buildShards(
+  packages: string,
+  directory: string,
+  note: (line: string) => void,
+  options: Partial<Omit<EmojiDatasetOptions, "packages" | "directory">> = {},
+): Promise<BuiltDataset> {
+  let last = "";
+  return buildEmojiDataset({
+    packages,
+    directory,
+    writeShards,
+    onProgress: (message) => {
+      if (message !== last) note(`${message} ...`);
+      last = message;
+    },
+    ...options,
+  });
+}
+
+export interface VocabularyOptions {
+  folder: string;
+  source: SuiteSource;
+  /** Of the dataset: another one gets another vocabulary. */
+  stamp: string;
+  vocabSize: number;
+  contextLength: number;
+  note: (line: string) => void;
+}
+
+/** A vocabulary of the training captions, in all their languages; returns its file. */
+export async function trainVocabulary(options: VocabularyOptions): Promise<string> {
+  const { folder, source, vocabSize, contextLength, note } = options;
+  const file = join(folder, "tokenizer.json");
+  const stamp = join(folder, "stamp");
+  const wanted = `${options.stamp} ${vocabSize} ${contextLength}`;
+  if (existsSync(file) && existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return file;
+  note("Training a vocabulary on the captions ...");
+  await trainTokenizer({ texts: captionsOf(source), vocabSize, contextLength, folder });
+  writeFileSync(stamp, wanted);
+  return file;
+}
+
+async function* captionsOf(source: SuiteSource): AsyncGenerator<string> {
+  const transform = evaluationPreset("clip", 8);
+  const loader = await createLoader({ source, transform, batchSize: 64, mode: "evaluate" });
+  try {
+    for await (const batch of loader) yield* batch.captions;
+  } finally {
+    await loader.close();
+  }
+}
