@@ -118,6 +118,10 @@ export class Trainer {
     });
   }
 
+  get objectiveKind(): string {
+    return this.recipe.objective.kind;
+  }
+
   /** Names what stands in for the batches' own pixels and tokens from now on. */
   readFrom(sources: BatchSources): void {
     this.#input.sources = sources;

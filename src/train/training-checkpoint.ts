@@ -23,6 +23,8 @@ import { toJson, type BestCheckpoint } from "./run-directory.ts";
 
 /** What a checkpoint holds beside tensors. */
 export interface TrainingState {
+  /** The kind of objective that the run trains by; absent where there is but one. */
+  objectiveKind?: string;
   /** What the objective keeps beside its tensors. */
   objective?: unknown;
   step: number;
@@ -40,6 +42,7 @@ export interface Trained {
   readonly optimizer: Optimizer;
   readonly ema: Ema | undefined;
   readonly objective?: TrainingObjective;
+  readonly objectiveKind?: string;
 }
 
 const folderName = "training";
@@ -67,16 +70,31 @@ export function withTrainingState(
     await further?.(folder);
     mkdirSync(join(folder, folderName));
     const objective = writeTensors(folder, trained);
-    const whole = objective === undefined ? state : { ...state, objective };
-    writeTextAtomically(files(folder).state, toJson(whole));
+    const { objectiveKind } = trained;
+    writeTextAtomically(
+      files(folder).state,
+      toJson(withObjective(state, objectiveKind, objective)),
+    );
   };
 }
 
 /** Replaces what a checkpoint says beside its tensors. */
 export function updateState(folder: string, state: TrainingState): void {
   const { state: file } = files(folder);
-  const { objective } = readState(file);
-  writeTextAtomically(file, toJson(objective === undefined ? state : { ...state, objective }));
+  const { objectiveKind, objective } = readState(file);
+  writeTextAtomically(file, toJson(withObjective(state, objectiveKind, objective)));
+}
+
+function withObjective(
+  state: TrainingState,
+  objectiveKind: string | undefined,
+  objective: unknown,
+): TrainingState {
+  return {
+    ...state,
+    ...(objectiveKind === undefined ? {} : { objectiveKind }),
+    ...(objective === undefined ? {} : { objective }),
+  };
 }
 
 /** Returns what the objective keeps beside its tensors. */
@@ -141,8 +159,19 @@ export function restoreTraining(
   trained: Trained,
   weights: () => void,
 ): TrainingState {
+  const state = whole(folder, () => readState(files(folder).state));
+  checkObjective(folder, state, trained);
+  whole(folder, () => {
+    weights();
+    restore(folder, trained, state);
+  });
+  return state;
+}
+
+/** Runs `body`, which reads a checkpoint, and says what to do about a damaged one. */
+function whole<T>(folder: string, body: () => T): T {
   try {
-    return restore(folder, trained, weights);
+    return body();
   } catch (error) {
     if (error instanceof CheckpointError) {
       error.message += `. Where that checkpoint is damaged, remove ${folder} to go on from the one before`;
@@ -151,10 +180,21 @@ export function restoreTraining(
   }
 }
 
-function restore(folder: string, trained: Trained, weights: () => void): TrainingState {
+function checkObjective(
+  folder: string,
+  { objectiveKind: found }: TrainingState,
+  { objectiveKind: wanted }: Trained,
+): void {
+  if (found === undefined || wanted === undefined || found === wanted) return;
+  throw new CheckpointError(
+    files(folder).state,
+    `Expected a checkpoint of objective ${wanted} in ${folder} but received one of objective ` +
+      `${found}; go on with ${found}, or start another run whose pretrained is ${folder}`,
+  );
+}
+
+function restore(folder: string, trained: Trained, state: TrainingState): void {
   const paths = files(folder);
-  const state = readState(paths.state);
-  weights();
   withTensors(paths.optimizer, (tensors) => trained.optimizer.load(tensors, paths.optimizer));
   const { ema, objective } = trained;
   if (ema) withTensors(paths.ema, (tensors) => ema.load(tensors, paths.ema));
@@ -171,7 +211,6 @@ function restore(folder: string, trained: Trained, weights: () => void): Trainin
   });
   trained.step = state.step;
   trained.examplesSeen = state.examplesSeen;
-  return state;
 }
 
 function withTensors(file: string, use: (tensors: Map<string, Tensor>) => void): void {
