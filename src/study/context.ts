@@ -36,18 +36,18 @@ export interface StudyContext {
   /** Assignments such as `train.batchSize=256` from the command line, for recipes. */
   readonly set: readonly string[];
   /** A line for the reader. */
-  note(line: string): void;
+  readonly note: (line: string) => void;
   /**
    * A folder that is made once and then found, in this study's folder. `make` fills the folder that
    * it is given, which holds what an interrupted attempt left: `train` in it goes on by itself.
    */
-  artifact(
+  readonly artifact: (
     name: string,
     make: (folder: string) => Promise<void>,
     options?: ArtifactOptions,
-  ): Promise<string>;
+  ) => Promise<string>;
   /** Runs `body` while no other process does so for the same folder. */
-  exclusively<T>(folder: string, body: () => Promise<T>): Promise<T>;
+  readonly exclusively: <T>(folder: string, body: () => Promise<T>) => Promise<T>;
 }
 
 export interface StudyTrainOptions {
@@ -73,11 +73,13 @@ export interface RunContext extends StudyContext {
    * `train` with the command line's changes, in the run's folder. Its checkpoints are removed when the
    * run has its result; the model stays.
    */
-  train(recipe: unknown, options?: StudyTrainOptions): Promise<StudyTraining>;
+  readonly train: (recipe: unknown, options?: StudyTrainOptions) => Promise<StudyTraining>;
   /** What `train` and `pretrain` take besides recipe and directory. */
   readonly loop: { set: readonly string[]; smoke: boolean; progress?: ProgressStream };
   /** Passes on what a loop returned, or throws StudyInterrupted where a signal ended it. */
-  completed<T extends { stopped?: "signal" | "timeLimit"; signal?: number }>(outcome: T): T;
+  readonly completed: <T extends { stopped?: "signal" | "timeLimit"; signal?: number }>(
+    outcome: T,
+  ) => T;
 }
 
 export interface ContextOptions {

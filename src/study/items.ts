@@ -69,7 +69,7 @@ function packBits(values: Uint8Array): Uint8Array {
 }
 
 function unpackBits(packed: Uint8Array, length: number): Uint8Array {
-  if (packed.length !== Math.ceil(length / 8)) return packed;
+  if (packed.length !== Math.ceil(length / 8)) return new Uint8Array(0);
   return Uint8Array.from({ length }, (_, i) => ((packed[i >> 3] as number) >> (i & 7)) & 1);
 }
 

@@ -106,6 +106,8 @@ interface Job {
 class Session<P> {
   readonly #study: Study<P>;
   readonly #options: SessionOptions;
+  /** The code that runs is that which was loaded, whatever is committed meanwhile. */
+  #origin: { commit: string | undefined; machine: string } = { commit: undefined, machine: "" };
 
   constructor(study: Study<P>, options: SessionOptions) {
     this.#study = study;
@@ -115,6 +117,7 @@ class Session<P> {
   async run(): Promise<StudyOutcome> {
     const { handleSignals = false, note } = this.#options;
     const count = { found: 0, done: 0, left: 0 };
+    this.#origin = { commit: currentCommit(process.cwd()), machine: machineLine() };
     if (handleSignals) catchSignals(true);
     try {
       const { context, jobs } = await this.#plan();
@@ -205,7 +208,7 @@ class Session<P> {
     const outcome = await arm.run(seed, context);
     // An arm that overlooked how its training ended has the numbers of no finished run.
     stopIfAsked();
-    const commit = currentCommit(process.cwd());
+    const { commit, machine } = this.#origin;
     writeResult(folder, {
       arm: arm.name,
       seed,
@@ -213,7 +216,7 @@ class Session<P> {
       finished: new Date().toISOString(),
       seconds: Math.round((performance.now() - from) / 100) / 10,
       ...(commit === undefined ? {} : { commit }),
-      machine: machineLine(),
+      machine,
       ...checkOutcome(outcome, this.#study.metrics),
     });
     for (const directory of context.trained) {
