@@ -19,7 +19,7 @@ export interface ModelDescription {
   folder: string;
   /** What the folder's layout says: Hugging Face's CLIPModel, or a pair of any towers. */
   family: "CLIP" | "dual encoder";
-  /** The published size with these dimensions, `ViT-B/32`; null for another. */
+  /** The published size with these dimensions, `ViT-B/32`, or the towers' kinds; null for another CLIP. */
   architecture: string | null;
   config: DualEncoderConfig;
   /** Learned numbers. */
@@ -53,7 +53,9 @@ export async function describeModel(folder: string): Promise<ModelDescription> {
   return {
     folder,
     family: isClipConfig(config) ? "CLIP" : "dual encoder",
-    architecture: isClipConfig(config) ? publishedName(config) : null,
+    architecture: isClipConfig(config)
+      ? publishedName(config)
+      : `${config.image.kind} with ${config.text.kind}`,
     config,
     weights: describeWeights(folder, config),
     parameters: {

@@ -108,7 +108,8 @@ function checkImageSize(
 async function fittingTokenizer(folder: string, { text }: DualEncoderConfig): Promise<Tokenizer> {
   const tokenizer = await loadTokenizer(existingFolder(folder));
   const { vocabSize, endId, contextLength, description } = tokenizer;
-  const eotTokenId = text.kind === "transformer" ? text.eotTokenId : undefined;
+  const readAtEnd = text.kind === "transformer" && text.pooling !== "last";
+  const eotTokenId = readAtEnd ? text.eotTokenId : undefined;
   if (vocabSize > text.vocabSize || (eotTokenId !== undefined && endId !== eotTokenId)) {
     throw new CheckpointError(
       folder,

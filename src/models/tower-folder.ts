@@ -96,11 +96,17 @@ export function loadTower(
  * Copies all weights of a pair's folder into `model`: both towers as `loadTower` with their heads,
  * scale and bias of the logits.
  *
+ * own     what the model keeps of its own
  * throws  CheckpointError naming the folder: towers of other sizes, weights that do not fit
  */
-export function loadPair(folder: string, model: DualEncoder): void {
+export function loadPair(
+  folder: string,
+  model: DualEncoder,
+  own: { scale?: boolean; bias?: boolean } = {},
+): void {
   const { logitScaleLog, temperature, logitBias } = model;
-  const scalars = Object.entries({ logitScaleLog, temperature, logitBias }).flatMap(
+  const scale = own.scale ? {} : { logitScaleLog, temperature };
+  const scalars = Object.entries({ ...scale, ...(own.bias ? {} : { logitBias }) }).flatMap(
     ([name, parameter]) => (parameter ? [[name, parameter.tensor] as const] : []),
   );
   loadTower(folder, "image", model.imageTower, { head: "pretrained" });

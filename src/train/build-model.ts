@@ -40,7 +40,7 @@ export function withVocabulary(text: TextTowerConfig, vocabulary: Vocabulary): T
   const { vocabSize, contextLength, padId: padTokenId, endId } = vocabulary;
   const fitted = { ...text, vocabSize, contextLength, padTokenId };
   if (fitted.kind !== "transformer") return fitted;
-  if (fitted.pooling === "last") return fitted;
+  if (fitted.pooling === "last") return { ...fitted, eotTokenId: endId ?? 0 };
   if (endId === undefined) {
     throw new RecipeError(
       "data.tokenizer",

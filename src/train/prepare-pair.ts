@@ -79,9 +79,12 @@ function restorePair(folder: string, trainer: Trainer): TrainingState {
   return restoreTraining(folder, trainer, () => loadWeights(folder, trainer.model));
 }
 
-/** Pretrained weights: of the whole pair, then of single towers. */
-function initialize(model: DualEncoder, { pretrained, towers }: ResolvedRecipe): void {
-  if (pretrained !== undefined) loadPair(pretrained, model);
+/** Pretrained weights: of the whole pair, then of single towers; but scale and bias as recipes say. */
+function initialize(model: DualEncoder, { pretrained, towers, logits }: ResolvedRecipe): void {
+  if (pretrained !== undefined) {
+    const own = { scale: logits.scale.init !== undefined, bias: logits.bias !== undefined };
+    loadPair(pretrained, model, own);
+  }
   for (const side of ["image", "text"] as const) {
     const { pretrained: folder, head } = towers[side];
     if (folder === undefined) continue;

@@ -200,7 +200,7 @@ export const towersSchema = z.strictObject({
 });
 
 const scaleSchema = z.strictObject({
-  /** The first multiplier of similarities; the objective's own when absent. */
+  /** The first multiplier of similarities; the pretrained pair's or the objective's when absent. */
   init: z.number().positive().optional(),
   /** The largest; null: no limit. The objective's own when absent. */
   max: z.number().min(1).nullable().optional(),
@@ -215,7 +215,7 @@ const scaleSchema = z.strictObject({
 
 export const logitsSchema = z.strictObject({
   scale: scaleSchema.prefault({}),
-  /** The first value of a learned bias; null: none. The objective's own when absent. */
+  /** The first value of a learned bias; null: none. As `scale.init` when absent. */
   bias: z.number().nullable().optional(),
 });
 
