@@ -1,11 +1,14 @@
 /**
- * CLIP ViT-B/32 on 400 million pairs.                     arXiv:2103.00020, section 2.5, tables 18 to 20
+ * CLIP ViT-B/32 on 400 million pairs.
+ * arXiv:2103.00020, section 2.5, tables 18 to 20
  *
  * Run:     limn train recipes/clip-vit-b-32.ts --set 'data.train.shards=shards/{00000..41455}.tar'
- * Data:    WebDataset shards of your own pairs (`limn data pack`); OpenAI's 400 million are not public.
- *          LAION-400M, as img2dataset writes it, is what open_clip trains this size on.
+ * Data:    WebDataset shards of your own pairs (`limn data pack`); OpenAI's 400 million are not
+ *          public. LAION-400M, as img2dataset writes it, is what open_clip trains this size on.
+ * Size:    151,277,313 parameters
  * Cost:    the paper trained it on 256 V100 for days; not measured with limn.
- * Expect:  63.2 % zero-shot on ImageNet (paper; 62.9 % for open_clip on LAION-400M). Not run with limn.
+ * Expect:  63.2 % zero-shot on ImageNet (paper; 62.9 % for open_clip on LAION-400M). Not run with
+ *          limn.
  */
 import { defineRecipe } from "limn";
 

@@ -60,6 +60,7 @@ export const vitSizes: Readonly<Record<string, () => VisionTransformerConfig>> =
   "augreg-S/16": augreg("S", 16),
   "augreg-B/32": augreg("B", 32),
   "augreg-B/16": augreg("B", 16),
+  "augreg-B/8": augreg("B", 8),
   "augreg-L/16": augreg("L", 16),
   "augreg-g/14": augreg("g", 14),
   "siglip-Ti/16": siglip("Ti", 16),

@@ -102,7 +102,15 @@ test("a resolved recipe resolves to itself", () => {
   assert.deepEqual(resolveRecipe(JSON.parse(JSON.stringify(resolved))), resolved);
 });
 
-test("smoke is two steps of eight pairs", () => {
+test("smoke is two steps of eight pairs, without caches", () => {
+  const cached = {
+    ...recipe,
+    towers: { image: { pretrained: "tower", locked: true, cache: {} } },
+    data: { ...recipe.data, cache: {} },
+  };
+  const small = resolveRecipe(cached, { smoke: true });
+  assert.deepEqual([small.data.cache, small.towers.image.cache], [undefined, undefined]);
+  assert.equal(small.towers.image.locked, true);
   const { train } = resolveRecipe(recipe, { smoke: true, set: ["train.seed=3"] });
   assert.deepEqual([train.batchSize, train.steps, train.seed], [8, 2, 3]);
 });

@@ -9,7 +9,7 @@ import { recipeSchema, suiteSchema, type ResolvedRecipe, type SuiteRecipe } from
 export interface ResolveOptions {
   /** Assignments such as `train.batchSize=256`, applied in order. */
   set?: readonly string[];
-  /** Two steps of eight pairs: shows that a recipe runs. */
+  /** Two steps of eight pairs, without caches: shows that a recipe runs. */
   smoke?: boolean;
 }
 
@@ -82,6 +82,14 @@ function applySmoke(draft: Record<string, unknown>): void {
   delete train["microBatchSize"];
   train["schedule"] = { kind: "constant" };
   train["checkpoint"] = {};
+  dropCaches(draft);
+}
+
+/** Caches hold the whole data set, of which a smoke run reads two batches. */
+function dropCaches({ data, towers }: Record<string, unknown>): void {
+  if (isRecord(data)) delete data["cache"];
+  if (!isRecord(towers)) return;
+  for (const tower of Object.values(towers)) if (isRecord(tower)) delete tower["cache"];
 }
 
 /** `a.b=value`: JSON where it parses as JSON, else the text itself. */

@@ -131,7 +131,7 @@ export function betaOf(epoch: number, betaMax: number, betaDecayEpochs: number):
 
 /** The value of the segment that `step` of `steps` lies in; the last one takes the remainder. */
 export function segmentValue(values: readonly number[], step: number, steps: number): number {
-  const length = Math.floor(steps / values.length);
+  const length = Math.max(1, Math.floor(steps / values.length));
   return values[Math.min(values.length - 1, Math.floor(step / length))] as number;
 }
 
@@ -254,11 +254,10 @@ function checkRun(recipe: AmorlipRecipe, context: ObjectiveContext): void {
       "Expected no objective.rho without scaleLoss; leave it out, or set scaleLoss to true",
     );
   }
-  if (Array.isArray(rho) && (rho.length === 0 || rho.length > context.steps)) {
+  if (Array.isArray(rho) && rho.length === 0) {
     throw new RecipeError(
       "objective.rho",
-      `Expected one to ${context.steps} numbers for objective.rho in a run of ${context.steps} ` +
-        `steps but received ${rho.length}`,
+      "Expected a number, or one for each segment of the run, for objective.rho but received []",
     );
   }
 }
