@@ -4,13 +4,14 @@ import type { TrainResult } from "../train/train.ts";
 
 /** What a reader wants to know: tables, skipped samples, where things lie. */
 export function describeResult(result: TrainResult): string {
-  const { directory, step, stopped, skipped, suites } = result;
+  const { directory, step, stopped, skipped, suites, warnings } = result;
   const lines = suites.map((suite) =>
     formatTable(
       suite.tasks.flatMap(({ rows }) => rows),
       { title: suite.title },
     ),
   );
+  lines.push(...warnings.map((warning) => `Warning: ${warning}`));
   if (skipped > 0) {
     const first = result.badSamples
       .slice(0, 3)

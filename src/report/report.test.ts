@@ -14,6 +14,7 @@ const evil = `<img src=x onerror=alert(1)>"'--><script>alert(1)</script>&amp;`;
 const full: ReportData = {
   title: evil,
   subtitle: evil,
+  warnings: [evil],
   summary: { text: [evil], facts: [{ label: evil, value: evil, note: evil }] },
   curves: [
     {
@@ -117,6 +118,7 @@ describe("renderReport", () => {
     const html = renderReport(full);
     const targets = [...html.matchAll(/href="#([\w-]+)"/g)].map((match) => match[1]);
     assert.deepEqual(targets, [
+      "warnings",
       "summary",
       "predictions-1",
       "retrieval-1",

@@ -12,6 +12,7 @@ import {
   renderSection,
   retrievalSection,
   summarySection,
+  warningsSection,
   type Section,
 } from "./sections.ts";
 import { styleSheet } from "./style.ts";
@@ -26,7 +27,9 @@ const policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
  * throws  TypeError if a picture is not a data URI; RangeError for curves that cannot be drawn
  */
 export function renderReport(data: ReportData): string {
-  const sections: Section[] = [summarySection(data.summary)];
+  const sections: Section[] = [];
+  if (data.warnings?.length) sections.push(warningsSection(data.warnings));
+  sections.push(summarySection(data.summary));
   sections.push(...(data.predictions ?? []).map(predictionsSection));
   sections.push(...(data.retrievals ?? []).map(retrievalSection));
   if (data.evaluations?.length) sections.push(evaluationSection(data.evaluations));

@@ -37,6 +37,11 @@ export function summarySection({ text, facts = [] }: Summary): Section {
   return { id: "summary", title: "Summary", body: paragraphs + grid };
 }
 
+export function warningsSection(warnings: readonly string[]): Section {
+  const items = warnings.map((each) => `<li>${escapeHtml(each)}</li>`).join("");
+  return { id: "warnings", title: "Warnings", body: `<ul class="card warnings">${items}</ul>` };
+}
+
 export function curvesSection(curves: readonly Curve[]): Section {
   return {
     id: "training",

@@ -43,6 +43,8 @@ section { margin: 30px 0 44px; scroll-margin-top: 12px; }
 .fact b { display: block; font-size: 26px; line-height: 1.25; font-weight: 650;
   font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 .fact span { color: var(--muted); font-size: 13px; display: block; }
+.warnings { margin: 10px 0 0; padding-left: 34px; border-color: var(--bad); background: var(--bad-soft); }
+.warnings li { max-width: 75ch; }
 .charts { grid-template-columns: repeat(auto-fill, minmax(min(100%, 350px), 1fr)); }
 .chart { display: block; width: 100%; height: auto; margin-top: 8px; }
 .chart-head { display: flex; justify-content: space-between; gap: 12px; align-items: baseline; }

@@ -7,6 +7,8 @@ export interface ReportData {
   /** One line under the title, such as model, steps and date. */
   readonly subtitle?: string;
   readonly summary: Summary;
+  /** Sentences that a reader of the numbers must not miss, shown above the summary. */
+  readonly warnings?: readonly string[];
   /** In the order shown. */
   readonly curves: readonly Curve[];
   readonly evaluations?: readonly EvaluationTable[];

@@ -57,6 +57,7 @@ export async function runReport(
     title,
     subtitle: `${result.step} steps of ${recipe.train.batchSize} pairs, ${Math.round(seconds)} s`,
     summary: summary ?? defaultSummary(result),
+    ...(result.warnings.length > 0 ? { warnings: result.warnings } : {}),
     curves: curvesFromLog(log, { batchSize: recipe.train.batchSize }),
     evaluations: suites.flatMap(evaluationTables),
     predictions,

@@ -128,7 +128,7 @@ async function classification(
   const { train: source } = recipe.data;
   const classes = recipe.labels.classes ?? (await classesOf({ source, transform }, recipe.labels));
   checkLabels(recipe, classes);
-  const tower = makeTower(() => createImageTower(config, null));
+  const tower = makeTower("image", () => createImageTower(config, null));
   tower.run.checkpointing = recipe.train.activationCheckpointing;
   const task = new Classification({ recipe, tower, classes, transform, device });
   const rows = await openPixelRows(recipe, { transform, device, announce });
@@ -162,7 +162,7 @@ function checkLabels({ labels }: ClassificationRecipe, classes: readonly string[
 async function nextToken(recipe: NextTokenRecipe, device: Device): Promise<Made> {
   const tokenizer = await createTokenizer(recipe.data.tokenizer);
   const config = withVocabulary(textTowerConfig(recipe.text, recipe), tokenizer);
-  const tower = makeTower(() => createTextTower(config, null));
+  const tower = makeTower("text", () => createTextTower(config, null));
   if (!(tower instanceof TextTransformer) || config.kind !== "transformer" || !tower.trimmable) {
     throw new RecipeError(
       "text",
@@ -209,11 +209,11 @@ function transformFor(
 }
 
 /** A tower, with a size that cannot be as a RecipeError. */
-function makeTower<T>(make: () => T): T {
+function makeTower<T>(key: string, make: () => T): T {
   try {
     return make();
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
-    throw new RecipeError("model", cause.message, { cause });
+    throw new RecipeError(key, cause.message, { cause });
   }
 }
