@@ -61,8 +61,8 @@ export default defineRecipe({
       std: [0.5, 0.5, 0.5],
     },
   },
+  // The logits begin at a scale of 10 and a bias of -10, the defaults of this objective.
   objective: { kind: "sigmoid", chunkSize: 4096 },
-  logits: { scale: { init: 10 }, bias: -10 },
   train: {
     batchSize: 32_768,
     microBatchSize: 2048,

@@ -48,8 +48,8 @@ export default defineRecipe({
       std: [0.5, 0.5, 0.5],
     },
   },
+  // The logits begin at a scale of 10 and a bias of -10, the defaults of this objective.
   objective: { kind: "lixp", base: "sigmoid", alpha: 0.9, chunkSize: 4096 },
-  logits: { scale: { init: 10 }, bias: -10 },
   train: {
     batchSize,
     microBatchSize: 1024,

@@ -80,7 +80,7 @@ function configOf({ model, data, logits, objective }) {
 /** @param {ReturnType<typeof resolveRecipe>} recipe */
 function sizes(recipe) {
   const model = initializeOn("meta", () => new DualEncoder(configOf(recipe)));
-  const states = resolveTowers(recipe.towers, recipe.train.steps);
+  const states = resolveTowers(recipe.towers, { steps: recipe.train.steps });
   const total = model.parameterCount();
   let learned = total;
   for (const side of /** @type {const} */ (["image", "text"])) {

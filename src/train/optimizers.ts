@@ -28,13 +28,13 @@ const lambSchema = z.strictObject({
   weightDecay: z.number().min(0).default(1e-5),
 });
 
-/** SigLiT's. */
+/** SigLiT's; its decay of 1e-7 does not scale with the learning rate, 1e-4. */
 const lionSchema = z.strictObject({
   kind: z.literal("lion"),
   learningRate: z.number().positive(),
   beta1: decay.default(0.9),
   beta2: decay.default(0.99),
-  weightDecay: z.number().min(0).default(1e-7),
+  weightDecay: z.number().min(0).default(1e-3),
 });
 
 const optimizers = z.discriminatedUnion("kind", [adamWSchema, lambSchema, lionSchema]);

@@ -132,7 +132,7 @@ test("an optimizer is one of three, each with its own defaults", () => {
     },
   });
   assert.deepEqual(optimizerOf({ kind: "lion", learningRate: 1 }), {
-    ...{ kind: "lion", learningRate: 1, beta1: 0.9, beta2: 0.99, weightDecay: 1e-7 },
+    ...{ kind: "lion", learningRate: 1, beta1: 0.9, beta2: 0.99, weightDecay: 1e-3 },
   });
   assert.throws(
     () => optimizerOf({ kind: "lion", learningRate: 1, epsilon: 1 }),
