@@ -125,7 +125,8 @@ function recipeOf(arm: LixpArm, data: EmojiStudyData, run: Partial<EmojiRecipeCh
     },
     textTower: { kind: "transformer", width: 64, depth: 1, heads: 2 },
     objective: objectiveOf(arm),
-    logits: logits[base],
+    // A finished model keeps the scale and bias that it learned.
+    logits: start === "random" ? logits[base] : {},
     suites: [],
     ...run,
   });
