@@ -1,19 +1,21 @@
-import { describeModel, type ModelDescription } from "../models/describe-model.ts";
+import { describeModel } from "../models/describe-model.ts";
+import { describeTower } from "../models/describe-tower.ts";
 import { defineCommand, type Command } from "./command.ts";
 
 const command: Command = defineCommand({
   name: "info",
-  summary: "Shows a model folder: architecture, parameters, preprocessing and tokenizer.",
+  summary: "Shows a model's or tower's folder: architecture, sizes, preprocessing and tokenizer.",
   usage: "<model>",
   examples: ["limn info runs/first/model", "limn info runs/first/model --json"],
   async run({ operands, print }) {
-    const description = await describeModel(operands[0] ?? "");
+    const folder = operands[0] ?? "";
+    const description = (await describeTower(folder)) ?? (await describeModel(folder));
     print(format(description), description);
   },
 });
 export default command;
 
-function format(description: ModelDescription): string {
+function format(description: object): string {
   return flatten(description)
     .map(([key, value]) => `${key.padEnd(34)} ${value}`)
     .join("\n");
@@ -24,8 +26,12 @@ function flatten(value: object, prefix = ""): [string, string][] {
     const path = prefix === "" ? key : `${prefix}.${key}`;
     if (Number.isInteger(inner)) return [[path, (inner as number).toLocaleString("en-US")]];
     if (inner === null) return [[path, "none"]];
-    if (Array.isArray(inner)) return [[path, inner.join(", ")]];
-    if (typeof inner === "object" && inner !== null) return flatten(inner as object, path);
+    if (Array.isArray(inner) && !inner.some(isObject)) return [[path, inner.join(", ")]];
+    if (isObject(inner)) return flatten(inner, path);
     return [[path, String(inner)]];
   });
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
 }

@@ -17,7 +17,13 @@ import {
   toHuggingFacePreprocessor,
 } from "./hugging-face-preprocessor.ts";
 import { readJsonObject } from "./json-fields.ts";
-import { fromLimnConfig, isClipConfig, limnModelType, toLimnConfig } from "./limn-layout.ts";
+import {
+  fromLimnConfig,
+  isClipConfig,
+  limnModelType,
+  toLimnConfig,
+  towerModelType,
+} from "./limn-layout.ts";
 import { matchWeights, type FoundWeight } from "./match-weights.ts";
 import { readSafetensors, writeSafetensors, type SafetensorsFile } from "./safetensors.ts";
 
@@ -86,6 +92,14 @@ function splitRows(
 export function readCheckpointConfig(folder: string): DualEncoderConfig {
   const file = join(existingFolder(folder), "config.json");
   const json = readJsonObject(file);
+  if (json["model_type"] === towerModelType) {
+    const side = String(json["side"]);
+    throw new CheckpointError(
+      file,
+      `Expected a pair in ${folder} but received its ${side} tower alone; ` +
+        `name it in a recipe's towers.${side}.pretrained`,
+    );
+  }
   return json["model_type"] === limnModelType
     ? fromLimnConfig(file, json)
     : fromHuggingFaceConfig(file, json);

@@ -5,7 +5,7 @@ import type { EvaluationTransform } from "../data/image/evaluation-transform.ts"
 import { loadTokenizer, type TokenizerDescription } from "../data/tokenize/index.ts";
 import { existingFolder } from "./atomic-write.ts";
 import {
-  checkWeights,
+  checkCheckpoint,
   openWeights,
   readCheckpointConfig,
   readCheckpointTransform,
@@ -39,30 +39,30 @@ export interface ModelDescription {
 }
 
 /**
- * Describes a model folder; reads no weight but checks that all are there.
+ * Describes a model folder; reads no weight, but checks that all of a CLIP's are there.
  *
  * throws  CheckpointError or DataError naming the file that is missing or damaged
  */
 export async function describeModel(folder: string): Promise<ModelDescription> {
   const config = readCheckpointConfig(folder);
-  const shapes = weightShapes(folder, config);
-  const count = (prefix: string): number =>
-    shapes
-      .filter(([name]) => name.startsWith(prefix))
-      .reduce((total, [, shape]) => total + shape.reduce((product, side) => product * side, 1), 0);
+  checkCheckpoint(folder, config);
+  const asClip = isClipConfig(config);
   return {
     folder,
-    family: isClipConfig(config) ? "CLIP" : "dual encoder",
-    architecture: isClipConfig(config)
-      ? publishedName(config)
-      : `${config.image.kind} with ${config.text.kind}`,
+    family: asClip ? "CLIP" : "dual encoder",
+    architecture: asClip ? publishedName(config) : `${config.image.kind} with ${config.text.kind}`,
     config,
-    weights: describeWeights(folder, config),
-    parameters: {
-      total: count(""),
-      imageTower: count("imageTower."),
-      textTower: count("textTower."),
-    },
+    parameters: asClip ? clipParameters(config) : ownParameters(folder),
+    ...(await describeFiles(folder)),
+  };
+}
+
+/** What the files beside a folder's `config.json` say. */
+export async function describeFiles(
+  folder: string,
+): Promise<Pick<ModelDescription, "weights" | "evaluationTransform" | "tokenizer">> {
+  return {
+    weights: describeWeights(folder),
     evaluationTransform: has(folder, "preprocessor_config.json", "processor_config.json")
       ? readCheckpointTransform(folder)
       : null,
@@ -74,21 +74,43 @@ function has(folder: string, ...names: string[]): boolean {
   return names.some((name) => existsSync(join(existingFolder(folder), name)));
 }
 
-/** Every weight's name in limn and its shape. */
-function weightShapes(folder: string, config: DualEncoderConfig): [string, readonly number[]][] {
-  if (isClipConfig(config)) return huggingFaceRows(config).map(({ ours, shape }) => [ours, shape]);
+const product = (shape: readonly number[]): number => shape.reduce((all, side) => all * side, 1);
+
+function clipParameters(config: ClipConfig): ModelDescription["parameters"] {
+  const count = (prefix: string): number =>
+    huggingFaceRows(config)
+      .filter(({ ours }) => ours.startsWith(prefix))
+      .reduce((total, { shape }) => total + product(shape), 0);
+  return {
+    total: count(""),
+    imageTower: count("imageTower."),
+    textTower: count("textTower."),
+  };
+}
+
+function ownParameters(folder: string): ModelDescription["parameters"] {
+  return {
+    total: learnedCount(folder),
+    imageTower: learnedCount(folder, "imageTower."),
+    textTower: learnedCount(folder, "textTower."),
+  };
+}
+
+/** Learned numbers of a folder in limn's own layout under names that begin so. */
+export function learnedCount(folder: string, prefix = ""): number {
   const weights = openWeights(folder);
   try {
-    return weights.names.map((name) => [name, weights.info(name).shape]);
+    return weights.names
+      .filter((name) => name.startsWith(prefix) && !/\.running(Mean|Variance)$/.test(name))
+      .reduce((total, name) => total + product(weights.info(name).shape), 0);
   } finally {
     weights.close();
   }
 }
 
-function describeWeights(folder: string, config: DualEncoderConfig): ModelDescription["weights"] {
+function describeWeights(folder: string): ModelDescription["weights"] {
   const weights = openWeights(folder);
   try {
-    if (isClipConfig(config)) checkWeights(weights, huggingFaceRows(config));
     const dtypes: Record<string, number> = {};
     let bytes = 0;
     for (const name of weights.names) {

@@ -8,6 +8,8 @@ import type { ClipConfig } from "./configs.ts";
 import { isJsonObject, JsonFields, type JsonObject } from "./json-fields.ts";
 
 export const limnModelType = "limn-dual-encoder";
+/** Of a folder that holds one tower. */
+export const towerModelType = "limn-tower";
 
 /** True where Hugging Face's `CLIPModel` computes the same: then its layout is the one written. */
 export function isClipConfig(config: DualEncoderConfig): config is ClipConfig {

@@ -19,11 +19,9 @@ import { openWeights, readCheckpointConfig } from "./checkpoint.ts";
 import { huggingFaceRows } from "./hugging-face-keys.ts";
 import { toHuggingFacePreprocessor } from "./hugging-face-preprocessor.ts";
 import { readJsonObject } from "./json-fields.ts";
-import { isClipConfig } from "./limn-layout.ts";
+import { isClipConfig, towerModelType } from "./limn-layout.ts";
 import { matchWeights, type FoundWeight } from "./match-weights.ts";
 import { writeSafetensors, type SafetensorsFile } from "./safetensors.ts";
-
-export const towerModelType = "limn-tower";
 
 export interface TowerContents {
   side: "image" | "text";
@@ -54,7 +52,7 @@ export async function saveTower(folder: string, contents: TowerContents): Promis
   });
 }
 
-type TowerConfig = ImageTowerConfig | TextTowerConfig;
+export type TowerConfig = ImageTowerConfig | TextTowerConfig;
 /** Act in training only, or say how the head or new weights are made: may differ from the origin. */
 const freeKeys = [
   "patchDropout",
@@ -203,6 +201,13 @@ function readTower(folder: string, side: "image" | "text"): TowerSource {
     );
   }
   return { config: json["tower"] as TowerConfig };
+}
+
+/** Which tower a folder holds alone; undefined for a pair. Throws CheckpointError naming it. */
+export function towerSide(folder: string): "image" | "text" | undefined {
+  const json = readJsonObject(join(existingFolder(folder), "config.json"));
+  if (json["model_type"] !== towerModelType) return undefined;
+  return json["side"] === "text" ? "text" : "image";
 }
 
 /** The configuration of the tower whose weights a folder holds. Throws CheckpointError naming it. */

@@ -6,6 +6,7 @@ import { after, before, describe, test } from "node:test";
 import sharp from "sharp";
 
 import { writeShards } from "../../data/write-shards.ts";
+import { loadModel } from "../../models/load-model.ts";
 import { tinyData, tinyRecipe, type TinyData } from "../../testing/tiny-run.ts";
 import {
   checkpointOf,
@@ -216,6 +217,10 @@ describe("a pretrained tower in a pair", () => {
         assert.deepEqual(weights.get(name), values, name);
       }
     }
+    await assert.rejects(loadModel(image), {
+      name: "CheckpointError",
+      message: /a pair in \S+ but received its image tower alone; name it in .*image\.pretrained/,
+    });
     const refused = (wrong: Recipe["towers"], message: RegExp, set: string[] = []): Promise<void> =>
       assert.rejects(pair(wrong, set), { name: "CheckpointError", message });
     await refused(
