@@ -216,10 +216,7 @@ export function readTowerConfig(folder: string, side: "image" | "text"): TowerCo
 }
 
 function checkSameTower(folder: string, source: TowerConfig, target: TowerConfig): void {
-  const [a, b] = [source, target].map((config) => new Map(Object.entries(config))) as [
-    Map<string, unknown>,
-    Map<string, unknown>,
-  ];
+  const [a, b] = [compared(source), compared(target)];
   const differing = [...new Set([...a.keys(), ...b.keys()])].filter(
     (key) => !freeKeys.includes(key) && JSON.stringify(a.get(key)) !== JSON.stringify(b.get(key)),
   );
@@ -232,6 +229,25 @@ function checkSameTower(folder: string, source: TowerConfig, target: TowerConfig
     `Expected the tower of the recipe in ${folder} but received another: ${shown.join("; ")}; ` +
       "give the recipe's model the sizes of the folder",
   );
+}
+
+/** What absent keys of a configuration mean. */
+const defaults = {
+  vit: { classToken: true, pooling: "class", normBefore: true, patchBias: false },
+  transformer: { attention: "causal", pooling: "eot" },
+};
+
+/** The values that two towers must share to compute the same from the same weights. */
+function compared(config: TowerConfig): Map<string, unknown> {
+  const { kind } = config;
+  const absent = kind === "vit" || kind === "transformer" ? defaults[kind] : {};
+  const values = new Map<string, unknown>(Object.entries({ ...absent, ...config }));
+  // Nothing behind the end of text is looked at; a tower read at the last place looks for no end.
+  if (values.get("attention") === "causal" && values.get("pooling") === "eot") {
+    values.delete("padTokenId");
+  }
+  if (values.get("pooling") === "last") values.delete("eotTokenId");
+  return values;
 }
 
 function partShapes(

@@ -171,6 +171,30 @@ test("a learning-rate factor scales a tower's steps, and its weight decay is its
   near(await largest({ weightDecay: 10 }, "textTower."), 1e-3);
 });
 
+test("a tower that knows pictures of another mean and deviation is refused until the recipe says", async () => {
+  const half = ["data.transform.mean=[0.5,0.5,0.5]", "data.transform.std=[0.5,0.5,0.5]"];
+  const directory = await run("modifiedResNet", {}, ["train.steps=1", ...half]);
+  const towers = { setting: "Lu", image: { pretrained: join(directory, "model") } };
+  await assert.rejects(run("modifiedResNet", towers), {
+    name: "RecipeError",
+    path: "data.transform",
+    message:
+      /mean and std; write mean: \[0\.5, 0\.5, 0\.5\], std: \[0\.5, 0\.5, 0\.5\], or others$/,
+  });
+  await run("modifiedResNet", towers, ["train.steps=1", ...half]);
+});
+
+test("a value that is written out is the value that is left out", async () => {
+  const image = { pretrained: pretrained("vit"), locked: true };
+  const text = { pretrained: pretrained("vit"), locked: true };
+  const written = ["model.image.classToken=true", "model.text.attention=causal"];
+  await run("vit", { image, text }, ["train.steps=1", ...written]);
+  await assert.rejects(run("vit", { image, text }, ["model.text.attention=bidirectional"]), {
+    name: "CheckpointError",
+    message: /attention "causal" there, "bidirectional" here/,
+  });
+});
+
 test("weights that are not there, or of another tower, are refused before the first step", async () => {
   const refused = async (towers: Recipe["towers"], message: RegExp): Promise<void> => {
     await assert.rejects(run("vit", towers), { name: "CheckpointError", message });

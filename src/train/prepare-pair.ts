@@ -1,4 +1,5 @@
 /** What of a pair's run must fit together before its first step: model, weights, caches, loader. */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 
 import { createLoader, type Loader } from "../data/loader/loader.ts";
@@ -6,7 +7,8 @@ import { evaluationPreset, parseEvaluationTransform } from "../data/image/evalua
 import type { EvaluationTransform } from "../data/image/evaluation-transform.ts";
 import { createTokenizer } from "../data/tokenize/index.ts";
 import type { Tokenizer } from "../data/tokenize/tokenizer.ts";
-import { loadWeights } from "../models/checkpoint.ts";
+import { RecipeError } from "../errors.ts";
+import { loadWeights, readCheckpointTransform } from "../models/checkpoint.ts";
 import type { DualEncoder } from "../models/dual-encoder.ts";
 import { loadPair, loadTower } from "../models/tower-folder.ts";
 import { modelConfig, resolveDevice } from "./build-model.ts";
@@ -47,6 +49,7 @@ export async function preparePair(
     open.trainer?.dispose();
   };
   try {
+    if (latest === undefined) checkNormalization(recipe, transform);
     open.teacher = await openTeacher(recipe, { transform, device });
     open.trainer = new Trainer({
       recipe,
@@ -91,6 +94,27 @@ function initialize(model: DualEncoder, { pretrained, towers, logits }: Resolved
     const tower = side === "image" ? model.imageTower : model.textTower;
     loadTower(folder, side, tower, { head });
   }
+}
+
+/**
+ * A pretrained image tower knows pictures of one mean and deviation. Throws RecipeError where the run
+ * would give it others without saying so.
+ */
+function checkNormalization(
+  { pretrained, towers, data }: ResolvedRecipe,
+  { mean, std }: EvaluationTransform,
+): void {
+  const folder = towers.image.pretrained ?? pretrained;
+  if (folder === undefined || data.transform?.mean || data.transform?.std) return;
+  if (!existsSync(join(folder, "preprocessor_config.json"))) return;
+  const theirs = readCheckpointTransform(folder);
+  const show = (all: readonly number[]): string => `[${all.join(", ")}]`;
+  if (show(theirs.mean) === show(mean) && show(theirs.std) === show(std)) return;
+  throw new RecipeError(
+    "data.transform",
+    `Expected the pictures that the tower in ${folder} knows for data.transform but received none ` +
+      `with its mean and std; write mean: ${show(theirs.mean)}, std: ${show(theirs.std)}, or others`,
+  );
 }
 
 function transformOf(recipe: ResolvedRecipe, imageSize: number): EvaluationTransform {
