@@ -33,9 +33,11 @@ export class LayerNorm extends Module {
     this.epsilon = epsilon;
   }
 
-  /** x [..., W] -> [..., W] */
+  /** x [..., W] -> [..., W], of the parameters' type: under autocast float32, on every device */
   forward(x: Tensor): Tensor {
-    return layerNorm(x, this.weight.tensor, this.bias.tensor, this.epsilon);
+    const { tensor } = this.weight;
+    const input = x.dtype === tensor.dtype ? x : x.to(tensor.dtype);
+    return layerNorm(input, tensor, this.bias.tensor, this.epsilon);
   }
 }
 

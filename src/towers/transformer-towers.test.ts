@@ -9,6 +9,7 @@ import { patchDropout } from "../nn/regularize.ts";
 import { runAll } from "../nn/transformer.ts";
 import { assertClose } from "../testing/close.ts";
 import {
+  autocast,
   backward,
   cat,
   fromData,
@@ -120,6 +121,21 @@ describe("towers equal those of transformers and timm", () => {
         tower.dispose();
       });
     }
+    it(`${expected.name}, in bfloat16 to its precision`, () => {
+      const tower = load(expected);
+      scope(() => {
+        const output = autocast("cpu", () => tower.forward(inputOf(expected))).to("float32");
+        const wanted = numbers(expected.output);
+        const largest = Math.max(...wanted.map(Math.abs));
+        assertClose(output.toFloat32Array(), wanted, { rtol: 0, atol: 0.05 * largest }, "output");
+        backward(output, float(expected.outputGradient));
+      });
+      const gradients = [...tower.namedParameters()].map(([, { tensor }]) => tensor.grad);
+      for (const gradient of gradients) {
+        assert.ok(gradient === null || gradient.toFloat32Array().every(Number.isFinite));
+      }
+      tower.dispose();
+    });
   }
 });
 
