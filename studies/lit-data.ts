@@ -59,7 +59,10 @@ export async function prepareLit(context: StudyContext): Promise<LitData> {
       ...{ source: pairs, stamp, vocabSize, contextLength, note },
     });
     const suites = emojiSuites(directory, built.evaluations, splits);
-    const suite = (name: string): EmojiSuite => suites.find((one) => one.name === name)!;
+    const suite = (name: string): EmojiSuite => {
+      const { tasks, ...rest } = suites.find((one) => one.name === name)!;
+      return { ...rest, tasks: tasks.filter((task) => task.name !== "subcategory") };
+    };
     return {
       ...{ built, labelled, pairs, tokenizer, contextLength, imageSize },
       counts: { labelled: counts["twitter"] ?? 0, pairs: counts["google"] ?? 0 },

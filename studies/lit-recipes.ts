@@ -13,7 +13,7 @@ export interface TowerSize {
 export const middleImage: TowerSize = { width: 96, depth: 2 };
 export const middleText: TowerSize = { width: 64, depth: 1 };
 
-export const steps = { pair: 200, image: 600, text: 100 };
+export const steps = { pair: 200, image: 600, text: 60 };
 const batchSize = 128;
 const learningRate = 2e-3;
 const headWidth = 32;

@@ -8,7 +8,7 @@ import { litMetrics, runLit } from "./lit-run.ts";
 const imageSizes: Record<string, TowerSize> = {
   small: { width: 32, depth: 1 },
   middle: { width: 64, depth: 2 },
-  large: { width: 128, depth: 3 },
+  large: { width: 128, depth: 2 },
 };
 const textSizes: Record<string, TowerSize> = {
   small: { width: 32, depth: 1 },
