@@ -120,11 +120,9 @@ function contrastiveLoss({ suites, logitScale }: StudyTraining): number {
         return logitScale * dot(images, start + i, texts, text);
       }),
     );
-    for (let i = 0; i < size; i++) {
-      const row = logits[i] as Float64Array;
-      const column = logits.map((one) => one[i] as number);
-      const right = row[i] as number;
-      losses.push((logSumExp(row) + logSumExp(column)) / 2 - right);
+    for (const [i, row] of logits.entries()) {
+      const column = logits.map((one) => one.at(i) ?? NaN);
+      losses.push((logSumExp(row) + logSumExp(column)) / 2 - (row.at(i) ?? NaN));
     }
   }
   return mean(losses);
@@ -133,11 +131,10 @@ function contrastiveLoss({ suites, logitScale }: StudyTraining): number {
 type Rows = { readonly data: Float32Array; readonly dim: number };
 
 function dot(a: Rows, i: number, b: Rows, j: number): number {
-  let sum = 0;
-  for (let k = 0; k < a.dim; k++) {
-    sum += (a.data[i * a.dim + k] as number) * (b.data[j * b.dim + k] as number);
-  }
-  return sum;
+  const other = b.data.subarray(j * b.dim, (j + 1) * b.dim);
+  return a.data
+    .subarray(i * a.dim, (i + 1) * a.dim)
+    .reduce((sum, value, k) => sum + value * (other.at(k) ?? NaN), 0);
 }
 
 function logSumExp(values: ArrayLike<number>): number {
