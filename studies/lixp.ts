@@ -30,8 +30,12 @@ type Base = "softmax" | "sigmoid";
 type Objective = NonNullable<Recipe["objective"]>;
 type LixpOptions = Omit<Extract<Objective, { kind: "lixp" }>, "kind" | "base">;
 
-const steps = 300;
-const moreSteps = 120;
+/** Steps and pairs in a batch by how a run begins and how long it is. */
+const lengths = {
+  short: { steps: 300, batchSize: 128 },
+  long: { steps: 600, batchSize: 256 },
+  more: { steps: 120, batchSize: 128 },
+} as const;
 
 /** Chosen with seed 9 on pictures of known vendors; see `settings` below. */
 const learningRate = 2e-3;
@@ -41,13 +45,14 @@ const logits: Record<Base, NonNullable<Recipe["logits"]>> = {
   // -ln(N - 1), the odds of a pair in a batch of 128, as the published -10 is in one of 32,768.
   sigmoid: { bias: -4.85 },
 };
+const logitsLong: typeof logits = { softmax: {}, sigmoid: { bias: -5.54 } };
 
 interface LixpArm {
   name: string;
   label: string;
   base: Base;
-  /** Trained from random weights, or on from the finished plain model of the same seed. */
-  start: "random" | "finished";
+  /** `more`: on from the finished plain model of the same seed; the others from random weights. */
+  length: keyof typeof lengths;
   /** Null: the plain loss. */
   lixp: LixpOptions | null;
 }
@@ -61,23 +66,36 @@ function basicArms(base: Base): LixpArm[] {
   const { plain, lixp } = names[base];
   const [low, high] = [plain.toLowerCase(), lixp.toLowerCase()];
   return [
-    { name: low, label: plain, base, start: "random", lixp: null },
-    { name: high, label: lixp, base, start: "random", lixp: {} },
+    { name: low, label: plain, base, length: "short", lixp: null },
+    { name: high, label: lixp, base, length: "short", lixp: {} },
     {
       name: `${low}-more`,
       label: `${plain}, trained on (alpha 1)`,
       base,
-      start: "finished",
+      length: "more",
       lixp: { alpha: 1 },
     },
     {
       name: `${low}-more-lixp`,
       label: `${plain}, trained on by ${lixp}`,
       base,
-      start: "finished",
+      length: "more",
       lixp: {},
     },
   ];
+}
+
+/** Four times the examples, and twice the context. */
+function longArms(base: Base): LixpArm[] {
+  const { plain, lixp } = names[base];
+  const arm = (name: string, options: LixpOptions | null): LixpArm => ({
+    name: `${name.toLowerCase()}-long`,
+    label: `${name}, long`,
+    base,
+    length: "long",
+    lixp: options,
+  });
+  return [arm(plain, null), arm(lixp, {})];
 }
 
 const ablated: Base = "sigmoid";
@@ -95,9 +113,11 @@ const all: readonly LixpArm[] = [
     name: `${names[ablated].lixp.toLowerCase()}-${name}`,
     label: `${names[ablated].lixp}, ${label}`,
     base: ablated,
-    start: "random",
+    length: "short",
     lixp,
   })),
+  ...longArms("softmax"),
+  ...longArms("sigmoid"),
 ];
 
 function objectiveOf({ base, lixp }: LixpArm): Objective {
@@ -111,12 +131,12 @@ function objectiveOf({ base, lixp }: LixpArm): Objective {
 }
 
 function recipeOf(arm: LixpArm, data: EmojiStudyData, run: Partial<EmojiRecipeChanges>): Recipe {
-  const { base, start, name } = arm;
+  const { base, length, name } = arm;
   return emojiStudyRecipe(data, {
     name,
     seed: 0,
-    steps: start === "random" ? steps : moreSteps,
-    learningRate: start === "random" ? learningRate : learningRate / 2,
+    ...lengths[length],
+    learningRate: length === "more" ? learningRate / 2 : learningRate,
     embedDim: 64,
     imageTower: {
       kind: "vit",
@@ -126,7 +146,7 @@ function recipeOf(arm: LixpArm, data: EmojiStudyData, run: Partial<EmojiRecipeCh
     textTower: { kind: "transformer", width: 64, depth: 1, heads: 2 },
     objective: objectiveOf(arm),
     // A finished model keeps the scale and bias that it learned.
-    logits: start === "random" ? logits[base] : {},
+    logits: { short: logits[base], long: logitsLong[base], more: {} }[length],
     suites: [],
     ...run,
   });
@@ -161,13 +181,13 @@ async function runArm(
   parts: { data: EmojiStudyData; context: RunContext },
 ): Promise<Outcome> {
   const { data, context } = parts;
-  const isPlain = arm.start === "random" && arm.lixp === null;
+  const isPlain = arm.length === "short" && arm.lixp === null;
   let model: string;
   let learned: Record<string, number> = {};
   if (isPlain) model = await plainModel(arm.base, seed, parts);
   else {
     const pretrained =
-      arm.start === "finished" ? { pretrained: await plainModel(arm.base, seed, parts) } : {};
+      arm.length === "more" ? { pretrained: await plainModel(arm.base, seed, parts) } : {};
     const result = await context.train(recipeOf(arm, data, { seed, ...pretrained }));
     model = path.join(result.directory, "model");
     learned = contextMetrics(path.join(result.directory, "metrics.jsonl"));
@@ -234,7 +254,8 @@ export default defineStudy<EmojiStudyData>({
       label: arm.label,
       factors: {
         base: arm.base,
-        start: arm.start,
+        start: arm.length === "more" ? "finished" : "random",
+        ...(arm.length === "long" ? { steps: lengths.long.steps } : {}),
         ...(arm.lixp === null ? {} : { alpha: arm.lixp.alpha ?? 0.9 }),
       },
       settings: settingsOf(arm, data),
@@ -244,10 +265,11 @@ export default defineStudy<EmojiStudyData>({
     ...emojiSettings(data),
     "Towers: ViT of width 96 and depth 2 at 32 pixels with patches of 16, mean pooling; text " +
       "transformer of width 64 and depth 1; 64 numbers per embedding",
-    `Training: ${steps} steps of 128 pairs, AdamW, cosine; the context is the batch, 127 other images. ` +
-      "Arms of a seed have the same first weights and the same batches",
-    `Training on: ${moreSteps} more steps from the finished plain model, half the learning rate, ` +
-      "warmed up again; alpha 1 is the plain loss for as many steps",
+    `Training: ${lengths.short.steps} steps of ${lengths.short.batchSize} pairs, AdamW, cosine; the context is ` +
+      "the batch, 127 other images. Arms of a seed have the same first weights and the same batches",
+    `Trained on: ${lengths.more.steps} more steps from the finished plain model, half the learning rate, warmed ` +
+      "up again; alpha 1 is the plain loss for as many steps",
+    `Long: ${lengths.long.steps} steps of ${lengths.long.batchSize} pairs, nothing tuned for it`,
     `Chosen with seed 9 on validation pictures (known emoji, known vendors), three to five runs for each ` +
       `objective: learning rate ${learningRate} of 0.002, 0.004 and 0.008 for CLIP and SigLIP, and for SigLIP a bias that starts ` +
       "at -4.85, -ln(127), as the published -10 is -ln(32,767). LIxP has its base's; of three first " +
