@@ -171,6 +171,15 @@ test("a learning-rate factor scales a tower's steps, and its weight decay is its
   near(await largest({ weightDecay: 10 }, "textTower."), 1e-3);
 });
 
+test("two towers with nothing to train are refused", async () => {
+  const side = { pretrained: pretrained("vit"), locked: true };
+  const refused = { name: "RecipeError", path: "towers", message: /something to train for towers/ };
+  const own = { ...side, head: "pretrained" as const };
+  await assert.rejects(run("vit", { image: own, text: own }), refused);
+  const headless = ["model.imageProjection=false", "model.textProjection=false"];
+  await assert.rejects(run("vit", { image: side, text: side }, headless), refused);
+});
+
 test("a tower that knows pictures of another mean and deviation is refused until the recipe says", async () => {
   const half = ["data.transform.mean=[0.5,0.5,0.5]", "data.transform.std=[0.5,0.5,0.5]"];
   const directory = await run("modifiedResNet", {}, ["train.steps=1", ...half]);

@@ -225,7 +225,7 @@ describe("distillation", () => {
       set: ["train.optimizer.learningRate=5e-3"],
     });
     const losses = lossesOf(result.directory);
-    assert.ok(losses.at(-1)! < losses[0]!, `${losses}`);
+    assert.ok(losses.at(-1)! < losses[0]!, losses.join());
     const resumed = join(folder, "student-resumed");
     cpSync(directory, resumed, { recursive: true });
     for (let step = 6; step <= 12; step++) {

@@ -96,7 +96,7 @@ describe("2k steps are k steps, a stop, and k more, bit for bit", () => {
     test(`${name(one)} ${set.join()}`, async () => {
       const { objective } = one;
       const given = objective.kind === "distillation" ? { teacher: await teacher() } : {};
-      const recipe = recipeOf({ ...one, objective: { ...objective, ...given } as Objective });
+      const recipe = recipeOf({ ...one, objective: { ...objective, ...given } });
       const whole = join(folder, `case-${i}`);
       await train({ recipe, directory: whole, set });
       const resumed = await resume(whole, recipe, set);

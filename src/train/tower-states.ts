@@ -19,19 +19,14 @@ export interface TowersContext {
  * Both towers' states, the letters of `setting` spelled out.
  *
  * throws  RecipeError where letters and keys contradict each other, where a tower without pretrained
- *         weights is locked, and where both towers are locked with their heads
+ *         weights is locked
  */
 export function resolveTowers(towers: TowersRecipe, context: TowersContext): TowerStates {
   const [image, text] = towers.setting ?? [undefined, undefined];
-  const states = {
+  return {
     image: resolveTower("image", towers.image, image, context),
     text: resolveTower("text", towers.text, text, context),
   };
-  if (Object.values(states).every(({ locked, head }) => locked && head === "pretrained")) {
-    const advice = "unlock a tower or give one a random head";
-    refuse("towers", "something to train", "two towers locked with their heads", advice);
-  }
-  return states;
 }
 
 function resolveTower(
@@ -108,6 +103,13 @@ function refuse(key: string, wanted: string, received: string, advice: string): 
   throw new RecipeError(key, `Expected ${wanted} for ${key} but received ${received}; ${advice}`);
 }
 
+/** Throws RecipeError where both towers are locked with their heads, or have none. */
+export function checkTrained(towers: Record<"image" | "text", LockableTower>): void {
+  if (Object.values(towers).some((one) => one.trained)) return;
+  const received = "two towers that are locked with their heads, or have none";
+  refuse("towers", "something to train", received, "unlock a tower, or give one a random head");
+}
+
 /** A tower of the model with its state: locks and unlocks it as the steps go. */
 export class LockableTower {
   readonly tower: ImageTower | TextTower;
@@ -123,6 +125,11 @@ export class LockableTower {
   /** True where the tower runs without gradient, as in evaluation. */
   get locked(): boolean {
     return this.#locked;
+  }
+
+  /** True where something of the tower is trained now. */
+  get trained(): boolean {
+    return [...this.tower.parameters()].some(({ tensor }) => tensor.requiresGrad);
   }
 
   /** Locks or unlocks for the step after `step` done ones. */

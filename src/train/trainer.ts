@@ -20,7 +20,7 @@ import type { TrainingObjective } from "./objectives/objective.ts";
 import { createOptimizer } from "./optimizers.ts";
 import type { ResolvedRecipe } from "./recipe.ts";
 import { accumulateGradient } from "./step.ts";
-import { LockableTower, resolveTowers } from "./tower-states.ts";
+import { checkTrained, LockableTower, resolveTowers } from "./tower-states.ts";
 
 export interface TrainerOptions {
   recipe: ResolvedRecipe;
@@ -85,6 +85,7 @@ export class Trainer {
       image: new LockableTower(imageTower, states.image),
       text: new LockableTower(textTower, states.text),
     };
+    checkTrained(this.towers);
     for (const { run } of [imageTower, textTower]) run.checkpointing = activationCheckpointing;
     this.model.scaleParameter.tensor.setRequiresGrad(this.#logits.scaleLearned);
     this.objective = createObjective(recipe.objective, {

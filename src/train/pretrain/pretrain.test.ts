@@ -149,7 +149,7 @@ describe("classification", () => {
   test("the first loss is that of guessing, smoothed or not", async () => {
     for (const labels of [{}, { smoothing: 0.1 }]) {
       const { directory } = await run(classify({ labels }), ["train.steps=1"]);
-      assert.ok(Math.abs(lossesOf(directory)[0]! - Math.log(4)) < 0.7, `${lossesOf(directory)}`);
+      assert.ok(Math.abs(lossesOf(directory)[0]! - Math.log(4)) < 0.7, lossesOf(directory).join());
     }
   });
   test("several classes each: split answers, lists and none at all", async () => {
