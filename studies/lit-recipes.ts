@@ -102,7 +102,6 @@ export function imagePretraining(data: LitData, size: TowerSize, seed: number): 
     data: { train: data.labelled, ...pictures(data, "labelled") },
     labels: { answer: "label", smoothing: 0.1 },
     train: training(seed, steps.image),
-    evaluate: { source: data.labelled, batchSize: 256 },
   });
 }
 
@@ -119,7 +118,6 @@ export function textPretraining(data: LitData, size: TowerSize, seed: number): P
       workers: 1,
     },
     train: training(seed, steps.text),
-    evaluate: { source: pairs, batchSize: 256 },
   });
 }
 
