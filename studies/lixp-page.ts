@@ -82,12 +82,12 @@ export function lixpTables(results: StudyResults): StudyTable[] {
     {
       kind: "arms",
       title: "The context at the end of training",
-      arms: [...everyPair.map(({ lixp }) => lixp), ...ablations],
+      arms: [...everyPair.flatMap(({ plain, lixp }) => [plain, lixp]), ...ablations],
       metrics: [
+        "train/baseLoss",
         "context/temperature",
         "context/entropy",
         "context/logitScale",
-        "context/baseLoss",
         "context/loss",
       ],
       note:

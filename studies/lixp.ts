@@ -184,43 +184,50 @@ async function runArm(
   const isPlain = arm.length === "short" && arm.lixp === null;
   let model: string;
   let learned: Record<string, number> = {};
-  if (isPlain) model = await plainModel(arm.base, seed, parts);
-  else {
+  if (isPlain) {
+    model = await plainModel(arm.base, seed, parts);
+    learned = lastSteps(path.join(path.dirname(model), "metrics.jsonl"));
+  } else {
     const pretrained =
       arm.length === "more" ? { pretrained: await plainModel(arm.base, seed, parts) } : {};
     const result = await context.train(recipeOf(arm, data, { seed, ...pretrained }));
     model = path.join(result.directory, "model");
-    learned = contextMetrics(path.join(result.directory, "metrics.jsonl"));
+    learned = lastSteps(path.join(result.directory, "metrics.jsonl"));
   }
   const { metrics, items } = await measureModel(model, data, data.suites(["vendor"]));
   return { metrics: { ...metrics, ...learned }, items };
 }
 
-/** Where the scalars of the context and its attention stand, averaged over the last steps. */
-function contextMetrics(file: string): Record<string, number> {
+/** The base's loss and, of LIxP, the scalars and attention of the context, over the last steps. */
+function lastSteps(file: string): Record<string, number> {
   const lines = readFileSync(file, "utf8")
     .split("\n")
-    .filter((line) => line.includes('"train/attentionEntropy"'))
+    .filter((line) => line.includes('"train/loss"'))
     .slice(-20)
     .map((line) => JSON.parse(line) as Record<string, number>);
-  if (lines.length === 0) return {};
-  const mean = (key: string): number =>
-    lines.reduce((sum, line) => sum + (line[`train/${key}`] ?? NaN), 0) / lines.length;
-  return {
-    "context/temperature": mean("effectiveContextTemperature"),
-    "context/entropy": mean("attentionEntropy"),
-    "context/logitScale": mean("contextLogitScale"),
-    "context/loss": mean("contextLoss"),
-    "context/baseLoss": mean("baseLoss"),
-  };
+  const found: Record<string, number> = {};
+  for (const [key, logged] of Object.entries(loggedAs)) {
+    const values = lines.flatMap((line) => line[logged] ?? []);
+    if (values.length > 0) found[key] = values.reduce((sum, one) => sum + one, 0) / values.length;
+  }
+  const losses = lines.flatMap((line) => line["train/baseLoss"] ?? line["train/loss"] ?? []);
+  found["train/baseLoss"] = losses.reduce((sum, one) => sum + one, 0) / losses.length;
+  return found;
 }
+
+const loggedAs = {
+  "context/temperature": "train/effectiveContextTemperature",
+  "context/entropy": "train/attentionEntropy",
+  "context/logitScale": "train/contextLogitScale",
+  "context/loss": "train/contextLoss",
+};
 
 const contextLabels: Record<string, StudyMetric> = {
   "context/temperature": { label: "tau_ctx sqrt(D)", unit: "number", better: "lower" },
   "context/entropy": { label: "attention entropy", unit: "number", better: "lower" },
   "context/logitScale": { label: "tau_2", unit: "number", better: "higher" },
   "context/loss": { label: "context loss", unit: "number", better: "lower" },
-  "context/baseLoss": { label: "base loss", unit: "number", better: "lower" },
+  "train/baseLoss": { label: "base loss", unit: "number", better: "lower" },
 };
 
 export default defineStudy<EmojiStudyData>({
