@@ -26,6 +26,12 @@ export {
   type FeatureCacheOptions,
 } from "./train/cache/tower-caches.ts";
 export { DivergedError } from "./train/diverged.ts";
+export { createObjective, objectiveSchema } from "./train/objectives/index.ts";
+export type {
+  ObjectiveContext,
+  ObjectiveInput,
+  TrainingObjective,
+} from "./train/objectives/objective.ts";
 
 export { evaluate, type EvaluateOptions } from "./evaluate/evaluate-model.ts";
 export type { Suite, SuiteResult, TaskResult } from "./evaluate/run-suite.ts";
