@@ -40,6 +40,7 @@ export default defineRecipe({
       file: "tokenizers/bert-base-uncased/vocab.txt",
       contextLength: 16,
       addEnd: false,
+      pooling: "first",
     },
     // Evaluation makes both sides 224 pixels, values go to [-1, 1]; training cuts as Inception did.
     transform: {
