@@ -11,7 +11,7 @@ export interface Method {
   name: string;
   label: string;
   /** For steps of so many pairs, and so many of them in the run. */
-  settings(batchSize: number, steps: number): { objective: Objective; logits?: Logits };
+  settings: (batchSize: number, steps: number) => { objective: Objective; logits?: Logits };
   /** What was tried besides the choice, at 128 pairs, with seed 9, on validation pictures. */
   tried: string;
 }
