@@ -45,7 +45,6 @@ const logits: Record<Base, NonNullable<Recipe["logits"]>> = {
   // -ln(N - 1), the odds of a pair in a batch of 128, as the published -10 is in one of 32,768.
   sigmoid: { bias: -4.85 },
 };
-const logitsLong: typeof logits = { softmax: {}, sigmoid: { bias: -5.54 } };
 
 interface LixpArm {
   name: string;
@@ -86,17 +85,10 @@ function basicArms(base: Base): LixpArm[] {
 }
 
 /** Four times the examples, and twice the context. */
-function longArms(base: Base): LixpArm[] {
-  const { plain, lixp } = names[base];
-  const arm = (name: string, options: LixpOptions | null): LixpArm => ({
-    name: `${name.toLowerCase()}-long`,
-    label: `${name}, long`,
-    base,
-    length: "long",
-    lixp: options,
-  });
-  return [arm(plain, null), arm(lixp, {})];
-}
+const longArms: readonly LixpArm[] = [
+  { name: "clip-long", label: "CLIP, long", base: "softmax", length: "long", lixp: null },
+  { name: "clixp-long", label: "CLIxP, long", base: "softmax", length: "long", lixp: {} },
+];
 
 const ablated: Base = "sigmoid";
 const ablations: readonly { name: string; label: string; lixp: LixpOptions }[] = [
@@ -116,8 +108,7 @@ const all: readonly LixpArm[] = [
     length: "short",
     lixp,
   })),
-  ...longArms("softmax"),
-  ...longArms("sigmoid"),
+  ...longArms,
 ];
 
 function objectiveOf({ base, lixp }: LixpArm): Objective {
@@ -146,7 +137,7 @@ function recipeOf(arm: LixpArm, data: EmojiStudyData, run: Partial<EmojiRecipeCh
     textTower: { kind: "transformer", width: 64, depth: 1, heads: 2 },
     objective: objectiveOf(arm),
     // A finished model keeps the scale and bias that it learned.
-    logits: { short: logits[base], long: logitsLong[base], more: {} }[length],
+    logits: length === "more" ? {} : logits[base],
     suites: [],
     ...run,
   });
