@@ -80,7 +80,9 @@ async function tower(
   recipe: PretrainRecipe,
   context: RunContext,
 ): Promise<string> {
-  const { seed, loop } = context;
+  const { seed } = context;
+  // Assignments of the command line are for the pair's recipe.
+  const loop = { ...context.loop, set: [] };
   const of = { ...litSettings(data), seed };
   const make = async (directory: string): Promise<void> => {
     context.completed(await pretrain({ recipe, directory, ...loop }));
