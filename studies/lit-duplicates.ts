@@ -4,6 +4,8 @@ import {
   defineStudy,
   suiteOutcome,
   type Arm,
+  type Claim,
+  type Comparison,
   type ItemScores,
   type Outcome,
   type RunContext,
@@ -348,53 +350,70 @@ export default defineStudy<Prepared>({
   conclusions: () => conclusions,
 });
 
-const conclusions = [
+const similar = (better: string, worse: string, ...metrics: string[]): Comparison[] =>
+  metrics.map((metric) => ({ better, worse, metric, expect: "similar" }));
+
+const conclusions: Claim[] = [
   {
     claim: "Removing the natural near-duplicates does not change zero-shot accuracy or retrieval.",
-    comparisons: [
-      ...(["vendor/name/top1", "vendor/english/textToImage/recall@10"] as const).flatMap(
-        (metric) => [
-          {
-            better: lu("none", "test", strict),
-            worse: lu("none", "kept"),
-            metric,
-            expect: "similar" as const,
-          },
-          {
-            better: lu("none", "both", strict),
-            worse: lu("none", "kept"),
-            metric,
-            expect: "similar" as const,
-          },
-        ],
+    comparisons: (["test", "both"] as const).flatMap((cleaning) =>
+      similar(
+        lu("none", cleaning, strict),
+        lu("none", "kept"),
+        "vendor/name/top1",
+        "vendor/english/imageToText/recall@10",
+        "vendor/english/textToImage/recall@10",
       ),
-    ],
+    ),
+    why:
+      "There is little to remove: vendors draw their own pictures, and what is near a test picture at " +
+      "4 bits are plain circles and squares. In the paper it was one picture in 1,500. That no " +
+      "difference is seen says nothing of duplicates that matter; hence the planted ones.",
   },
   {
     claim: "Copies of test pictures lift the accuracy on those pictures.",
     comparisons: [
-      { better: lu("many", "kept"), worse: lu("none", "kept"), metric: "copied/top1" },
       { better: lu("few", "kept"), worse: lu("none", "kept"), metric: "copied-first/top1" },
+      { better: lu("many", "kept"), worse: lu("none", "kept"), metric: "copied/top1" },
       { better: uu("many", "kept"), worse: uu("none", "kept"), metric: "copied/top1" },
     ],
+    why:
+      "Also with a locked image tower, which has never seen the copies: the text tower learns where the " +
+      "picture of its caption lies. More so than with both towers trained, because 200 steps from random " +
+      "weights do not suffice to learn the pictures by heart. A share of the test set that is a copy " +
+      "raises the number for all of it about in proportion, so the paper's share could not have shown.",
+  },
+  {
+    claim: "They do nothing for the test pictures without a copy.",
+    comparisons: [
+      ...similar(lu("many", "kept"), lu("none", "kept"), "other/top1", "other/top5"),
+      ...similar(uu("many", "kept"), uu("none", "kept"), "other/top1", "other/top5"),
+    ],
+    why: "The copies also show how the unseen vendor draws, which may help with its other pictures.",
   },
   {
     claim: "Searching against the test set undoes what the copies did.",
     comparisons: [
-      {
-        better: lu("many", "test", loose),
-        worse: lu("none", "kept"),
-        metric: "copied/top1",
-        expect: "similar" as const,
-      },
-      {
-        better: uu("many", "test", loose),
-        worse: uu("none", "kept"),
-        metric: "copied/top1",
-        expect: "similar" as const,
-      },
-      { better: lu("many", "kept"), worse: lu("many", "test", loose), metric: "copied/top1" },
-      { better: uu("many", "kept"), worse: uu("many", "test", loose), metric: "copied/top1" },
+      ...similar(lu("few", "test", loose), lu("none", "kept"), "copied-first/top1"),
+      ...similar(lu("many", "test", loose), lu("none", "kept"), "copied/top1"),
+      ...similar(lu("many", "both", loose), lu("none", "kept"), "copied/top1"),
+      ...similar(uu("many", "test", loose), uu("none", "kept"), "copied/top1"),
     ],
+    why:
+      "With the default thresholds nearly every copy is found. Those for drawings (4 bits) miss nearly all " +
+      "copies with a pixel cut off each side, which is 3 % of these small pictures, and accuracy on the " +
+      "quarter stays raised.",
+  },
+  {
+    claim:
+      "The default thresholds, made for photographs, also remove drawings that are no duplicates.",
+    comparisons: [
+      "vendor/name/top1",
+      "vendor/name/top5",
+      "vendor/english/textToImage/recall@10",
+    ].map((metric) => ({ better: lu("none", "kept"), worse: lu("none", "both", loose), metric })),
+    why:
+      "A limit of the tool rather than a statement of the paper: faces, clocks and flags differ in a " +
+      "detail, and a fifth of the training pictures goes. See the counts under the settings.",
   },
 ];
