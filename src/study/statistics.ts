@@ -122,31 +122,71 @@ function resample(
 ): Interval | undefined {
   if (values.some((value) => !Number.isFinite(value))) return undefined;
   if (values.length < 2 && units === undefined) return undefined;
-  // The same draws for every metric and arm: two runs of a report agree to the last bit.
-  const random = createRandom(["study", values.length, units?.sums[0]?.length ?? 0]);
   const means = new Float64Array(resamples);
-  for (let draw = 0; draw < resamples; draw++) {
-    const seeds = values.map(() => random.integer(values.length));
-    const found = units === undefined ? values : weightedMeans(units, random);
-    means[draw] = meanOf(seeds.map((seed) => found[seed] ?? NaN));
+  const rows = units?.sums.map((row) => Float64Array.from(row)) ?? [];
+  const counts = Float64Array.from(units?.counts ?? rows[0]?.map(() => 1) ?? []);
+  let done = 0;
+  for (const { seeds, times } of draws(values.length, counts.length, resamples)) {
+    const found = units === undefined ? values : weightedMeans(rows, counts, times);
+    means[done++] = meanOf(seeds.map((seed) => found[seed] ?? NaN));
   }
   means.sort();
   return { low: quantile(means, (1 - level) / 2), high: quantile(means, (1 + level) / 2) };
 }
 
-/** The mean of every seed over units drawn with replacement. */
-function weightedMeans({ sums, counts }: Units, random: { integer(n: number): number }): number[] {
-  const unitCount = sums[0]?.length ?? 0;
-  const totals = new Float64Array(sums.length);
-  let scores = 0;
-  for (let i = 0; i < unitCount; i++) {
-    const unit = random.integer(unitCount);
-    scores += counts?.[unit] ?? 1;
-    for (let seed = 0; seed < sums.length; seed++) {
-      totals[seed] = (totals[seed] as number) + ((sums[seed] as ArrayLike<number>)[unit] ?? NaN);
+/** What a resample drew: seeds, and how many times each unit. */
+interface Draw {
+  readonly seeds: readonly number[];
+  readonly times: Uint16Array;
+}
+
+/** Drawing takes longer than summing, and most metrics of a study have the same number of items. */
+const remembered = new Map<string, readonly Draw[]>();
+const mostRemembered = 8_000_000;
+
+/** The same draws for every metric and arm: two runs of a report agree to the last bit. */
+function draws(seedCount: number, unitCount: number, resamples: number): Iterable<Draw> {
+  const key = `${seedCount} ${unitCount} ${resamples}`;
+  const known = remembered.get(key);
+  if (known !== undefined) return known;
+  const fresh = newDraws(seedCount, unitCount, resamples);
+  if (resamples * unitCount > mostRemembered) return fresh;
+  const kept = [...fresh];
+  if (remembered.size >= 4) remembered.clear();
+  remembered.set(key, kept);
+  return kept;
+}
+
+function* newDraws(seedCount: number, unitCount: number, resamples: number): Iterable<Draw> {
+  const random = createRandom(["study", seedCount, unitCount]);
+  for (let draw = 0; draw < resamples; draw++) {
+    const seeds = Array.from({ length: seedCount }, () => random.integer(seedCount));
+    const times = new Uint16Array(unitCount);
+    for (let i = 0; i < unitCount; i++) {
+      const unit = random.integer(unitCount);
+      times[unit] = (times[unit] as number) + 1;
     }
+    yield { seeds, times };
   }
-  return Array.from(totals, (total) => total / scores);
+}
+
+/** The mean of every seed over the units drawn. */
+function weightedMeans(
+  rows: readonly Float64Array[],
+  counts: Float64Array,
+  times: Uint16Array,
+): number[] {
+  let scores = 0;
+  for (let unit = 0; unit < times.length; unit++) {
+    scores += (times[unit] as number) * (counts[unit] as number);
+  }
+  return rows.map((row) => {
+    let total = 0;
+    for (let unit = 0; unit < times.length; unit++) {
+      total += (times[unit] as number) * (row[unit] as number);
+    }
+    return total / scores;
+  });
 }
 
 function meanOf(values: readonly number[]): number {
