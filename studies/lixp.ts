@@ -267,7 +267,9 @@ export default defineStudy<EmojiStudyData>({
       "the batch, 127 other images. Arms of a seed have the same first weights and the same batches",
     `Trained on: ${lengths.more.steps} more steps from the finished plain model, half the learning rate, warmed ` +
       "up again; alpha 1 is the plain loss for as many steps",
-    `Long: ${lengths.long.steps} steps of ${lengths.long.batchSize} pairs, nothing tuned for it`,
+    `Long runs, where they are shown: ${lengths.long.steps} steps of ${lengths.long.batchSize} pairs, nothing tuned ` +
+      "for them",
+    "Times are those of a machine with other work; alone, a run takes about 18 s of one core",
     "Chosen with seed 9 on 209 pictures of known emoji by known vendors, left out of training for it, by " +
       "zero-shot, retrieval and Tip-Adapter; three to five runs for each objective: learning rate " +
       `${learningRate} of 0.002, 0.004 and 0.008 for CLIP and SigLIP, and for SigLIP a bias that starts at -4.85, ` +
