@@ -120,8 +120,8 @@ const claims: Claim[] = [
       "Lu, a locked image tower with a text tower from scratch, is best for zero-shot (Figure 3).",
     comparisons: better("Lu", "LL LU UL UU Uu uL uU uu", zeroShot),
     why:
-      "The locked tower brings 600 steps on another vendor's pictures of most emoji that are asked for; no run was " +
-      "made that gives the other settings as many steps, which the paper did (Figure 3) and found the gap to shrink.",
+      "The locked tower brings 600 steps on another vendor's pictures of most emoji that are asked for. No run was " +
+      "made that gives the settings with a random image tower those steps as well.",
   },
   {
     claim:

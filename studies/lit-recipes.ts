@@ -40,7 +40,7 @@ export function litList({ built, counts }: LitData): string[] {
       "as in the paper: the image tower is pretrained on Twitter's " +
       `${counts.labelled} pictures, each emoji a class of its own (${steps.image} steps); pairs are Google's ` +
       `${counts.pairs} pictures with English captions (${steps.pair} steps); the test is OpenMoji's pictures ` +
-      "without flags, which no stage has seen. All emoji of the test are among the pairs, as Google draws them; 85 % " +
+      "without flags, which no stage has seen. All emoji of the test are among the pairs, as Google draws them; about 85 % " +
       "are among the classes of the pretraining, without their names",
     "In the paper the image tower had also been taught most classes of the test by other pictures; here the " +
       "overlap is larger, so a gain from pretraining is easier to have",
