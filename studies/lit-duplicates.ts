@@ -281,10 +281,10 @@ function foundWords({ leak, thresholds, found }: Searched): string {
   const { pictures, planted, foundByAlteration, sameEmoji, otherEmoji, within } = found;
   const all = foundByAlteration.reduce((sum, one) => sum + one, 0);
   const name = `${leakWords[leak]}, ${thresholds.distance} bits and ${thresholds.correlation}`;
-  const natural = `${sameEmoji} pictures of the same emoji and ${otherEmoji} of another`;
+  const natural = `${sameEmoji} of the same emoji and ${otherEmoji} of another`;
   const inside = `${within} within the training set`;
   if (planted === 0) {
-    return `${name}: of ${pictures} pictures near a test picture: ${natural}; ${inside}`;
+    return `${name}: of ${pictures} pictures near a test picture ${natural}; ${inside}`;
   }
   const kinds = alterations.map((kind, i) => {
     const count =
@@ -294,7 +294,7 @@ function foundWords({ leak, thresholds, found }: Searched): string {
   const precision = percent(all, all + sameEmoji + otherEmoji);
   return (
     `${name}: ${all} of ${planted} copies found (recall ${percent(all, planted)}: ${kinds.join(", ")}), ` +
-    `with them ${natural} (precision ${precision}); ${inside}`
+    `with them ${natural} that were not planted (precision ${precision}); ${inside}`
   );
 }
 
@@ -367,7 +367,7 @@ const conclusions: Claim[] = [
     ),
     why:
       "There is little to remove: vendors draw their own pictures, and what is near a test picture at " +
-      "4 bits are plain circles and squares. In the paper it was one picture in 1,500. That no " +
+      "4 bits are plain circles and squares. In the paper it was one picture in 1,500 of the training set. That no " +
       "difference is seen says nothing of duplicates that matter; hence the planted ones.",
   },
   {
@@ -379,9 +379,10 @@ const conclusions: Claim[] = [
     ],
     why:
       "Also with a locked image tower, which has never seen the copies: the text tower learns where the " +
-      "picture of its caption lies. More so than with both towers trained, because 200 steps from random " +
-      "weights do not suffice to learn the pictures by heart. A share of the test set that is a copy " +
-      "raises the number for all of it about in proportion, so the paper's share could not have shown.",
+      "picture of its caption lies. That the lift is smaller with both towers trained is probably the " +
+      "short training: 200 steps from random weights are few to learn pictures by heart. Over all test " +
+      "pictures the lift is diluted by the share that has a copy; a share as small as the paper's " +
+      "would not show here at all.",
   },
   {
     claim: "They do nothing for the test pictures without a copy.",
@@ -389,7 +390,7 @@ const conclusions: Claim[] = [
       ...similar(lu("many", "kept"), lu("none", "kept"), "other/top1", "other/top5"),
       ...similar(uu("many", "kept"), uu("none", "kept"), "other/top1", "other/top5"),
     ],
-    why: "The copies also show how the unseen vendor draws, which may help with its other pictures.",
+    why: "The copies also show how the unseen vendor draws, which may be why some of its other pictures gain a little.",
   },
   {
     claim: "Searching against the test set undoes what the copies did.",
