@@ -117,6 +117,8 @@ function resolve(
   // BERT's rows are read at the symbol in front.
   const isBert = json.model?.type === "WordPiece" && added.inFront > 0;
   const pooling = isBert ? "first" : endId === undefined ? "last" : "endOfText";
+  // What was saved for texts with their end has no place to read at without it.
+  const savedPooling = !addEnd && own.pooling === "endOfText" ? undefined : own.pooling;
   const contextLength =
     saved.contextLength ?? json.truncation?.max_length ?? config.model_max_length;
   if (contextLength === undefined || contextLength > longestContext) {
@@ -141,7 +143,7 @@ function resolve(
     padId,
     addEnd,
     ...(endId !== undefined && { endId }),
-    pooling: saved.pooling ?? pooling,
+    pooling: given.pooling ?? savedPooling ?? pooling,
   };
 }
 

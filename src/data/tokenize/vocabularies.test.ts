@@ -70,6 +70,20 @@ describe("files that are no vocabulary", () => {
   });
 });
 
+test("a vocabulary trained here can be read without the end of text", async () => {
+  const trained = join(folder, "trained");
+  await trainTokenizer({
+    texts: ["a red square"],
+    vocabSize: 300,
+    folder: trained,
+    contextLength: 8,
+  });
+  const description = { kind: "tokenizer.json", file: join(trained, "tokenizer.json") } as const;
+  const without = await createTokenizer({ ...description, addEnd: false });
+  assert.deepEqual([without.endId, without.pooling], [undefined, "last"]);
+  assert.equal((await createTokenizer(description)).pooling, "endOfText");
+});
+
 describe("BERT's vocab.txt", () => {
   test("gives Hugging Face's ids, with and without the end", async () => {
     const path = await file("bert/vocab.txt", `${golden.bert.vocab.join("\n")}\n`);
