@@ -74,7 +74,7 @@ test("a vocabulary trained here can be read without the end of text", async () =
   const trained = join(folder, "trained");
   await trainTokenizer({
     texts: ["a red square"],
-    vocabSize: 300,
+    vocabSize: 520,
     folder: trained,
     contextLength: 8,
   });
