@@ -282,8 +282,8 @@ const conclusions: Claim[] = [
     why:
       "The paper's filter for English left out most of the pictures, and the unfiltered set brought them " +
       "back. Here every arm has the same pictures, so more languages bring nothing new to see: an English " +
-      "caption is only shown two fifths as often, to a text tower a thousand times smaller than theirs. " +
-      "With the English vocabulary the loss is smallest, see below.",
+      "caption is only shown two fifths as often, to a text tower far smaller than theirs. Of the arms " +
+      "with all pairs and equal steps English loses least with the English vocabulary, see below.",
   },
   {
     claim: "Pairs in all languages lift the other languages.",
@@ -305,7 +305,7 @@ const conclusions: Claim[] = [
       { better: wide, worse: narrow, metric: "en/top5", expect: "similar" },
     ],
     why:
-      "An English unigram vocabulary has no Japanese, Chinese, Korean or Russian characters, so those " +
+      "An English unigram vocabulary has next to no Japanese, Chinese, Korean or Russian characters, so those " +
       "languages are lost on it; German, French, Spanish, Italian and Portuguese are not, see the table of " +
       "languages. Ids are the price: `mT5`'s vocabulary is eight times as wide as `T5`'s, here both have " +
       "as many, so an English word is cut into more pieces, each of which has to be learned. The " +
@@ -317,10 +317,10 @@ const conclusions: Claim[] = [
       ["tail/top5", "tail/recall@10"].map((metric) => ({ better, worse: full, metric })),
     ),
     why:
-      "What is pretrained here is a tower of one layer on thousands of captions, not `mT5` on a crawl of " +
-      "the web: it knows next to nothing that the pairs do not teach. It starts from a token table that " +
-      "was fitted to foretell words, and 300 steps do not undo that. The paper's gain was small too " +
-      "(62.1 against 62.6 %).",
+      "What is pretrained here is a tower of one layer on some ten to forty thousand captions, not `mT5` " +
+      "on a crawl of the web: it knows next to nothing that the pairs do not teach, and it probably has " +
+      "to unlearn a token table that was fitted to foretell words. The paper's gain on ImageNet was " +
+      "small too (62.1 against 62.6 %).",
   },
 ];
 
