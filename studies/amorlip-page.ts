@@ -60,7 +60,7 @@ export function amorlipTables(results: StudyResults): StudyTable[] {
       arms: [armName("clip", large), ...limitedMethods.map(limitedName)],
       baseline: armName("clip", large),
       note:
-        "In all other runs the gradient's norm is limited to 1. CLIP's is above that and so is scaled down in every step; " +
+        "In all other runs the gradient's norm is limited to 1. CLIP's is mostly above that and so is scaled down; " +
         "that of the others, whose losses are weighted by the temperature or divided by the logit scale, hardly ever " +
         "reaches it. Here CLIP has no limit, and the others one of 0.07.",
     },
@@ -167,7 +167,7 @@ export function amorlipClaims(results: StudyResults): Claim[] {
         "A run passes some twelve times over 3,315 pictures. At 32 and 128 pairs it fits them nearly whole under any of " +
         "these objectives, and what limits the unseen vendor is the pictures: differences are about a point. At 512 and " +
         "1,024 pairs a run has 80 and 40 steps. There is no time for an estimate over all the data to become better than " +
-        "the batch, which is itself a good part of the data; and CLIP's lead at 1,024 is that of the limit of the gradient, " +
+        "the batch, which is itself a good part of the data; and CLIP's lead at 1,024 is mostly that of the limit of the gradient, " +
         "which acts on CLIP's larger one alone (see the check below). The published runs have 67,000 to 130,000 steps, " +
         "and AmorLIP trails SogCLR there up to 60,000.",
     },
@@ -245,7 +245,7 @@ export function amorlipClaims(results: StudyResults): Claim[] {
           })),
         ),
       why:
-        "All runs limit the gradient's norm to 1, as the papers do. CLIP's is above that and its steps are kept at one " +
+        "All runs limit the gradient's norm to 1, as the papers do. CLIP's is mostly above that and its steps are kept at one " +
         "length; that of the others, weighted by the temperature or divided by the logit scale, hardly ever reaches it. " +
         "With a limit of 0.07 SogCLR catches up with CLIP, FastCLIP and NeuCLIP do in part, AmorLIP does not (table below). " +
         "In so few steps that matters as much as the objective; at 32 and 128 pairs it was not tried.",
