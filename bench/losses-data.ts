@@ -4,8 +4,12 @@
  */
 import {
   alignContrastive,
+  amorlip,
   cyclip,
   distillation,
+  globalContrastive,
+  lixp,
+  logPartitions,
   sigmoidContrastive,
   softmaxContrastive,
   torch,
@@ -44,6 +48,31 @@ export const objectives: Record<string, Objective> = {
     const teacher = { image: text.detach(), text: image.detach(), logitScale: logitScale.detach() };
     return distillation(image, text, { logitScale, teacher, ...options });
   },
+  // The raw embeddings that are the context's values are the rows themselves.
+  lixp: ({ image, text, logitScale }, options) =>
+    lixp(image, image.mul(3), text, {
+      base: "softmax",
+      logitScale,
+      contextLogitScale: logitScale,
+      contextTemperature: logitScale.pow(-1).mul(0.3),
+      ...options,
+    }).loss,
+  amorlip: ({ image, text, logitScale }, options) => {
+    const partitions = logPartitions(image, text, {
+      logitScale,
+      positiveCoefficient: 1e-3,
+      ...options,
+    });
+    const logLambda = { image: partitions.image.detach(), text: partitions.text.detach() };
+    return amorlip(partitions, logLambda, { logitScale });
+  },
+  // SogCLR and FastCLIP: the denominators of a first visit.
+  global: ({ image, text, logitScale }, options) =>
+    globalContrastive(image, text, {
+      logitScale,
+      denominators: ({ image: i, text: t }) => ({ image: i, text: t }),
+      ...options,
+    }).loss,
 };
 
 export function lossInputs(batchSize: number): LossInputs {
