@@ -3,7 +3,7 @@
  * compares the two. A `Handle` is an index into the environment's table of live tensors.
  */
 import { loadAddon } from "./load.ts";
-import { usableCores } from "./threads.ts";
+import { startingThreads } from "./threads.ts";
 
 export type Handle = number;
 export type NativeArgument =
@@ -62,7 +62,7 @@ let loaded: Addon | undefined;
 export function addon(): Addon {
   if (loaded === undefined) {
     loaded = loadAddon() as Addon;
-    loaded.setThreadCount(usableCores());
+    loaded.setThreadCount(startingThreads());
   }
   return loaded;
 }

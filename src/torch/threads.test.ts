@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
-import { cpuQuota, usableCores } from "./threads.ts";
+import { cpuQuota, startingThreads, usableCores } from "./threads.ts";
 
 function withFiles(files: Record<string, string>, body: (root: string) => void): void {
   const root = mkdtempSync(path.join(tmpdir(), "limn-threads-"));
@@ -48,4 +48,12 @@ test("version 1: quota and period are two files, and -1 is no quota", () => {
   });
   withFiles(files("150000\n"), (root) => assert.equal(cpuQuota(root), 1.5));
   withFiles(files("-1\n"), (root) => assert.equal(cpuQuota(root), undefined));
+});
+
+test("OMP_NUM_THREADS says how many threads to start with", () => {
+  assert.equal(startingThreads({ OMP_NUM_THREADS: "3" }), 3);
+  for (const useless of ["", "0", "-1", "2.5", "many"]) {
+    assert.equal(startingThreads({ OMP_NUM_THREADS: useless }), usableCores());
+  }
+  assert.equal(startingThreads({}), usableCores());
 });

@@ -15,6 +15,12 @@ export function usableCores(root = "/"): number {
   return Math.max(1, Math.min(allowed, quota === undefined ? allowed : Math.ceil(quota)));
 }
 
+/** The threads that libtorch starts with: OMP_NUM_THREADS where it is set, else every usable core. */
+export function startingThreads(environment: NodeJS.ProcessEnv = process.env): number {
+  const wanted = Number(environment["OMP_NUM_THREADS"]);
+  return Number.isInteger(wanted) && wanted >= 1 ? wanted : usableCores();
+}
+
 /** The tightest quota on the way from this process's control group to the root, in cores. */
 export function cpuQuota(root = "/"): number | undefined {
   let tightest: number | undefined;
