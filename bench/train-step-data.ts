@@ -7,7 +7,7 @@ import { createTokenizer } from "../dist/data/tokenize/index.js";
 import { DualEncoder } from "../dist/models/dual-encoder.js";
 import { saveCheckpoint } from "../dist/models/checkpoint.js";
 import { clipConfig, type ClipConfig } from "../dist/models/configs.js";
-import { writeSafetensors } from "../dist/models/safetensors.js";
+import { writeSafetensors } from "../dist/models/weights/safetensors.js";
 import { evaluationPreset } from "../dist/data/image/index.js";
 import { AdamW } from "../dist/nn/optimizer.js";
 import { parameterGroups } from "../dist/nn/optimizer-groups.js";

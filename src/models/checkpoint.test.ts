@@ -24,7 +24,7 @@ import {
   type CheckpointContents,
 } from "./checkpoint.ts";
 import { DualEncoder, inference } from "./dual-encoder.ts";
-import { readSafetensors, writeSafetensors } from "./safetensors.ts";
+import { readSafetensors, writeSafetensors } from "./weights/safetensors.ts";
 
 const golden = fileURLToPath(new URL("../../test/goldens/clip-tiny", import.meta.url));
 const root = mkdtempSync(join(tmpdir(), "limn-checkpoint-"));

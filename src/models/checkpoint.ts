@@ -24,8 +24,8 @@ import {
   toLimnConfig,
   towerModelType,
 } from "./limn-layout.ts";
-import { matchWeights, type FoundWeight } from "./match-weights.ts";
-import { readSafetensors, writeSafetensors, type SafetensorsFile } from "./safetensors.ts";
+import { matchWeights, type FoundWeight } from "./weights/match-weights.ts";
+import { readSafetensors, writeSafetensors, type SafetensorsFile } from "./weights/safetensors.ts";
 
 export interface CheckpointContents {
   config: DualEncoderConfig;

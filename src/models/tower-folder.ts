@@ -20,8 +20,8 @@ import { huggingFaceRows } from "./hugging-face-keys.ts";
 import { toHuggingFacePreprocessor } from "./hugging-face-preprocessor.ts";
 import { readJsonObject } from "./json-fields.ts";
 import { isClipConfig, towerModelType } from "./limn-layout.ts";
-import { matchWeights, type FoundWeight } from "./match-weights.ts";
-import { writeSafetensors, type SafetensorsFile } from "./safetensors.ts";
+import { matchWeights, type FoundWeight } from "./weights/match-weights.ts";
+import { writeSafetensors, type SafetensorsFile } from "./weights/safetensors.ts";
 
 export interface TowerContents {
   side: "image" | "text";

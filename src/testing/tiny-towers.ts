@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 
-import { readSafetensors } from "../models/safetensors.ts";
+import { readSafetensors } from "../models/weights/safetensors.ts";
 import { loadModel } from "../models/load-model.ts";
 import { readMetricsLog } from "../train/log/metrics-log.ts";
 import type { Recipe } from "../train/recipe.ts";

@@ -4,23 +4,20 @@
  */
 import type { Batch } from "../data/sample.ts";
 import type { DualEncoder, DualEncoderConfig, PixelNormalization } from "../models/dual-encoder.ts";
-import { clipGradients, gradientNorm } from "../nn/clip-gradients.ts";
-import { Ema } from "../nn/ema.ts";
+import type { Ema } from "../nn/ema.ts";
 import type { Parameter } from "../nn/module.ts";
 import type { Optimizer } from "../nn/optimizer-base.ts";
-import { createSchedule, type Schedule } from "../nn/schedule.ts";
 import { manualSeed, scope, type Device } from "../torch/index.ts";
 import { BatchInput, type BatchSources } from "./batch-input.ts";
 import { buildModel } from "./build-model.ts";
-import { DivergedError } from "./diverged.ts";
 import { learnedGroups } from "./learned-groups.ts";
 import { logitScaleOf, resolveLogits, ScaleRate, type Logits } from "./logits.ts";
 import { createObjective } from "./objectives/index.ts";
 import type { TrainingObjective } from "./objectives/objective.ts";
-import { createOptimizer } from "./optimizers.ts";
 import type { ResolvedRecipe } from "./recipe.ts";
 import { accumulateGradient } from "./step.ts";
 import { checkTrained, LockableTower, resolveTowers } from "./tower-states.ts";
+import { Updater } from "./updater.ts";
 
 export interface TrainerOptions {
   recipe: ResolvedRecipe;
@@ -46,8 +43,6 @@ export interface StepReport {
 
 export class Trainer {
   readonly model: DualEncoder;
-  readonly optimizer: Optimizer;
-  readonly ema: Ema | undefined;
   readonly objective: TrainingObjective;
   readonly device: Device;
   readonly config: DualEncoderConfig;
@@ -57,7 +52,7 @@ export class Trainer {
   step = 0;
   /** Pairs seen. */
   examplesSeen = 0;
-  readonly #schedule: Schedule;
+  readonly #updater: Updater;
   readonly #input: BatchInput;
   readonly #logits: Logits;
   readonly #scaleRate: ScaleRate | undefined;
@@ -69,7 +64,7 @@ export class Trainer {
    */
   constructor(options: TrainerOptions) {
     const { recipe, config, device, normalization, scratchFolder } = options;
-    const { seed, optimizer, schedule, steps, ema, activationCheckpointing } = recipe.train;
+    const { seed, optimizer, steps, activationCheckpointing } = recipe.train;
     const states = resolveTowers(recipe.towers, { steps, pretrained: recipe.pretrained });
     this.#logits = resolveLogits(recipe.logits, recipe.objective);
     // Weights are drawn on the CPU, so that a seed means the same on every device.
@@ -102,21 +97,26 @@ export class Trainer {
     if (learningRate !== undefined) {
       this.#scaleRate = new ScaleRate(this.model, learningRate, slowBelowTemperature);
     }
-    const { weightDecay } = optimizer;
     const groups = learnedGroups(this.model, this.objective, {
-      weightDecay,
+      weightDecay: optimizer.weightDecay,
       towers: this.towers,
       scaleRate: this.#scaleRate,
     });
-    this.optimizer = createOptimizer(optimizer, groups);
-    this.ema = ema === undefined ? undefined : new Ema(this.model, { decay: ema, warmUp: true });
-    this.#schedule = createSchedule({ ...schedule, steps, learningRate: optimizer.learningRate });
+    this.#updater = new Updater(recipe.train, groups, this.model);
     this.#input = new BatchInput({
       device,
       normalization,
       textTower,
       trims: recipe.train.trimCaptions,
     });
+  }
+
+  get optimizer(): Optimizer {
+    return this.#updater.optimizer;
+  }
+
+  get ema(): Ema | undefined {
+    return this.#updater.ema;
   }
 
   get objectiveKind(): string {
@@ -147,57 +147,35 @@ export class Trainer {
         precision: train.precision,
         microBatchSize: train.microBatchSize,
       });
-      this.#demandFinite(result.loss, "loss", batch);
-      const gradNorm = this.#limitGradient();
-      this.#demandFinite(gradNorm, "gradient", batch);
-      const learningRate = this.#schedule(this.step);
-      this.#scaleRate?.prepare(learningRate);
-      this.optimizer.step(learningRate);
-      this.optimizer.zeroGrad();
-      const { scaleMax, scaleLearned } = this.#logits;
-      if (scaleMax !== null && scaleLearned) this.model.clampLogitScale(scaleMax);
-      this.objective.afterStep?.();
-      this.ema?.update();
+      const at = { step: this.step, batch };
+      this.#updater.demandFinite(result.loss, "loss", at);
+      const report = this.#updater.update(this.#learned(), at, {
+        before: (learningRate) => this.#scaleRate?.prepare(learningRate),
+        after: () => this.#limitScalars(),
+      });
       this.step++;
       this.examplesSeen += batch.size;
-      return { ...result, logitScale: logitScaleOf(this.model), learningRate, gradNorm };
+      return { ...result, logitScale: logitScaleOf(this.model), ...report };
     });
   }
 
-  #limitGradient(): number {
-    const { gradientClip } = this.recipe.train;
-    const parameters = this.#learned();
-    const norm =
-      gradientClip === undefined
-        ? gradientNorm(parameters)
-        : clipGradients(parameters, gradientClip);
-    return norm.item();
+  #limitScalars(): void {
+    const { scaleMax, scaleLearned } = this.#logits;
+    if (scaleMax !== null && scaleLearned) this.model.clampLogitScale(scaleMax);
+    this.objective.afterStep?.();
   }
 
   #learned(): Parameter[] {
     return [...this.model.parameters(), ...(this.objective.module?.parameters() ?? [])];
   }
 
-  #demandFinite(value: number, what: string, batch: Batch): void {
-    if (Number.isFinite(value)) return;
-    this.optimizer.zeroGrad();
-    throw new DivergedError(this.step + 1, what, batch.keys);
-  }
-
   /** Runs `body` with the averaged weights in place, where the recipe averages. */
-  async withAverage<T>(body: () => Promise<T>): Promise<T> {
-    if (this.ema === undefined) return body();
-    this.ema.swap();
-    try {
-      return await body();
-    } finally {
-      this.ema.swap();
-    }
+  withAverage<T>(body: () => Promise<T>): Promise<T> {
+    return this.#updater.withAverage(body);
   }
 
   dispose(): void {
-    this.optimizer.dispose();
-    this.ema?.dispose();
+    this.#updater.dispose();
     this.objective.dispose();
     this.model.dispose();
   }

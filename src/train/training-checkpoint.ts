@@ -9,7 +9,7 @@ import { CheckpointError } from "../errors.ts";
 import { writeTextAtomically } from "../models/atomic-write.ts";
 import type { Ema } from "../nn/ema.ts";
 import type { Optimizer } from "../nn/optimizer-base.ts";
-import { readSafetensors, writeSafetensors } from "../models/safetensors.ts";
+import { readSafetensors, writeSafetensors } from "../models/weights/safetensors.ts";
 import {
   noGrad,
   randomState,

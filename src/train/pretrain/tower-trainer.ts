@@ -1,16 +1,13 @@
 /** One tower with a task: its optimizer step, saved and restored like a pair's. */
 import type { Batch } from "../../data/sample.ts";
-import { clipGradients, gradientNorm } from "../../nn/clip-gradients.ts";
-import { Ema } from "../../nn/ema.ts";
+import type { Ema } from "../../nn/ema.ts";
 import type { Module } from "../../nn/module.ts";
 import { parameterGroups } from "../../nn/optimizer-groups.ts";
 import type { Optimizer } from "../../nn/optimizer-base.ts";
-import { createSchedule, type Schedule } from "../../nn/schedule.ts";
 import { autocast, backward, noGrad, scope, type Device, type Tensor } from "../../torch/index.ts";
-import { DivergedError } from "../diverged.ts";
 import type { Evaluation, Learner } from "../learner.ts";
-import { createOptimizer } from "../optimizers.ts";
 import { withTrainingState, type TrainingState } from "../training-checkpoint.ts";
+import { Updater } from "../updater.ts";
 import type { ResolvedPretrainRecipe } from "./recipe.ts";
 
 /** What is learned about a tower: the loss of a batch, and how well it does on held-out samples. */
@@ -29,23 +26,26 @@ export class TowerTrainer implements Learner {
   step = 0;
   examplesSeen = 0;
   readonly device: Device;
-  readonly optimizer: Optimizer;
-  readonly ema: Ema | undefined;
   readonly evaluate: Learner["evaluate"];
   readonly #task: TowerTask;
   readonly #train: ResolvedPretrainRecipe["train"];
-  readonly #schedule: Schedule;
+  readonly #updater: Updater;
 
   constructor(task: TowerTask, train: ResolvedPretrainRecipe["train"], device: Device) {
-    const { weightDecay, learningRate } = train.optimizer;
+    const groups = parameterGroups(task.model, { weightDecay: train.optimizer.weightDecay });
     this.#task = task;
     this.#train = train;
     this.device = device;
-    this.optimizer = createOptimizer(train.optimizer, parameterGroups(task.model, { weightDecay }));
-    const { ema, schedule, steps } = train;
-    this.ema = ema === undefined ? undefined : new Ema(task.model, { decay: ema, warmUp: true });
-    this.#schedule = createSchedule({ ...schedule, steps, learningRate });
+    this.#updater = new Updater(train, groups, task.model);
     this.evaluate = task.evaluate === null ? null : () => this.#evaluate();
+  }
+
+  get optimizer(): Optimizer {
+    return this.#updater.optimizer;
+  }
+
+  get ema(): Ema | undefined {
+    return this.#updater.ema;
   }
 
   trainStep(batch: Batch): { loss: number } & Record<string, number> {
@@ -55,38 +55,20 @@ export class TowerTrainer implements Learner {
       const cast = this.#train.precision === "bfloat16" ? this.device : undefined;
       const { loss, accuracy } = autocast(cast, () => this.#task.loss(batch));
       const value = loss.item();
-      this.#demandFinite(value, "loss", batch);
+      const at = { step: this.step, batch };
+      this.#updater.demandFinite(value, "loss", at);
       backward(loss);
-      const gradNorm = this.#limitGradient();
-      this.#demandFinite(gradNorm, "gradient", batch);
-      const learningRate = this.#schedule(this.step);
-      this.optimizer.step(learningRate);
-      this.optimizer.zeroGrad();
-      this.ema?.update();
+      const report = this.#updater.update(model.parameters(), at);
       this.step++;
       this.examplesSeen += batch.size;
-      return { loss: value, accuracy, learningRate, gradNorm };
+      return { loss: value, accuracy, ...report };
     });
   }
 
-  #limitGradient(): number {
-    const { gradientClip } = this.#train;
-    const parameters = this.#task.model.parameters();
-    const norm =
-      gradientClip === undefined
-        ? gradientNorm(parameters)
-        : clipGradients(parameters, gradientClip);
-    return norm.item();
-  }
-
-  #demandFinite(value: number, what: string, batch: Batch): void {
-    if (Number.isFinite(value)) return;
-    this.optimizer.zeroGrad();
-    throw new DivergedError(this.step + 1, what, batch.keys);
-  }
-
   async #evaluate(): Promise<Evaluation> {
-    const values = await this.#averaged(() => this.#task.evaluate?.() ?? Promise.resolve({}));
+    const values = await this.#updater.withAverage(
+      () => this.#task.evaluate?.() ?? Promise.resolve({}),
+    );
     return { values, suites: [] };
   }
 
@@ -95,18 +77,7 @@ export class TowerTrainer implements Learner {
   }
 
   saveModel(folder: string): Promise<void> {
-    return this.#averaged(() => this.#task.save(folder));
-  }
-
-  /** Runs `body` with the averaged weights in place, where the recipe averages. */
-  async #averaged<T>(body: () => Promise<T>): Promise<T> {
-    if (this.ema === undefined) return body();
-    this.ema.swap();
-    try {
-      return await body();
-    } finally {
-      this.ema.swap();
-    }
+    return this.#updater.withAverage(() => this.#task.save(folder));
   }
 
   warnings(): readonly string[] {
@@ -114,8 +85,7 @@ export class TowerTrainer implements Learner {
   }
 
   dispose(): void {
-    this.optimizer.dispose();
-    this.ema?.dispose();
+    this.#updater.dispose();
     this.#task.model.dispose();
   }
 }

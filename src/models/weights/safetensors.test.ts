@@ -4,13 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
-import { CheckpointError } from "../errors.ts";
-import { fromData, randn, scope, zeros, type DType, type Tensor } from "../torch/index.ts";
+import { CheckpointError } from "../../errors.ts";
+import { fromData, randn, scope, zeros, type DType, type Tensor } from "../../torch/index.ts";
 import { readSafetensors, writeSafetensors } from "./safetensors.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "limn-safetensors-"));
 after(() => rmSync(folder, { recursive: true }));
-const golden = fileURLToPath(new URL("../../test/goldens/dtypes.safetensors", import.meta.url));
+const golden = fileURLToPath(new URL("../../../test/goldens/dtypes.safetensors", import.meta.url));
 
 function refuses(file: string, message: RegExp): void {
   assert.throws(

@@ -1,5 +1,5 @@
 /** Compares the weights that a model needs with those that are there, and reports every difference. */
-import { CheckpointError } from "../errors.ts";
+import { CheckpointError } from "../../errors.ts";
 
 /** A weight that is there. */
 export interface FoundWeight {

@@ -6,7 +6,7 @@
  *     n bytes   JSON {"__metadata__"?: {string: string}, name: {dtype, shape, data_offsets}}
  *     the rest  the data; offsets count from here, in bytes, without holes or overlaps
  */
-import type { DType } from "../torch/dtype.ts";
+import type { DType } from "../../torch/dtype.ts";
 
 /** One tensor of a file. */
 export interface TensorInfo {

@@ -1,9 +1,15 @@
 /** Named tensors in a safetensors file, read one at a time and written in one stream. */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { CheckpointError, LimnError } from "../errors.ts";
-import { allocate } from "../torch/dtype.ts";
-import { dtypeBytes, fromData, type DType, type Tensor, type TensorData } from "../torch/index.ts";
-import { writeFileAtomically, writeFully } from "./atomic-write.ts";
+import { CheckpointError, LimnError } from "../../errors.ts";
+import { allocate } from "../../torch/dtype.ts";
+import {
+  dtypeBytes,
+  fromData,
+  type DType,
+  type Tensor,
+  type TensorData,
+} from "../../torch/index.ts";
+import { writeFileAtomically, writeFully } from "../atomic-write.ts";
 import {
   buildHeader,
   parseHeader,
