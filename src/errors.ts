@@ -48,6 +48,15 @@ export class CheckpointError extends LimnError {
   }
 }
 
+/** A checkpoint whose files leave a question open; `option` names the option that settles it. */
+export class UnsettledError extends CheckpointError {
+  readonly option: string;
+  constructor(file: string, option: string, message: string) {
+    super(file, message);
+    this.option = option;
+  }
+}
+
 /** A tensor, scope or worker that is used after it was disposed. */
 export class DisposedError extends LimnError {
   constructor(message: string) {

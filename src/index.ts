@@ -64,7 +64,11 @@ export { suiteOutcome } from "./study/suite-outcome.ts";
 export { loadModel, type LoadedModel, type LoadModelOptions } from "./models/load-model.ts";
 export { describeModel, type ModelDescription } from "./models/describe-model.ts";
 export { saveCheckpoint, type CheckpointContents } from "./models/checkpoint.ts";
-export { readSafetensors, writeSafetensors, type SafetensorsFile } from "./models/weights/safetensors.ts";
+export {
+  readSafetensors,
+  writeSafetensors,
+  type SafetensorsFile,
+} from "./models/weights/safetensors.ts";
 export { DualEncoder, type DualEncoderConfig } from "./models/dual-encoder.ts";
 export { clipConfig, clipConfigNames, type ClipConfig } from "./models/configs.ts";
 

@@ -77,9 +77,9 @@ test("a pair of any towers is shown by their kinds, in words and numbers", async
 
 test("a tower alone is shown as one", async () => {
   const lines = await shown("tower");
-  assert.equal(lines.get("family"), "image tower");
+  assert.equal(lines.get("holds"), "image tower");
   assert.equal(lines.get("architecture"), "efficientNet");
-  assert.equal(lines.get("parameters.tower"), learned.image.toLocaleString("en-US"));
+  assert.equal(lines.get("parameters.imageTower"), learned.image.toLocaleString("en-US"));
   assert.equal(lines.get("evaluationTransform.imageSize"), "32");
   assert.equal(lines.get("tokenizer"), "none");
 });

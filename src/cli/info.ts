@@ -1,5 +1,4 @@
 import { describeModel } from "../models/describe-model.ts";
-import { describeTower } from "../models/describe-tower.ts";
 import { defineCommand, type Command } from "./command.ts";
 
 const command: Command = defineCommand({
@@ -8,8 +7,7 @@ const command: Command = defineCommand({
   usage: "<model>",
   examples: ["limn info runs/first/model", "limn info runs/first/model --json"],
   async run({ operands, print }) {
-    const folder = operands[0] ?? "";
-    const description = (await describeTower(folder)) ?? (await describeModel(folder));
+    const description = await describeModel(operands[0] ?? "");
     print(format(description), description);
   },
 });

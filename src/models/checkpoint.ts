@@ -1,31 +1,21 @@
 /**
- * A model folder: `model.safetensors`, `config.json`, `preprocessor_config.json` and the tokenizer's
- * files; in Hugging Face's `CLIPModel` layout where the pair is a CLIP, else in limn's own. Written
- * as a whole; read with every weight accounted for.
+ * A model's folder, written as a whole in the layout that others read, and its weights read back
+ * into a model with every one of them accounted for.
  */
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { EvaluationTransform } from "../data/image/evaluation-transform.ts";
 import { CheckpointError } from "../errors.ts";
-import { cat, isFloating, noGrad, scope, type Tensor } from "../torch/index.ts";
-import { existingFolder, writeFolderAtomically, writeTextAtomically } from "./atomic-write.ts";
+import { isFloating, scope, type DType, type Tensor } from "../torch/index.ts";
+import { writeFolderAtomically, writeTextAtomically } from "./atomic-write.ts";
 import type { DualEncoder, DualEncoderConfig } from "./dual-encoder.ts";
-import { fromHuggingFaceConfig, toHuggingFaceConfig } from "./hugging-face-config.ts";
-import { huggingFaceRows, ignoredKeys, partShape, type WeightRow } from "./hugging-face-keys.ts";
-import {
-  fromHuggingFacePreprocessor,
-  toHuggingFacePreprocessor,
-} from "./hugging-face-preprocessor.ts";
-import { readJsonObject } from "./json-fields.ts";
-import {
-  fromLimnConfig,
-  isClipConfig,
-  limnModelType,
-  toLimnConfig,
-  towerModelType,
-} from "./limn-layout.ts";
+import { readModelSource } from "./layouts/find-layout.ts";
+import type { ModelSource } from "./layouts/layout.ts";
+import { layoutWriter, type SaveLayout } from "./layouts/writers.ts";
+import { checkWeights, copyWeight } from "./load-weights.ts";
+import { modelShapes } from "./model-shapes.ts";
+import { partToTheirs, weightRows, type WeightRow } from "./weights/key-table.ts";
 import { matchWeights, type FoundWeight } from "./weights/match-weights.ts";
-import { readSafetensors, writeSafetensors, type SafetensorsFile } from "./weights/safetensors.ts";
+import { writeSafetensors } from "./weights/safetensors.ts";
 
 export interface CheckpointContents {
   config: DualEncoderConfig;
@@ -34,21 +24,34 @@ export interface CheckpointContents {
   evaluationTransform: EvaluationTransform;
   /** Writes the tokenizer's files into the folder it is given. */
   tokenizerFiles?: (folder: string) => void | Promise<void>;
+  /** Weights of the layout that nothing is computed from, under its own names; borrowed. */
+  carried?: Iterable<readonly [string, Tensor]>;
+}
+
+export interface SaveOptions {
+  /** Hugging Face's where it holds the model, else limn's own, when absent. */
+  layout?: SaveLayout;
+  /** Floating-point weights are written in this type; as they are when absent. */
+  dtype?: DType;
 }
 
 /**
  * Writes a model folder in place of what `folder` held, all of it or nothing.
  *
- * throws  CheckpointError naming the folder or file: weights that are not those of `config`, a full
- *         disk, a folder that cannot be written; what was there before stays
+ * throws  CheckpointError naming the folder or file: weights that are not those of `config`, a layout
+ *         that cannot hold the model, a full disk, a folder that cannot be written; what was there
+ *         before stays
  */
-export async function saveCheckpoint(folder: string, contents: CheckpointContents): Promise<void> {
-  const { config, evaluationTransform, tokenizerFiles } = contents;
-  const asClip = isClipConfig(config);
-  const json = asClip ? toHuggingFaceConfig(config) : toLimnConfig(config);
-  const preprocessor = toHuggingFacePreprocessor(evaluationTransform);
+export async function saveCheckpoint(
+  folder: string,
+  contents: CheckpointContents,
+  { layout, dtype }: SaveOptions = {},
+): Promise<void> {
+  const { config, tokenizerFiles, carried = [] } = contents;
+  const writer = layoutWriter(folder, config, layout);
+  const files = writer.files(contents);
   const weights = new Map(contents.weights);
-  const rows = asClip ? huggingFaceRows(config) : ownRows(weights);
+  const rows = weightRows(writer.table, modelShapes(describedBy(folder, config)));
   matchWeights(
     folder,
     new Map(rows.map(({ ours, shape }) => [ours, shape])),
@@ -56,143 +59,101 @@ export async function saveCheckpoint(folder: string, contents: CheckpointContent
   );
   await writeFolderAtomically(folder, async (partial) => {
     scope(() => {
-      const entries = splitRows(rows, weights);
-      writeSafetensors(join(partial, weightsFile), entries);
+      const entries = [...splitRows(rows, weights), ...carried];
+      writeSafetensors(
+        join(partial, writer.weightsFile),
+        dtype === undefined ? entries : entries.map(([name, one]) => [name, inType(one, dtype)]),
+      );
     });
-    writeTextAtomically(join(partial, "config.json"), json);
-    writeTextAtomically(join(partial, "preprocessor_config.json"), preprocessor);
+    for (const [name, text] of Object.entries(files)) {
+      writeTextAtomically(join(partial, name), text);
+    }
     await tokenizerFiles?.(partial);
   });
 }
 
-/** Rows of limn's own layout: every weight under its own name. */
-function ownRows(weights: Iterable<readonly [string, Tensor]>): WeightRow[] {
-  return [...weights].map(([name, { shape }]) => ({ ours: name, theirs: [name], shape }));
+function inType(tensor: Tensor, dtype: DType): Tensor {
+  return isFloating(tensor.dtype) ? tensor.detach().to(dtype) : tensor;
 }
 
-const weightsFile = "model.safetensors";
+function describedBy(
+  path: string,
+  config: DualEncoderConfig,
+): Pick<ModelSource, "place" | "contents"> {
+  const place = { path, folder: path, file: undefined, names: [] };
+  return { place, contents: { kind: "pair", config } };
+}
 
 function describe({ shape, dtype }: Tensor): FoundWeight {
   return { shape, floating: isFloating(dtype), storedAs: dtype };
 }
 
-/** The file's weights as views of the parameters. */
+/** The file's weights as views of the parameters where they can be. */
 function splitRows(
   rows: readonly WeightRow[],
   weights: ReadonlyMap<string, Tensor>,
 ): [string, Tensor][] {
-  return rows.flatMap(({ ours, theirs }): [string, Tensor][] => {
-    const tensor = weights.get(ours) as Tensor;
-    const parts = theirs.length === 1 ? [tensor] : tensor.detach().chunk(theirs.length);
-    return theirs.map((name, i) => [name, parts[i] as Tensor]);
+  return rows.flatMap(({ ours, parts }): [string, Tensor][] => {
+    const tensor = (weights.get(ours) as Tensor).detach();
+    let at = 0;
+    return parts.map((part) => {
+      const rowCount = part.shape[0] ?? 1;
+      const piece = parts.length === 1 ? tensor : tensor.narrow(0, at, rowCount);
+      at += rowCount;
+      return [part.name, partToTheirs(part, piece)];
+    });
   });
 }
 
-/** The configuration of a model folder. Throws CheckpointError naming the file and the field. */
-export function readCheckpointConfig(folder: string): DualEncoderConfig {
-  const file = join(existingFolder(folder), "config.json");
-  const json = readJsonObject(file);
-  if (json["model_type"] === towerModelType) {
-    const side = String(json["side"]);
-    throw new CheckpointError(
-      file,
-      `Expected a pair in ${folder} but received its ${side} tower alone; ` +
-        `name it in a recipe's towers.${side}.pretrained`,
-    );
-  }
-  return json["model_type"] === limnModelType
-    ? fromLimnConfig(file, json)
-    : fromHuggingFaceConfig(file, json);
+/** The configuration of a pair. Throws CheckpointError naming the file and the field. */
+export function readCheckpointConfig(path: string): DualEncoderConfig {
+  return pairConfigOf(readModelSource(path));
+}
+
+/** Throws CheckpointError where the source is one tower alone. */
+export function pairConfigOf({ place, contents }: ModelSource): DualEncoderConfig {
+  if (contents.kind === "pair") return contents.config;
+  throw new CheckpointError(
+    place.path,
+    `Expected a pair in ${place.path} but received its ${contents.kind} tower alone; ` +
+      `name it in a recipe's towers.${contents.kind}.pretrained`,
+  );
 }
 
 /** The preprocessing of a model folder. Throws CheckpointError naming the file and the field. */
-export function readCheckpointTransform(folder: string): EvaluationTransform {
-  const found = existingFolder(folder);
-  // transformers 5 writes a whole processor into one file.
-  const files = ["preprocessor_config.json", "processor_config.json"].map((name) =>
-    join(found, name),
-  );
-  const file = files.find((path) => existsSync(path));
-  if (file !== undefined) return fromHuggingFacePreprocessor(file, readJsonObject(file));
-  throw new CheckpointError(
-    files[0] as string,
-    `Expected preprocessor_config.json in ${folder} but there is none; copy it from where the ` +
-      "model came from, as pictures prepared in another way give wrong embeddings",
-  );
-}
-
-/** Opens the weights of a model folder; the caller closes the file. */
-export function openWeights(folder: string): SafetensorsFile {
-  const found = existingFolder(folder);
-  const file = join(found, weightsFile);
-  const other = ["model.safetensors.index.json", "pytorch_model.bin"].find((name) =>
-    existsSync(join(found, name)),
-  );
-  if (!existsSync(file) && other !== undefined) {
-    throw new CheckpointError(
-      file,
-      `Expected ${weightsFile} in ${folder} but received ${other}; save the model as one ` +
-        "safetensors file first",
-    );
-  }
-  return readSafetensors(file);
+export function readCheckpointTransform(path: string): EvaluationTransform {
+  return readModelSource(path).evaluationTransform();
 }
 
 /**
- * Throws one CheckpointError that lists every missing, unexpected and mis-shaped weight of an open
- * file against rows of the key table. Reads no weight.
+ * Copies a checkpoint's weights into a model of its configuration, whatever floating-point type they
+ * are stored in. Nothing changes unless all of them fit.
+ *
+ * throws  one CheckpointError with every missing, unexpected and mis-shaped weight
  */
-export function checkWeights(weights: SafetensorsFile, rows: readonly WeightRow[]): void {
-  const needed = rows.flatMap((row) =>
-    row.theirs.map((name): [string, readonly number[]] => [name, partShape(row)]),
-  );
-  const names = weights.names.filter((name) => !ignoredKeys.includes(name));
-  const found = names.map((name): [string, FoundWeight] => {
-    const { dtype, shape, storedAs } = weights.info(name);
-    return [name, { shape, storedAs, floating: dtype !== undefined && isFloating(dtype) }];
-  });
-  matchWeights(weights.file, new Map(needed), new Map(found));
-}
-
-/**
- * `checkWeights` for a folder and the configuration of its model. In limn's own layout the sizes
- * follow from the model, so that nothing can be said before it is made.
- */
-export function checkCheckpoint(folder: string, config: DualEncoderConfig): void {
-  if (!isClipConfig(config)) return;
-  const weights = openWeights(folder);
+export function loadWeights(
+  from: string | ModelSource,
+  model: Pick<DualEncoder, "namedState">,
+): void {
+  const source = typeof from === "string" ? readModelSource(from) : from;
+  const state = new Map(model.namedState());
+  const rows = weightRows(source.table, state);
+  const weights = source.openWeights();
   try {
-    checkWeights(weights, huggingFaceRows(config));
+    checkWeights(weights, rows, source.table);
+    for (const row of rows) copyWeight(weights, row, state.get(row.ours) as Tensor);
   } finally {
     weights.close();
   }
 }
 
-/**
- * Copies a folder's weights into a model, whatever floating-point type they are stored in. Nothing
- * changes unless all of them fit.
- *
- * throws  one CheckpointError with every missing, unexpected and mis-shaped weight
- */
-export function loadWeights(
-  folder: string,
-  model: Pick<DualEncoder, "config" | "namedState">,
-): void {
-  const state = new Map(model.namedState());
-  const { config } = model;
-  const rows = isClipConfig(config) ? huggingFaceRows(config) : ownRows(state);
-  const weights = openWeights(folder);
+/** The weights of a source's layout that nothing is computed from. The caller owns the tensors. */
+export function loadCarried({ table, openWeights }: ModelSource): [string, Tensor][] {
+  const { carried } = table;
+  if (carried === undefined) return [];
+  const weights = openWeights();
   try {
-    checkWeights(weights, rows);
-    for (const { ours, theirs } of rows) {
-      const target = state.get(ours);
-      if (target === undefined) throw new Error(`internal: the model has no weight ${ours}`);
-      scope(() => {
-        const parts = theirs.map((name) => weights.tensor(name));
-        const source = parts.length === 1 ? (parts[0] as Tensor) : cat(parts);
-        noGrad(() => target.copy_(source));
-      });
-    }
+    return weights.names.filter(carried).map((name) => [name, weights.tensor(name)]);
   } finally {
     weights.close();
   }

@@ -1,145 +1,124 @@
-/** What a model folder holds, from its small files and the header of its weights alone. */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
+/** What a model or tower holds, from its small files and the header of its weights alone. */
 import type { EvaluationTransform } from "../data/image/evaluation-transform.ts";
-import { loadTokenizer, type TokenizerDescription } from "../data/tokenize/index.ts";
-import { existingFolder } from "./atomic-write.ts";
-import {
-  checkCheckpoint,
-  openWeights,
-  readCheckpointConfig,
-  readCheckpointTransform,
-} from "./checkpoint.ts";
-import { clipConfig, clipConfigNames, type ClipConfig } from "./configs.ts";
-import type { DualEncoderConfig } from "./dual-encoder.ts";
-import { huggingFaceRows } from "./hugging-face-keys.ts";
-import { isClipConfig } from "./limn-layout.ts";
+import type { TokenizerDescription } from "../data/tokenize/index.ts";
+import { UnsettledError } from "../errors.ts";
+import { readModelSource } from "./layouts/find-layout.ts";
+import type { Family, GivenFacts, ModelSource } from "./layouts/layout.ts";
+import { checkWeights } from "./load-weights.ts";
+import { modelShapes, type WeightShape } from "./model-shapes.ts";
+import { publishedPair } from "./pairs.ts";
+import { weightRows } from "./weights/key-table.ts";
 
 export interface ModelDescription {
-  folder: string;
-  /** What the folder's layout says: Hugging Face's CLIPModel, or a pair of any towers. */
-  family: "CLIP" | "dual encoder";
-  /** The published size with these dimensions, `ViT-B/32`, or the towers' kinds; null for another CLIP. */
-  architecture: string | null;
-  config: DualEncoderConfig;
+  path: string;
+  /** How it is stored, `Hugging Face CLIPModel`. */
+  layout: string;
+  family: Family;
+  holds: "pair" | "image tower" | "text tower";
+  /** The published size with these dimensions, `ViT-B/32`, else the towers' kinds. */
+  architecture: string;
+  config: ModelSource["contents"]["config"];
   /** Learned numbers. */
   parameters: { total: number; imageTower: number; textTower: number };
   weights: {
     file: string;
-    /** Of the tensors' data. */
+    /** Of the weights' data. */
     bytes: number;
     /** How many weights have each element type. */
     dtypes: Record<string, number>;
     metadata: Readonly<Record<string, string>>;
   };
-  /** Null where the folder has no preprocessing. */
+  /** How a pair's logits become probabilities; null for a tower alone. */
+  probabilities: "softmax" | "sigmoid" | null;
+  /** Null where the files do not say how pictures are prepared. */
   evaluationTransform: EvaluationTransform | null;
-  /** Null where the folder has no tokenizer. */
+  /** Null where there is none. */
   tokenizer: { vocabSize: number; contextLength: number; description: TokenizerDescription } | null;
 }
 
 /**
- * Describes a model folder; reads no weight, but checks that all of a CLIP's are there.
+ * Describes a model; reads no weight, but checks that all of them are there.
  *
  * throws  CheckpointError or DataError naming the file that is missing or damaged
  */
-export async function describeModel(folder: string): Promise<ModelDescription> {
-  const config = readCheckpointConfig(folder);
-  checkCheckpoint(folder, config);
-  const asClip = isClipConfig(config);
+export async function describeModel(
+  path: string,
+  given: GivenFacts = {},
+): Promise<ModelDescription> {
+  const source = readModelSource(path, given);
+  const { layout, family, contents } = source;
+  const shapes = modelShapes(source);
   return {
-    folder,
-    family: asClip ? "CLIP" : "dual encoder",
-    architecture: asClip ? publishedName(config) : `${config.image.kind} with ${config.text.kind}`,
-    config,
-    parameters: asClip ? clipParameters(config) : ownParameters(folder),
-    ...(await describeFiles(folder)),
+    path,
+    layout,
+    family,
+    holds: contents.kind === "pair" ? "pair" : `${contents.kind} tower`,
+    architecture: architectureOf(contents),
+    config: contents.config,
+    parameters: {
+      total: learnedNumbers(shapes, ""),
+      imageTower: learnedNumbers(shapes, "imageTower."),
+      textTower: learnedNumbers(shapes, "textTower."),
+    },
+    weights: describeWeights(source, shapes),
+    probabilities: contents.kind === "pair" ? source.probabilities : null,
+    evaluationTransform:
+      contents.kind === "text" ? null : known(() => source.evaluationTransform()),
+    tokenizer: contents.kind === "image" ? null : await describeTokenizer(source),
   };
 }
 
-/** What the files beside a folder's `config.json` say. */
-export async function describeFiles(
-  folder: string,
-): Promise<Pick<ModelDescription, "weights" | "evaluationTransform" | "tokenizer">> {
-  return {
-    weights: describeWeights(folder),
-    evaluationTransform: has(folder, "preprocessor_config.json", "processor_config.json")
-      ? readCheckpointTransform(folder)
-      : null,
-    tokenizer: has(folder, "tokenizer.json", "merges.txt") ? await describeTokenizer(folder) : null,
-  };
-}
-
-function has(folder: string, ...names: string[]): boolean {
-  return names.some((name) => existsSync(join(existingFolder(folder), name)));
+function architectureOf(contents: ModelSource["contents"]): string {
+  if (contents.kind !== "pair") return contents.config.kind;
+  const { image, text } = contents.config;
+  return publishedPair(contents.config) ?? `${image.kind} with ${text.kind}`;
 }
 
 const product = (shape: readonly number[]): number => shape.reduce((all, side) => all * side, 1);
 
-function clipParameters(config: ClipConfig): ModelDescription["parameters"] {
-  const count = (prefix: string): number =>
-    huggingFaceRows(config)
-      .filter(({ ours }) => ours.startsWith(prefix))
-      .reduce((total, { shape }) => total + product(shape), 0);
-  return {
-    total: count(""),
-    imageTower: count("imageTower."),
-    textTower: count("textTower."),
-  };
+function learnedNumbers(shapes: ReadonlyMap<string, WeightShape>, prefix: string): number {
+  return [...shapes]
+    .filter(([name, { learned }]) => learned && name.startsWith(prefix))
+    .reduce((total, [, { shape }]) => total + product(shape), 0);
 }
 
-function ownParameters(folder: string): ModelDescription["parameters"] {
-  return {
-    total: learnedCount(folder),
-    imageTower: learnedCount(folder, "imageTower."),
-    textTower: learnedCount(folder, "textTower."),
-  };
-}
-
-/** Learned numbers of a folder in limn's own layout under names that begin so. */
-export function learnedCount(folder: string, prefix = ""): number {
-  const weights = openWeights(folder);
+function describeWeights(
+  { table, openWeights }: ModelSource,
+  shapes: ReadonlyMap<string, WeightShape>,
+): ModelDescription["weights"] {
+  const weights = openWeights();
   try {
-    return weights.names
-      .filter((name) => name.startsWith(prefix) && !/\.running(Mean|Variance)$/.test(name))
-      .reduce((total, name) => total + product(weights.info(name).shape), 0);
-  } finally {
-    weights.close();
-  }
-}
-
-function describeWeights(folder: string): ModelDescription["weights"] {
-  const weights = openWeights(folder);
-  try {
+    checkWeights(weights, weightRows(table, shapes), table);
     const dtypes: Record<string, number> = {};
-    let bytes = 0;
+    let total = 0;
     for (const name of weights.names) {
-      const { dtype, storedAs, start, end } = weights.info(name);
+      const { dtype, storedAs, bytes } = weights.info(name);
       const type = dtype ?? storedAs;
       dtypes[type] = (dtypes[type] ?? 0) + 1;
-      bytes += end - start;
+      total += bytes;
     }
-    return { file: weights.file, bytes, dtypes, metadata: weights.metadata };
+    return { file: weights.file, bytes: total, dtypes, metadata: weights.metadata };
   } finally {
     weights.close();
   }
 }
 
-async function describeTokenizer(
-  folder: string,
-): Promise<NonNullable<ModelDescription["tokenizer"]>> {
-  const { vocabSize, contextLength, description } = await loadTokenizer(existingFolder(folder));
-  return { vocabSize, contextLength, description };
+async function describeTokenizer(source: ModelSource): Promise<ModelDescription["tokenizer"]> {
+  try {
+    const { vocabSize, contextLength, description } = await source.tokenizer();
+    return { vocabSize, contextLength, description };
+  } catch (error) {
+    if (error instanceof UnsettledError) return null;
+    throw error;
+  }
 }
 
-/** The name of a published configuration of equal dimensions, whatever its vocabulary. */
-function publishedName(config: ClipConfig): string | null {
-  const dimensions = ({ embedDim, image, text }: ClipConfig): string =>
-    [
-      [embedDim, image.imageSize, image.patchSize],
-      [image.width, image.depth, image.heads, image.mlpWidth],
-      [text.width, text.depth, text.heads, text.mlpWidth],
-    ].join();
-  const wanted = dimensions(config);
-  return clipConfigNames.find((name) => dimensions(clipConfig(name)) === wanted) ?? null;
+/** Null where the files do not say it; the rest can be described. */
+function known<T>(read: () => T): T | null {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof UnsettledError) return null;
+    throw error;
+  }
 }

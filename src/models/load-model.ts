@@ -1,30 +1,41 @@
-/** A model folder as something that runs: weights, tokenizer and preprocessing that belong together. */
-import { join } from "node:path";
-
+/** A checkpoint as something that runs: weights, tokenizer and preprocessing that belong together. */
 import {
   applyEvaluationTransform,
   type EvaluationTransform,
 } from "../data/image/evaluation-transform.ts";
-import { createTokenizer, loadTokenizer, type Tokenizer } from "../data/tokenize/index.ts";
+import type { Tokenizer } from "../data/tokenize/index.ts";
+import { saveTokenizer } from "../data/tokenize/index.ts";
 import { CheckpointError } from "../errors.ts";
-import { fromData, randomState, scope, setRandomState } from "../torch/index.ts";
+import { withoutInitialValues } from "../nn/initialize.ts";
+import { fromData, scope } from "../torch/index.ts";
 import type { Device, Tensor } from "../torch/index.ts";
-import { existingFolder } from "./atomic-write.ts";
 import {
-  checkCheckpoint,
+  loadCarried,
   loadWeights,
-  readCheckpointConfig,
-  readCheckpointTransform,
+  pairConfigOf,
+  saveCheckpoint,
+  type SaveOptions,
 } from "./checkpoint.ts";
 import { DualEncoder, inference, pixelsToTensor, type DualEncoderConfig } from "./dual-encoder.ts";
+import { readModelSource } from "./layouts/find-layout.ts";
+import type { Family, GivenFacts, ModelSource } from "./layouts/layout.ts";
+import { checkFinite, checkWeights } from "./load-weights.ts";
+import { configurationError, modelShapes } from "./model-shapes.ts";
+import { weightRows } from "./weights/key-table.ts";
 
 export interface LoadedModel {
-  readonly folder: string;
+  /** Where it was loaded from. */
+  readonly path: string;
+  /** How it was stored, `Hugging Face CLIPModel`. */
+  readonly layout: string;
+  readonly family: Family;
   readonly config: DualEncoderConfig;
   /** In evaluation mode. */
   readonly model: DualEncoder;
   readonly tokenizer: Tokenizer;
   readonly evaluationTransform: EvaluationTransform;
+  /** How logits become probabilities: over all labels, or for each alone (SigLIP). */
+  readonly probabilities: "softmax" | "sigmoid";
   /**
    * Encoded pictures (bytes of JPEG, PNG, ... files) to imageEmbeddings [N, D] float32, unit rows;
    * one batch. The caller owns the result.
@@ -32,96 +43,126 @@ export interface LoadedModel {
   encodeImages(files: readonly Uint8Array[]): Promise<Tensor>;
   /** Texts to textEmbeddings [N, D] float32, unit rows; one batch. The caller owns the result. */
   encodeTexts(texts: readonly string[]): Tensor;
+  /**
+   * Writes the model, its preprocessing and its tokenizer into a folder, all of it or nothing.
+   *
+   * throws  CheckpointError as `saveCheckpoint`
+   */
+  save(folder: string, options?: SaveOptions): Promise<void>;
   /** Frees the weights. */
   dispose(): void;
 }
 
-export interface LoadModelOptions {
+export interface LoadModelOptions extends GivenFacts {
   /** Default `cpu`. */
   device?: Device;
 }
 
 /**
- * Loads a model folder, in Hugging Face's `CLIPModel` layout or limn's own. Draws no random numbers.
+ * Loads a model from a folder or file in any layout that `readModelSource` knows. Draws no random
+ * numbers.
  *
- * throws  CheckpointError naming the file: a missing or damaged one, weights that do not fit
- *         config.json, a tokenizer that does not fit the text tower; DataError for damaged tokenizer
+ * throws  CheckpointError naming the file: a missing or damaged one, weights that do not fit the
+ *         configuration or are not finite, a tokenizer that does not fit the text tower, a question
+ *         that the files leave open with the option that settles it; DataError for damaged tokenizer
  *         files
  */
 export async function loadModel(
-  folder: string,
-  { device = "cpu" }: LoadModelOptions = {},
+  path: string,
+  { device = "cpu", ...given }: LoadModelOptions = {},
 ): Promise<LoadedModel> {
-  const config = readCheckpointConfig(folder);
-  const evaluationTransform = readCheckpointTransform(folder);
-  checkCheckpoint(folder, config);
-  checkImageSize(folder, config, evaluationTransform);
-  const tokenizer = await fittingTokenizer(folder, config);
-  const model = createWithoutRandomness(folder, config);
+  const source = readModelSource(path, given);
+  const config = pairConfigOf(source);
+  checkSource(source);
+  const evaluationTransform = source.evaluationTransform();
+  checkImageSize(path, config, evaluationTransform);
+  const tokenizer = await source.tokenizer();
+  const model = createEmpty(path, config);
   try {
-    loadWeights(folder, model);
+    loadWeights(source, model);
+    checkFinite(path, model.namedState());
     model.to(device).train(false);
   } catch (error) {
     model.dispose();
     throw error;
   }
   return {
-    folder,
+    path,
+    layout: source.layout,
+    family: source.family,
     config,
     model,
     tokenizer,
     evaluationTransform,
+    probabilities: source.probabilities,
     encodeImages: (files) => encodeImages(model, evaluationTransform, files),
     encodeTexts: (texts) => encodeTexts(model, tokenizer, texts),
+    save: (folder, options) =>
+      saveLoaded({ source, model, tokenizer, evaluationTransform }, folder, options),
     dispose: () => model.dispose(),
   };
 }
 
-/** A model whose initial values, soon replaced, leave the default generator as it was. */
-function createWithoutRandomness(folder: string, config: DualEncoderConfig): DualEncoder {
-  const state = randomState();
+/** Names and shapes of all weights, before memory for them is taken. */
+function checkSource(source: ModelSource): void {
+  const rows = weightRows(source.table, modelShapes(source));
+  const weights = source.openWeights();
   try {
-    return new DualEncoder(config);
-  } catch (cause) {
-    if (!(cause instanceof RangeError)) throw cause;
-    throw new CheckpointError(join(folder, "config.json"), cause.message, { cause });
+    checkWeights(weights, rows, source.table);
   } finally {
-    setRandomState(state);
-    state.dispose();
+    weights.close();
+  }
+}
+
+/** A model whose memory is reserved only: its weights are read over it at once. */
+function createEmpty(path: string, config: DualEncoderConfig): DualEncoder {
+  try {
+    return withoutInitialValues(() => new DualEncoder(config));
+  } catch (cause) {
+    throw configurationError(path, cause);
   }
 }
 
 function checkImageSize(
-  folder: string,
+  path: string,
   { image }: DualEncoderConfig,
   { imageSize }: EvaluationTransform,
 ): void {
   if (imageSize === image.imageSize) return;
   throw new CheckpointError(
-    folder,
-    `Expected pictures of ${image.imageSize} pixels for the model in ${folder} but its ` +
+    path,
+    `Expected pictures of ${image.imageSize} pixels for the model in ${path} but its ` +
       `preprocessing makes ${imageSize}; use both files of one model`,
   );
 }
 
-/** The folder's tokenizer, its rows no longer than the text tower reads. */
-async function fittingTokenizer(folder: string, { text }: DualEncoderConfig): Promise<Tokenizer> {
-  const tokenizer = await loadTokenizer(existingFolder(folder));
-  const { vocabSize, endId, contextLength, description } = tokenizer;
-  const readAtEnd = text.kind === "transformer" && text.pooling !== "last";
-  const eotTokenId = readAtEnd ? text.eotTokenId : undefined;
-  if (vocabSize > text.vocabSize || (eotTokenId !== undefined && endId !== eotTokenId)) {
-    throw new CheckpointError(
+type Saved = Pick<LoadedModel, "model" | "tokenizer" | "evaluationTransform"> & {
+  source: ModelSource;
+};
+
+async function saveLoaded(
+  { source, model, tokenizer, evaluationTransform }: Saved,
+  folder: string,
+  options?: SaveOptions,
+): Promise<void> {
+  const { contents } = source;
+  if (contents.kind !== "pair") return;
+  const carried = options?.layout === "limn" ? [] : loadCarried(source);
+  try {
+    await saveCheckpoint(
       folder,
-      `Expected a tokenizer of at most ${text.vocabSize} ids that ends texts with ` +
-        `${eotTokenId ?? "any"} for the model in ${folder} but received one of ${vocabSize} ids that ` +
-        `ends them with ${endId ?? "nothing"}; copy the tokenizer's files from where the model came from`,
+      {
+        config: contents.config,
+        weights: model.namedState(),
+        evaluationTransform,
+        tokenizerFiles: (partial) => saveTokenizer(tokenizer, partial),
+        carried,
+      },
+      options,
     );
+  } finally {
+    for (const [, tensor] of carried) tensor.dispose();
   }
-  // Files may name a longer limit, or none; the tower has one position per token.
-  return contextLength > text.contextLength
-    ? createTokenizer({ ...description, contextLength: text.contextLength })
-    : tokenizer;
 }
 
 async function encodeImages(

@@ -78,3 +78,22 @@ export function pairConfig(name: string): DualEncoderConfig {
       (didYouMean(name, pairNames) || " give a configuration object for another size"),
   );
 }
+
+/** The name of the published pair whose towers have these sizes, whatever the vocabulary; else undefined. */
+export function publishedPair(config: DualEncoderConfig): string | undefined {
+  const wanted = sizesOf(config);
+  return pairNames.find((name) => sizesOf(pairConfig(name)) === wanted);
+}
+
+/** Everything that has a size, as one text to compare. */
+function sizesOf({ embedDim, image, text }: DualEncoderConfig): string {
+  const free = ["vocabSize", "contextLength", "eotTokenId", "padTokenId"];
+  const numbers = (tower: object): string =>
+    JSON.stringify(
+      Object.entries(tower)
+        .filter(([key, value]) => !free.includes(key) && typeof value !== "string")
+        .filter(([, value]) => typeof value !== "boolean")
+        .sort(([a], [b]) => (a < b ? -1 : 1)),
+    );
+  return [embedDim, image.kind, numbers(image), text.kind, numbers(text)].join();
+}

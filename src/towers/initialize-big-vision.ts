@@ -3,11 +3,11 @@
  * Xavier-uniform attention and perceptrons, LeCun-normal convolutions and heads, zero biases.
  */
 import type { Linear } from "../nn/layers.ts";
-import { refillNormal, refillXavier, zerosParameter } from "../nn/initialize.ts";
+import { refill, refillNormal, refillXavier, zerosParameter } from "../nn/initialize.ts";
 import type { Mlp } from "../nn/mlp.ts";
 import type { MultiHeadAttention } from "../nn/attention.ts";
 import type { Parameter } from "../nn/module.ts";
-import { call, noGrad, operator, scope, type Tensor } from "../torch/index.ts";
+import { call, operator } from "../torch/index.ts";
 
 /** CLIP's own initial weights (openai/CLIP), or those of SigLIP and LiT. */
 export type Initialization = "clip" | "bigVision";
@@ -19,7 +19,7 @@ export function refillLecun(parameter: Parameter, fanIn: number): void {
 
 /** N(0, std^2) before it is cut at two deviations. */
 export function refillTruncatedNormal(parameter: Parameter, std: number): void {
-  change(parameter, (tensor) => {
+  refill(parameter, (tensor) => {
     // The inverse of the distribution at uniform numbers between the two ends.
     tensor.uniform_(-errorAtTwo, errorAtTwo);
     return tensor.copy_(call(erfinv, tensor).mul(Math.SQRT2 * std));
@@ -27,7 +27,7 @@ export function refillTruncatedNormal(parameter: Parameter, std: number): void {
 }
 
 export function refillZeros(parameter: Parameter | null): void {
-  if (parameter) change(parameter, (tensor) => tensor.zero_());
+  if (parameter) refill(parameter, (tensor) => tensor.zero_());
 }
 
 /** A head: LeCun-normal weights, no bias at first. */
@@ -60,11 +60,7 @@ export function probe(width: number): Parameter {
 }
 
 function refillUniform(parameter: Parameter, bound: number): void {
-  change(parameter, (tensor) => tensor.uniform_(-bound, bound));
-}
-
-function change(parameter: Parameter, body: (tensor: Tensor) => Tensor): void {
-  scope(() => void noGrad(() => body(parameter.tensor)));
+  refill(parameter, (tensor) => tensor.uniform_(-bound, bound));
 }
 
 const erfinv = operator("erfinv");

@@ -77,11 +77,11 @@ export interface ModelSource {
   /** Of a pair: over the labels (softmax) or for each label alone (sigmoid). */
   readonly probabilities: "softmax" | "sigmoid";
   /** Opens the weights; the caller closes them. */
-  openWeights(): WeightFile;
+  readonly openWeights: () => WeightFile;
   /** Throws CheckpointError that says which option settles it where the files do not. */
-  evaluationTransform(): EvaluationTransform;
+  readonly evaluationTransform: () => EvaluationTransform;
   /** As `evaluationTransform`; its rows fit the text tower. */
-  tokenizer(): Promise<Tokenizer>;
+  readonly tokenizer: () => Promise<Tokenizer>;
 }
 
 export interface Layout {

@@ -4,16 +4,19 @@
  *
  *     "imageTower.blocks.#.norm1.*": "vision_model.encoder.layers.#.layer_norm1.*"
  *
- * `#` is a number, `*` the last word of the name, which may be spelled in another way (`leaves`).
+ * `#` is a number, `*` the last word of the name, which may be spelled in another way (`leaves`), and
+ * `**` all that is left of it.
  */
 import type { Tensor } from "../../torch/index.ts";
 
 /** How one weight of a file becomes one of limn's, and back. Results may be views. */
 export interface WeightForm {
+  /** True where the file's numbers lie in the same order under the same shape. */
+  readonly isSame?: boolean;
   /** The shape in the file of a weight of `shape` here. */
-  shape(ours: readonly number[]): readonly number[];
-  toOurs(theirs: Tensor): Tensor;
-  toTheirs(ours: Tensor): Tensor;
+  readonly shape: (ours: readonly number[]) => readonly number[];
+  readonly toOurs: (theirs: Tensor) => Tensor;
+  readonly toTheirs: (ours: Tensor) => Tensor;
 }
 
 /** The weights of a file that make up one of limn's, stacked along its first dimension. */
@@ -69,6 +72,7 @@ export const torchLeaves: Readonly<Record<string, string>> = {
 
 /** As it is. */
 export const same: WeightForm = {
+  isSame: true,
   shape: (shape) => shape,
   toOurs: (tensor) => tensor,
   toTheirs: (tensor) => tensor,
@@ -83,7 +87,7 @@ export const transposed: WeightForm = {
 
 /** The same numbers in the same order under another shape: every part is reshaped, both ways. */
 export function reshaped(shape: WeightForm["shape"]): WeightForm {
-  return { ...same, shape };
+  return { shape, toOurs: same.toOurs, toTheirs: same.toTheirs };
 }
 
 /** [N, W] in limn, [1, N, W] in the file: tables of positions. */
@@ -147,9 +151,10 @@ interface Words {
 
 function matcher(pattern: string): (name: string) => Words | null {
   const source = pattern
-    .split(/([#*])/)
+    .split(/(#|\*+)/)
     .map((piece) => {
       if (piece === "#") return "(\\d+)";
+      if (piece === "**") return "(?<leaf>.+)";
       return piece === "*" ? "(?<leaf>\\w+)" : piece.replaceAll(".", "\\.");
     })
     .join("");
@@ -188,5 +193,5 @@ function fill(pattern: string, { numbers, leaf, leaves }: Filling, skipsFirst: b
   let at = skipsFirst ? 1 : 0;
   return pattern
     .replaceAll("#", () => numbers[at++] ?? "#")
-    .replace("*", () => (leaf === undefined ? "*" : (leaves?.[leaf] ?? leaf)));
+    .replace(/\*+/, () => (leaf === undefined ? "*" : (leaves?.[leaf] ?? leaf)));
 }

@@ -1,20 +1,18 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { CheckpointError } from "../errors.ts";
-import { clipConfig, clipConfigNames, type ClipConfig } from "./configs.ts";
-import { fromHuggingFaceConfig, toHuggingFaceConfig } from "./hugging-face-config.ts";
-import type { JsonObject } from "./json-fields.ts";
+import { CheckpointError } from "../../../errors.ts";
+import { clipConfig, clipConfigNames, type ClipConfig } from "../../configs.ts";
+import type { JsonObject } from "../../json-fields.ts";
+import { clip } from "./clip.ts";
 
 const file = "model/config.json";
 const read = (json: JsonObject): ClipConfig =>
-  fromHuggingFaceConfig(file, { model_type: "clip", ...json });
-const parsed = (config: ClipConfig): JsonObject =>
-  JSON.parse(toHuggingFaceConfig(config)) as JsonObject;
+  clip.fromConfig(file, { model_type: "clip", ...json }).contents.config as ClipConfig;
+const toConfig = (config: ClipConfig): string => clip.toConfig?.(config) ?? "";
+const parsed = (config: ClipConfig): JsonObject => JSON.parse(toConfig(config)) as JsonObject;
 
-describe("fromHuggingFaceConfig", () => {
+describe("CLIP's config.json, read", () => {
   const cases: [JsonObject, RegExp][] = [
-    [{ model_type: "siglip" }, /"clip" for model_type in model\/config\.json .* "siglip"/],
-    [{ model_type: undefined }, /received nothing/],
     [{ vision_config: 3 }, /an object for vision_config .* 3/],
     [{ text_config: [] }, /an object for text_config/],
     [{ projection_dim: 0 }, /from 1 to \d+ for projection_dim .* received 0/],
@@ -74,11 +72,11 @@ describe("fromHuggingFaceConfig", () => {
   });
 });
 
-describe("toHuggingFaceConfig", () => {
+describe("CLIP's config.json, written", () => {
   it("refuses an end of text that transformers reads in another way", () => {
     const config = clipConfig("ViT-B/32");
     config.text.eotTokenId = 2;
-    assert.throws(() => toHuggingFaceConfig(config), /another eotTokenId than 2/);
+    assert.throws(() => toConfig(config), /another eotTokenId than 2/);
   });
 
   it("is read back as the same configuration, for every published size", () => {
@@ -100,6 +98,6 @@ describe("toHuggingFaceConfig", () => {
   it("writes whole numbers with a decimal point where Python wants a float", () => {
     const config = clipConfig("ViT-B/32");
     config.logitScaleLogInit = 0;
-    assert.match(toHuggingFaceConfig(config), /"logit_scale_init_value": 0\.0,/);
+    assert.match(toConfig(config), /"logit_scale_init_value": 0\.0,/);
   });
 });

@@ -1,0 +1,81 @@
+/** A folder as transformers' `save_pretrained` writes it: `config.json`, weights, processor, tokenizer. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { EvaluationTransform } from "../../../data/image/evaluation-transform.ts";
+import { CheckpointError, didYouMean, UnsettledError } from "../../../errors.ts";
+import { fromHuggingFacePreprocessor } from "../../hugging-face-preprocessor.ts";
+import { readJsonObject, type JsonObject } from "../../json-fields.ts";
+import type { Layout, ModelSource, Place } from "../layout.ts";
+import { towerTokenizer } from "../tower-tokenizer.ts";
+import { openWeightsOf } from "../weights-of.ts";
+import type { HuggingFaceFamily } from "./family.ts";
+import { huggingFaceFamilies } from "./families.ts";
+
+/** In transformers' own order of preference. */
+export const huggingFaceWeights = [
+  "model.safetensors",
+  "model.safetensors.index.json",
+  "pytorch_model.bin",
+  "pytorch_model.bin.index.json",
+] as const;
+
+export const huggingFace: Layout = {
+  name: "Hugging Face",
+  matches: (place) => {
+    if (place.file !== undefined || !place.names.includes("config.json")) return false;
+    return readJsonObject(join(place.folder, "config.json"))["model_type"] !== undefined;
+  },
+  read: (place, given) => {
+    const file = join(place.folder, "config.json");
+    const json = readJsonObject(file);
+    const type = familyOf(file, json);
+    const { family, contents } = type.fromConfig(file, json);
+    return {
+      place,
+      layout: `${huggingFace.name} ${type.className}`,
+      family,
+      contents,
+      table: type.table(contents),
+      probabilities: probabilitiesOf(contents),
+      openWeights: () => openWeightsOf(place, huggingFaceWeights),
+      evaluationTransform: () => given.evaluationTransform ?? readTransform(place),
+      tokenizer: () => towerTokenizer(place, contents, given),
+    };
+  },
+};
+
+function familyOf(file: string, json: JsonObject): HuggingFaceFamily {
+  const type = json["model_type"];
+  const found = huggingFaceFamilies.find(({ modelType }) => modelType === type);
+  if (found) return found;
+  const names = huggingFaceFamilies.map(({ modelType }) => modelType);
+  throw new CheckpointError(
+    file,
+    `Expected one of ${names.join(", ")} for model_type in ${file} but received ` +
+      `${JSON.stringify(type)};${didYouMean(String(type), names) || " limn has no tower that computes it"}`,
+  );
+}
+
+/** Over the labels, or for each alone where the pair was trained with a sigmoid and a bias. */
+export function probabilitiesOf(contents: ModelSource["contents"]): "softmax" | "sigmoid" {
+  return contents.kind === "pair" && contents.config.logitBiasInit !== undefined
+    ? "sigmoid"
+    : "softmax";
+}
+
+// transformers 5 writes a whole processor into one file.
+const processorFiles = ["preprocessor_config.json", "processor_config.json"];
+
+/** The preprocessing of a folder. Throws CheckpointError naming the file and the field. */
+export function readTransform(place: Place): EvaluationTransform {
+  const files = processorFiles.map((name) => join(place.folder, name));
+  const file = files.find((path) => existsSync(path));
+  if (file !== undefined) return fromHuggingFacePreprocessor(file, readJsonObject(file));
+  throw new UnsettledError(
+    files[0] as string,
+    "evaluationTransform",
+    `Expected preprocessor_config.json in ${place.path} but there is none; copy it from where the ` +
+      "model came from, or say how pictures are prepared with evaluationTransform, as another way " +
+      "gives wrong embeddings",
+  );
+}

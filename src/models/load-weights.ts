@@ -1,0 +1,84 @@
+/** From an open checkpoint into tensors, by rows of a table of names: every weight accounted for. */
+import { CheckpointError } from "../errors.ts";
+import { isFloating, noGrad, scope, type Tensor } from "../torch/index.ts";
+import { partToOurs, type KeyTable, type WeightRow } from "./weights/key-table.ts";
+import { matchWeights, type FoundWeight } from "./weights/match-weights.ts";
+import type { WeightFile } from "./weights/weight-file.ts";
+
+/**
+ * Throws one CheckpointError that lists every missing, unexpected and mis-shaped weight of an open
+ * file. Reads no weight.
+ *
+ * table   says which further weights the file may hold
+ */
+export function checkWeights(
+  weights: WeightFile,
+  rows: readonly WeightRow[],
+  table: KeyTable,
+): void {
+  const { ignored, carried } = table;
+  const needed = neededShapes(rows);
+  const names = weights.names.filter(
+    (name) => needed.has(name) || !(ignored?.(name) || carried?.(name)),
+  );
+  matchWeights(weights.file, needed, new Map(names.map((name) => [name, found(weights, name)])));
+}
+
+/** As `checkWeights`, but the file may hold anything else beside. */
+export function checkSomeWeights(weights: WeightFile, rows: readonly WeightRow[]): void {
+  const needed = neededShapes(rows);
+  const names = weights.names.filter((name) => needed.has(name));
+  matchWeights(weights.file, needed, new Map(names.map((name) => [name, found(weights, name)])));
+}
+
+function neededShapes(rows: readonly WeightRow[]): Map<string, readonly number[]> {
+  return new Map(
+    rows.flatMap(({ parts }) => parts.map(({ name, fileShape }) => [name, fileShape] as const)),
+  );
+}
+
+function found(weights: WeightFile, name: string): FoundWeight {
+  const { dtype, shape, storedAs } = weights.info(name);
+  return { shape, storedAs, floating: dtype !== undefined && isFloating(dtype) };
+}
+
+/** Copies one weight, whatever floating-point type the file stores, into a tensor of its shape. */
+export function copyWeight(weights: WeightFile, { parts }: WeightRow, target: Tensor): void {
+  const [first] = parts;
+  const direct = parts.length === 1 && first?.layer === undefined && target.device === "cpu";
+  if (direct && first && first.form.isSame === true) {
+    weights.readInto(first.name, target);
+    return;
+  }
+  scope(() =>
+    noGrad(() => {
+      let at = 0;
+      for (const part of parts) {
+        const rows = part.shape[0] ?? 1;
+        const place = parts.length === 1 ? target : target.narrow(0, at, rows);
+        place.copy_(partToOurs(part, weights.tensor(part.name)));
+        at += rows;
+      }
+    }),
+  );
+}
+
+/**
+ * Throws CheckpointError where weights are not finite: a run that diverged, or a damaged file.
+ *
+ * weights   limn's names
+ */
+export function checkFinite(file: string, weights: Iterable<readonly [string, Tensor]>): void {
+  const bad: string[] = [];
+  for (const [name, tensor] of weights) {
+    const finite = scope(() => noGrad(() => Number.isFinite(tensor.sum().item())));
+    if (!finite) bad.push(name);
+  }
+  if (bad.length === 0) return;
+  throw new CheckpointError(
+    file,
+    `Expected finite weights in ${file} but ${bad.length} have NaN or infinite numbers ` +
+      `(${bad.slice(0, 5).join(", ")}${bad.length > 5 ? ", ..." : ""}); use a checkpoint from before ` +
+      "the run diverged, or fetch the file again",
+  );
+}
