@@ -38,6 +38,10 @@ export const commands: CommandTable = {
     summary: "architecture, parameters, preprocessing and tokenizer of a model",
     load: () => import("./info.ts"),
   },
+  convert: {
+    summary: "write a model in another layout",
+    load: () => import("./convert.ts"),
+  },
   quickstart: {
     summary: "train a small CLIP on emoji and see what it learned",
     load: () => import("./quickstart.ts"),

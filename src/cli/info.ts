@@ -1,13 +1,15 @@
 import { describeModel } from "../models/describe-model.ts";
 import { defineCommand, type Command } from "./command.ts";
+import { givenFacts, modelOptions } from "./model-options.ts";
 
 const command: Command = defineCommand({
   name: "info",
   summary: "Shows a model's or tower's folder: architecture, sizes, preprocessing and tokenizer.",
   usage: "<model>",
+  options: modelOptions,
   examples: ["limn info runs/first/model", "limn info runs/first/model --json"],
-  async run({ operands, print }) {
-    const description = await describeModel(operands[0] ?? "");
+  async run({ options, operands, print }) {
+    const description = await describeModel(operands[0] ?? "", givenFacts(options));
     print(format(description), description);
   },
 });

@@ -1,0 +1,55 @@
+/** What every command that loads a model may be told of it on the command line. */
+import { readFileSync } from "node:fs";
+import { parseEvaluationTransform } from "../data/image/evaluation-transform.ts";
+import type { EvaluationTransform } from "../data/image/evaluation-transform.ts";
+import { UsageError } from "../errors.ts";
+import type { GivenFacts } from "../models/layouts/layout.ts";
+import { activationNames, type Activation } from "../nn/activation.ts";
+import type { OptionValues } from "./command.ts";
+
+/** Needed only where a model's files leave it open; messages name the one that settles it. */
+export const modelOptions = {
+  architecture: {
+    type: "string",
+    value: "<name>",
+    help: "published name, such as ViT-B-32-quickgelu, of weights without a configuration",
+  },
+  activation: { type: "string", choices: activationNames, help: "of weights that do not say it" },
+  tokenizer: { type: "string", value: "<path>", help: "a tokenizer's folder or file" },
+  preprocessing: {
+    type: "string",
+    value: "<file>",
+    help: "JSON of how pictures are prepared, as limn info --json prints it",
+  },
+  "context-length": { type: "integer", least: 1, value: "<n>", help: "tokens per text" },
+} as const;
+
+type Given = OptionValues<typeof modelOptions>;
+
+/** The options as facts. Throws UsageError for a file that is no preprocessing. */
+export function givenFacts(options: Given): GivenFacts {
+  const { architecture, activation, tokenizer, preprocessing } = options;
+  const contextLength = options["context-length"];
+  return {
+    ...(architecture === undefined ? {} : { architecture }),
+    ...(activation === undefined ? {} : { activation: activation as Activation }),
+    ...(tokenizer === undefined ? {} : { tokenizer }),
+    ...(contextLength === undefined ? {} : { contextLength }),
+    ...(preprocessing === undefined ? {} : { evaluationTransform: readTransform(preprocessing) }),
+  };
+}
+
+function readTransform(file: string): EvaluationTransform {
+  let json: unknown;
+  try {
+    json = JSON.parse(readFileSync(file, "utf8"));
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new UsageError(
+      `Expected a JSON file for --preprocessing but received ${file} (${reason}).`,
+      { cause },
+    );
+  }
+  const whole = json as { evaluationTransform?: unknown };
+  return parseEvaluationTransform(whole.evaluationTransform ?? json, "--preprocessing");
+}
