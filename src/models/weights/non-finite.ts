@@ -1,10 +1,19 @@
 /** Finds weights that are not numbers: a diverged run's, or a damaged file's. */
 import { CheckpointError } from "../../errors.ts";
-import { callMany, isFloating, noGrad, operator, scope, type Tensor } from "../../torch/index.ts";
+import {
+  callMany,
+  dtypeBytes,
+  isFloating,
+  noGrad,
+  operator,
+  scope,
+  type Tensor,
+} from "../../torch/index.ts";
 
 /**
- * The names of the tensors that hold NaN or an infinity: one reduction each, without a copy, as the
- * least and the largest element are NaN where any element is, and infinite where one is.
+ * The names of the tensors that hold NaN or an infinity: one reduction each, as the
+ * least and the largest element are NaN where any element is, and infinite where one is. Only 16-bit
+ * types are copied, one tensor at a time.
  *
  * entries  borrowed; integers are skipped
  */
@@ -31,7 +40,9 @@ export function checkFinite(file: string, entries: Iterable<readonly [string, Te
 
 function allFinite(tensor: Tensor): boolean {
   return scope(() => {
-    const ends = noGrad(() => callMany(aminmax, tensor));
+    // libtorch 1.13 has no extrema of 16-bit types on the CPU.
+    const numbers = dtypeBytes(tensor.dtype) < 4 ? tensor.detach().to("float32") : tensor;
+    const ends = noGrad(() => callMany(aminmax, numbers));
     return ends.every((end) => Number.isFinite(end.item()));
   });
 }

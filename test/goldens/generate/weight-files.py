@@ -177,6 +177,25 @@ def sharded(expected):
     assert len(list(folder.glob("*.safetensors"))) > 2
 
 
+def splits():
+    """How Hugging Face's own function divides float32 tensors of so many elements."""
+    from huggingface_hub import split_torch_state_dict_into_shards
+
+    rows = []
+    for sizes, limit in [
+        ({"z": 10, "a": 6, "m": 2, "large": 25, "last": 4}, 64),
+        ({"z": 10, "a": 6, "m": 2, "large": 25, "last": 4}, 63),
+        ({"large": 100, "a": 1}, 40),
+        ({f"w{i}": 1 + i * 7 % 5 for i in range(12)}, 48),
+    ]:
+        state = {name: torch.zeros(size) for name, size in sizes.items()}
+        made = split_torch_state_dict_into_shards(
+            state, filename_pattern="model{suffix}.safetensors", max_shard_size=limit
+        )
+        rows.append({"sizes": sizes, "limit": limit, "files": made.tensor_to_filename, "metadata": made.metadata})
+    return rows
+
+
 def main():
     torch.manual_seed(SEED)
     numpy.random.seed(SEED)
@@ -187,14 +206,14 @@ def main():
         make(expected)
     version = {name: importlib.metadata.version(name) for name in "torch numpy jax transformers safetensors".split()}
     header = {
-        "source": "torch.save, torch.jit.save, numpy.savez, transformers save_pretrained",
+        "source": "torch.save, torch.jit.save, numpy.savez, transformers save_pretrained, huggingface_hub",
         "version": version,
         "command": "python -P test/goldens/generate/weight-files.py",
         "seed": SEED,
         "rtol": 0,
         "atol": 0,
     }
-    (OUT / "expected.json").write_text(json.dumps({**header, "files": expected}, indent=1) + "\n")
+    (OUT / "expected.json").write_text(json.dumps({**header, "files": expected, "splits": splits()}, indent=1) + "\n")
 
 
 main()
