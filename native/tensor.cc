@@ -1,8 +1,14 @@
 // Tensors from and to typed arrays, and what a tensor knows of itself.
 #include "environment.h"
 
+#include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <stdexcept>
+
+#ifndef _WIN32
+#include <unistd.h>
+#endif
 
 namespace limn {
 
@@ -50,6 +56,35 @@ napi_value tensorToData(Environment& state, const Arguments& arguments) {
   return writeNull(state.env);
 }
 
+// readFile(tensor, descriptor, position): fills a contiguous CPU tensor with the bytes of a file
+napi_value readFile(Environment& state, const Arguments& arguments) {
+  const at::Tensor& tensor = readTensor(state, arguments[0]);
+  if (!tensor.device().is_cpu() || !tensor.is_contiguous()) {
+    throw std::invalid_argument("expected a contiguous tensor on the CPU");
+  }
+#ifdef _WIN32
+  throw std::runtime_error("this system has no positioned reads");
+#else
+  const int descriptor = readInt32(state.env, arguments[1]);
+  const int64_t position = readInt64(state.env, arguments[2]);
+  char* data = static_cast<char*>(tensor.data_ptr());
+  const size_t size = tensor.nbytes();
+  // One read takes at most 2 GiB.
+  const size_t most = size_t{1} << 30;
+  for (size_t at = 0; at < size;) {
+    const off_t place = static_cast<off_t>(position + static_cast<int64_t>(at));
+    const ssize_t count = pread(descriptor, data + at, std::min(most, size - at), place);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw std::runtime_error(std::strerror(errno));
+    if (count == 0) throw std::runtime_error("the file ends at byte " + std::to_string(place));
+    at += static_cast<size_t>(count);
+  }
+  // A graph that saved the old content must notice.
+  if (!tensor.is_inference()) tensor.unsafeGetTensorImpl()->bump_version();
+  return writeNull(state.env);
+#endif
+}
+
 // tensorInfo(tensor) -> [dtype, device, requiresGrad, isLeaf, ...shape]
 napi_value tensorInfo(Environment& state, const Arguments& arguments) {
   const at::Tensor& tensor = readTensor(state, arguments[0]);
@@ -92,7 +127,8 @@ napi_value setData(Environment& state, const Arguments& arguments) {
 std::vector<Export> tensorExports() {
   return {{"tensorFromData", tensorFromData}, {"tensorToData", tensorToData},
           {"tensorInfo", tensorInfo},         {"tensorItem", tensorItem},
-          {"releaseTensor", releaseTensor},   {"setData", setData}};
+          {"releaseTensor", releaseTensor},   {"setData", setData},
+          {"readFile", readFile}};
 }
 
 }  // namespace limn

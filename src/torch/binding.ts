@@ -22,6 +22,7 @@ export interface Addon {
   tensorItem(tensor: Handle): number | boolean;
   releaseTensor(tensor: Handle): void;
   setData(tensor: Handle, source: Handle): void;
+  readFile(tensor: Handle, descriptor: number, position: number): void;
 
   attachBackward(outputs: Handle[], inputs: Handle[], backward: BackwardFunction): Handle[];
   backward(outputs: Handle[], gradients: Handle[] | null, retain: boolean, away: boolean): void;

@@ -14,6 +14,7 @@ export {
   type Operator,
   type OperatorArgument,
 } from "./operators.ts";
+export * from "./read-file.ts";
 export * from "./runtime.ts";
 export { scope, scopeDepth } from "./scope.ts";
 export { Tensor, type Device, type Operand, type Shape } from "./tensor.ts";

@@ -22,6 +22,12 @@ describe("a damaged safetensors header", () => {
     ["a blank before the brace", " {}", 0, /not a JSON object/],
     ["cut JSON", '{"a":', 0, /not valid JSON/],
     ["nested without end", "{".repeat(100_000), 0, /not valid JSON/],
+    [
+      "a name twice",
+      '{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}',
+      0,
+      /a name twice/,
+    ],
     ["metadata of numbers", { __metadata__: { a: 1 } }, 0, /__metadata__ is not an object of str/],
     ["metadata as a list", { __metadata__: [] }, 0, /__metadata__ is not an object/],
     ["an entry that is null", { a: null }, 0, /"a" has the unknown dtype undefined/],
@@ -88,6 +94,7 @@ describe("buildHeader", () => {
       dtype: "float32",
       storedAs: "F32",
       shape: [2],
+      bytes: 8,
       start: 4,
       end: 12,
     });

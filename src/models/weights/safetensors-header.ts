@@ -7,14 +7,11 @@
  *     the rest  the data; offsets count from here, in bytes, without holes or overlaps
  */
 import type { DType } from "../../torch/dtype.ts";
+import { memberCount } from "./duplicate-keys.ts";
+import type { WeightInfo } from "./weight-file.ts";
 
 /** One tensor of a file. */
-export interface TensorInfo {
-  /** limn's name of the element type; undefined for one of the format that limn does not use. */
-  readonly dtype: DType | undefined;
-  /** The element type as the file writes it, `BF16`. */
-  readonly storedAs: string;
-  readonly shape: readonly number[];
+export interface TensorInfo extends WeightInfo {
   /** Bytes from the end of the header. */
   readonly start: number;
   readonly end: number;
@@ -83,6 +80,7 @@ export function parseHeaderLength(first: Uint8Array, fileSize: number): number {
  */
 export function parseHeader(json: Uint8Array, fileSize: number): SafetensorsHeader {
   const entries = Object.entries(parseObject(json));
+  if (memberCount(json, 1) > entries.length) throw new Error("its header has a name twice");
   const tensors = new Map<string, TensorInfo>();
   let metadata: Record<string, string> = {};
   for (const [name, value] of entries) {
@@ -130,7 +128,7 @@ function readInfo(name: string, value: unknown): TensorInfo {
         `data_offsets ${start} to ${end} hold ${end - start}`,
     );
   }
-  return { dtype: dtypes.get(storedAs), storedAs, shape, start, end };
+  return { dtype: dtypes.get(storedAs), storedAs, shape, bytes: expected, start, end };
 }
 
 function checkOffsets(tensors: ReadonlyMap<string, TensorInfo>, dataSize: number): void {

@@ -1,0 +1,99 @@
+/** What a pickle of PyTorch may hold, as plain data. Nothing here is a function of the file's. */
+import type { DType } from "../../../torch/index.ts";
+
+export type PickleValue =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | PickleList
+  | PickleDict
+  | PickleRecord
+  | PickleGlobal
+  | StorageType
+  | StoredTensor
+  | Storage;
+
+/** A list, tuple or set; `torch.Size` too. */
+export class PickleList {
+  readonly items: PickleValue[];
+  readonly tuple: boolean;
+  constructor(items: PickleValue[], tuple: boolean) {
+    this.items = items;
+    this.tuple = tuple;
+  }
+}
+
+export type PickleKey = string | number | bigint | boolean | null;
+
+/** A dict or OrderedDict. */
+export class PickleDict {
+  readonly entries = new Map<PickleKey, PickleValue>();
+}
+
+/** An object of a TorchScript class, by the class's name: its attributes and nothing else. */
+export class PickleRecord {
+  readonly className: string;
+  attributes = new PickleDict();
+  constructor(className: string) {
+    this.className = className;
+  }
+}
+
+/** An admitted class or function, which is never called: it only says how its operands are read. */
+export class PickleGlobal {
+  readonly name: string;
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+/** A class of storages; its elements' type is null where tensors name their own. */
+export class StorageType {
+  readonly elements: ElementType | null;
+  constructor(elements: ElementType | null) {
+    this.elements = elements;
+  }
+}
+
+/** A type of elements: limn's name where limn reads it, and PyTorch's. */
+export interface ElementType {
+  readonly dtype: DType | undefined;
+  readonly storedAs: string;
+  readonly bytes: number;
+}
+
+/** Elements in an entry of the archive, `data/<key>`. */
+export class Storage {
+  readonly key: string;
+  readonly elements: ElementType | null;
+  /** Elements, or bytes where they have no type. */
+  readonly count: number;
+  constructor(key: string, elements: ElementType | null, count: number) {
+    this.key = key;
+    this.elements = elements;
+    this.count = count;
+  }
+}
+
+/** A tensor: a part of a storage. Offset and strides are in elements. */
+export class StoredTensor {
+  readonly storage: Storage;
+  readonly elements: ElementType;
+  readonly offset: number;
+  readonly shape: readonly number[];
+  readonly strides: readonly number[];
+  constructor(
+    storage: Storage,
+    elements: ElementType,
+    { offset, shape, strides }: Pick<StoredTensor, "offset" | "shape" | "strides">,
+  ) {
+    this.storage = storage;
+    this.elements = elements;
+    this.offset = offset;
+    this.shape = shape;
+    this.strides = strides;
+  }
+}

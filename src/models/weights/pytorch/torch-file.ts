@@ -1,0 +1,201 @@
+/**
+ * Files of `torch.save` and `torch.jit.save` (since PyTorch 1.6): a zip of a pickle and of storages.
+ *
+ *     <root>/data.pkl     what was saved; tensors name their storages
+ *     <root>/data/<key>   the elements of one storage, not compressed
+ *     <root>/byteorder    "little"; absent before PyTorch 2.0, which wrote nothing else
+ *     <root>/code/        of TorchScript: the source of the classes in data.pkl
+ */
+import { CheckpointError, didYouMean } from "../../../errors.ts";
+import { openSource, type ByteSource } from "../byte-source.ts";
+import { refuseOther } from "../content-kind.ts";
+import { namingFile } from "../reading-errors.ts";
+import type { WeightFile } from "../weight-file.ts";
+import { weightReader } from "../weight-reader.ts";
+import { ZipArchive } from "../zip.ts";
+import { PickleDict, PickleRecord, StoredTensor, type PickleValue } from "./pickle-values.ts";
+import { plainValue, type PlainValue } from "./plain-value.ts";
+import { flattenModules, ModuleClasses } from "./script-modules.ts";
+import { StorageTable, type TorchInfo } from "./storage-table.ts";
+import { unpickle } from "./unpickle.ts";
+
+/** An open file of PyTorch: what was saved in it is known, no tensor is read yet. `using` works. */
+export interface TorchFile {
+  readonly file: string;
+  /** `script` for an archive of `torch.jit.save`. */
+  readonly kind: "saved" | "script";
+  /** The keys of the dict at a path, none where there is no dict; the outermost by default. */
+  keys(path?: readonly string[]): string[];
+  /**
+   * The number, string, list or dict at a path; undefined where there is none. Throws
+   * CheckpointError where it holds a tensor.
+   */
+  value(path: readonly string[]): PlainValue | undefined;
+  /** True where there is a dict of tensors alone, and at least one, at a path. */
+  hasWeights(path?: readonly string[]): boolean;
+  /**
+   * The dict of tensors at a path, such as `["state_dict"]`, or all parameters and buffers of a
+   * script. To close it is to close the file. Throws CheckpointError where something else is there.
+   */
+  weights(path?: readonly string[]): WeightFile;
+  close(): void;
+  [Symbol.dispose](): void;
+}
+
+/**
+ * Opens a file of PyTorch and reads its pickle, of which nothing is executed: see `unpickle`.
+ *
+ * throws  CheckpointError naming the file and what is wrong with it, or the name that it asks for
+ */
+export function readTorchFile(file: string): TorchFile {
+  return torchFileIn(namingFile(file, what, () => openSource(file)));
+}
+
+const what = "a file of torch.save";
+/** A pickle holds a hundred bytes for each tensor. */
+const mostPickle = 1 << 28;
+
+/** `readTorchFile` for an open source, which the result owns. */
+export function torchFileIn(source: ByteSource): TorchFile {
+  try {
+    return namingFile(source.file, what, () => {
+      refuseOther(source, "zip");
+      return new Opened(source);
+    });
+  } catch (error) {
+    source.close();
+    throw error;
+  }
+}
+
+class Opened implements TorchFile {
+  readonly file: string;
+  readonly kind: "saved" | "script";
+  readonly #source: ByteSource;
+  readonly #saved: PickleValue;
+  readonly #storages: StorageTable;
+  readonly #classes: ModuleClasses;
+  readonly #pickleLength: number;
+
+  constructor(source: ByteSource) {
+    this.file = source.file;
+    this.#source = source;
+    const archive = new ZipArchive(source);
+    const root = findRoot(archive);
+    checkByteOrder(archive, root);
+    const pickle = archive.read(archive.entries.get(`${root}/data.pkl`)!, mostPickle);
+    this.#pickleLength = pickle.length;
+    this.#saved = unpickle(pickle);
+    this.#storages = new StorageTable(source, archive, `${root}/data/`);
+    this.#classes = new ModuleClasses(archive, `${root}/code/`);
+    this.kind = this.#saved instanceof PickleRecord ? "script" : "saved";
+  }
+
+  keys(path: readonly string[] = []): string[] {
+    const value = this.#find(path);
+    return value instanceof PickleDict ? [...value.entries.keys()].map(String) : [];
+  }
+
+  value(path: readonly string[]): PlainValue | undefined {
+    const value = this.#find(path);
+    if (value === undefined) return undefined;
+    return namingFile(this.file, `plain values at ${show(path)}`, () =>
+      plainValue(value, this.#budget()),
+    );
+  }
+
+  hasWeights(path: readonly string[] = []): boolean {
+    const value = this.#find(path);
+    if (value instanceof PickleRecord) return true;
+    if (!(value instanceof PickleDict) || value.entries.size === 0) return false;
+    return [...value.entries.values()].every((item) => item instanceof StoredTensor);
+  }
+
+  weights(path: readonly string[] = []): WeightFile {
+    const { file } = this;
+    const tensors = this.#tensors(path);
+    return namingFile(file, what, () => {
+      const weights = new Map<string, TorchInfo>();
+      for (const [name, tensor] of tensors) {
+        weights.set(name, this.#storages.describe(name, tensor));
+      }
+      const locate = (info: TorchInfo) => this.#storages.locate(info);
+      return weightReader({ file, what, weights, locate, close: () => this.close() });
+    });
+  }
+
+  close(): void {
+    this.#source.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #tensors(path: readonly string[]): Map<string, StoredTensor> {
+    const value = this.#find(path);
+    if (value instanceof PickleRecord) {
+      return namingFile(this.file, what, () =>
+        flattenModules(value, this.#classes, this.#budget()),
+      );
+    }
+    if (!(value instanceof PickleDict)) throw this.#noWeights(path, "there is no dict");
+    const tensors = new Map<string, StoredTensor>();
+    for (const [key, item] of value.entries) {
+      if (!(item instanceof StoredTensor)) {
+        throw this.#noWeights(path, `${JSON.stringify(String(key))} of it is no tensor`);
+      }
+      if (tensors.has(String(key))) throw this.#noWeights(path, `it has ${key} twice`);
+      tensors.set(String(key), item);
+    }
+    return tensors;
+  }
+
+  #noWeights(path: readonly string[], reason: string): CheckpointError {
+    const others = this.keys().filter((key) => this.hasWeights([key]));
+    const cure = others.length > 0 ? `name one of ${others.join(", ")}` : "save a state dict";
+    return new CheckpointError(
+      this.file,
+      `Expected a dict of tensors at ${show(path)} of ${this.file} but ${reason}; ${cure}` +
+        didYouMean(path.at(-1) ?? "", others),
+    );
+  }
+
+  #find(path: readonly string[]): PickleValue | undefined {
+    let value: PickleValue | undefined = this.#saved;
+    for (const key of path) {
+      if (!(value instanceof PickleDict)) return undefined;
+      const { entries }: PickleDict = value;
+      // Optimizers number their parameters.
+      value = entries.get(key) ?? (/^\d{1,9}$/.test(key) ? entries.get(Number(key)) : undefined);
+    }
+    return value;
+  }
+
+  /** How many values may be looked at: a small pickle can name the same ones without end. */
+  #budget(): number {
+    return Math.max(10_000, this.#pickleLength);
+  }
+}
+
+function show(path: readonly string[]): string {
+  return path.length === 0 ? "the top" : path.join(".");
+}
+
+function findRoot(archive: ZipArchive): string {
+  const roots = [...archive.entries.keys()].flatMap((name) => {
+    const found = /^([^/]+)\/data\.pkl$/.exec(name)?.[1];
+    return found === undefined ? [] : [found];
+  });
+  if (roots.length === 1) return roots[0] as string;
+  throw new Error(
+    roots.length === 0 ? "it is a zip archive without a data.pkl" : "it has more than one data.pkl",
+  );
+}
+
+function checkByteOrder(archive: ZipArchive, root: string): void {
+  const entry = archive.entries.get(`${root}/byteorder`);
+  if (entry === undefined) return;
+  const order = Buffer.from(archive.read(entry, 16)).toString("latin1");
+  if (order !== "little") throw new Error(`its numbers are in the order ${JSON.stringify(order)}`);
+}
