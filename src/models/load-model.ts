@@ -19,9 +19,10 @@ import {
 import { DualEncoder, inference, pixelsToTensor, type DualEncoderConfig } from "./dual-encoder.ts";
 import { readModelSource } from "./layouts/find-layout.ts";
 import type { Family, GivenFacts, ModelSource } from "./layouts/layout.ts";
-import { checkFinite, checkWeights } from "./load-weights.ts";
+import { checkWeights } from "./load-weights.ts";
 import { configurationError, modelShapes } from "./model-shapes.ts";
 import { weightRows } from "./weights/key-table.ts";
+import { checkFinite } from "./weights/non-finite.ts";
 
 export interface LoadedModel {
   /** Where it was loaded from. */

@@ -1,5 +1,4 @@
 /** From an open checkpoint into tensors, by rows of a table of names: every weight accounted for. */
-import { CheckpointError } from "../errors.ts";
 import { isFloating, noGrad, scope, type Tensor } from "../torch/index.ts";
 import { partToOurs, type KeyTable, type WeightRow } from "./weights/key-table.ts";
 import { matchWeights, type FoundWeight } from "./weights/match-weights.ts";
@@ -60,25 +59,5 @@ export function copyWeight(weights: WeightFile, { parts }: WeightRow, target: Te
         at += rows;
       }
     }),
-  );
-}
-
-/**
- * Throws CheckpointError where weights are not finite: a run that diverged, or a damaged file.
- *
- * weights   limn's names
- */
-export function checkFinite(file: string, weights: Iterable<readonly [string, Tensor]>): void {
-  const bad: string[] = [];
-  for (const [name, tensor] of weights) {
-    const finite = scope(() => noGrad(() => Number.isFinite(tensor.sum().item())));
-    if (!finite) bad.push(name);
-  }
-  if (bad.length === 0) return;
-  throw new CheckpointError(
-    file,
-    `Expected finite weights in ${file} but ${bad.length} have NaN or infinite numbers ` +
-      `(${bad.slice(0, 5).join(", ")}${bad.length > 5 ? ", ..." : ""}); use a checkpoint from before ` +
-      "the run diverged, or fetch the file again",
   );
 }

@@ -1,8 +1,7 @@
 /** Finds and opens the weights of a folder. */
 import { join } from "node:path";
 import { CheckpointError } from "../../errors.ts";
-import { noGrad, scope } from "../../torch/index.ts";
-import { readSafetensors } from "../weights/safetensors.ts";
+import { openWeightFile } from "../weights/open-weight-file.ts";
 import type { WeightFile } from "../weights/weight-file.ts";
 import type { Place } from "./layout.ts";
 import { firstOf } from "./place.ts";
@@ -14,18 +13,10 @@ import { firstOf } from "./place.ts";
  */
 export function openWeightsOf(place: Place, names: readonly string[]): WeightFile {
   const file = firstOf(place, names);
-  if (file !== undefined) return shim(readSafetensors(file));
+  if (file !== undefined) return openWeightFile(file);
   throw new CheckpointError(
     join(place.folder, names[0] ?? ""),
     `Expected the weights, one of ${names.join(", ")}, in ${place.path} but there is no such file; ` +
       "fetch or copy the whole folder",
   );
-}
-
-function shim(file: ReturnType<typeof readSafetensors>): WeightFile {
-  return {
-    ...file,
-    info: (name) => ({ ...file.info(name), bytes: file.info(name).end - file.info(name).start }),
-    readInto: (name, target) => void scope(() => noGrad(() => target.copy_(file.tensor(name)))),
-  };
 }
