@@ -2,13 +2,14 @@
 import { join } from "node:path";
 import { CheckpointError } from "../../errors.ts";
 import { readJsonObject } from "../json-fields.ts";
+import { bigVision } from "./big-vision/big-vision.ts";
 import { huggingFace } from "./hugging-face/hugging-face.ts";
 import type { GivenFacts, Layout, ModelSource } from "./layout.ts";
 import { limnPair, limnTower } from "./limn.ts";
 import { openPlace } from "./place.ts";
 
 /** In the order in which they are asked: where a folder has two, both hold the same model. */
-const layouts: readonly Layout[] = [limnPair, limnTower, huggingFace];
+const layouts: readonly Layout[] = [limnPair, limnTower, huggingFace, bigVision];
 
 /**
  * What lies at a path: its layout, family, configuration and names of weights. Reads no weight.
