@@ -33,7 +33,10 @@ export async function withFileLock<T>(
     if (await isAbandoned(file)) await breakLock(file);
     else await sleep(wait, undefined, { signal });
   }
-  const touch = setInterval(() => void utimes(file, new Date(), new Date()).catch(() => {}), TOUCH_MS);
+  const touch = setInterval(
+    () => void utimes(file, new Date(), new Date()).catch(() => {}),
+    TOUCH_MS,
+  );
   touch.unref();
   try {
     return await work();

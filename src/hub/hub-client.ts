@@ -84,7 +84,8 @@ export function createHubClient(
       // What the hub says about the file, it says in the last answer of its own host.
       if (url.origin === hub.origin || hubHeaders === undefined) hubHeaders = answer.headers;
       const next = redirectOf(url, answer);
-      if (next === undefined || options.follow?.(next) === false) return { answer, hubHeaders, url };
+      if (next === undefined || options.follow?.(next) === false)
+        return { answer, hubHeaders, url };
       await answer.discard();
       url = next;
     }
@@ -220,8 +221,7 @@ function readMetadata(url: URL, commit: string, { status, headers }: Answer): Fi
   if (etag === undefined) throw unlike(url, "an answer without ETag");
   const found = headers["x-repo-commit"];
   if (found !== commit) throw unlike(url, `X-Repo-Commit ${found ?? "missing"}`);
-  const length =
-    headers["x-linked-size"] ?? (status < 300 ? headers["content-length"] : undefined);
+  const length = headers["x-linked-size"] ?? (status < 300 ? headers["content-length"] : undefined);
   return { etag, size: length && /^\d+$/.test(length) ? Number(length) : undefined };
 }
 

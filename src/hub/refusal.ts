@@ -27,9 +27,6 @@ export function refusal(status: number, headers: Headers, asked: Asked): HubErro
   const failed = (failure: HubFailure, what: string, advice: string) =>
     new HubError(failure, `Expected ${what} but received ${received}; ${advice}.`);
 
-  if (status === 407) {
-    return failed("settings", "the proxy to let the request pass", "put user:password in its URL");
-  }
   if (code === "GatedRepo") {
     const then = hasToken ? "" : ", then set HF_TOKEN to a token of the account that has access";
     return failed("gated", `access to ${model}`, `accept its terms on ${page}${then}`);

@@ -107,11 +107,7 @@ function readEndpoint(value = "https://huggingface.co"): string {
   throw unusable("an address with https:// or http://", "endpoint (HF_ENDPOINT)", `"${value}"`);
 }
 
-function readToken(
-  option: string | undefined,
-  env: Environment,
-  home: string,
-): string | undefined {
+function readToken(option: string | undefined, env: Environment, home: string): string | undefined {
   const implicit = !isTrue(env["HF_HUB_DISABLE_IMPLICIT_TOKEN"]);
   const stored = () =>
     first(env, "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN") ??

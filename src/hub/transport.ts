@@ -110,6 +110,13 @@ function translate(url: URL, error: unknown, signal: AbortSignal | undefined): u
       { cause: error },
     );
   }
+  if (message.includes("(407)")) {
+    return new HubError(
+      "settings",
+      `Expected the proxy to let the request to ${url.host} pass but received 407; put user:password@ before its host in HTTPS_PROXY or HTTP_PROXY.`,
+      { cause: error },
+    );
+  }
   const words = code === "UND_ERR_BODY_TIMEOUT" ? "no data for too long" : message || code;
   return new TransientError(`a failed connection to ${url.host} (${words})`, { cause: error });
 }

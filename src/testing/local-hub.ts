@@ -67,7 +67,9 @@ export async function startLocalHub(
   const known = new Map(Object.entries(repositories));
   const hub: LocalHub = {
     endpoint: await listen("hub", (request, response) => answerAsHub(hub, request, response)),
-    storeOrigin: await listen("store", (request, response) => answerAsStore(hub, request, response)),
+    storeOrigin: await listen("store", (request, response) =>
+      answerAsStore(hub, request, response),
+    ),
     log: [],
     repositories: known,
     intercept: undefined,
@@ -200,13 +202,18 @@ function listTree({ files }: LocalRepository): unknown {
     path,
     size: file.bytes.length,
     oid: gitHash(file.bytes),
-    ...(file.lfs && { lfs: { oid: sha256(file.bytes), size: file.bytes.length, pointerSize: 134 } }),
+    ...(file.lfs && {
+      lfs: { oid: sha256(file.bytes), size: file.bytes.length, pointerSize: 134 },
+    }),
   }));
 }
 
 function sendJson(response: ServerResponse, value: unknown): void {
   const text = JSON.stringify(value);
   response
-    .writeHead(200, { "content-type": "application/json", "content-length": Buffer.byteLength(text) })
+    .writeHead(200, {
+      "content-type": "application/json",
+      "content-length": Buffer.byteLength(text),
+    })
     .end(text);
 }
