@@ -273,6 +273,21 @@ test("progress counts bytes and files, and nothing more than four files at a tim
   assert.deepEqual(seen, []);
 });
 
+test("a disk with too little space is told of before anything is fetched", async (t) => {
+  const { hub, fetch, warnings, requests } = await hubFixture(t);
+  hub.intercept = (request, response) => {
+    if (!request.url.startsWith("/api")) return refuseWith(response, 403);
+    const siblings = [{ rfilename: "config.json", size: 2 ** 52 }];
+    return response.end(JSON.stringify({ sha: commit, siblings })) !== undefined;
+  };
+  await assert.rejects(fetch(), failsWith("token", /403/));
+  assert.match(
+    warnings[0] ?? "",
+    /The files to fetch take 4294967296 MiB, but .* has \d+ MiB free/,
+  );
+  assert.equal(requests().length, 2);
+});
+
 test("a cache folder that cannot be written", async (t) => {
   const { fetch, cache } = await hubFixture(t);
   const file = path.join(cache, "file");

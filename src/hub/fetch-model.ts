@@ -2,37 +2,34 @@
  * Models of the hub, brought into the cache folder that Python's huggingface_hub uses too. Knows
  * nothing about what a model consists of: the caller chooses the files.
  */
-import path from "node:path";
-import { HubError, didYouMean } from "../errors.ts";
+import { HubError } from "../errors.ts";
 import {
-  holds,
   isCommit,
   listSnapshot,
   readRef,
-  readTree,
   repositoryCache,
-  snapshotFile,
-  snapshotFolder,
   writeRef,
   writeTree,
-  type RepositoryCache,
-  type Tree,
 } from "./cache-layout.ts";
+import {
+  chooseFrom,
+  folderOf,
+  lookUp,
+  missingFrom,
+  notCached,
+  type HubFile,
+  type WantedModel,
+} from "./cached-model.ts";
+import { asDiskError, warnOfLittleSpace } from "./disk.ts";
 import { downloadFile } from "./download.ts";
 import { createHubClient, type Listing } from "./hub-client.ts";
 import { createProgress, type FetchProgress } from "./progress.ts";
-import { formatReference, isInside, parseModelReference, type HubReference } from "./reference.ts";
+import { formatReference, parseModelReference, type HubReference } from "./reference.ts";
 import type { RetryPlan } from "./retry.ts";
 import { resolveSettings, type HubOptions, type HubSettings } from "./settings.ts";
 import { openTransport } from "./transport.ts";
 
-/** A file that a model's repository has. */
-export interface HubFile {
-  /** inside the reference's subfolder, with slashes */
-  readonly path: string;
-  /** bytes; undefined where the server does not say */
-  readonly size: number | undefined;
-}
+export type { HubFile } from "./cached-model.ts";
 
 export interface FetchModelOptions extends HubOptions {
   /**
@@ -46,8 +43,6 @@ export interface FetchModelOptions extends HubOptions {
   readonly onWarning?: ((message: string) => void) | undefined;
   /** ends the download; what has arrived is kept */
   readonly signal?: AbortSignal | undefined;
-  /** files at a time; default 4 */
-  readonly concurrency?: number | undefined;
 }
 
 /**
@@ -63,22 +58,30 @@ export async function fetchModel(
   reference: string | HubReference,
   options: FetchModelOptions,
 ): Promise<string> {
+  if (typeof options.choose !== "function") {
+    throw new TypeError(
+      `Expected a function for choose but received ${typeof options.choose}; return the paths to fetch.`,
+    );
+  }
   const model = toHubReference(reference);
   const settings = resolveSettings(options);
   const cache = repositoryCache(settings.cacheFolder, model.org, model.name);
-  const task: Task = { model, settings, cache, options };
+  const { choose, signal, onProgress, onWarning } = options;
+  const { cacheFolder } = settings;
+  const warn = (message: string) => onWarning?.(message);
+  const task = { model, settings, cache, cacheFolder, choose, signal, onProgress, warn };
   try {
     return (await fromCacheAlone(task)) ?? (await fromHub(task));
   } catch (error) {
-    throw asDiskError(error, settings.cacheFolder);
+    throw asDiskError(error, cacheFolder);
   }
 }
 
-interface Task {
-  readonly model: HubReference;
+interface Task extends WantedModel {
   readonly settings: HubSettings;
-  readonly cache: RepositoryCache;
-  readonly options: FetchModelOptions;
+  readonly signal: AbortSignal | undefined;
+  readonly onProgress: ((progress: FetchProgress) => void) | undefined;
+  readonly warn: (message: string) => void;
 }
 
 /** The folder, where the network is not needed or not allowed; undefined to go on to the hub. */
@@ -92,11 +95,11 @@ async function fromCacheAlone(task: Task): Promise<string | undefined> {
 }
 
 async function fromHub(task: Task): Promise<string> {
-  const { model, settings, options } = task;
+  const { model, settings } = task;
   const transport = await openTransport(settings);
   try {
     const client = createHubClient(model, settings, transport);
-    const plan = { ...settings, signal: options.signal };
+    const plan = { ...settings, signal: task.signal };
     const known = await isKnown(task);
     let listing: Listing;
     try {
@@ -136,7 +139,7 @@ type Bring = (
 
 /** Downloads the chosen files that the snapshot lacks; the first failure ends the others. */
 async function bringMissing(task: Task, listing: Listing, bring: Bring): Promise<void> {
-  const { cache, model, options } = task;
+  const { cache, model } = task;
   const { commit, tree } = listing;
   const chosen = chooseFrom(task, tree);
   if (chosen.length === 0) {
@@ -148,11 +151,12 @@ async function bringMissing(task: Task, listing: Listing, bring: Bring): Promise
   const missing = await missingFrom(cache, commit, tree, chosen);
   const progress = createProgress(
     missing.map((file) => ({ file, size: tree.get(file)?.size })),
-    options.onProgress,
+    task.onProgress,
   );
+  const bytes = missing.reduce((sum, file) => sum + (tree.get(file)?.size ?? 0), 0);
+  await warnOfLittleSpace(task.cacheFolder, bytes, task.warn);
   const stop = new AbortController();
-  const signals = [stop.signal, ...(options.signal ? [options.signal] : [])];
-  const signal = AbortSignal.any(signals);
+  const signal = AbortSignal.any([stop.signal, ...(task.signal ? [task.signal] : [])]);
   const queue = [...missing];
   const worker = async () => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
@@ -161,7 +165,7 @@ async function bringMissing(task: Task, listing: Listing, bring: Bring): Promise
       await bring(name, signal, (received, total) => progress(name, received, total));
     }
   };
-  const workers = Array.from({ length: Math.max(1, options.concurrency ?? 4) }, async () => {
+  const workers = Array.from({ length: task.settings.concurrency }, async () => {
     try {
       await worker();
     } catch (error) {
@@ -183,7 +187,7 @@ async function keepNotes(task: Task, required: boolean, write: () => Promise<voi
     await write();
   } catch (error) {
     if (required) throw error;
-    task.options.onWarning?.(
+    task.warn(
       `Could not note the commit of ${formatReference(task.model)} in ${task.cache.folder}: ${(error as Error).message}`,
     );
   }
@@ -197,115 +201,19 @@ async function fallBack(task: Task, error: unknown): Promise<string> {
     if (found.commit === undefined) throw error;
     throw notCached(task, `the hub cannot be reached (${error.message})`, found, error);
   }
-  task.options.onWarning?.(
+  task.warn(
     `Using ${formatReference(task.model)} from the cache, commit ${found.commit}, which may be out of date: ${error.message}`,
   );
   return found.folder;
 }
 
-/** What the cache has of a model. */
-interface Found {
-  /** undefined where it has no file of the revision */
-  readonly commit: string | undefined;
-  /** set when all chosen files are there */
-  readonly folder?: string;
-  readonly missing: readonly string[];
-  readonly cause?: unknown;
-}
-
-async function lookUp(task: Task): Promise<Found> {
-  const { cache, model } = task;
-  const commit = await readRef(cache, model.revision);
-  if (commit === undefined) return { commit, missing: [] };
-  const tree = await readTree(cache, commit);
-  const files = tree ?? (await listSnapshot(cache, commit));
-  if (files.size === 0) return { commit: undefined, missing: [] };
-  let chosen: string[];
-  try {
-    chosen = chooseFrom(task, files);
-  } catch (cause) {
-    // With the whole list at hand the model itself lacks the file, whether there is network or not.
-    if (tree !== undefined) throw cause;
-    return { commit, missing: [], cause };
-  }
-  const missing = await missingFrom(cache, commit, files, chosen);
-  if (chosen.length === 0 || missing.length > 0) return { commit, missing };
-  return { commit, missing, folder: folderOf(task, commit) };
-}
-
-function notCached(task: Task, why: string, found: Found, cause = found.cause): HubError {
-  const { model, settings } = task;
-  const files = found.missing.length === 0 ? "" : `${found.missing.join(", ")} of `;
-  const state =
-    found.commit === undefined ? "nothing of it" : `only a part of commit ${found.commit}`;
-  return new HubError(
-    "offline",
-    `Expected ${files}${formatReference(model)} in the cache ${settings.cacheFolder}, since ${why}, but received ${state}; fetch it once with network (without HF_HUB_OFFLINE), or set HF_HUB_CACHE to the folder that has it.`,
-    { cause },
-  );
-}
-
-/** Asks the caller; paths of the whole repository, each once. */
-function chooseFrom({ model, options }: Task, tree: Tree): string[] {
-  const prefix = model.subfolder === "" ? "" : `${model.subfolder}/`;
-  const files = [...tree]
-    .filter(([file]) => file.startsWith(prefix) && isInside(file))
-    .map(([file, { size }]) => ({ path: file.slice(prefix.length), size }));
-  if (files.length === 0 && prefix !== "") {
-    const folders = new Set([...tree.keys()].map((file) => path.posix.dirname(file)));
-    throw new HubError(
-      "not-found",
-      `Expected the folder "${model.subfolder}" in ${formatReference({ ...model, subfolder: "" })} but received none;${didYouMean(model.subfolder, folders) || " check the spelling."}`,
-    );
-  }
-  const paths = new Set(files.map((file) => file.path));
-  const chosen = [...new Set(options.choose(files))];
-  for (const file of chosen) {
-    if (paths.has(file)) continue;
-    throw new RangeError(
-      `Expected choose to return files of ${formatReference(model)} but received "${file}";${didYouMean(file, paths) || " return paths that it was given."}`,
-    );
-  }
-  return chosen.map((file) => prefix + file);
-}
-
-async function missingFrom(
-  cache: RepositoryCache,
-  commit: string,
-  tree: Tree,
-  files: readonly string[],
-): Promise<string[]> {
-  const missing: string[] = [];
-  for (const file of files) {
-    const there = await holds(snapshotFile(cache, commit, file), tree.get(file)?.size);
-    if (!there) missing.push(file);
-  }
-  return missing;
-}
-
-function folderOf({ cache, model }: Task, commit: string): string {
-  return path.join(snapshotFolder(cache, commit), ...model.subfolder.split("/"));
-}
-
 function toHubReference(reference: string | HubReference): HubReference {
-  if (typeof reference !== "string") return reference;
-  const parsed = parseModelReference(reference);
+  // One that was built by hand is checked like one that was written.
+  const text = typeof reference === "string" ? reference : formatReference(reference);
+  const parsed = parseModelReference(text);
   if (parsed.kind === "hub") return parsed;
   throw new HubError(
     "reference",
-    `Expected "hf://org/name[@revision]" for the model to fetch but received the path "${reference}"; write hf:// before the name of a model of the hub.`,
-  );
-}
-
-/** Errors of the file system name the folder and what to do; others stay as they are. */
-function asDiskError(error: unknown, folder: string): unknown {
-  const { code, syscall, message } = error as NodeJS.ErrnoException;
-  if (error instanceof HubError || code === undefined || syscall === undefined) return error;
-  const full = ["ENOSPC", "EDQUOT", "EFBIG"].includes(code);
-  const cure = full ? "free some space" : "correct its permissions";
-  return new HubError(
-    "disk",
-    `Expected to write the cache folder ${folder} but received ${message}; ${cure} or set HF_HUB_CACHE to another folder, and run it again: what has arrived is kept.`,
-    { cause: error },
+    `Expected "hf://org/name[@revision]" for the model to fetch but received the path "${text}"; write hf:// before the name of a model of the hub.`,
   );
 }

@@ -17,6 +17,8 @@ export interface HubOptions {
   readonly token?: string | false | undefined;
   /** only the cache is used; default `$HF_HUB_OFFLINE` */
   readonly offline?: boolean | undefined;
+  /** files at a time; default 4 */
+  readonly concurrency?: number | undefined;
   /** how often a request is tried again; default 5 */
   readonly retries?: number | undefined;
   /** the wait before the first retry, in milliseconds; it doubles, up to 8 s; default 1000 */
@@ -37,6 +39,7 @@ export interface HubSettings {
   readonly token: string | undefined;
   readonly offline: boolean;
   readonly symlinks: boolean;
+  readonly concurrency: number;
   readonly retries: number;
   readonly backoffMs: number;
   readonly connectTimeoutMs: number;
@@ -63,6 +66,7 @@ export function resolveSettings(options: HubOptions): HubSettings {
     token: options.token === false ? undefined : readToken(options.token, env, home),
     offline: options.offline ?? isTrue(first(env, "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")),
     symlinks: !isTrue(env["HF_HUB_DISABLE_SYMLINKS"]),
+    concurrency: count("concurrency", options.concurrency ?? 4, 1),
     retries: count("retries", options.retries ?? 5),
     backoffMs: count("backoffMs", options.backoffMs ?? 1000),
     connectTimeoutMs: count("connectTimeoutMs", options.connectTimeoutMs ?? 10_000, 1),
