@@ -262,6 +262,13 @@ test("a signal ends the download and keeps what has arrived", async (t) => {
   await assert.rejects(running, { message: "stopped by the user" });
   assert.ok(statSync(partialFile(fixture)).size > 0);
   assert.ok(fixture.listed(`snapshots/${commit}`).length === 0);
+  const waiting = AbortSignal.timeout(50);
+  fixture.hub.intercept = (_, response) => refuseWith(response, 503);
+  await assert.rejects(
+    fixture.fetch(undefined, { signal: waiting, backoffMs: 5000 }),
+    { name: "TimeoutError" },
+    "between two tries too",
+  );
   fixture.hub.intercept = undefined;
   await fixture.fetch(undefined, onlyWeights);
 });

@@ -73,6 +73,7 @@ export async function fetchModel(
   try {
     return (await fromCacheAlone(task)) ?? (await fromHub(task));
   } catch (error) {
+    options.signal?.throwIfAborted();
     throw asDiskError(error, cacheFolder);
   }
 }
