@@ -80,6 +80,38 @@ export class NativeError extends LimnError {
   }
 }
 
+/** What went wrong with a model of the hub; callers branch on it. */
+export type HubFailure =
+  /** the text does not name a model */
+  | "reference"
+  /** an option or an environment variable cannot be used */
+  | "settings"
+  /** the hub asks for a token, or does not accept the one it got */
+  | "token"
+  /** the licence of the model was not accepted yet */
+  | "gated"
+  /** no such repository, revision or file */
+  | "not-found"
+  /** the network may not be used and the cache does not hold the files */
+  | "offline"
+  /** no connection, a connection that broke, a time-out, a busy or broken server: after all retries */
+  | "network"
+  /** an answer that a hub does not give */
+  | "protocol"
+  /** the bytes are not those that the hub announced */
+  | "checksum"
+  /** the cache folder cannot be written */
+  | "disk";
+
+/** A model that cannot be fetched from the hub; `failure` says why. */
+export class HubError extends LimnError {
+  readonly failure: HubFailure;
+  constructor(failure: HubFailure, message: string, options?: ErrorOptions) {
+    super("LIMN_HUB", message, options);
+    this.failure = failure;
+  }
+}
+
 /** A command line that cannot be understood (exit code 2). */
 export class UsageError extends LimnError {
   constructor(message: string, options?: ErrorOptions) {

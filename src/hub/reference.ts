@@ -1,0 +1,135 @@
+/**
+ * What a model's name says: a folder of this machine, or a repository of the hub. Knows nothing
+ * about the network or the cache.
+ */
+import { HubError } from "../errors.ts";
+
+/** A folder or file of this machine. */
+export interface PathReference {
+  readonly kind: "path";
+  readonly path: string;
+}
+
+/** A model repository of the hub at one revision. */
+export interface HubReference {
+  readonly kind: "hub";
+  readonly org: string;
+  readonly name: string;
+  /** a branch, a tag, `refs/pr/1` or a commit; `main` where none is written */
+  readonly revision: string;
+  /** the folder inside the repository that holds the model, with slashes; empty for its root */
+  readonly subfolder: string;
+}
+
+export type ModelReference = PathReference | HubReference;
+
+const FORM = `"hf://org/name[@revision][/subfolder]"`;
+/** Revisions that hold a slash without being written as %2F. */
+const SPECIAL_REVISION = /^refs\/(?:convert\/[\w.-]+|pr\/\d+)(?=\/|$)/;
+const NAME = /^(?![.-])[\w.-]{1,96}(?<![.-])$/;
+const OTHER_KINDS = ["datasets", "spaces", "kernels", "buckets"];
+
+/**
+ * Reads `hf://org/name[@revision][/subfolder]`, open_clip's `hf-hub:org/name`, or a path.
+ * A name without a scheme is always a path. The grammar of `hf://` is that of huggingface_hub's
+ * `parse_hf_uri`: a slash in a revision is written `%2F`, except in `refs/pr/1`.
+ *
+ * throws  HubError (`reference`) for anything that is nearly a reference, with the right spelling
+ */
+export function parseModelReference(text: string): ModelReference {
+  if (text.trim() === "") throw unreadable(text, "give a folder or a model of the hub");
+  const body = /^(?:hf:\/\/|hf-hub:(?!\/))(.*)$/s.exec(text)?.[1];
+  if (body !== undefined) return parseBody(text, body);
+  refuseNearMiss(text);
+  return { kind: "path", path: text };
+}
+
+/** The reference in its one spelling, `hf://org/name[@revision][/subfolder]`. */
+export function formatReference({ org, name, revision, subfolder }: HubReference): string {
+  const plain = SPECIAL_REVISION.exec(revision)?.[0] === revision;
+  const at = revision === "main" ? "" : `@${plain ? revision : encodeURIComponent(revision)}`;
+  return `hf://${org}/${name}${at}${subfolder && `/${subfolder}`}`;
+}
+
+/**
+ * Whether `path`, a repository's path with slashes, stays inside the folder that it is joined to
+ * under POSIX and Windows rules alike.
+ */
+export function isInside(path: string): boolean {
+  if (/[\\\0]|^[A-Za-z]:/.test(path)) return false;
+  return path.split("/").every((segment) => segment !== "" && segment !== "." && segment !== "..");
+}
+
+function parseBody(text: string, body: string): HubReference {
+  const trimmed = body.replace(/^models\//, "").replace(/\/$/, "");
+  const parts = /^([^/@]*)(?:\/([^/@]*))?(?:@(.*)|\/(.*))?$/s.exec(trimmed);
+  const [, org = "", name, tail, path = ""] = parts ?? [];
+  if (name !== undefined && OTHER_KINDS.includes(org)) {
+    throw unreadable(text, `${org} are not models; name a model repository`);
+  }
+  if (!org || !name) throw unreadable(text, "write the organisation and the name of the model");
+  for (const part of [org, name]) checkName(text, part);
+  const { revision, subfolder } =
+    tail === undefined ? { revision: "main", subfolder: path } : splitRevision(text, tail);
+  checkRevision(text, revision);
+  if (subfolder !== "" && !isInside(subfolder)) {
+    throw unreadable(text, `"${subfolder}" must be a folder inside the repository`);
+  }
+  return { kind: "hub", org, name, revision, subfolder };
+}
+
+function splitRevision(text: string, tail: string): { revision: string; subfolder: string } {
+  const special = SPECIAL_REVISION.exec(tail)?.[0];
+  const written = special ?? tail.split("/", 1)[0]!;
+  try {
+    return { revision: decodeURIComponent(written), subfolder: tail.slice(written.length + 1) };
+  } catch (cause) {
+    throw unreadable(text, `"${written}" has a % that is not followed by two digits`, cause);
+  }
+}
+
+function checkName(text: string, part: string): void {
+  if (NAME.test(part) && !/--|\.\.|\.git$/.test(part)) return;
+  const rule =
+    "letters, digits, -, _ and . (not first or last, no -- or .., not .git at the end, at most 96)";
+  throw unreadable(text, `"${part}" must consist of ${rule}`);
+}
+
+/** The rules of git for the names of refs, which are also file names in the cache. */
+function checkRevision(text: string, revision: string): void {
+  if (revision === "") throw unreadable(text, "write a branch, tag or commit behind @, or no @");
+  // oxlint-disable-next-line no-control-regex
+  const bad = /[\s\x00-\x1f\x7f~^:?*[\\]|\.\.|\/\/|^\/|\/$|(?:^|\/)\.|\.lock(?:\/|$)/;
+  if (!bad.test(revision)) return;
+  throw unreadable(text, `"${revision}" cannot be a branch, tag or commit`);
+}
+
+function refuseNearMiss(text: string): void {
+  const web = /^(?:https?:\/\/)?(?:www\.)?(?:huggingface\.co|hf\.co)\/(.+)$/i.exec(text)?.[1];
+  if (web !== undefined) throw unreadable(text, `write "${fromWebAddress(web)}"`);
+  const near = /^(?:hf|hf-hub|hfhub|hub|huggingface):\/*(.*)$/i.exec(text)?.[1];
+  if (near !== undefined) throw unreadable(text, `write "hf://${near || "org/name"}"`);
+  const local = /^local-dir:(.*)$/.exec(text)?.[1];
+  if (local !== undefined) throw unreadable(text, `write the path alone, "${local}"`);
+  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(text)) {
+    throw unreadable(text, "give the path of a folder, or a model of the hub");
+  }
+}
+
+/** `org/name/tree/v1/sub` of a browser's address bar as a reference. */
+function fromWebAddress(path: string): string {
+  const [org = "", name = "name", route, revision, ...rest] = path
+    .replace(/[?#].*$/, "")
+    .replace(/\/$/, "")
+    .split("/");
+  const at = route !== undefined && revision !== undefined && revision !== "main";
+  return `hf://${org}/${name}${at ? `@${revision}` : ""}${rest.map((part) => `/${part}`).join("")}`;
+}
+
+function unreadable(text: string, advice: string, cause?: unknown): HubError {
+  return new HubError(
+    "reference",
+    `Expected a path or ${FORM} for the model but received "${text}"; ${advice}.`,
+    { cause },
+  );
+}
