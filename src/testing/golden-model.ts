@@ -35,6 +35,9 @@ export interface Expected {
   imageEmbeddings?: string;
   textEmbeddings?: string;
   logits?: string;
+  /** Of the image tower's output, and of its weights by the file's names. */
+  outputGradient?: string;
+  gradients?: Record<string, string>;
 }
 
 /** The whole path of a golden model's file. */

@@ -61,7 +61,7 @@ export type PatchGrid = readonly [rows: number, columns: number];
 export interface ImagePatches {
   /**
    * float [N, P, 3 p p], normalised: patches row by row, in each the pixels row by row with their
-   * channels last. What follows a picture's last patch is not looked at.
+   * channels last. What follows a picture's last patch changes nothing, as long as it is finite.
    */
   patches: Tensor;
   /** Of each picture; rows times columns are at most P. */

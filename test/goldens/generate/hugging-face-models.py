@@ -186,6 +186,23 @@ def computed(model, inputs):
         }
 
 
+def gradients(model, inputs):
+    """Of weights of the tower whose positions are resized, for random gradients of its output."""
+    if not isinstance(model, Siglip2Model):
+        return {}
+    features = model.get_image_features(
+        **{name: tensor for name, tensor in inputs.items() if name != "input_ids"}
+    ).pooler_output
+    generator = torch.Generator().manual_seed(SEED + 1)
+    given = torch.randn(features.shape, generator=generator)
+    names = ["position_embedding.weight", "patch_embedding.weight"]
+    names = [*(f"embeddings.{name}" for name in names), "head.probe"]
+    weights = [model.vision_model.get_parameter(name) for name in names]
+    found = torch.autograd.grad(features, weights, given)
+    by_name = {f"vision_model.{name}": packed(it) for name, it in zip(names, found, strict=True)}
+    return {"outputGradient": packed(given), "gradients": by_name}
+
+
 def expected(inputs, results, source):
     pixels, tokens = inputs.get("pixel_values"), inputs.get("input_ids")
     golden = {
@@ -238,7 +255,7 @@ def main():
             processor.save_pretrained(folder)
         (folder / "model.safetensors").chmod(0o644)
         results = computed(model, inputs)
-        golden = expected(inputs, results, type(model).__name__)
+        golden = expected(inputs, results, type(model).__name__) | gradients(model, inputs)
         (folder / "expected.json").write_text(json.dumps(golden, indent=1) + "\n")
         assert (folder / "model.safetensors").stat().st_size < 100_000
         assert all(np.isfinite(tensor.numpy()).all() for tensor in results.values())

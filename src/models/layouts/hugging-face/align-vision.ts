@@ -37,20 +37,21 @@ export function readAlignVision(fields: JsonFields): EfficientNetConfig {
   const imageSize = fields.side("image_size", 600);
   const stemWidth = scaled(stemChannels, scaling);
   const stages = readStages(fields, scaling, stemWidth);
+  const padding = readPadding(fields, imageSize, stages);
   const config: EfficientNetConfig = {
     kind: "efficientNet",
     imageSize,
     stemWidth,
     stages,
     squeezeRatio: positive(fields, "squeeze_expansion_ratio", 0.25),
-    padding: readPadding(fields, imageSize, stages),
+    padding,
     dropConnect: fields.number("drop_connect_rate", 0.2),
     normEpsilon: fields.number("batch_norm_eps", 1e-3),
     // TensorFlow's momentum is the share of the old statistics.
     normMomentum: complement(fields.number("batch_norm_momentum", 0.99)),
   };
   // The mean is taken by a pooling of this size, which must cover all places.
-  const side = sidesOf(imageSize, stages, () => false).last;
+  const side = sidesOf(imageSize, stages, (_, odd) => padding === "same" && odd).last;
   if (fields.integer("hidden_dim", 2560) < side) {
     fields.fail("hidden_dim", `at least ${side}, the side that is left to be averaged`);
   }
@@ -127,23 +128,25 @@ interface Sides {
   last: number;
 }
 
-/** Where sides are odd. `symmetric` says which blocks pad by as much before as after. */
+/** `symmetric` says which blocks pad by as much before as after, of inputs with an odd side or not. */
 function sidesOf(
   imageSize: number,
   stages: readonly EfficientNetStage[],
-  symmetric: (block: number, side: number) => boolean,
+  symmetric: (block: number, odd: boolean) => boolean,
 ): Sides {
-  const [odd, halving]: [number[], number[]] = [[], []];
-  let [side, block] = [Math.floor(imageSize / 2), 0];
+  const sides: Sides = { odd: [], halving: [], last: Math.floor(imageSize / 2) };
+  let block = 0;
   for (const { stride, depth } of stages) {
     if (stride === 2) {
-      halving.push(block);
-      if (side % 2 === 1) odd.push(block);
-      side = symmetric(block, side) ? Math.ceil(side / 2) : Math.floor(side / 2);
+      const odd = sides.last % 2 === 1;
+      sides.halving.push(block);
+      if (odd) sides.odd.push(block);
+      const half = sides.last / 2;
+      sides.last = symmetric(block, odd) ? Math.ceil(half) : Math.floor(half);
     }
     block += depth;
   }
-  return { odd, halving, last: side };
+  return sides;
 }
 
 /** `depthwise_padding` lists the blocks that pad by as much before as after. */
@@ -165,7 +168,7 @@ function readPadding(
 function paddingList({ imageSize, stages, padding }: EfficientNetConfig): number[] | undefined {
   if (padding === "even") return [];
   if (imageSize % 2 === 1) return undefined;
-  return sidesOf(imageSize, stages, (_, side) => side % 2 === 1).odd;
+  return sidesOf(imageSize, stages, (_, odd) => odd).odd;
 }
 
 interface Channels extends Scaling {

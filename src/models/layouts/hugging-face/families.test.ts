@@ -197,6 +197,8 @@ describe("published sizes", () => {
         assert.deepEqual(contents.config, pairConfig(name));
         assert.ok(family.holds(contents.config));
       }
+      // At other image sizes only the positions differ.
+      if (/-\d{3}$/.test(name) && name !== "SigLIP-So400m/14-384") return;
       const model = initializeOn("meta", () => createContents(contents));
       const table = family.table(contents);
       const rows = weightRows(table, namedState(contents.kind, model));
