@@ -179,7 +179,9 @@ const published = (
 
 describe("published sizes", () => {
   it("are of every family and every published SigLIP", () => {
-    const types = new Set(Object.values(published).map(({ config }) => config["model_type"]));
+    const types = new Set(
+      Object.values(published).map(({ config }) => String(config["model_type"])),
+    );
     assert.deepEqual([...types].sort(), families.map(({ modelType }) => modelType).sort());
     const names = pairNames.filter((name) => /^SigLIP|^ALIGN/.test(name) && name !== "SigLIP-S/16");
     assert.deepEqual(
