@@ -67,7 +67,7 @@ describe("loadWeights, when weights do not fit", () => {
       weights.delete("text_model.encoder.layers.0.self_attn.k_proj.bias");
       weights.set("vision_model.pre_layernorm.weight", zeros([32]));
       weights.set("text_model.embeddings.token_embedding.weight", zeros([90, 32]));
-      weights.set("logit_scale", zeros([1]));
+      weights.set("logit_scale", zeros([2]));
       weights.set(fc1, zeros([72], { dtype: "int64" }));
     });
     const model = new DualEncoder(readCheckpointConfig(golden));
@@ -86,7 +86,7 @@ describe("loadWeights, when weights do not fit", () => {
           "    vision_model.pre_layernorm.weight",
           "  2 mis-shaped:",
           "    text_model.embeddings.token_embedding.weight expected [96, 32] received [90, 32]",
-          "    logit_scale expected [] received [1]",
+          "    logit_scale expected [] received [2]",
           "  1 not floating-point:",
           `    ${fc1} is I64`,
         ]);

@@ -11,7 +11,7 @@ import type { DualEncoder, DualEncoderConfig } from "./dual-encoder.ts";
 import { readModelSource } from "./layouts/find-layout.ts";
 import type { ModelSource } from "./layouts/layout.ts";
 import { layoutWriter, type SaveLayout } from "./layouts/writers.ts";
-import { checkWeights, copyWeight } from "./load-weights.ts";
+import { checkWeights, copyWeight, openSource } from "./load-weights.ts";
 import { modelShapes } from "./model-shapes.ts";
 import { partToTheirs, weightRows, type WeightRow } from "./weights/key-table.ts";
 import { matchWeights, type FoundWeight } from "./weights/match-weights.ts";
@@ -138,7 +138,7 @@ export function loadWeights(
   const source = typeof from === "string" ? readModelSource(from) : from;
   const state = new Map(model.namedState());
   const rows = weightRows(source.table, state);
-  const weights = source.openWeights();
+  const weights = openSource(source);
   try {
     checkWeights(weights, rows, source.table);
     for (const row of rows) copyWeight(weights, row, state.get(row.ours) as Tensor);
@@ -148,10 +148,10 @@ export function loadWeights(
 }
 
 /** The weights of a source's layout that nothing is computed from. The caller owns the tensors. */
-export function loadCarried({ table, openWeights }: ModelSource): [string, Tensor][] {
-  const { carried } = table;
+export function loadCarried(source: ModelSource): [string, Tensor][] {
+  const { carried } = source.table;
   if (carried === undefined) return [];
-  const weights = openWeights();
+  const weights = openSource(source);
   try {
     return weights.names.filter(carried).map((name) => [name, weights.tensor(name)]);
   } finally {

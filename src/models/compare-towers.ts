@@ -17,6 +17,7 @@ const freeKeys = [
   "initialization",
   // Their tables of positions are resized.
   "imageSize",
+  "dropsPartialPatches",
   "contextLength",
 ];
 

@@ -4,7 +4,7 @@ import type { TokenizerDescription } from "../data/tokenize/index.ts";
 import { UnsettledError } from "../errors.ts";
 import { readModelSource } from "./layouts/find-layout.ts";
 import type { Family, GivenFacts, ModelSource } from "./layouts/layout.ts";
-import { checkWeights } from "./load-weights.ts";
+import { checkWeights, openSource } from "./load-weights.ts";
 import { modelShapes, type WeightShape } from "./model-shapes.ts";
 import { publishedPair } from "./pairs.ts";
 import { weightRows } from "./weights/key-table.ts";
@@ -83,10 +83,11 @@ function learnedNumbers(shapes: ReadonlyMap<string, WeightShape>, prefix: string
 }
 
 function describeWeights(
-  { table, openWeights }: ModelSource,
+  source: ModelSource,
   shapes: ReadonlyMap<string, WeightShape>,
 ): ModelDescription["weights"] {
-  const weights = openWeights();
+  const { table } = source;
+  const weights = openSource(source);
   try {
     checkWeights(weights, weightRows(table, shapes), table);
     const dtypes: Record<string, number> = {};

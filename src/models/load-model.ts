@@ -19,7 +19,7 @@ import {
 import { DualEncoder, inference, pixelsToTensor, type DualEncoderConfig } from "./dual-encoder.ts";
 import { readModelSource } from "./layouts/find-layout.ts";
 import type { Family, GivenFacts, ModelSource } from "./layouts/layout.ts";
-import { checkWeights } from "./load-weights.ts";
+import { checkWeights, openSource } from "./load-weights.ts";
 import { configurationError, modelShapes } from "./model-shapes.ts";
 import { weightRows } from "./weights/key-table.ts";
 import { checkFinite } from "./weights/non-finite.ts";
@@ -107,7 +107,7 @@ export async function loadModel(
 /** Names and shapes of all weights, before memory for them is taken. */
 function checkSource(source: ModelSource): void {
   const rows = weightRows(source.table, modelShapes(source));
-  const weights = source.openWeights();
+  const weights = openSource(source);
   try {
     checkWeights(weights, rows, source.table);
   } finally {

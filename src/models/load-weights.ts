@@ -1,6 +1,8 @@
 /** From an open checkpoint into tensors, by rows of a table of names: every weight accounted for. */
 import { isFloating, noGrad, scope, type Tensor } from "../torch/index.ts";
 import { partToOurs, type KeyTable, type WeightRow } from "./weights/key-table.ts";
+import type { ModelSource } from "./layouts/layout.ts";
+import { canonicalWeights } from "./weights/canonical-weights.ts";
 import { matchWeights, type FoundWeight } from "./weights/match-weights.ts";
 import type { WeightFile } from "./weights/weight-file.ts";
 
@@ -41,13 +43,22 @@ function found(weights: WeightFile, name: string): FoundWeight {
   return { shape, storedAs, floating: dtype !== undefined && isFloating(dtype) };
 }
 
+/** The weights of a source under its table's names; the caller closes them. */
+export function openSource({
+  table,
+  openWeights,
+}: Pick<ModelSource, "table" | "openWeights">): WeightFile {
+  return canonicalWeights(openWeights(), table);
+}
+
 /** Copies one weight, whatever floating-point type the file stores, into a tensor of its shape. */
 export function copyWeight(weights: WeightFile, { parts }: WeightRow, target: Tensor): void {
   const [first] = parts;
   const direct = parts.length === 1 && first?.layer === undefined && target.device === "cpu";
-  if (direct && first && first.form.isSame === true) {
-    weights.readInto(first.name, target);
-    return;
+  if (direct && first?.form.isSame === true) {
+    // One number may be [] or [1].
+    const asStored = weights.info(first.name).shape.length === target.rank;
+    if (asStored) return weights.readInto(first.name, target);
   }
   scope(() =>
     noGrad(() => {

@@ -13,7 +13,18 @@ const counts: Record<string, number> = {
   RN101: 119_688_033,
   RN50x4: 178_300_601,
   "SigLIP-B/16": 203_155_970,
-  "SigLIP-So400m/14": 877_415_602,
+  "SigLIP-L/16-384": 652_478_466,
+  "SigLIP-So400m/14": 877_360_306,
+  "SigLIP-So400m/14-384": 877_960_498,
+  "SigLIP2-B/32": 376_856_066,
+  "SigLIP2-B/16-512": 375_823_874,
+  "SigLIP2-L/16": 881_526_786,
+  "SigLIP2-So400m/16-512": 1_136_555_698,
+  "SigLIP2-g-opt/16-384": 1_871_885_426,
+  "SigLIP2-NaFlex-B/16": 375_234_050,
+  "SigLIP2-NaFlex-So400m/16": 1_135_670_962,
+  // Without the pooler of its BERT, which feeds nothing.
+  ALIGN: 172_117_841 - (768 * 768 + 768),
 };
 
 test("published pairs have their published number of parameters", () => {

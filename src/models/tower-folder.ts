@@ -12,7 +12,7 @@ import { toHuggingFacePreprocessor } from "./hugging-face-preprocessor.ts";
 import { readModelSource } from "./layouts/find-layout.ts";
 import type { ModelSource } from "./layouts/layout.ts";
 import { toTowerConfig } from "./layouts/limn.ts";
-import { checkSomeWeights, copyWeight } from "./load-weights.ts";
+import { checkSomeWeights, copyWeight, openSource } from "./load-weights.ts";
 import { partToOurs, weightRows, type WeightRow } from "./weights/key-table.ts";
 import { writeSafetensors } from "./weights/safetensors.ts";
 import type { WeightFile } from "./weights/weight-file.ts";
@@ -114,11 +114,12 @@ export function loadNamed(path: string, targets: readonly (readonly [string, Ten
 type Resize = (table: Tensor, places: number) => Tensor;
 
 function copyNamed(
-  { table, openWeights }: ModelSource,
+  source: ModelSource,
   targets: readonly (readonly [string, Tensor])[],
   resize?: Resize,
 ): void {
-  const weights = openWeights();
+  const { table } = source;
+  const weights = openSource(source);
   try {
     const shapes = targets.map(
       ([name, { shape }]) =>

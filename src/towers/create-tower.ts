@@ -4,12 +4,17 @@ import { BitResNet, type BitResNetConfig } from "./bit-resnet.ts";
 import { EfficientNet, type EfficientNetConfig } from "./efficient-net.ts";
 import { Mixer, type MixerConfig } from "./mixer.ts";
 import { ModifiedResNet, type ModifiedResNetConfig } from "./modified-resnet.ts";
+import {
+  NaflexVisionTransformer,
+  type NaflexVisionTransformerConfig,
+} from "./naflex-vision-transformer.ts";
 import { TextTransformer, type TextTransformerConfig } from "./text-transformer.ts";
 import type { ImageTower, TextTower } from "./tower.ts";
 import { VisionTransformer, type VisionTransformerConfig } from "./vision-transformer.ts";
 
 export type ImageTowerConfig =
   | VisionTransformerConfig
+  | NaflexVisionTransformerConfig
   | ModifiedResNetConfig
   | EfficientNetConfig
   | MixerConfig
@@ -21,6 +26,8 @@ export function createImageTower(config: ImageTowerConfig, embedDim: number | nu
   switch (config.kind) {
     case "vit":
       return new VisionTransformer(config, embedDim);
+    case "naflex":
+      return new NaflexVisionTransformer(config, embedDim);
     case "modifiedResNet":
       return new ModifiedResNet(config, embedDim);
     case "efficientNet":

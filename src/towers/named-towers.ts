@@ -5,10 +5,11 @@ import type { ImageTowerConfig, TextTowerConfig } from "./create-tower.ts";
 import { efficientNetSizes } from "./efficient-net.ts";
 import { mixerSizes } from "./mixer.ts";
 import { modifiedResNetSizes } from "./modified-resnet.ts";
-import { bertSizes, textSizes, vitSizes } from "./tower-sizes.ts";
+import { bertSizes, naflexSizes, textSizes, vitSizes } from "./tower-sizes.ts";
 
 const imageTowers: Readonly<Record<string, () => ImageTowerConfig>> = {
   ...vitSizes,
+  ...naflexSizes,
   ...modifiedResNetSizes,
   ...efficientNetSizes,
   ...mixerSizes,

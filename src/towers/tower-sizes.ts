@@ -3,6 +3,7 @@
  * SigLIP), BERT's, and the text transformers of SigLIP and LiT. Each call makes a fresh copy.
  */
 import type { BertConfig } from "./bert.ts";
+import type { NaflexVisionTransformerConfig } from "./naflex-vision-transformer.ts";
 import type { TextTransformerConfig } from "./text-transformer.ts";
 import type { VisionTransformerConfig } from "./vision-transformer.ts";
 
@@ -74,6 +75,22 @@ export const vitSizes: Readonly<Record<string, () => VisionTransformerConfig>> =
   "siglip-g-opt/16": siglip("g-opt", 16, 256),
 };
 
+const naflex = (letter: Letter) => (): NaflexVisionTransformerConfig => ({
+  kind: "naflex",
+  imageSize: 256,
+  patchSize: 16,
+  ...layersOf(letter),
+  activation: bigVision.activation,
+  normEpsilon: bigVision.normEpsilon,
+  projectionBias: true,
+});
+
+/** Pictures of any aspect ratio (arXiv:2502.14786, section 2.4.2). */
+export const naflexSizes: Readonly<Record<string, () => NaflexVisionTransformerConfig>> = {
+  "siglip2-NaFlex-B/16": naflex("B"),
+  "siglip2-NaFlex-So400m/16": naflex("So400m"),
+};
+
 const siglipText = (letter: Letter) => (): TextTransformerConfig => ({
   kind: "transformer",
   contextLength: 64,
@@ -87,19 +104,29 @@ const siglipText = (letter: Letter) => (): TextTransformerConfig => ({
   projectionBias: true,
 });
 
+/** Gemma's vocabulary, padded with id 0. */
+const siglip2Text = (letter: Letter) => (): TextTransformerConfig => ({
+  ...siglipText(letter)(),
+  vocabSize: 256_000,
+  padTokenId: 0,
+});
+
 const litText = (letter: Letter) => (): TextTransformerConfig => ({
   ...siglipText(letter)(),
   contextLength: 16,
   vocabSize: 16_000,
 });
 
-/** Vocabulary and special tokens are those of the published tokenizers; SigLIP 2's has 256,000. */
+/** Vocabulary and special tokens are those of the published tokenizers. */
 export const textSizes: Readonly<Record<string, () => TextTransformerConfig>> = {
   "siglip-Ti": siglipText("Ti"),
   "siglip-S": siglipText("S"),
   "siglip-B": siglipText("B"),
   "siglip-L": siglipText("L"),
   "siglip-So400m": siglipText("So400m"),
+  "siglip2-B": siglip2Text("B"),
+  "siglip2-L": siglip2Text("L"),
+  "siglip2-So400m": siglip2Text("So400m"),
   "lit-Ti": litText("Ti"),
   "lit-S": litText("S"),
 };

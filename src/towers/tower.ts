@@ -16,7 +16,7 @@ interface Tower extends Module {
   forward(input: Tensor): Tensor;
 }
 
-/** pixels float [N, 3, S, S], normalised, in; S is `config.imageSize`. */
+/** pixels float [N, 3, S, S], normalised, in; S is `config.imageSize`. NaFlex takes other shapes too. */
 export interface ImageTower extends Tower {
   readonly config: { readonly kind: string; readonly imageSize: number };
 }

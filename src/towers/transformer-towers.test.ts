@@ -279,6 +279,38 @@ describe("image tower", () => {
   }
 });
 
+describe("patches that a picture does not fill", () => {
+  const { config } = find("SigLIP image tower, timm") as { config: VisionTransformerConfig };
+  const sized = (imageSize: number, patchSize: number, drops: boolean) => (): VisionTransformer => {
+    const partial = drops ? { dropsPartialPatches: true } : {};
+    return new VisionTransformer({ ...config, imageSize, patchSize, ...partial }, null);
+  };
+  it("are refused unless told otherwise, and so is a picture smaller than a patch", () => {
+    const message = /patchSize to divide imageSize 26 but received/;
+    assert.throws(sized(26, 8, false), { name: "RangeError", message });
+    assert.throws(sized(26, 27, true), { name: "RangeError", message });
+  });
+  it("are left out at the right and the bottom", () => {
+    const tower = sized(26, 8, true)();
+    assert.deepEqual(tower.positionEmbedding.tensor.shape, [9, config.width]);
+    const whole = sized(24, 8, false)();
+    scope(() => {
+      const weights = new Map(tower.namedParameters());
+      for (const [name, parameter] of whole.namedParameters()) {
+        parameter.assign((weights.get(name) as { tensor: Tensor }).tensor);
+      }
+      const pixels = randn([2, 3, 26, 26]);
+      const inside = pixels.narrow(2, 0, 24).narrow(3, 0, 24);
+      assert.deepEqual(
+        tower.forward(pixels).toFloat32Array(),
+        whole.forward(inside).toFloat32Array(),
+      );
+    });
+    tower.dispose();
+    whole.dispose();
+  });
+});
+
 /** The features from their parts, with 4 of the 9 patches. */
 function byHand(tower: VisionTransformer, pixels: Tensor, leading: number): Tensor {
   return noGrad(() => {

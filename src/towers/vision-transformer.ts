@@ -5,17 +5,15 @@
 import { LayerNorm, Linear } from "../nn/layers.ts";
 import { normal, refillNormal, uniform } from "../nn/initialize.ts";
 import type { Activation } from "../nn/activation.ts";
-import { MultiHeadAttention } from "../nn/attention.ts";
-import { Mlp } from "../nn/mlp.ts";
 import { Module, type Parameter } from "../nn/module.ts";
 import { depthProbabilities, patchDropout } from "../nn/regularize.ts";
 import { Block, runAll, runPooled, type RunOptions } from "../nn/transformer.ts";
 import { cat, linear, type Tensor } from "../torch/index.ts";
+import { AttentionPooling } from "./attention-pooling.ts";
 import {
   initializeAttention,
   initializeHead,
   initializeMlp,
-  probe,
   refillLecun,
   refillZeros,
   type Initialization,
@@ -28,7 +26,7 @@ export interface VisionTransformerConfig {
   kind: "vit";
   /** Side of the square input in pixels. */
   imageSize: number;
-  /** Side of a patch in pixels; divides imageSize. */
+  /** Side of a patch in pixels; divides imageSize unless partial patches are dropped. */
   patchSize: number;
   width: number;
   depth: number;
@@ -45,6 +43,11 @@ export interface VisionTransformerConfig {
   pooling?: "class" | "map" | "mean";
   /** A norm before the blocks (CLIP). True when absent. */
   normBefore?: boolean;
+  /**
+   * Pixels at the right and the bottom that fill no patch are left out, as by a convolution without
+   * padding (SigLIP So400m/14 at 384 pixels). False when absent.
+   */
+  dropsPartialPatches?: boolean;
   /** A bias of the patch convolution. False when absent. */
   patchBias?: boolean;
   /** A bias of the projection. False when absent. */
@@ -72,36 +75,17 @@ class PatchEmbedding extends Module {
   forward(pixels: Tensor): Tensor {
     const weight = this.weight.tensor;
     const [n, size, p] = [pixels.size(0), pixels.size(2), weight.size(2)];
-    const side = size / p;
-    const patches = pixels.reshape(n, 3, side, p, side, p).permute(0, 2, 4, 1, 3, 5);
+    const side = Math.floor(size / p);
+    const covered = side * p === size ? pixels : cut(pixels, side * p);
+    const patches = covered.reshape(n, 3, side, p, side, p).permute(0, 2, 4, 1, 3, 5);
     const rows = patches.reshape(n, side * side, 3 * p * p);
     return linear(rows, weight.view(weight.size(0), -1), this.bias?.tensor ?? null);
   }
 }
 
-/** SigLIP's MAP head: y = attention of one learned query over all tokens; y + mlp(norm(y)). */
-class AttentionPooling extends Module {
-  readonly probe: Parameter;
-  readonly attention: MultiHeadAttention;
-  readonly norm: LayerNorm;
-  readonly mlp: Mlp;
-
-  constructor({ width, heads, mlpWidth, activation, normEpsilon }: VisionTransformerConfig) {
-    super();
-    this.probe = probe(width);
-    this.attention = new MultiHeadAttention(width, heads);
-    this.norm = new LayerNorm(width, normEpsilon);
-    this.mlp = new Mlp(width, mlpWidth, activation);
-    initializeAttention(this.attention);
-    initializeMlp(this.mlp);
-  }
-
-  /** x [N, T, W] -> [N, W] */
-  forward(x: Tensor): Tensor {
-    const query = this.probe.tensor.view(1, -1).expand(x.size(0), x.size(2));
-    const pooled = this.attention.forwardAt(x, query, "first");
-    return pooled.add(this.mlp.forward(this.norm.forward(pooled)));
-  }
+/** pixels [N, 3, S, S] -> [N, 3, side, side], from the top left. */
+function cut(pixels: Tensor, side: number): Tensor {
+  return pixels.narrow(2, 0, side).narrow(3, 0, side);
 }
 
 export class VisionTransformer extends Module implements ImageTower {
@@ -130,7 +114,7 @@ export class VisionTransformer extends Module implements ImageTower {
     checkConfig(config);
     const { imageSize, patchSize, width, depth, normEpsilon, patchBias = false } = config;
     const { classToken = true, pooling = "class", normBefore = true } = config;
-    const patchCount = (imageSize / patchSize) ** 2;
+    const patchCount = Math.floor(imageSize / patchSize) ** 2;
     const std = width ** -0.5;
     this.config = config;
     this.featureDim = width;
@@ -198,7 +182,8 @@ function checkConfig(config: VisionTransformerConfig): void {
   checkSizes({ imageSize, patchSize });
   checkTransformer(config);
   checkChoice("pooling", pooling, ["class", "map", "mean"]);
-  if (imageSize % patchSize !== 0) {
+  const partial = config.dropsPartialPatches === true && imageSize >= patchSize;
+  if (imageSize % patchSize !== 0 && !partial) {
     throw new RangeError(
       `Expected patchSize to divide imageSize ${imageSize} but received ${patchSize}; ` +
         "choose an image size that is a multiple of the patch",

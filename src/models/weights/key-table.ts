@@ -38,6 +38,12 @@ export interface KeyTable {
   readonly keys: Readonly<Record<string, string | WeightKeys>>;
   /** What `*` becomes where the file spells it differently: `{ runningMean: "running_mean" }`. */
   readonly leaves?: Readonly<Record<string, string>>;
+  /**
+   * This table's name of a file's weight, where files spell it in more than one way: a prefix that
+   * some leave out, a word of older files. `canonicalWeights` reads a file under these names, which
+   * `carried` and `ignored` are asked about too. As the file has it when absent.
+   */
+  readonly canonical?: (name: string) => string;
   /** The file's weights that nothing is computed from but that belong to its layout: kept for saving. */
   readonly carried?: (name: string) => boolean;
   /** The file's weights that mean nothing, such as a table of position numbers. */

@@ -11,7 +11,8 @@ export interface FoundWeight {
 }
 
 /**
- * Holds when both sides have the same names, with equal shapes and floating-point numbers.
+ * Holds when both sides have the same names, with equal shapes and floating-point numbers. One number
+ * may be [] or [1]: libraries differ, and so do files of one library.
  *
  * file      named in the error
  * needed    shapes by name        found    what is there, by name
@@ -32,7 +33,8 @@ export function matchWeights(
     if (!there.floating) types.push(`${name} is ${there.storedAs}`);
     const equal =
       shape.length === there.shape.length && shape.every((side, i) => side === there.shape[i]);
-    if (!equal) shapes.push(`${name} expected ${show(shape)} received ${show(there.shape)}`);
+    if (!equal && !(isOneNumber(shape) && isOneNumber(there.shape)))
+      shapes.push(`${name} expected ${show(shape)} received ${show(there.shape)}`);
   }
   const problems = [
     list("missing", missing),
@@ -46,6 +48,10 @@ export function matchWeights(
     `Expected the weights of the configured model for ${file} but received others; load it with ` +
       `its own config.json, and nothing was changed.\n${problems.join("\n")}`,
   );
+}
+
+function isOneNumber(shape: readonly number[]): boolean {
+  return shape.length === 0 || (shape.length === 1 && shape[0] === 1);
 }
 
 function show(shape: readonly number[]): string {

@@ -29,8 +29,7 @@ export const bigVision: Layout = {
       layout: bigVision.name,
       ...model,
       openWeights: () => openWeightFile(file),
-      evaluationTransform: () =>
-        given.evaluationTransform ?? evaluationPreset("siglip", imageSize),
+      evaluationTransform: () => given.evaluationTransform ?? evaluationPreset("siglip", imageSize),
       tokenizer: () => flaxTokenizer(place, model, given),
     };
   },
@@ -104,4 +103,3 @@ function readTower(shapes: FlaxShapes): FlaxModel {
     probabilities: "softmax",
   };
 }
-

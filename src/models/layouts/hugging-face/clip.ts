@@ -9,7 +9,15 @@ import { JsonFields, type JsonObject } from "../../json-fields.ts";
 import { pythonFloat, pythonJson } from "../../python-json.ts";
 import type { KeyTable } from "../../weights/key-table.ts";
 import type { HuggingFaceFamily } from "./family.ts";
-import { blockKeys, layerFields, readLayers, section } from "./layers.ts";
+import {
+  configHead,
+  isPositionNumbers,
+  layerFields,
+  preNormBlockKeys,
+  readLayers,
+  readPatches,
+  section,
+} from "./layers.ts";
 
 /** The end of text in configs before transformers 4.31, whatever the tokenizer's own. */
 const legacyEotTokenId = 2;
@@ -23,17 +31,16 @@ const table: KeyTable = {
     "imageTower.classEmbedding": "vision_model.embeddings.class_embedding",
     "imageTower.positionEmbedding": "vision_model.embeddings.position_embedding.weight",
     "imageTower.normBefore.*": "vision_model.pre_layrnorm.*",
-    ...blockKeys("imageTower.blocks.#", "vision_model.encoder.layers.#"),
+    ...preNormBlockKeys("imageTower", "vision_model"),
     "imageTower.normAfter.*": "vision_model.post_layernorm.*",
     "imageTower.projection.weight": "visual_projection.weight",
     "textTower.tokenEmbedding.weight": "text_model.embeddings.token_embedding.weight",
     "textTower.positionEmbedding": "text_model.embeddings.position_embedding.weight",
-    ...blockKeys("textTower.blocks.#", "text_model.encoder.layers.#"),
+    ...preNormBlockKeys("textTower", "text_model"),
     "textTower.normAfter.*": "text_model.final_layer_norm.*",
     "textTower.projection.weight": "text_projection.weight",
   },
-  // Position numbers, 0 to T - 1, in files of transformers before 4.31.
-  ignored: (name) => name.endsWith(".embeddings.position_ids"),
+  ignored: isPositionNumbers,
 };
 
 export const clip: HuggingFaceFamily = {
@@ -77,11 +84,7 @@ function toConfig({ embedDim, image, text, logitScaleLogInit }: ClipConfig): str
     );
   }
   return pythonJson({
-    architectures: ["CLIPModel"],
-    model_type: "clip",
-    dtype: "float32",
-    // The name of the same field before transformers 5.
-    torch_dtype: "float32",
+    ...configHead("CLIPModel", "clip"),
     projection_dim: embedDim,
     logit_scale_init_value: pythonFloat(logitScaleLogInit),
     text_config: {
@@ -118,14 +121,9 @@ function fromConfig(file: string, json: JsonObject): ClipConfig {
 const common = { depth: 12, activation: "quick_gelu", normEpsilon: 1e-5 };
 
 function readImage(fields: JsonFields): ClipConfig["image"] {
-  const imageSize = fields.side("image_size", 224);
-  const patchSize = fields.side("patch_size", 32);
-  if (imageSize % patchSize !== 0) {
-    fields.fail("patch_size", `a divisor of image_size ${imageSize}`);
-  }
-  if (fields.integer("num_channels", 3) !== 3) fields.fail("num_channels", "3");
+  const patches = readPatches(fields, { imageSize: 224, patchSize: 32 });
   const sizes = readLayers(fields, { ...common, width: 768, mlpWidth: 3072, heads: 12 });
-  return { kind: "vit", imageSize, patchSize, ...sizes };
+  return { kind: "vit", ...patches, ...sizes };
 }
 
 function readText(fields: JsonFields): ClipConfig["text"] {

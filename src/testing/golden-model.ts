@@ -1,0 +1,148 @@
+/**
+ * A tiny model of test/goldens/models in its own files, and its weights by a family's table. For tests.
+ */
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+import { DualEncoder } from "../models/dual-encoder.ts";
+import type { JsonObject } from "../models/json-fields.ts";
+import type { HuggingFaceFamily, HuggingFaceModel } from "../models/layouts/hugging-face/family.ts";
+import { canonicalWeights } from "../models/weights/canonical-weights.ts";
+import {
+  partToOurs,
+  partToTheirs,
+  weightRows,
+  type KeyTable,
+  type WeightRow,
+} from "../models/weights/key-table.ts";
+import { matchWeights, type FoundWeight } from "../models/weights/match-weights.ts";
+import { readSafetensors } from "../models/weights/safetensors.ts";
+import type { WeightFile } from "../models/weights/weight-file.ts";
+import { cat, isFloating, noGrad, scope, type Tensor } from "../torch/index.ts";
+import { createImageTower, createTextTower } from "../towers/create-tower.ts";
+import type { ImageTower, TextTower } from "../towers/tower.ts";
+
+export type GoldenModel = DualEncoder | ImageTower | TextTower;
+
+/** expected.json, as test/goldens/generate/hugging-face-models.py writes it. */
+export interface Expected {
+  rtol: number;
+  atol: number;
+  pixelShape?: number[];
+  pixels?: string;
+  grids?: [number, number][];
+  tokens?: number[][];
+  imageEmbeddings?: string;
+  textEmbeddings?: string;
+  logits?: string;
+  /** Of the image tower's output, and of its weights by the file's names. */
+  outputGradient?: string;
+  gradients?: Record<string, string>;
+}
+
+/** The whole path of a golden model's file. */
+export function goldenFile(model: string, name: string): string {
+  return fileURLToPath(new URL(`../../test/goldens/models/${model}/${name}`, import.meta.url));
+}
+
+export function readGoldenJson(model: string, name: string): JsonObject {
+  return JSON.parse(readFileSync(goldenFile(model, name), "utf8")) as JsonObject;
+}
+
+/** Little-endian float32 numbers of a golden. */
+export function floats(text: string | undefined): Float32Array {
+  return new Float32Array(Uint8Array.from(Buffer.from(text ?? "", "base64")).buffer);
+}
+
+/** The golden's weights under its own names. The caller closes the file. */
+export function openGolden(model: string): WeightFile {
+  const file = readSafetensors(goldenFile(model, "model.safetensors"));
+  return {
+    ...file,
+    info: (name) => ({ ...file.info(name), bytes: 0 }),
+    readInto: (name, target) =>
+      scope(() => void noGrad(() => target.copy_(file.tensor(name).reshape(...target.shape)))),
+  };
+}
+
+export function createContents(contents: HuggingFaceModel["contents"]): GoldenModel {
+  switch (contents.kind) {
+    case "pair":
+      return new DualEncoder(contents.config);
+    case "image":
+      return createImageTower(contents.config, contents.embedDim);
+    case "text":
+      return createTextTower(contents.config, contents.embedDim);
+  }
+}
+
+/** Every weight by the name that tables use. */
+export function namedState(
+  kind: "pair" | "image" | "text",
+  model: GoldenModel,
+): [string, Tensor][] {
+  return [...model.namedState(kind === "pair" ? "" : `${kind}Tower`)];
+}
+
+/** The table's names of the weights in the file that the model computes with, and what they are. */
+export function computedWith(weights: WeightFile, table: KeyTable): Map<string, FoundWeight> {
+  const { ignored, carried } = table;
+  const names = weights.names.filter((name) => !ignored?.(name) && !carried?.(name));
+  return new Map(
+    names.map((name) => {
+      const { dtype, shape, storedAs } = weights.info(name);
+      return [name, { shape, storedAs, floating: dtype !== undefined && isFloating(dtype) }];
+    }),
+  );
+}
+
+export function neededWeights(rows: readonly WeightRow[]): Map<string, readonly number[]> {
+  return new Map(rows.flatMap(({ parts }) => parts.map((part) => [part.name, part.fileShape])));
+}
+
+/** The family's golden with its weights, in evaluation mode. */
+export function loadGolden(
+  family: HuggingFaceFamily,
+  open: (model: string) => WeightFile = openGolden,
+): { model: GoldenModel; contents: HuggingFaceModel["contents"]; rows: WeightRow[] } {
+  const file = goldenFile(family.modelType, "config.json");
+  const { contents } = family.fromConfig(file, readGoldenJson(family.modelType, "config.json"));
+  const table = family.table(contents);
+  const model = createContents(contents);
+  const state = namedState(contents.kind, model);
+  const rows = weightRows(table, state);
+  const weights = canonicalWeights(open(family.modelType), table);
+  try {
+    matchWeights(weights.file, neededWeights(rows), computedWith(weights, table));
+    const targets = new Map(state);
+    for (const { ours, parts } of rows) {
+      scope(() => {
+        const pieces = parts.map((part) => partToOurs(part, weights.tensor(part.name)));
+        const whole = pieces.length === 1 ? (pieces[0] as Tensor) : cat(pieces);
+        noGrad(() => targets.get(ours)?.copy_(whole));
+      });
+    }
+  } finally {
+    weights.close();
+  }
+  return { model: model.train(false), contents, rows };
+}
+
+/** limn's weights under the file's names. */
+export function writtenBack(
+  rows: readonly WeightRow[],
+  state: ReadonlyMap<string, Tensor>,
+): Map<string, Tensor> {
+  const back = new Map<string, Tensor>();
+  for (const { ours, parts } of rows) {
+    const whole = (state.get(ours) as Tensor).detach();
+    let at = 0;
+    for (const part of parts) {
+      const size = part.shape[0] ?? 1;
+      const ownPart = parts.length === 1 ? whole : whole.narrow(0, at, size);
+      at += size;
+      back.set(part.name, partToTheirs(part, ownPart));
+    }
+  }
+  return back;
+}

@@ -1,0 +1,20 @@
+/**
+ * limn's own config.json of the tiny models that test/goldens/generate/hugging-face-models.py made, for
+ * that script to read with transformers.
+ *
+ * Run:  npm run build && node test/goldens/generate/hugging-face-configs.mjs
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+import { align } from "../../../dist/models/layouts/hugging-face/align.js";
+import { siglip } from "../../../dist/models/layouts/hugging-face/siglip.js";
+import { siglip2 } from "../../../dist/models/layouts/hugging-face/siglip2.js";
+
+for (const family of [siglip, siglip2, align]) {
+  const folder = new URL(`../models/${family.modelType}/`, import.meta.url);
+  const file = fileURLToPath(new URL("config.json", folder));
+  const { contents } = family.fromConfig(file, JSON.parse(readFileSync(file, "utf8")));
+  if (contents.kind !== "pair" || !family.toConfig) throw new Error(`${file} holds no pair`);
+  writeFileSync(new URL("limn-config.json", folder), family.toConfig(contents.config));
+}

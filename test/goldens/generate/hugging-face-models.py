@@ -1,0 +1,265 @@
+"""Tiny models of Hugging Face's families in their own files, with the embeddings they compute.
+
+Run:  python -P test/goldens/generate/hugging-face-models.py
+Needs transformers 5.x, torch, torchvision, safetensors.
+
+Writes test/goldens/models/<family>/: the folder as transformers saves it, and expected.json with
+pictures, token rows, and what they become: unit rows, and logits where there is a pair. Every weight is
+random, norms and biases included, so that no swapped pair of weights can go unseen; so are the running
+statistics of batch norms. Other files of the folders, such as tokenizers, are left alone.
+
+Where the folder holds limn-config.json, the configuration as limn writes it
+(test/goldens/generate/hugging-face-configs.mjs), transformers has to read it as the same model.
+"""
+
+import base64
+import json
+import pathlib
+import shutil
+import tempfile
+
+import numpy as np
+import torch
+import transformers
+from transformers import (
+    AlignConfig,
+    AlignModel,
+    BertConfig,
+    BertForPreTraining,
+    EfficientNetImageProcessor,
+    Siglip2Config,
+    Siglip2ImageProcessor,
+    Siglip2Model,
+    SiglipConfig,
+    SiglipImageProcessor,
+    SiglipModel,
+    ViTConfig,
+    ViTForImageClassification,
+    ViTImageProcessor,
+)
+
+SEED = 20240612
+MODELS = pathlib.Path(__file__).parent.parent / "models"
+VOCABULARY, CONTEXT = 64, 8
+
+
+def layers(width, mlp):
+    heads = {"num_hidden_layers": 2, "num_attention_heads": 4}
+    return {"hidden_size": width, "intermediate_size": mlp, **heads}
+
+
+TEXT = {**layers(24, 40), "vocab_size": VOCABULARY, "max_position_embeddings": CONTEXT}
+PICTURE = layers(16, 36)
+
+
+def packed(tensor):
+    return base64.b64encode(tensor.detach().numpy().astype("<f4").tobytes()).decode()
+
+
+def unit(features):
+    return features / features.norm(dim=-1, keepdim=True)
+
+
+def randomise(model):
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(torch.randn_like(parameter) * 0.2 + (0.5 if parameter.ndim == 1 else 0))
+        for name, buffer in model.named_buffers():
+            if name.endswith("running_mean"):
+                buffer.copy_(torch.randn_like(buffer) * 0.2)
+            elif name.endswith("running_var"):
+                buffer.copy_(torch.rand_like(buffer) + 0.5)
+            elif name.endswith("num_batches_tracked"):
+                buffer.fill_(7)
+    return model.eval()
+
+
+def token_rows(generator, pad):
+    """Rows of different lengths, one of them without padding."""
+    rows = torch.full((4, CONTEXT), pad)
+    for row, length in zip(rows, [3, 6, CONTEXT, 5], strict=True):
+        row[:length] = torch.randint(2, VOCABULARY, (length,), generator=generator)
+    return rows
+
+
+def pictures(generator, side):
+    return torch.randn(2, 3, side, side, generator=generator)
+
+
+def siglip(generator):
+    """Patches do not fill the picture, as in So400m/14 at 384; the text tower is wider, as in g-opt."""
+    config = SiglipConfig(
+        text_config={**TEXT, "projection_size": 16},
+        vision_config={**PICTURE, "image_size": 26, "patch_size": 8},
+    )
+    model = randomise(SiglipModel(config))
+    inputs = {"pixel_values": pictures(generator, 26), "input_ids": token_rows(generator, 1)}
+    return model, SiglipImageProcessor(size={"height": 26, "width": 26}), inputs
+
+
+def siglip2(generator):
+    """Four pictures: the table's own grid, and wider, higher and smaller ones, with padding."""
+    config = Siglip2Config(
+        text_config={**TEXT, "projection_size": 16},
+        vision_config={**PICTURE, "num_patches": 16, "patch_size": 4},
+    )
+    model = randomise(Siglip2Model(config))
+    shapes = torch.tensor([[4, 4], [2, 7], [5, 3], [1, 1]])
+    places = torch.arange(16).unsqueeze(0) < shapes.prod(1, keepdim=True)
+    patches = torch.randn(4, 16, 48, generator=generator)
+    inputs = {
+        "pixel_values": patches,
+        "pixel_attention_mask": places.int(),
+        "spatial_shapes": shapes,
+        "input_ids": token_rows(generator, 0),
+    }
+    return model, Siglip2ImageProcessor(patch_size=4, max_num_patches=16), inputs
+
+
+def align(generator):
+    """Sides are odd before the first convolution and within; all coefficients act."""
+    vision = {
+        "image_size": 37,
+        "width_coefficient": 0.5,
+        "depth_coefficient": 1.5,
+        "depth_divisor": 4,
+        "kernel_sizes": [3, 5, 3],
+        "in_channels": [32, 16, 24],
+        "out_channels": [16, 24, 40],
+        "strides": [1, 2, 2],
+        "num_block_repeats": [1, 1, 1],
+        "expand_ratios": [1, 2, 3],
+    }
+    text = {**TEXT, **layers(16, 20), "max_position_embeddings": CONTEXT + 2}
+    config = AlignConfig(
+        text_config=text, vision_config=vision, projection_dim=20, temperature_init_value=0.5
+    )
+    model = randomise(AlignModel(config))
+    with torch.no_grad():
+        model.temperature.fill_(0.0625)
+    tokens = token_rows(generator, 0)
+    inputs = {
+        "pixel_values": pictures(generator, 37),
+        "input_ids": tokens,
+        "attention_mask": (tokens != 0).int(),
+    }
+    processor = EfficientNetImageProcessor(
+        size={"height": 44, "width": 44},
+        crop_size={"height": 37, "width": 37},
+        do_center_crop=True,
+        resample=2,
+        rescale_factor=1 / 127.5,
+        rescale_offset=True,
+        do_normalize=False,
+        include_top=False,
+    )
+    return model, processor, inputs
+
+
+def vit(generator):
+    config = ViTConfig(**PICTURE, image_size=24, patch_size=8, num_labels=3)
+    model = randomise(ViTForImageClassification(config))
+    processor = ViTImageProcessor(size={"height": 24, "width": 24})
+    return model, processor, {"pixel_values": pictures(generator, 24)}
+
+
+def bert(generator):
+    model = randomise(BertForPreTraining(BertConfig(**TEXT)))
+    tokens = token_rows(generator, 0)
+    return model, None, {"input_ids": tokens, "attention_mask": (tokens != 0).int()}
+
+
+def computed(model, inputs):
+    """What limn has to compute too, by expected.json's names."""
+    with torch.no_grad():
+        if isinstance(model, ViTForImageClassification):
+            hidden = model.vit(**inputs).last_hidden_state
+            return {"imageEmbeddings": unit(hidden[:, 0])}
+        if isinstance(model, BertForPreTraining):
+            return {"textEmbeddings": unit(model.bert(**inputs).last_hidden_state[:, 0])}
+        output = model(**inputs)
+        assert torch.allclose(output.image_embeds.norm(dim=-1), torch.ones(1))
+        return {
+            "imageEmbeddings": output.image_embeds,
+            "textEmbeddings": output.text_embeds,
+            "logits": output.logits_per_image,
+        }
+
+
+def gradients(model, inputs):
+    """Of weights of the tower whose positions are resized, for random gradients of its output."""
+    if not isinstance(model, Siglip2Model):
+        return {}
+    features = model.get_image_features(
+        **{name: tensor for name, tensor in inputs.items() if name != "input_ids"}
+    ).pooler_output
+    generator = torch.Generator().manual_seed(SEED + 1)
+    given = torch.randn(features.shape, generator=generator)
+    names = ["position_embedding.weight", "patch_embedding.weight"]
+    names = [*(f"embeddings.{name}" for name in names), "head.probe"]
+    weights = [model.vision_model.get_parameter(name) for name in names]
+    found = torch.autograd.grad(features, weights, given)
+    by_name = {f"vision_model.{name}": packed(it) for name, it in zip(names, found, strict=True)}
+    return {"outputGradient": packed(given), "gradients": by_name}
+
+
+def expected(inputs, results, source):
+    pixels, tokens = inputs.get("pixel_values"), inputs.get("input_ids")
+    golden = {
+        "source": f"transformers {source}, random weights",
+        "version": {"transformers": transformers.__version__, "torch": torch.__version__},
+        "command": "python -P test/goldens/generate/hugging-face-models.py",
+        "seed": SEED,
+        "dtype": "float32",
+        "rtol": 1e-5,
+        "atol": 1e-6,
+    }
+    if pixels is not None:
+        golden["pixelShape"] = list(pixels.shape)
+        golden["pixels"] = packed(pixels)
+    if "spatial_shapes" in inputs:
+        golden["grids"] = inputs["spatial_shapes"].tolist()
+    if tokens is not None:
+        golden["tokens"] = tokens.tolist()
+    return golden | {name: packed(tensor) for name, tensor in results.items()}
+
+
+def check_written(folder, model, inputs, results):
+    """limn's configuration, read by transformers, has to make the same model of the same weights."""
+    written = folder / "limn-config.json"
+    if not written.exists():
+        return
+    with tempfile.TemporaryDirectory() as copy:
+        shutil.copy(folder / "model.safetensors", copy)
+        shutil.copy(written, pathlib.Path(copy) / "config.json")
+        again, info = type(model).from_pretrained(copy, output_loading_info=True)
+    assert not any(info.values()), info
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, again.state_dict()[name]), name
+    for name, tensor in computed(again.eval(), inputs).items():
+        # Convolutions may add in another order where memory is aligned in another way.
+        gap = (tensor - results[name]).abs().max().item()
+        assert gap < 1e-6, (name, gap)
+    print(f"{written.parent.name}: limn's config.json is read as the same model")
+
+
+def main():
+    for family in [siglip, siglip2, align, vit, bert]:
+        torch.manual_seed(SEED)
+        generator = torch.Generator().manual_seed(SEED)
+        model, processor, inputs = family(generator)
+        folder = MODELS / family.__name__
+        folder.mkdir(parents=True, exist_ok=True)
+        model.save_pretrained(folder)
+        if processor is not None:
+            processor.save_pretrained(folder)
+        (folder / "model.safetensors").chmod(0o644)
+        results = computed(model, inputs)
+        golden = expected(inputs, results, type(model).__name__) | gradients(model, inputs)
+        (folder / "expected.json").write_text(json.dumps(golden, indent=1) + "\n")
+        assert (folder / "model.safetensors").stat().st_size < 100_000
+        assert all(np.isfinite(tensor.numpy()).all() for tensor in results.values())
+        check_written(folder, model, inputs, results)
+
+
+main()
