@@ -15,7 +15,7 @@ import { huggingFaceRows, ignoredKeys, partShape, type WeightRow } from "./huggi
 import {
   fromHuggingFacePreprocessor,
   toHuggingFacePreprocessor,
-} from "./hugging-face-preprocessor.ts";
+} from "./preprocessing/hugging-face-preprocessor.ts";
 import { readJsonObject } from "./json-fields.ts";
 import {
   fromLimnConfig,

@@ -17,7 +17,7 @@ import type { DualEncoder } from "./dual-encoder.ts";
 import { existingFolder, writeFolderAtomically, writeTextAtomically } from "./atomic-write.ts";
 import { openWeights, readCheckpointConfig } from "./checkpoint.ts";
 import { huggingFaceRows } from "./hugging-face-keys.ts";
-import { toHuggingFacePreprocessor } from "./hugging-face-preprocessor.ts";
+import { toHuggingFacePreprocessor } from "./preprocessing/hugging-face-preprocessor.ts";
 import { readJsonObject } from "./json-fields.ts";
 import { isClipConfig, towerModelType } from "./limn-layout.ts";
 import { matchWeights, type FoundWeight } from "./weights/match-weights.ts";
