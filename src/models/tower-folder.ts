@@ -8,7 +8,7 @@ import type { ImageTower, TextTower } from "../towers/tower.ts";
 import { writeFolderAtomically, writeTextAtomically } from "./atomic-write.ts";
 import { checkSameTower, resizePositions, type TowerConfig } from "./compare-towers.ts";
 import type { DualEncoder } from "./dual-encoder.ts";
-import { toHuggingFacePreprocessor } from "./hugging-face-preprocessor.ts";
+import { toHuggingFacePreprocessor } from "./preprocessing/hugging-face-preprocessor.ts";
 import { readModelSource } from "./layouts/find-layout.ts";
 import type { ModelSource } from "./layouts/layout.ts";
 import { toTowerConfig } from "./layouts/limn.ts";

@@ -20,18 +20,50 @@ export function shortestSideSize(
   return { width: Math.trunc((shortest * width) / height), height: shortest };
 }
 
-/** Where torchvision's CenterCrop cuts `size` out of a larger image: `round((side - size) / 2)`. */
-export function centerRegion(width: number, height: number, size: number): Region {
-  const left = roundHalfEven((width - size) / 2);
-  const top = roundHalfEven((height - size) / 2);
+/**
+ * The size whose longer side is `longest`, both rounded with halves to even: `ResizeKeepRatio` of
+ * open_clip and timm. A side that would vanish, where those fail, is one pixel.
+ */
+export function longestSideSize(
+  width: number,
+  height: number,
+  longest: number,
+): { width: number; height: number } {
+  const ratio = Math.max(width / longest, height / longest);
+  const side = (length: number): number => Math.max(1, roundHalfEven(length / ratio));
+  return { width: side(width), height: side(height) };
+}
+
+/** Where half a pixel goes when a centre falls between two: torchvision, or transformers. */
+export type CropRounding = "halfEven" | "down";
+
+/** Where `size` is cut out of a larger image: `round((side - size) / 2)`. */
+export function centerRegion(
+  width: number,
+  height: number,
+  size: number,
+  rounding: CropRounding = "halfEven",
+): Region {
+  const offset = rounding === "down" ? Math.floor : roundHalfEven;
+  const left = offset((width - size) / 2);
+  const top = offset((height - size) / 2);
   return { left, top, width: size, height: size };
 }
 
-/**
- * The middle `size` x `size` pixels, as torchvision's CenterCrop: a side shorter than `size` is
- * first padded with black, half of it before (rounded down) and the rest after.
- */
+/** `cropOrPad` with black, as torchvision's CenterCrop. */
 export function centerCrop(image: RgbImage, size: number): RgbImage {
+  return cropOrPad(image, size);
+}
+
+/**
+ * The middle `size` x `size` pixels, as `CenterCropOrPad` of open_clip and timm: a side shorter than
+ * `size` is first padded with `fill`, half of it before (rounded down) and the rest after.
+ */
+export function cropOrPad(
+  image: RgbImage,
+  size: number,
+  fill: readonly [number, number, number] = [0, 0, 0],
+): RgbImage {
   if (!Number.isInteger(size) || size < 1) {
     throw new RangeError(`Expected a positive whole number for size but received ${size}.`);
   }
@@ -41,6 +73,9 @@ export function centerCrop(image: RgbImage, size: number): RgbImage {
   const padLeft = Math.floor((width - image.width) / 2);
   const padTop = Math.floor((height - image.height) / 2);
   const data = new Uint8Array(size * size * 3);
+  if (fill.some((level) => level !== 0)) {
+    for (let i = 0; i < data.length; i++) data[i] = fill[i % 3] as number;
+  }
   const columns = Math.min(image.width, size);
   const [toX, fromX] = [Math.max(0, padLeft - left), Math.max(0, left - padLeft)];
   for (let y = 0; y < size; y++) {

@@ -83,6 +83,8 @@ describe("decodeImage refuses", () => {
     const wrong = { maxPixel: 5 } as object;
     await assert.rejects(decodeImage(bytes, wrong), /option maxPixel\. Did you mean "maxPixels"/);
     await assert.rejects(decodeImage(bytes, { maxPixels: NaN }), RangeError);
+    const black = { transparency: "black" } as object;
+    await assert.rejects(decodeImage(bytes, black), /"drop" or "white" for transparency/);
     const turned = { orientation: "exif" } as object;
     await assert.rejects(decodeImage(bytes, turned), /"ignore" or "apply" for orientation/);
   });
@@ -115,6 +117,15 @@ describe("decodeImage equals Pillow's RGB", () => {
       assert.deepEqual([image.width, image.height], [upright.width, upright.height], name);
       assert.equal(sha(image.data), upright.rgb, name);
     }
+  });
+  it("with transparent pixels on white when asked", async () => {
+    // golden-processors.test.ts holds every picture against transformers, which does this.
+    const { data } = await decodeImage(bytesOf("png-la-7x2"), { transparency: "white" });
+    const opaque = await decodeImage(bytesOf("png-la-7x2"));
+    assert.ok(data.some((level, i) => level !== opaque.data[i]));
+    assert.ok(data.every((level, i) => level >= (opaque.data[i] as number)));
+    const rgb = bytesOf("png-rgb-5x3");
+    assert.deepEqual(await decodeImage(rgb, { transparency: "white" }), await decodeImage(rgb));
   });
   it("from a view into a larger buffer", async () => {
     const bytes = bytesOf("jpeg-4:4:4-1x1");

@@ -7,6 +7,7 @@ import { DataError, didYouMean } from "../../errors.ts";
 import { applyOrientation } from "./crop.ts";
 import { decodeGif } from "./gif.ts";
 import { type ImageHeader, readImageHeader } from "./image-header.ts";
+import { blendOntoWhite, maskOfColor, readTransparentColor } from "./transparency.ts";
 
 /** An RGB image: `data` is [H, W, 3] uint8, row-major. */
 export interface RgbImage {
@@ -36,12 +37,17 @@ export interface DecodeOptions {
    * the image processors of transformers look at EXIF; pixels then equal theirs for the same file.
    */
   orientation?: "ignore" | "apply";
+  /**
+   * `drop` shows the colours that transparent pixels hide, as `convert("RGB")`; `white` blends them
+   * onto white, as `convert_to_rgb` of transformers 5. Default: `drop`.
+   */
+  transparency?: "drop" | "white";
 }
 
 /** Twice Pillow's `MAX_IMAGE_PIXELS`: the size from which Pillow refuses to open an image. */
 export const MAX_PIXELS = 178_956_970;
 
-const DECODE_KEYS = ["at", "maxPixels", "orientation"];
+const DECODE_KEYS = ["at", "maxPixels", "orientation", "transparency"];
 const UNNAMED: ImageOrigin = { source: "image" };
 
 /** sharp keeps decoded files by default; one worker is one core, and the loader has the others. */
@@ -50,7 +56,7 @@ sharp.concurrency(1);
 
 /**
  * The pixels of a JPEG, PNG, WebP or GIF (its first frame), as Pillow 13 converts them to RGB:
- * alpha is dropped, not blended; ICC profiles and gamma are ignored; CMYK is converted without a
+ * alpha is dropped unless asked otherwise; ICC profiles and gamma are ignored; CMYK is converted without a
  * profile; 16-bit grey is clipped to 255 while other 16-bit samples keep their high byte.
  *
  * returns   [H, W, 3] uint8, a new array
@@ -66,7 +72,12 @@ export async function decodeImage(
   const orientation = await orientationOf(bytes, header, options);
   try {
     const stored = await decodeByLayout(bytes, header, options.maxPixels ?? MAX_PIXELS);
-    return applyOrientation(stored, orientation);
+    if (options.transparency === "white") {
+      const alpha = stored.alpha ?? (await readAlpha(bytes, header, stored));
+      if (alpha) blendOntoWhite(stored.data, alpha);
+    }
+    const { data, width, height } = stored;
+    return applyOrientation({ data, width, height }, orientation);
   } catch (error) {
     throw undecodable(header, at, error);
   }
@@ -143,7 +154,7 @@ function checkDecodeOptions(options: DecodeOptions): void {
       throw new TypeError(`Unknown decode option ${key}.${hint}`);
     }
   }
-  const { maxPixels = 1, orientation = "ignore" } = options;
+  const { maxPixels = 1, orientation = "ignore", transparency = "drop" } = options;
   if (!Number.isFinite(maxPixels) || maxPixels < 1) {
     throw new RangeError(`Expected a positive number for maxPixels but received ${maxPixels}.`);
   }
@@ -152,13 +163,18 @@ function checkDecodeOptions(options: DecodeOptions): void {
       `Expected "ignore" or "apply" for orientation but received ${JSON.stringify(orientation)}.`,
     );
   }
+  if (transparency !== "drop" && transparency !== "white") {
+    throw new RangeError(
+      `Expected "drop" or "white" for transparency but received ${JSON.stringify(transparency)}.`,
+    );
+  }
 }
 
 async function decodeByLayout(
   bytes: Uint8Array,
   header: ImageHeader,
   maxPixels: number,
-): Promise<RgbImage> {
+): Promise<RgbImage & { alpha?: Uint8Array }> {
   if (header.format === "gif") return decodeGif(bytes, maxPixels);
   const input = sharp(bytes, sharpOptions(header));
   if (header.layout === "cmyk") return decodeCmyk(input, header);
@@ -171,6 +187,28 @@ async function decodeByLayout(
     .raw()
     .toBuffer({ resolveWithObject: true });
   return checked({ data, width: info.width, height: info.height }, header);
+}
+
+/** Which pixels of a PNG or WebP are seen, [H, W] from 0 to 255; undefined: all of them. */
+async function readAlpha(
+  bytes: Uint8Array,
+  header: ImageHeader,
+  image: RgbImage,
+): Promise<Uint8Array | undefined> {
+  if (!header.transparent) return undefined;
+  const color = readTransparentColor(bytes, header);
+  if (color) return maskOfColor(image.data, color);
+  const { data } = await sharp(bytes, sharpOptions(header))
+    .ensureAlpha()
+    .toColourspace("srgb")
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  if (data.length !== image.width * image.height * 4) {
+    throw new Error(
+      `internal: ${data.length} bytes for ${image.width} x ${image.height} with alpha`,
+    );
+  }
+  return Uint8Array.from({ length: image.width * image.height }, (_, i) => data[4 * i + 3] ?? 255);
 }
 
 /** The decoder must agree with the header that the limits were checked on. */

@@ -5,6 +5,7 @@ import { RecipeError, ShapeError } from "../../errors.ts";
 import { assertClose } from "../../testing/close.ts";
 import {
   applyEvaluationTransform,
+  type EvaluationPreset,
   evaluationPreset,
   type EvaluationTransform,
   normalizePixels,
@@ -37,12 +38,39 @@ describe("parseEvaluationTransform refuses", () => {
       /positive whole number .* received 2\.5/,
     );
     refuses({ interpolation: "cubic" }, "preprocessing.interpolation", /mean "bicubic"/);
-    refuses({ resizeMode: "longest" }, "preprocessing.resizeMode", /"shortest" or "squash"/);
+    refuses(
+      { resizeMode: "fit" },
+      "preprocessing.resizeMode",
+      /"shortest", "squash" or "longest" .* "fit"/,
+    );
+    refuses({ resizeSize: 0 }, "preprocessing.resizeSize", /positive whole number/);
+    refuses({ resampler: "pil" }, "preprocessing.resampler", /"pillow", "torchvision" or/);
+    refuses({ cropRounding: "up" }, "preprocessing.cropRounding", /"halfEven" or "down"/);
+    refuses({ fill: [0, 0, 256] }, "preprocessing.fill", /three whole numbers from 0 to 255/);
+    refuses({ transparency: "black" }, "preprocessing.transparency", /"drop" or "white"/);
     refuses({ mean: [0.5, 0.5] }, "preprocessing.mean", /three finite numbers/);
     refuses({ std: [0.5, 0, 0.5] }, "preprocessing.std", /three finite numbers above 0/);
   });
   it("a result that is not square", () =>
     refuses({ crop: "none" }, "preprocessing.crop", /set resizeMode to "squash"/));
+  it("fields that contradict each other", () => {
+    const squash = { resizeMode: "squash", crop: "none" };
+    refuses({ resizeMode: "longest", crop: "none" }, "preprocessing.crop", /resizeMode "longest"/);
+    refuses({ resizeSize: 31 }, "preprocessing.resizeSize", /at least imageSize, 32, .* 31/);
+    refuses({ ...squash, resizeSize: 40 }, "preprocessing.resizeSize", /imageSize, 32, with crop/);
+    refuses(
+      { resampler: "tensorflow", interpolation: "lanczos" },
+      "preprocessing.interpolation",
+      /"bicubic" or "bilinear" with resampler "tensorflow"/,
+    );
+    refuses(
+      { resampler: "tensorflow", resizeMode: "longest" },
+      "preprocessing.resampler",
+      /"pillow" or "torchvision" with resizeMode "longest"/,
+    );
+    refuses({ fill: [1, 1, 1] }, "preprocessing.fill", /nothing with resizeMode "shortest"/);
+    refuses({ ...squash, cropRounding: "down" }, "preprocessing.cropRounding", /"halfEven" with/);
+  });
   it("what is not an object, and unknown presets", () => {
     assert.throws(
       () => parseEvaluationTransform(null),
@@ -88,6 +116,25 @@ describe("applyEvaluationTransform", () => {
     assert.deepEqual(parseEvaluationTransform(copy), clip);
     evaluationPreset("clip", 32).mean[0] = 9;
     assert.equal(evaluationPreset("clip", 32).mean[0], 0.48145466);
+  });
+});
+
+describe("evaluationPreset", () => {
+  it("has every published family's resizing", () => {
+    const named = (name: EvaluationPreset, size: number): string => {
+      const { imageSize, resizeSize, resizeMode, interpolation, resampler, crop, mean } =
+        evaluationPreset(name, size);
+      const parts = [resizeMode, resizeSize ?? imageSize, interpolation, resampler ?? "pillow"];
+      return [...parts, crop, mean[0]].join(" ");
+    };
+    assert.equal(named("clip", 224), "shortest 224 bicubic pillow center 0.48145466");
+    assert.equal(named("siglip", 224), "squash 224 bicubic pillow none 0.5");
+    assert.equal(named("siglip2", 256), "squash 256 bilinear pillow none 0.5");
+    assert.equal(named("align", 289), "squash 346 bilinear pillow center 0.5");
+    assert.equal(named("lit", 224), "squash 224 bilinear tensorflow none 0.5");
+    assert.equal(named("big-vision", 224), "squash 224 bilinear tensorflow none 0.5");
+    assert.equal(named("clipa", 336), "squash 336 bilinear pillow none 0.485");
+    assert.equal(named("imagenet", 224), "shortest 256 bicubic pillow center 0.485");
   });
 });
 

@@ -1,105 +1,127 @@
 /**
- * Preprocessing for evaluation: decode, resize, crop, to the pixel what Pillow and torchvision give
- * on an RGB image. The description is plain JSON that travels with a model.
+ * Preprocessing for evaluation: decode, resize, crop, to the pixel what the references give. The
+ * description is plain JSON that travels with a model.
  */
 import { RecipeError, ShapeError } from "../../errors.ts";
-import { centerRegion, shortestSideSize, writePlanes } from "./crop.ts";
-import { type DecodeOptions, decodeImage, type RgbImage } from "./decode.ts";
-import { checkFields, type FieldChecks, oneOf, positiveInteger, vector3 } from "./field-checks.ts";
-import { type Interpolation, resizeImage } from "./resize.ts";
+import { type CropRounding, writePlanes } from "./crop.ts";
+import { type DecodeOptions, decodeImage } from "./decode.ts";
+import {
+  type EvaluationPreset,
+  type Normalization,
+  PRESETS,
+  presetFields,
+} from "./evaluation-presets.ts";
+import { bytes3, checkFields, type FieldChecks, oneOf } from "./field-checks.ts";
+import { positiveInteger, problem, vector3 } from "./field-checks.ts";
+import { resizeForEvaluation } from "./resize-for-evaluation.ts";
+import type { Interpolation } from "./resize.ts";
+
+export { type EvaluationPreset, NORMALIZATIONS } from "./evaluation-presets.ts";
+export { resizeForEvaluation } from "./resize-for-evaluation.ts";
 
 export interface EvaluationTransform {
   /** side S of the square result, pixels */
   imageSize: number;
-  /** `shortest`: the shorter side becomes S, aspect ratio kept; `squash`: both sides become S */
-  resizeMode: "shortest" | "squash";
+  /**
+   * What resizing makes R: `shortest`: the shorter side, aspect ratio kept; `squash`: both sides;
+   * `longest`: the longer side, aspect ratio kept, the rest filled.
+   */
+  resizeMode: "shortest" | "squash" | "longest";
+  /** R, pixels, at least S. Default: S */
+  resizeSize?: number;
   interpolation: Interpolation;
-  /** what is cut from a longer side; `none` needs `squash` */
+  /**
+   * `pillow`, `torchvision` (its tensors on CPUs): antialiased; they differ by a level, by more in
+   * pictures that shrink in height more than in width. `tensorflow`: without antialiasing, as
+   * `tf.image.resize`, which big_vision and LiT were trained with. Default: `pillow`
+   */
+  resampler?: "pillow" | "torchvision" | "tensorflow";
+  /** the middle S x S of the resized picture; `none` needs `squash` to S itself */
   crop: "center" | "none";
+  /**
+   * An offset of half a pixel: to the even neighbour as torchvision, open_clip and timm, or `down`
+   * as transformers and big_vision. Default: `halfEven`
+   */
+  cropRounding?: CropRounding;
+  /** with `longest`: red, green and blue of what the picture does not cover. Default: black */
+  fill?: [number, number, number];
+  /**
+   * `drop`: transparent pixels show the colour they hide, as Pillow's `convert("RGB")`; `white`:
+   * they are blended onto white, as transformers 5 does. Default: `drop`
+   */
+  transparency?: "drop" | "white";
   /** per channel, of pixels in [0, 1] */
   mean: [number, number, number];
   /** per channel, of pixels in [0, 1] */
   std: [number, number, number];
 }
 
-type Normalization = Pick<EvaluationTransform, "mean" | "std">;
-
-/** Channel statistics in use by published models; copies, safe to change. */
-export const NORMALIZATIONS: Readonly<
-  Record<"clip" | "imagenet" | "half", Readonly<Normalization>>
-> = {
-  /** CLIP and most models of its family */
-  clip: { mean: [0.48145466, 0.4578275, 0.40821073], std: [0.26862954, 0.26130258, 0.27577711] },
-  /** ImageNet statistics */
-  imagenet: { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] },
-  /** to [-1, 1]: SigLIP */
-  half: { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] },
-};
-
-const PRESETS = {
-  /** CLIP: shorter side to S by bicubic, centre crop. */
-  clip: { resizeMode: "shortest", crop: "center", ...NORMALIZATIONS.clip },
-  /** SigLIP: both sides to S by bicubic, pixels to [-1, 1]. */
-  siglip: { resizeMode: "squash", crop: "none", ...NORMALIZATIONS.half },
-} as const;
-
-export type EvaluationPreset = keyof typeof PRESETS;
-
 /** A published family's preprocessing at one image size; fields may be replaced afterwards. */
 export function evaluationPreset(name: EvaluationPreset, imageSize: number): EvaluationTransform {
-  const preset = (PRESETS as Record<string, (typeof PRESETS)[EvaluationPreset] | undefined>)[name];
-  if (!preset) oneOf(Object.keys(PRESETS))(name, "preset");
-  const { resizeMode, crop, mean, std } = preset as (typeof PRESETS)[EvaluationPreset];
-  return parseEvaluationTransform({
-    imageSize,
-    resizeMode,
-    interpolation: "bicubic",
-    crop,
-    mean: [...mean],
-    std: [...std],
-  });
+  const fields = presetFields(name, imageSize);
+  if (fields === undefined) oneOf(Object.keys(PRESETS))(name, "preset");
+  return parseEvaluationTransform(fields);
 }
 
 const FIELDS: FieldChecks = {
   imageSize: positiveInteger,
-  resizeMode: oneOf(["shortest", "squash"]),
-  interpolation: oneOf(["bicubic", "bilinear"]),
+  resizeMode: oneOf(["shortest", "squash", "longest"]),
+  resizeSize: positiveInteger,
+  interpolation: oneOf(["bicubic", "bilinear", "lanczos"]),
+  resampler: oneOf(["pillow", "torchvision", "tensorflow"]),
   crop: oneOf(["center", "none"]),
+  cropRounding: oneOf(["halfEven", "down"]),
+  fill: bytes3,
+  transparency: oneOf(["drop", "white"]),
   mean: vector3({ above: -Infinity }),
   std: vector3({ above: 0 }),
 };
+const REQUIRED = ["imageSize", "resizeMode", "interpolation", "crop", "mean", "std"];
 
 /**
- * A checked copy of a description that came from JSON or a recipe; every field is required.
+ * A checked copy of a description that came from JSON or a recipe.
  *
  * throws   RecipeError whose `path` starts with `path`: an unknown or missing key, a bad value, or
- *          `shortest` without a crop, which would not give a square
+ *          fields that contradict each other
  */
 export function parseEvaluationTransform(
   value: unknown,
   path = "evaluationTransform",
 ): EvaluationTransform {
-  const fields = checkFields(value, FIELDS, { path, required: Object.keys(FIELDS) });
+  const fields = checkFields(value, FIELDS, { path, required: REQUIRED });
   const transform = structuredClone(fields) as unknown as EvaluationTransform;
-  if (transform.resizeMode === "shortest" && transform.crop === "none") {
-    throw new RecipeError(
-      `${path}.crop`,
-      `Expected "center" for ${path}.crop with resizeMode "shortest" but received "none"; crop, or ` +
-        `set resizeMode to "squash".`,
-    );
-  }
+  checkTogether(transform, path);
   return transform;
 }
 
-/** The resized and cropped image, [S, S, 3]. Columns and rows that the crop drops are not computed. */
-export function resizeForEvaluation(image: RgbImage, transform: EvaluationTransform): RgbImage {
-  const { imageSize: size, interpolation, resizeMode } = transform;
-  if (resizeMode === "squash") {
-    return resizeImage(image, { width: size, height: size, interpolation });
+function checkTogether(transform: EvaluationTransform, path: string): void {
+  const { imageSize, resizeMode, resizeSize = imageSize, crop, resampler } = transform;
+  if (resizeMode !== "squash" && crop === "none") {
+    throw new RecipeError(
+      `${path}.crop`,
+      `Expected "center" for ${path}.crop with resizeMode "${resizeMode}" but received "none"; ` +
+        `crop, or set resizeMode to "squash".`,
+    );
   }
-  const full = shortestSideSize(image.width, image.height, size);
-  const window = centerRegion(full.width, full.height, size);
-  return resizeImage(image, { ...full, interpolation, window });
+  const refuse = (key: keyof EvaluationTransform, what: string): never => {
+    throw problem(`${path}.${key}`, what, transform[key]);
+  };
+  if (crop === "none" && resizeSize !== imageSize) {
+    refuse("resizeSize", `imageSize, ${imageSize}, with crop "none"`);
+  }
+  if (resizeSize < imageSize) refuse("resizeSize", `at least imageSize, ${imageSize},`);
+  if (resampler === "tensorflow" && transform.interpolation === "lanczos") {
+    refuse("interpolation", `"bicubic" or "bilinear" with resampler "tensorflow"`);
+  }
+  if (resampler === "tensorflow" && resizeMode === "longest") {
+    refuse("resampler", `"pillow" or "torchvision" with resizeMode "longest"`);
+  }
+  if (transform.fill !== undefined && resizeMode !== "longest") {
+    refuse("fill", `nothing with resizeMode "${resizeMode}", which fills no border,`);
+  }
+  if (transform.cropRounding === "down" && (crop === "none" || resizeMode === "longest")) {
+    refuse("cropRounding", `"halfEven" with resizeMode "${resizeMode}" and crop "${crop}"`);
+  }
 }
 
 export interface EvaluationOptions extends DecodeOptions {
@@ -119,9 +141,10 @@ export async function applyEvaluationTransform(
   options: EvaluationOptions = {},
 ): Promise<Uint8Array> {
   const { out: given, ...decodeOptions } = options;
-  const out = given ?? new Uint8Array(3 * transform.imageSize ** 2);
-  checkSlot(out, transform.imageSize);
-  const image = await decodeImage(bytes, decodeOptions);
+  const { imageSize, transparency = "drop" } = transform;
+  const out = given ?? new Uint8Array(3 * imageSize ** 2);
+  checkSlot(out, imageSize);
+  const image = await decodeImage(bytes, { transparency, ...decodeOptions });
   writePlanes(resizeForEvaluation(image, transform).data, out);
   return out;
 }

@@ -63,7 +63,8 @@ export function oneOf(allowed: readonly string[]): FieldCheck {
   return (value, path) => {
     if (typeof value === "string" && allowed.includes(value)) return;
     const hint = typeof value === "string" ? didYouMean(value, allowed) : "";
-    const expected = allowed.map((name) => `"${name}"`).join(" or ");
+    const names = allowed.map((name) => `"${name}"`);
+    const expected = [names.slice(0, -1).join(", "), names.at(-1)].filter(Boolean).join(" or ");
     const error = problem(path, expected, value);
     throw hint ? new RecipeError(path, error.message + hint) : error;
   };
@@ -86,6 +87,14 @@ export function vector3({ above }: { above: number }): FieldCheck {
     const bound = above === -Infinity ? "" : ` above ${above}`;
     if (!fits) throw problem(path, `three finite numbers${bound}`, value);
   };
+}
+
+/** Red, green and blue as 8-bit levels. */
+export function bytes3(value: unknown, path: string): void {
+  const level = (v: unknown): boolean => Number.isInteger(v) && Number(v) >= 0 && Number(v) <= 255;
+  if (!Array.isArray(value) || value.length !== 3 || !value.every(level)) {
+    throw problem(path, "three whole numbers from 0 to 255", value);
+  }
 }
 
 /** Two numbers, ordered, above 0 and at most `max`. */

@@ -26,6 +26,8 @@ export interface GifPixels {
   height: number;
   /** [H, W, 3] */
   data: Uint8Array;
+  /** [H, W], 0 where the index is the transparent one, else 255; absent without such an index */
+  alpha?: Uint8Array;
 }
 
 /**
@@ -51,17 +53,22 @@ export function decodeGif(bytes: Uint8Array, maxPixels: number): GifPixels {
   const colors = fullPalette(frame.palette);
   const data = new Uint8Array(width * height * 3);
   fillWith(data, colors, frame.transparentIndex ?? 0);
+  const { transparentIndex } = frame;
+  const alpha = transparentIndex === undefined ? undefined : new Uint8Array(width * height);
   for (let i = 0; i < frame.height; i++) {
     const row = frame.interlaced ? interlacedRow(i, frame.height) : i;
-    let out = ((frame.top + row) * width + frame.left) * 3;
+    const start = (frame.top + row) * width + frame.left;
+    let out = start * 3;
     for (let x = 0; x < frame.width; x++) {
-      const color = (indices[i * frame.width + x] as number) * 3;
+      const index = indices[i * frame.width + x] as number;
+      if (alpha && index !== transparentIndex) alpha[start + x] = 255;
+      const color = index * 3;
       data[out++] = colors[color] as number;
       data[out++] = colors[color + 1] as number;
       data[out++] = colors[color + 2] as number;
     }
   }
-  return { width, height, data };
+  return { width, height, data, ...(alpha ? { alpha } : {}) };
 }
 
 function fillWith(data: Uint8Array, colors: Uint8Array, index: number): void {

@@ -26,6 +26,16 @@ export {
   type PixelLayout,
   readImageHeader,
 } from "./image-header.ts";
+export {
+  applyNaflexTransform,
+  naflexGrid,
+  type NaflexPatches,
+  naflexPreset,
+  type NaflexTransform,
+  normalizePatches,
+  parseNaflexTransform,
+  toNaflexPatches,
+} from "./naflex-transform.ts";
 export { type Interpolation, type Region, resizeImage, type ResizeOptions } from "./resize.ts";
 export {
   applyTrainingTransform,

@@ -1,9 +1,17 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ShapeError } from "../../errors.ts";
-import { centerCrop, roundHalfEven, shortestSideSize } from "./crop.ts";
+import {
+  centerCrop,
+  centerRegion,
+  cropOrPad,
+  longestSideSize,
+  roundHalfEven,
+  shortestSideSize,
+} from "./crop.ts";
 import type { RgbImage } from "./decode.ts";
 import { type Interpolation, type Region, resizeImage } from "./resize.ts";
+import { resizeAsTensorFlow } from "./resize-tensorflow.ts";
 
 /** Pixels that depend on their place, so that a wrong offset shows. */
 function pattern(width: number, height: number): RgbImage {
@@ -51,7 +59,11 @@ const SIZES: [from: [number, number], to: [number, number]][] = [
     [36, 3],
   ],
 ];
-const KERNELS: Interpolation[] = ["bicubic", "bilinear"];
+const SAME: (typeof SIZES)[number] = [
+  [6, 5],
+  [6, 5],
+];
+const KERNELS: Interpolation[] = ["bicubic", "bilinear", "lanczos"];
 
 describe("resizeImage refuses", () => {
   const image = pattern(8, 6);
@@ -74,6 +86,20 @@ describe("resizeImage refuses", () => {
 });
 
 describe("resizeImage", () => {
+  it("gives torchvision's pixels in a window as cut from the whole", () => {
+    for (const [[w, h], [width, height]] of SIZES) {
+      const options = {
+        width,
+        height,
+        interpolation: "bicubic",
+        resampler: "torchvision",
+      } as const;
+      const image = pattern(w, h);
+      const window = { left: width >> 1, top: 0, width: (width + 1) >> 1, height: height >> 1 };
+      const part = resizeImage(image, { ...options, window });
+      assert.deepEqual(part, cut(resizeImage(image, options), window), `${w}x${h}`);
+    }
+  });
   it("gives the same pixels in a window as cut from the whole", () => {
     for (const [[w, h], [width, height]] of SIZES) {
       for (const interpolation of KERNELS) {
@@ -113,7 +139,52 @@ describe("resizeImage", () => {
   });
 });
 
+describe("resizeAsTensorFlow", () => {
+  const methods = ["bilinear", "bicubic"] as const;
+  it("refuses sizes and windows that are none", () => {
+    const image = pattern(8, 6);
+    const options = { width: 4, height: 4, interpolation: "bilinear" } as const;
+    assert.throws(() => resizeAsTensorFlow(image, { ...options, width: 0 }), ShapeError);
+    const window = { left: 2, top: 0, width: 3, height: 4 };
+    assert.throws(
+      () => resizeAsTensorFlow(image, { ...options, window }),
+      /within 4 x 4 for window/,
+    );
+  });
+  it("gives the same pixels in a window as cut from the whole", () => {
+    for (const [[w, h], [width, height]] of [...SIZES, SAME]) {
+      for (const interpolation of methods) {
+        const image = pattern(w, h);
+        const whole = resizeAsTensorFlow(image, { width, height, interpolation });
+        const window = { left: width >> 1, top: height >> 2, width: (width + 1) >> 1, height: 1 };
+        const part = resizeAsTensorFlow(image, { width, height, interpolation, window });
+        assert.deepEqual(part, cut(whole, window), `${w}x${h} to ${width}x${height}`);
+      }
+    }
+  });
+  it("takes single pixels where it shrinks, since it does not antialias", () => {
+    const image = pattern(9, 9);
+    const { data } = resizeAsTensorFlow(image, { width: 3, height: 3, interpolation: "bilinear" });
+    // Output centres fall on the centres of input pixels 1, 4 and 7.
+    const expected = [1, 4, 7].flatMap((y) =>
+      [1, 4, 7].flatMap((x) => [...cut(image, { left: x, top: y, width: 1, height: 1 }).data]),
+    );
+    assert.deepEqual([...data], expected);
+  });
+});
+
 describe("torchvision's sizes and crops", () => {
+  it("rounds the shorter side after the longest, and half an offset down when told", () => {
+    assert.deepEqual(longestSideSize(640, 427, 224), { width: 224, height: 149 });
+    assert.deepEqual(longestSideSize(1, 1000, 32), { width: 1, height: 32 });
+    assert.deepEqual(centerRegion(7, 5, 4, "down"), { left: 1, top: 0, width: 4, height: 4 });
+    assert.deepEqual(centerRegion(7, 5, 4), { left: 2, top: 0, width: 4, height: 4 });
+  });
+  it("fills what a picture does not cover", () => {
+    const image = { data: new Uint8Array(3).fill(9), width: 1, height: 1 };
+    const { data } = cropOrPad(image, 2, [1, 2, 3]);
+    assert.deepEqual([...data], [9, 9, 9, 1, 2, 3, 1, 2, 3, 1, 2, 3]);
+  });
   it("rounds halves to even", () => {
     assert.deepEqual([0.5, 1.5, 2.5, 2.4, 2.6, 3].map(roundHalfEven), [0, 2, 2, 2, 3, 3]);
   });

@@ -1,11 +1,11 @@
 /**
- * Resizes 8-bit RGB as Pillow does, to the pixel: separable convolution in 22-bit fixed point,
- * horizontal then vertical, each rounded to 8 bits. Knows nothing about files.
+ * Resizes 8-bit RGB as Pillow or torchvision do, to the pixel: separable convolution in fixed point,
+ * one axis after the other, each rounded to 8 bits. Knows nothing about files.
  */
 import { ShapeError } from "../../errors.ts";
 import type { RgbImage } from "./decode.ts";
 
-export type Interpolation = "bicubic" | "bilinear";
+export type Interpolation = "bicubic" | "bilinear" | "lanczos";
 
 /** Offset and size in whole pixels. */
 export interface Region {
@@ -21,13 +21,19 @@ export interface ResizeOptions {
   /** pixels */
   height: number;
   interpolation: Interpolation;
+  /**
+   * `pillow`: 22-bit weights, and of a picture that shrinks in height more than in width the columns
+   * first, as Pillow 13; `torchvision`: 16-bit weights, always rows first, as its antialiased resizing
+   * of uint8 tensors on CPUs. They differ by a level, by more where the order does. Default: `pillow`
+   */
+  resampler?: "pillow" | "torchvision";
   /** Resize only this part of the source, as if it had been cropped first. Default: all of it. */
   source?: Region;
   /** Compute only this part of the result, as if it were cropped afterwards. Default: all of it. */
   window?: Region;
 }
 
-/** Pillow's kernels: Keys' cubic with a = -0.5 on [-2, 2]; the triangle on [-1, 1]. */
+/** Pillow's kernels: Keys' cubic with a = -0.5 on [-2, 2]; the triangle on [-1, 1]; Lanczos-3. */
 const KERNELS: Record<Interpolation, { support: number; weight: (x: number) => number }> = {
   bicubic: {
     support: 2,
@@ -41,11 +47,18 @@ const KERNELS: Record<Interpolation, { support: number; weight: (x: number) => n
     support: 1,
     weight: (x) => Math.max(0, 1 - Math.abs(x)),
   },
+  lanczos: {
+    support: 3,
+    weight: (x) => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0),
+  },
 };
 
-/** Weights carry 22 fractional bits: 255 times a sum of weights stays below 2^31. */
+function sinc(x: number): number {
+  return x === 0 ? 1 : Math.sin(x * Math.PI) / (x * Math.PI);
+}
+
+/** Weights carry up to 22 fractional bits: 255 times a sum of weights stays below 2^31. */
 const PRECISION = 22;
-const HALF = 1 << (PRECISION - 1);
 
 /** For output i, `taps` weights from `i * taps`, the first `count[i]` used, from input `first[i]`. */
 interface Weights {
@@ -53,24 +66,29 @@ interface Weights {
   count: Int32Array;
   weight: Int32Array;
   taps: number;
+  /** fractional bits of a weight */
+  precision: number;
 }
 
 /**
  * The image (or its part `source`) resized to `width` x `height`, then cut to `window`; equal to
- * `image.crop(source).resize((width, height), interpolation).crop(window)` of Pillow 13.
+ * `image.crop(source).resize((width, height), interpolation).crop(window)` of Pillow 13, or to
+ * torchvision's `resize(crop(image), (height, width), interpolation, antialias=True)` and its cut.
  *
  * returns   [window.height, window.width, 3] uint8, a new array
  * throws    ShapeError if a size is not a positive whole number or a region leaves its image
  */
 export function resizeImage(image: RgbImage, options: ResizeOptions): RgbImage {
   const { width, height, interpolation } = options;
-  const source = options.source ?? { left: 0, top: 0, width: image.width, height: image.height };
-  const window = options.window ?? { left: 0, top: 0, width, height };
+  const source = options.source ?? wholeOf(image);
+  const window = options.window ?? wholeOf(options);
   checkRegion("source", source, image);
   checkRegion("window", window, { width, height });
 
-  const across = computeWeights(source.width, width, window.left, window.width, interpolation);
-  const down = computeWeights(source.height, height, window.top, window.height, interpolation);
+  const { resampler = "pillow" } = options;
+  const method = { interpolation, resampler };
+  const across = computeWeights(source.width, width, [window.left, window.width], method);
+  const down = computeWeights(source.height, height, [window.top, window.height], method);
   const columns = inputRange(across);
   const rows = inputRange(down);
   // Only the source pixels that the weights reach.
@@ -86,7 +104,8 @@ export function resizeImage(image: RgbImage, options: ResizeOptions): RgbImage {
   // A pass that would change nothing is left out. Pillow 13 goes vertically first where that makes
   // less work; before 13 it never did, which differs by some levels for tall images.
   const tall = source.height > height;
-  const verticalFirst = tall && source.height - height > 2 * (source.width - width);
+  const verticalFirst =
+    resampler === "pillow" && tall && source.height - height > 2 * (source.width - width);
   const horizontal = (input: Part): Part =>
     source.width === width ? input : resizeRows(input, across);
   const vertical = (input: Part): Part =>
@@ -96,46 +115,87 @@ export function resizeImage(image: RgbImage, options: ResizeOptions): RgbImage {
   return { data, width: window.width, height: window.height };
 }
 
+type Method = Required<Pick<ResizeOptions, "interpolation" | "resampler">>;
+
 /** Input range and fixed-point weights of outputs `begin` to `begin + length` of `outSize`. */
 function computeWeights(
   inSize: number,
   outSize: number,
-  begin: number,
-  length: number,
-  interpolation: Interpolation,
+  [begin, length]: readonly [begin: number, length: number],
+  { interpolation, resampler }: Method,
 ): Weights {
-  const kernel = KERNELS[interpolation];
   const first = new Int32Array(length);
   const count = new Int32Array(length);
   if (inSize === outSize) {
     for (let i = 0; i < length; i++) first[i] = begin + i;
-    return { first, count: count.fill(1), weight: new Int32Array(length), taps: 1 };
+    const weight = new Int32Array(length);
+    return { first, count: count.fill(1), weight, taps: 1, precision: PRECISION };
   }
-  const scale = inSize / outSize;
-  const filterScale = Math.max(scale, 1);
-  const support = kernel.support * filterScale;
-  const taps = Math.ceil(support) * 2 + 1;
-  const inverse = 1 / filterScale;
-  const weight = new Int32Array(length * taps);
+  const kernel = scaledKernel(inSize, outSize, interpolation);
+  const { taps } = kernel;
   const exact = new Float64Array(taps);
+  const precision =
+    resampler === "pillow" ? PRECISION : precisionOf(largestWeight(kernel, outSize, exact));
+  const weight = new Int32Array(length * taps);
   for (let i = 0; i < length; i++) {
-    const center = (begin + i + 0.5) * scale;
-    const low = Math.max(0, Math.trunc(center - support + 0.5));
-    const n = Math.min(inSize, Math.trunc(center + support + 0.5)) - low;
-    let sum = 0;
+    const { low, n } = kernel.weigh(begin + i, exact);
     for (let k = 0; k < n; k++) {
-      const w = kernel.weight((k + low - center + 0.5) * inverse);
-      exact[k] = w;
-      sum += w;
-    }
-    for (let k = 0; k < n; k++) {
-      const w = sum === 0 ? (exact[k] as number) : (exact[k] as number) / sum;
-      weight[i * taps + k] = Math.trunc(w * (1 << PRECISION) + (w < 0 ? -0.5 : 0.5));
+      const w = exact[k] as number;
+      weight[i * taps + k] = Math.trunc(w * (1 << precision) + (w < 0 ? -0.5 : 0.5));
     }
     first[i] = low;
     count[i] = n;
   }
-  return { first, count, weight, taps };
+  return { first, count, weight, taps, precision };
+}
+
+interface ScaledKernel {
+  /** The most weights that an output has. */
+  taps: number;
+  /** Puts the weights of output `at`, of sum 1, into `exact`: `n` of them from input `low`. */
+  weigh(at: number, exact: Float64Array): { low: number; n: number };
+}
+
+function scaledKernel(inSize: number, outSize: number, interpolation: Interpolation): ScaledKernel {
+  const kernel = KERNELS[interpolation];
+  const scale = inSize / outSize;
+  const filterScale = Math.max(scale, 1);
+  const support = kernel.support * filterScale;
+  const inverse = 1 / filterScale;
+  return {
+    taps: Math.ceil(support) * 2 + 1,
+    weigh(at, exact) {
+      const center = (at + 0.5) * scale;
+      const low = Math.max(0, Math.trunc(center - support + 0.5));
+      const n = Math.min(inSize, Math.trunc(center + support + 0.5)) - low;
+      let sum = 0;
+      for (let k = 0; k < n; k++) {
+        const w = kernel.weight((k + low - center + 0.5) * inverse);
+        exact[k] = w;
+        sum += w;
+      }
+      if (sum !== 0) for (let k = 0; k < n; k++) exact[k] = (exact[k] as number) / sum;
+      return { low, n };
+    },
+  };
+}
+
+function largestWeight(kernel: ScaledKernel, outSize: number, exact: Float64Array): number {
+  let largest = 0;
+  for (let i = 0; i < outSize; i++) {
+    const { n } = kernel.weigh(i, exact);
+    for (let k = 0; k < n; k++) largest = Math.max(largest, exact[k] as number);
+  }
+  return largest;
+}
+
+/** The fractional bits with which torchvision's largest weight fits 16 bits and a sign. */
+function precisionOf(largest: number): number {
+  let precision = 0;
+  while (precision < PRECISION && Math.trunc(0.5 + largest * 2 ** (precision + 1)) < 1 << 15) {
+    precision++;
+  }
+  return precision;
 }
 
 /** The inputs that any of the weights reach: `length` of them from `first`. */
@@ -171,7 +231,8 @@ function packed({ data, from, stride, width, height }: Part): Uint8Array {
 
 /** Horizontal pass: every output pixel is a weighted sum of neighbours in its row. */
 function resizeRows({ data, from, stride, height }: Part, weights: Weights): Part {
-  const { first, count, weight, taps } = weights;
+  const { first, count, weight, taps, precision } = weights;
+  const half = 1 << (precision - 1);
   const width = first.length;
   const out = new Uint8Array(height * width * 3);
   let at = 0;
@@ -181,9 +242,9 @@ function resizeRows({ data, from, stride, height }: Part, weights: Weights): Par
       let pixel = row + (first[x] as number) * 3;
       let k = x * taps;
       const end = k + (count[x] as number);
-      let r = HALF;
-      let g = HALF;
-      let b = HALF;
+      let r = half;
+      let g = half;
+      let b = half;
       for (; k < end; k++) {
         const w = weight[k] as number;
         r = (r + Math.imul(w, data[pixel] as number)) | 0;
@@ -191,9 +252,9 @@ function resizeRows({ data, from, stride, height }: Part, weights: Weights): Par
         b = (b + Math.imul(w, data[pixel + 2] as number)) | 0;
         pixel += 3;
       }
-      out[at] = clip8(r);
-      out[at + 1] = clip8(g);
-      out[at + 2] = clip8(b);
+      out[at] = clip8(r, precision);
+      out[at + 1] = clip8(g, precision);
+      out[at + 2] = clip8(b, precision);
       at += 3;
     }
   }
@@ -202,7 +263,8 @@ function resizeRows({ data, from, stride, height }: Part, weights: Weights): Par
 
 /** Vertical pass: four neighbouring bytes at a time, since all bytes of a row share their weights. */
 function resizeColumns({ data, from, stride, width }: Part, weights: Weights): Part {
-  const { first, count, weight, taps } = weights;
+  const { first, count, weight, taps, precision } = weights;
+  const half = 1 << (precision - 1);
   const height = first.length;
   const length = width * 3;
   // A little room behind the last row lets every row end in a group of four.
@@ -213,10 +275,10 @@ function resizeColumns({ data, from, stride, width }: Part, weights: Weights): P
     const end = begin + (count[y] as number);
     let at = y * length;
     for (let x = 0; x < length; x += 4) {
-      let a = HALF;
-      let b = HALF;
-      let c = HALF;
-      let d = HALF;
+      let a = half;
+      let b = half;
+      let c = half;
+      let d = half;
       let from4 = start + x;
       for (let k = begin; k < end; k++) {
         const w = weight[k] as number;
@@ -226,22 +288,28 @@ function resizeColumns({ data, from, stride, width }: Part, weights: Weights): P
         d = (d + Math.imul(w, data[from4 + 3] as number)) | 0;
         from4 += stride;
       }
-      out[at] = clip8(a);
-      out[at + 1] = clip8(b);
-      out[at + 2] = clip8(c);
-      out[at + 3] = clip8(d);
+      out[at] = clip8(a, precision);
+      out[at + 1] = clip8(b, precision);
+      out[at + 2] = clip8(c, precision);
+      out[at + 3] = clip8(d, precision);
       at += 4;
     }
   }
   return { data: out.subarray(0, height * length), from: 0, stride: length, width, height };
 }
 
-function clip8(sum: number): number {
-  const value = sum >> PRECISION;
+function clip8(sum: number, precision: number): number {
+  const value = sum >> precision;
   return value < 0 ? 0 : value > 255 ? 255 : value;
 }
 
-function checkRegion(
+/** All of a picture of this size. */
+export function wholeOf({ width, height }: { width: number; height: number }): Region {
+  return { left: 0, top: 0, width, height };
+}
+
+/** Refuses a region that is empty, not of whole pixels, or not within `within`. */
+export function checkRegion(
   name: string,
   region: Region,
   within: { width: number; height: number },

@@ -3,6 +3,7 @@
  * lies there and how its weights are called. One file per layout; `find-layout.ts` lists them.
  */
 import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
+import type { NaflexTransform } from "../../data/image/naflex-transform.ts";
 import type { Tokenizer } from "../../data/tokenize/index.ts";
 import type { Activation } from "../../nn/activation.ts";
 import type { ImageTowerConfig, TextTowerConfig } from "../../towers/create-tower.ts";
@@ -80,6 +81,11 @@ export interface ModelSource {
   readonly openWeights: () => WeightFile;
   /** Throws CheckpointError that says which option settles it where the files do not. */
   readonly evaluationTransform: () => EvaluationTransform;
+  /**
+   * How pictures become patches of their own aspect ratio, where the model takes such (SigLIP 2's
+   * NaFlex); its `evaluationTransform` makes squares of them, for what works on batches of pixels.
+   */
+  readonly naflexTransform?: () => NaflexTransform | undefined;
   /** As `evaluationTransform`; its rows fit the text tower. */
   readonly tokenizer: () => Promise<Tokenizer>;
 }

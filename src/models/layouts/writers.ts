@@ -1,8 +1,10 @@
 /** The layouts that limn writes: which one holds a model, its small files and its names of weights. */
 import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
+import type { NaflexTransform } from "../../data/image/naflex-transform.ts";
 import { CheckpointError } from "../../errors.ts";
 import type { DualEncoderConfig } from "../dual-encoder.ts";
-import { toHuggingFacePreprocessor } from "../hugging-face-preprocessor.ts";
+import { patchTransform, toHuggingFaceNaflex } from "../preprocessing/hugging-face-naflex.ts";
+import { toHuggingFacePreprocessor } from "../preprocessing/hugging-face-preprocessor.ts";
 import type { KeyTable } from "../weights/key-table.ts";
 import type { HuggingFaceFamily } from "./hugging-face/family.ts";
 import { huggingFaceFamilies } from "./hugging-face/families.ts";
@@ -15,6 +17,8 @@ export type SaveLayout = (typeof saveLayouts)[number];
 export interface WrittenModel {
   config: DualEncoderConfig;
   evaluationTransform: EvaluationTransform;
+  /** Of a NaFlex tower; patches as many as the square has when absent. */
+  naflexTransform?: NaflexTransform | undefined;
 }
 
 export interface LayoutWriter {
@@ -48,18 +52,25 @@ function huggingFaceWriter(family: HuggingFaceFamily, config: DualEncoderConfig)
   return {
     weightsFile: "model.safetensors",
     table: family.table({ kind: "pair", config }),
-    files: ({ evaluationTransform }) => ({
+    files: (model) => ({
       "config.json": family.toConfig?.(config) ?? "",
-      "preprocessor_config.json": toHuggingFacePreprocessor(evaluationTransform),
+      "preprocessor_config.json": preprocessorOf(model),
     }),
   };
+}
+
+function preprocessorOf({ config, evaluationTransform, naflexTransform }: WrittenModel): string {
+  const { image } = config;
+  return image.kind === "naflex"
+    ? toHuggingFaceNaflex(naflexTransform ?? patchTransform(evaluationTransform, image.patchSize))
+    : toHuggingFacePreprocessor(evaluationTransform);
 }
 
 const own: LayoutWriter = {
   weightsFile: "model.safetensors",
   table: ownNames,
-  files: ({ config, evaluationTransform }) => ({
-    "config.json": toPairConfig(config),
-    "preprocessor_config.json": toHuggingFacePreprocessor(evaluationTransform),
+  files: (model) => ({
+    "config.json": toPairConfig(model.config),
+    "preprocessor_config.json": preprocessorOf(model),
   }),
 };

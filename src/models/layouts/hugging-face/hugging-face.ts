@@ -1,12 +1,18 @@
 /** A folder as transformers' `save_pretrained` writes it: `config.json`, weights, processor, tokenizer. */
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { EvaluationTransform } from "../../../data/image/evaluation-transform.ts";
 import { CheckpointError, didYouMean, UnsettledError } from "../../../errors.ts";
-import { fromHuggingFacePreprocessor } from "../../hugging-face-preprocessor.ts";
+import { fromHuggingFacePreprocessor } from "../../preprocessing/hugging-face-preprocessor.ts";
+import type { NaflexTransform } from "../../../data/image/naflex-transform.ts";
 import { readJsonObject, type JsonObject } from "../../json-fields.ts";
+import {
+  fromHuggingFaceNaflex,
+  isNaflexPreprocessor,
+  squareTransform,
+} from "../../preprocessing/hugging-face-naflex.ts";
 import type { Layout, ModelSource, Place } from "../layout.ts";
 import { towerTokenizer } from "../tower-tokenizer.ts";
+import { firstOf } from "../place.ts";
 import { openWeightsOf } from "../weights-of.ts";
 import type { HuggingFaceFamily } from "./family.ts";
 import { huggingFaceFamilies } from "./families.ts";
@@ -39,6 +45,8 @@ export const huggingFace: Layout = {
       probabilities: probabilitiesOf(contents),
       openWeights: () => openWeightsOf(place, huggingFaceWeights),
       evaluationTransform: () => given.evaluationTransform ?? readTransform(place),
+      naflexTransform: () =>
+        given.evaluationTransform === undefined ? readNaflex(place) : undefined,
       tokenizer: () => towerTokenizer(place, contents, given),
     };
   },
@@ -64,15 +72,27 @@ export function probabilitiesOf(contents: ModelSource["contents"]): "softmax" | 
 }
 
 // transformers 5 writes a whole processor into one file.
-const processorFiles = ["preprocessor_config.json", "processor_config.json"];
+const processorFiles = ["preprocessor_config.json", "processor_config.json"] as const;
+
+/** Undefined where pictures are prepared as squares. */
+function readNaflex(place: Place): NaflexTransform | undefined {
+  const file = firstOf(place, processorFiles);
+  if (file === undefined) return undefined;
+  const json = readJsonObject(file);
+  return isNaflexPreprocessor(json) ? fromHuggingFaceNaflex(file, json) : undefined;
+}
 
 /** The preprocessing of a folder. Throws CheckpointError naming the file and the field. */
 export function readTransform(place: Place): EvaluationTransform {
-  const files = processorFiles.map((name) => join(place.folder, name));
-  const file = files.find((path) => existsSync(path));
-  if (file !== undefined) return fromHuggingFacePreprocessor(file, readJsonObject(file));
+  const file = firstOf(place, processorFiles);
+  if (file !== undefined) {
+    const json = readJsonObject(file);
+    return isNaflexPreprocessor(json)
+      ? squareTransform(fromHuggingFaceNaflex(file, json))
+      : fromHuggingFacePreprocessor(file, json);
+  }
   throw new UnsettledError(
-    files[0] as string,
+    join(place.folder, processorFiles[0]),
     "evaluationTransform",
     `Expected preprocessor_config.json in ${place.path} but there is none; copy it from where the ` +
       "model came from, or say how pictures are prepared with evaluationTransform, as another way " +
