@@ -1,0 +1,60 @@
+/** A folder as timm's `push_to_hf_hub` writes it: `config.json` with `architecture`, and weights. */
+import { join } from "node:path";
+import { CheckpointError } from "../../../errors.ts";
+import { readJsonObject } from "../../json-fields.ts";
+import type { KeyTable } from "../../weights/key-table.ts";
+import type { Layout, ModelSource, Place } from "../layout.ts";
+import { openWeights } from "../open-clip/open-weights.ts";
+import { fromTimmConfig } from "./config.ts";
+import { timmVitKeys } from "./keys.ts";
+import { fromPretrainedCfg } from "./preprocess.ts";
+
+/** The classifier is kept for saving: the tower's features are what lies before it. */
+export const timmTable: KeyTable = {
+  keys: timmVitKeys("imageTower.", ""),
+  carried: (name) => name === "head.weight" || name === "head.bias",
+};
+
+export const timm: Layout = {
+  name: "timm",
+  matches: ({ file, folder, names }) => {
+    if (file !== undefined || !names.includes("config.json")) return false;
+    return typeof readJsonObject(join(folder, "config.json"))["architecture"] === "string";
+  },
+  read: (place, given): ModelSource => {
+    const file = join(place.folder, "config.json");
+    const { config, pretrained } = fromTimmConfig(file, readJsonObject(file));
+    return {
+      place,
+      layout: "timm",
+      family: "ViT",
+      contents: { kind: "image", config, embedDim: null },
+      table: timmTable,
+      probabilities: "softmax",
+      openWeights: () => openWeights(weightsFile(place)),
+      evaluationTransform: () =>
+        given.evaluationTransform ?? fromPretrainedCfg(pretrained, config.imageSize),
+      tokenizer: () => Promise.reject(noText(place)),
+    };
+  },
+};
+
+const weightsFiles = ["model.safetensors", "pytorch_model.bin"];
+
+function weightsFile({ folder, names, path }: Place): string {
+  const name = weightsFiles.find((one) => names.includes(one));
+  if (name !== undefined) return join(folder, name);
+  throw new CheckpointError(
+    join(folder, "model.safetensors"),
+    `Expected the weights, one of ${weightsFiles.join(", ")}, in ${path} but there is no such ` +
+      "file; fetch or copy the whole folder",
+  );
+}
+
+function noText({ path }: Place): CheckpointError {
+  return new CheckpointError(
+    path,
+    `Expected a text tower in ${path} but it holds an image tower of timm, which has no tokenizer; ` +
+      "pair it with a text tower first",
+  );
+}
