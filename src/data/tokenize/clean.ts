@@ -2,28 +2,56 @@ import { fixText } from "./fix-text/fix-text.ts";
 import { unescapeHtml } from "./unescape-html.ts";
 
 /**
- * How text is cleaned before it is cut into tokens, in open_clip's words: `lower` is OpenAI's own
+ * How text is cleaned before it is cut into tokens. In open_clip's words: `lower` is OpenAI's own
  * (repair, unescape HTML twice, collapse white space, lower-case), `whitespace` the same with the
- * case kept, `canonicalize` also drops ASCII punctuation, `none` leaves the text as it is.
+ * case kept, `canonicalize` also drops ASCII punctuation, underscores becoming spaces. As
+ * big_vision's evaluators do: `big-vision-lower` lower-cases A to Z (retrieval),
+ * `big-vision-canonicalize` is `canonicalize` without repair (zero-shot classification). `none`
+ * leaves the text as it is.
  */
-export type Cleaning = "lower" | "whitespace" | "canonicalize" | "none";
+export type Cleaning =
+  "lower" | "whitespace" | "canonicalize" | "big-vision-lower" | "big-vision-canonicalize" | "none";
 
 /** Every cleaning by name. */
-export const cleanings: readonly Cleaning[] = ["lower", "whitespace", "canonicalize", "none"];
+export const cleanings: readonly Cleaning[] = [
+  "lower",
+  "whitespace",
+  "canonicalize",
+  "big-vision-lower",
+  "big-vision-canonicalize",
+  "none",
+];
 
 /** Cleans one caption. */
 export function clean(text: string, cleaning: Cleaning = "lower"): string {
-  if (cleaning === "none") return text;
-  const repaired = repair(text);
-  if (cleaning === "whitespace") return collapse(repaired);
-  if (cleaning === "lower") return collapse(repaired).toLowerCase();
-  return collapse(repaired.replaceAll("_", " ").replace(punctuation, "").toLowerCase());
+  switch (cleaning) {
+    case "none":
+      return text;
+    case "lower":
+      return collapseSpaces(repair(text)).toLowerCase();
+    case "whitespace":
+      return collapseSpaces(repair(text));
+    case "canonicalize":
+      return canonicalize(repair(text));
+    case "big-vision-canonicalize":
+      return canonicalize(text);
+    case "big-vision-lower":
+      // TensorFlow's lower() knows ASCII only.
+      return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+  }
 }
-
-const punctuation = /[!-/:-@[-`{-~]/g;
 
 function repair(text: string): string {
   return unescapeHtml(unescapeHtml(fixText(text)));
+}
+
+function canonicalize(text: string): string {
+  return collapseSpaces(removePunctuation(text.replaceAll("_", " ")).toLowerCase());
+}
+
+/** Without the 32 signs of ASCII that are neither letters nor digits. */
+export function removePunctuation(text: string): string {
+  return text.replace(/[!-/:-@[-`{-~]/g, "");
 }
 
 // What Python's str.isspace() holds for: beside JavaScript's \s four separators and U+0085, but
@@ -33,7 +61,7 @@ const space =
 const spaces = new RegExp(`[${space}]+`, "g");
 
 /** Words with one space between them, as Python's `" ".join(text.split())`. */
-function collapse(text: string): string {
+export function collapseSpaces(text: string): string {
   const single = text.replace(spaces, " ");
   const start = single.startsWith(" ") ? 1 : 0;
   return single.slice(start, single.endsWith(" ") ? Math.max(start, single.length - 1) : undefined);

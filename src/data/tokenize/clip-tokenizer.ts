@@ -16,13 +16,19 @@ export interface ClipTokenizer extends Tokenizer {
 /**
  * CLIP's tokenizer: [start] ids [end] in rows of `contextLength`, a longer caption cut with the
  * end of text in the last place (openai/CLIP, clip.py `tokenize` with `truncate`).
+ *
+ * padToken   name of the token that fills rows where the description gives no id
  */
-export async function createClipTokenizer(description: ClipBpeDescription): Promise<ClipTokenizer> {
-  const { contextLength = 77, padId = 0, clean: cleaning = "lower" } = description;
+export async function createClipTokenizer(
+  description: ClipBpeDescription,
+  padToken?: string,
+): Promise<ClipTokenizer> {
+  const { contextLength = 77, clean: cleaning = "lower" } = description;
   const merges = await readMerges(description.merges);
   const { vocabulary, specialTokens, vocab } = await resolveVocabulary(description, merges);
   const bpe = new ClipBpe(merges, vocabulary, specialTokens);
   const { startId, endId, size } = vocabulary;
+  const padId = description.padId ?? idOfPad(padToken, vocabulary, specialTokens);
   const write = (text: string, row: Int32Array): number => {
     row[0] = startId;
     const stop = bpe.write(clean(text, cleaning), row, 1);
@@ -49,6 +55,16 @@ export async function createClipTokenizer(description: ClipBpeDescription): Prom
       specialTokens,
     },
   };
+}
+
+/** The ends of text may go by other names in the vocabulary. */
+function idOfPad(
+  name: string | undefined,
+  { ids, startId, endId }: ClipVocabulary,
+  [start, end]: readonly [string, string],
+): number {
+  if (name === undefined) return 0;
+  return name === start ? startId : name === end ? endId : (ids.get(name) ?? 0);
 }
 
 interface ResolvedVocabulary {

@@ -1,5 +1,6 @@
 import { RecipeError, didYouMean } from "../../errors.ts";
 import { cleanings, type Cleaning } from "./clean.ts";
+import { textRules } from "./rules.ts";
 import type { ClipBpeDescription, Pooling, TokenizerDescription } from "./tokenizer.ts";
 
 /** The names of start and end of text in open_clip, and in Hugging Face's files. */
@@ -20,6 +21,8 @@ const keys = {
     "addEnd",
     "endId",
     "pooling",
+    "rules",
+    "stripSeparator",
   ],
 } as const;
 
@@ -71,6 +74,8 @@ function checkTokenizerJson({
   addEnd,
   endId,
   pooling,
+  rules,
+  stripSeparator,
 }: Extract<TokenizerDescription, { kind: "tokenizer.json" }>): void {
   if (addEnd !== undefined && typeof addEnd !== "boolean") {
     fail("addEnd", "true or false", addEnd);
@@ -82,6 +87,12 @@ function checkTokenizerJson({
   if (endId !== undefined && !isId(endId)) fail("endId", "a token id", endId);
   if (pooling !== undefined && !poolings.includes(pooling)) {
     fail("pooling", `one of ${poolings.join(", ")}`, pooling, poolings);
+  }
+  if (rules !== undefined && !textRules.includes(rules)) {
+    fail("rules", `one of ${textRules.join(", ")}`, rules, textRules);
+  }
+  if (stripSeparator !== undefined && typeof stripSeparator !== "boolean") {
+    fail("stripSeparator", "true or false", stripSeparator);
   }
 }
 

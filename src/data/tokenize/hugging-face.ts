@@ -1,127 +1,129 @@
-import { readOptionalJson } from "./read-optional-json.ts";
-import { dirname, join } from "node:path";
 import { DataError, RecipeError } from "../../errors.ts";
 import { clean } from "./clean.ts";
-import { createLibraryTokenizer, type LibraryTokenizer } from "./hugging-face/library.ts";
-import { compileNormalizer } from "./hugging-face/normalize.ts";
-import { compilePreTokenizer } from "./hugging-face/pre-tokenize.ts";
-import { readTokenizerFile, type TokenizerFile } from "./hugging-face/tokenizer-file.ts";
+import { checkDescription } from "./description.ts";
+import { openVocabulary } from "./open-vocabulary.ts";
+import type { PieceEncoder } from "./piece-encoder.ts";
+import { rulesOf } from "./rules.ts";
+import {
+  className,
+  contextLengthOf,
+  readTokenizerConfig,
+  tokenName,
+  type TokenizerConfig,
+} from "./tokenizer-config.ts";
 import { rowEncoders, type Tokenizer, type TokenizerJsonDescription } from "./tokenizer.ts";
 
-/** What is read of a tokenizer_config.json. */
-interface TokenizerConfig {
-  pad_token?: string | { content: string } | null;
-  eos_token?: string | { content: string } | null;
-  model_max_length?: number;
-  limn?: Omit<Partial<TokenizerJsonDescription>, "kind"> & { kind?: string };
-}
-
-/** Transformers writes 1e30 where there is no limit. */
-const longestContext = 1_000_000;
-
 /**
- * A tokenizer from a tokenizer.json: rows are cut to `contextLength` with the id that ends them
- * kept in the last place, and padded with `padId`.
+ * A tokenizer from a vocabulary file: rows are cut to `contextLength` with the ids that end them
+ * kept in the last places, and padded with `padId`.
  */
 export async function createHuggingFaceTokenizer(
-  description: TokenizerJsonDescription,
+  given: TokenizerJsonDescription,
 ): Promise<Tokenizer> {
-  const { file } = description;
-  const json = await readTokenizerFile(file);
-  const config = await readOptionalJson<TokenizerConfig>(
-    join(dirname(file), "tokenizer_config.json"),
-  );
-  const library = createLibrary(json, file);
-  const resolved = resolve(description, { json, config, library });
-  const { contextLength, padId, endId, clean: cleaning, pooling } = resolved;
-  const trailing = resolved.addEnd ? 0 : addedIds(library).behind.length;
+  const { file } = given;
+  const config = await readTokenizerConfig(file);
+  // A folder of CLIP's tokenizer has settings for its other files there.
+  const { file: _, ...own } = config.limn?.["kind"] === "tokenizer.json" ? config.limn : {};
+  checkDescription({ ...own, kind: "tokenizer.json", file });
+  const saved: TokenizerJsonDescription = { ...own, ...given };
+  const rules = saved.rules ?? rulesOf(saved, config);
+  const encoder = await openVocabulary(file, rules, config);
+  const description = resolve({ ...saved, rules }, given, { encoder, config, own });
+  const { contextLength, padId, endId, clean: cleaning, pooling } = description;
+  const inFront = Int32Array.from(encoder.inFront);
+  const behind = Int32Array.from(idsBehind(description, encoder));
+  const separator = saved.stripSeparator === true ? separatorOf(encoder, config, file) : undefined;
+  const room = contextLength - inFront.length - behind.length;
+  if (room < 0) {
+    throw new RecipeError(
+      "tokenizer.contextLength",
+      `Expected tokenizer.contextLength of at least ${inFront.length + behind.length} but ` +
+        `received ${contextLength}; ${file} puts so many ids around every text.`,
+    );
+  }
   const write = (text: string, row: Int32Array): number => {
-    const { ids } = library.encode(clean(text, cleaning));
-    ids.length -= trailing;
-    const length = Math.min(ids.length, contextLength);
-    for (let i = 0; i < length; i++) row[i] = ids[i] ?? 0;
-    if (ids.length > contextLength && endId !== undefined) row[contextLength - 1] = endId;
-    return length;
+    const ids = encoder.encode(clean(text, cleaning));
+    const kept = Math.min(ids.length, room);
+    row.set(inFront);
+    for (let i = 0; i < kept; i++) row[inFront.length + i] = ids[i] ?? 0;
+    const length = inFront.length + kept;
+    const ended = encoder.endsOnce && kept > 0 && row[length - 1] === endId;
+    if (!ended) row.set(behind, length);
+    const used = ended ? length : length + behind.length;
+    if (separator !== undefined) clear(row.subarray(0, used), separator);
+    return used;
   };
   return {
-    vocabSize: Math.max(...library.get_vocab().values()) + 1,
+    vocabSize: encoder.vocabSize,
     contextLength,
     padId,
-    endId,
+    endId: separator === undefined ? endId : undefined,
     pooling,
-    ...rowEncoders(contextLength, padId, write),
-    description: resolved,
+    ...rowEncoders(contextLength, separator === padId ? 0 : padId, write),
+    description,
   };
 }
 
-/** The library's tokenizer with its normalizer and pre-tokenizer replaced by exact ones. */
-function createLibrary(json: TokenizerFile, file: string): LibraryTokenizer {
-  try {
-    const normalize = json.normalizer ? compileNormalizer(json.normalizer) : null;
-    const preTokenize = json.pre_tokenizer ? compilePreTokenizer(json.pre_tokenizer) : null;
-    const added = json.added_tokens ?? [];
-    // Added tokens that are looked for in normalized text are known by their normalized name.
-    const renamed = added
-      .filter(({ normalized }) => normalize !== null && normalized === true)
-      .map((token) => ({ ...token, content: normalize?.(token.content) ?? "" }))
-      .filter(({ content }) => content !== "");
-    const library = createLibraryTokenizer({
-      decoder: null,
-      post_processor: null,
-      ...json,
-      added_tokens: [...renamed, ...added],
-      normalizer: normalize && { type: "Sequence", normalizers: [] },
-      pre_tokenizer: null,
-    });
-    library.normalizer = normalize;
-    library.pre_tokenizer =
-      preTokenize && ((text, { section_index: section }) => preTokenize(text, section === 0));
-    return library;
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new DataError(
-      `Expected a tokenizer.json for ${file} but it cannot be used (${reason}); save it again ` +
-        `with a recent version of Hugging Face's tokenizers.`,
-      { source: file },
-      { cause },
-    );
-  }
+/** open_clip's `strip_sep_token`: the separator becomes 0 wherever it stands. */
+function clear(row: Int32Array, separator: number): void {
+  for (const [i, id] of row.entries()) if (id === separator) row[i] = 0;
+}
+
+function separatorOf(encoder: PieceEncoder, config: TokenizerConfig, file: string): number {
+  const name = tokenName(config.sep_token) ?? "[SEP]";
+  const id = encoder.idOf(name);
+  if (id !== undefined) return id;
+  throw new DataError(
+    `Expected the separator ${name} in ${file} but it is missing; leave tokenizer.stripSeparator ` +
+      `out.`,
+    { source: file },
+  );
+}
+
+function idsBehind(
+  { addEnd, endId }: Pick<TokenizerJsonDescription, "addEnd" | "endId">,
+  { behind }: PieceEncoder,
+): readonly number[] {
+  if (addEnd === false || endId === undefined) return [];
+  return behind.at(-1) === endId ? behind : [...behind.slice(0, -1), endId];
 }
 
 interface Sources {
-  json: TokenizerFile;
+  encoder: PieceEncoder;
   config: TokenizerConfig;
-  library: LibraryTokenizer;
+  own: Partial<TokenizerJsonDescription>;
 }
+
+type Resolved = TokenizerJsonDescription &
+  Required<
+    Pick<
+      TokenizerJsonDescription,
+      "contextLength" | "padId" | "clean" | "pooling" | "addEnd" | "rules"
+    >
+  >;
 
 /** Every option of the description: as given, else as limn saved it, else as the files say. */
 function resolve(
+  saved: TokenizerJsonDescription & Required<Pick<TokenizerJsonDescription, "rules">>,
   given: TokenizerJsonDescription,
-  { json, config, library }: Sources,
-): TokenizerJsonDescription &
-  Required<
-    Pick<TokenizerJsonDescription, "contextLength" | "padId" | "clean" | "pooling" | "addEnd">
-  > {
-  // A folder of CLIP's tokenizer has settings for its other files there.
-  const own = config.limn?.kind === "tokenizer.json" ? config.limn : {};
-  const saved = { ...own, ...given };
-  const idOf = (token: TokenizerConfig["pad_token"]): number | undefined => {
-    const name = typeof token === "string" ? token : token?.content;
-    return name === undefined ? undefined : library.token_to_id(name);
-  };
-  const added = addedIds(library);
-  const { addEnd = true } = saved;
-  const endId = addEnd ? (saved.endId ?? added.behind.at(-1)) : undefined;
+  { encoder, config, own }: Sources,
+): Resolved {
+  const { addEnd = true, rules } = saved;
+  const end = encoder.behind.at(-1);
+  const endId = addEnd ? (saved.endId ?? end) : undefined;
+  const named = tokenName(config.pad_token);
   const padId =
-    saved.padId ?? json.padding?.pad_id ?? idOf(config.pad_token) ?? added.behind.at(-1);
-  // BERT's rows are read at the symbol in front.
-  const isBert = json.model?.type === "WordPiece" && added.inFront > 0;
-  const pooling = isBert ? "first" : endId === undefined ? "last" : "endOfText";
+    saved.padId ??
+    encoder.padId ??
+    (named === undefined ? undefined : encoder.idOf(named)) ??
+    (className(config) === "Siglip2Tokenizer" ? encoder.idOf("<pad>") : undefined) ??
+    end;
+  const readAtEnd = endId === undefined || rules === "siglip" || rules === "siglip2";
+  const pooling = encoder.readInFront ? "first" : readAtEnd ? "last" : "endOfText";
   // What was saved for texts with their end has no place to read at without it.
   const savedPooling = !addEnd && own.pooling === "endOfText" ? undefined : own.pooling;
-  const contextLength =
-    saved.contextLength ?? json.truncation?.max_length ?? config.model_max_length;
-  if (contextLength === undefined || contextLength > longestContext) {
+  const contextLength = saved.contextLength ?? encoder.contextLength ?? contextLengthOf(config);
+  if (contextLength === undefined) {
     throw new RecipeError(
       "tokenizer.contextLength",
       `Expected tokenizer.contextLength for ${given.file}, whose files give none; set it to the ` +
@@ -144,16 +146,7 @@ function resolve(
     addEnd,
     ...(endId !== undefined && { endId }),
     pooling: given.pooling ?? savedPooling ?? pooling,
+    rules,
+    ...(saved.stripSeparator === true && { stripSeparator: true }),
   };
-}
-
-/** What the post-processor puts around the ids of every text. */
-function addedIds(library: LibraryTokenizer): { inFront: number; behind: number[] } {
-  const bare = library.encode("a", { add_special_tokens: false }).ids;
-  const whole = library.encode("a").ids;
-  for (let start = 0; start + bare.length <= whole.length; start++) {
-    if (bare.some((id, i) => id !== whole[start + i])) continue;
-    return { inFront: start, behind: whole.slice(start + bare.length) };
-  }
-  return { inFront: 0, behind: [] };
 }

@@ -44,11 +44,21 @@ export interface ClipBpeDescription {
   specialTokens?: [start: string, end: string];
 }
 
+/**
+ * Whose rules a vocabulary file is read by. `file`: what the file itself says, SentencePiece's
+ * model as SentencePiece runs it. `bert`: transformers' BertTokenizer, cleaning as its
+ * configuration says. `siglip`: SiglipTokenizer, which drops punctuation. `siglip2`:
+ * Siglip2Tokenizer, which lower-cases. `tensorflow-text`: BERT's vocab.txt as LiT reads it, without
+ * `[SEP]`.
+ */
+export type TextRules = "file" | "bert" | "siglip" | "siglip2" | "tensorflow-text";
+
 /** Any tokenizer that Hugging Face's `tokenizers` describes, BERT's vocabularies and SentencePiece's. */
 export interface TokenizerJsonDescription {
   kind: "tokenizer.json";
   /**
-   * Path of the `tokenizer.json`, of BERT's `vocab.txt` or of SentencePiece's `.model`. A
+   * Path of the `tokenizer.json`, of BERT's `vocab.txt`, of SentencePiece's `.model`, or of CLIP's
+   * `vocab.json` beside its `merges.txt` (both then read as transformers reads them). A
    * `tokenizer_config.json` beside it is read for defaults.
    */
   file: string;
@@ -65,8 +75,15 @@ export interface TokenizerJsonDescription {
   addEnd?: boolean;
   /** Id that ends a row, kept when a caption is cut. Default: what the file's template appends. */
   endId?: number;
-  /** Default `first` for BERT's, else `endOfText` where rows have an end of text, else `last`. */
+  /**
+   * Default `first` for BERT's, `last` for SigLIP's, else `endOfText` where rows have an end of
+   * text, else `last`.
+   */
   pooling?: Pooling;
+  /** Default: those of the class in the `tokenizer_config.json`, else `file`. */
+  rules?: TextRules;
+  /** The separator becomes 0 wherever it stands (open_clip's `strip_sep_token`). Default false. */
+  stripSeparator?: boolean;
 }
 
 /** All that is needed to build a tokenizer again, in a worker for example; plain JSON. */

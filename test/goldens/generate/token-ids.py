@@ -164,4 +164,5 @@ def main():
     print(f"{len(cases)} cases, {changed} changed by ftfy, {path.stat().st_size} bytes")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,7 @@
+import { DataError } from "../../../errors.ts";
 import { compileCharsMap } from "./chars-map.ts";
-import { compilePattern } from "./library.ts";
+import { invisible, marks, nonspacingMarks, olderClass } from "./older-unicode.ts";
+import { compilePattern } from "./pattern.ts";
 import { stepsOf, textOption, unsupported, type StepConfig } from "./step-config.ts";
 
 /** A step that changes the text as a whole. */
@@ -14,7 +16,7 @@ export function compileNormalizer(config: StepConfig): Normalize {
   switch (config.type) {
     case "Sequence": {
       const steps = stepsOf(config, "normalizers").map(compileNormalizer);
-      return (text) => steps.reduce((done, step) => step(done), text);
+      return (text) => steps.reduce((done, step) => checkGrowth(step(done), text), text);
     }
     case "NFC":
     case "NFD":
@@ -26,7 +28,7 @@ export function compileNormalizer(config: StepConfig): Normalize {
     case "Lowercase":
       return lowerEach;
     case "StripAccents":
-      return (text) => text.replace(/\p{M}/gu, "");
+      return (text) => text.replace(accents, "");
     case "Strip":
       return strip(config);
     case "Prepend": {
@@ -46,8 +48,18 @@ export function compileNormalizer(config: StepConfig): Normalize {
   }
 }
 
+/** Replacements in a row could make a short text fill the memory. */
+function checkGrowth(text: string, original: string): string {
+  if (text.length <= 1_000_000 + 100 * original.length) return text;
+  throw new DataError(
+    `Expected a normalizer that keeps a text of ${original.length} characters short but it made ` +
+      `${text.length} of them; use the tokenizer.json as it was published.`,
+    { source: "tokenizer.json" },
+  );
+}
+
 /** Lower case character by character: a final sigma is not looked for. */
-function lowerEach(text: string): string {
+export function lowerEach(text: string): string {
   return text.replaceAll("Σ", "σ").toLowerCase();
 }
 
@@ -81,17 +93,22 @@ function replace(config: StepConfig): Normalize {
 const ideograph =
   /[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u{20000}-\u{2a6df}\u{2a700}-\u{2b73f}\u{2b740}-\u{2b81f}\u{2b920}-\u{2ceaf}\u{2f800}-\u{2fa1f}]/gu;
 
+// These tables are of older versions of Unicode in the original.
+const accents = olderClass("\\p{M}", marks);
+const bertAccents = olderClass("\\p{Mn}", nonspacingMarks);
+const control = olderClass("\\0\\ufffd\\p{Cc}\\p{Cf}\\p{Co}\\p{Cs}", invisible);
+
 function bert(config: StepConfig): Normalize {
   const lowercase = config["lowercase"] !== false;
-  const accents = config["strip_accents"] ?? lowercase;
+  const strip = config["strip_accents"] ?? lowercase;
   return (text) => {
     if (config["clean_text"] !== false) {
       text = text
-        .replace(/(?![\t\n\r])[\0\ufffd\p{Cc}\p{Cf}\p{Co}\p{Cs}]/gu, "")
+        .replace(control, (character) => (/[\t\n\r]/.test(character) ? character : ""))
         .replace(/\p{White_Space}/gu, " ");
     }
     if (config["handle_chinese_chars"] !== false) text = text.replace(ideograph, " $& ");
-    if (accents === true) text = text.normalize("NFD").replace(/\p{Mn}/gu, "");
+    if (strip === true) text = text.normalize("NFD").replace(bertAccents, "");
     return lowercase ? lowerEach(text) : text;
   };
 }

@@ -1,5 +1,6 @@
 import { byteAlphabet } from "../byte-alphabet.ts";
-import { compilePattern } from "./library.ts";
+import { olderClass, punctuation as newerPunctuation } from "./older-unicode.ts";
+import { compilePattern, escapeExpression } from "./pattern.ts";
 import { stepsOf, textOption, unsupported, type StepConfig } from "./step-config.ts";
 
 /** A step that cuts a piece of text into words; `first` says that the piece starts the text. */
@@ -36,10 +37,7 @@ export function compilePreTokenizer(config: StepConfig): PreTokenize {
     case "Digits":
       return splitter(/\p{N}/gu, config["individual_digits"] === true ? "Isolated" : "Contiguous");
     case "CharDelimiterSplit": {
-      const delimiter = textOption(config, "delimiter", "").replace(
-        /[\\^$.*+?()[\]{}|/-]/g,
-        "\\$&",
-      );
+      const delimiter = escapeExpression(textOption(config, "delimiter", ""));
       return splitter(new RegExp(delimiter, "gu"), "Removed");
     }
     default:
@@ -47,7 +45,7 @@ export function compilePreTokenizer(config: StepConfig): PreTokenize {
   }
 }
 
-const punctuation = /[!-/:-@[-`{-~\p{P}]/gu;
+const punctuation = olderClass("!-/:-@[-`{-~\\p{P}", newerPunctuation);
 const wordCharacters = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}";
 const word = new RegExp(`[${wordCharacters}]+|[^${wordCharacters}\\p{White_Space}]+`, "gu");
 
@@ -121,7 +119,9 @@ function metaspace(config: StepConfig): PreTokenize {
   const scheme =
     config["prepend_scheme"] ?? (config["add_prefix_space"] === false ? "never" : "always");
   const words =
-    config["split"] === false ? undefined : splitter(new RegExp(mark, "gu"), "MergedWithNext");
+    config["split"] === false
+      ? undefined
+      : splitter(new RegExp(escapeExpression(mark), "gu"), "MergedWithNext");
   return (text, first) => {
     let marked = text.replaceAll(" ", mark);
     const wanted = scheme === "always" || (scheme === "first" && first);

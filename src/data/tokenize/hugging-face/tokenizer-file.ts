@@ -1,26 +1,23 @@
-/** The contents of a tokenizer.json, whatever kind of file a vocabulary is stored in. */
+/** The files that a vocabulary is stored in, and the contents of a tokenizer.json. */
 import { readFile } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
 import { DataError } from "../../../errors.ts";
-import { readOptionalJson } from "../read-optional-json.ts";
-import { fromBertVocabulary, type BertSettings } from "./bert-vocabulary.ts";
-import { fromSentencePiece } from "./sentence-piece.ts";
+import { clipTokenizerFile } from "../clip-files.ts";
+import { huggingFaceSpecialTokens } from "../description.ts";
+import { readMerges } from "../read-merges.ts";
+import { readVocabulary } from "./create-model.ts";
 import type { StepConfig } from "./step-config.ts";
 
-/** What is read of a tokenizer.json; the library reads the rest. */
+/** What is read of a tokenizer.json. */
 export interface TokenizerFile {
-  added_tokens?: AddedToken[];
+  added_tokens?: unknown;
   normalizer?: StepConfig | null;
   pre_tokenizer?: StepConfig | null;
-  padding?: { pad_id?: number } | null;
-  truncation?: { max_length?: number } | null;
-  model?: { type?: string; byte_fallback?: boolean };
+  post_processor?: StepConfig | null;
+  padding?: { pad_id?: unknown } | null;
+  truncation?: { max_length?: unknown } | null;
+  model?: Readonly<Record<string, unknown>>;
   [key: string]: unknown;
-}
-
-export interface AddedToken {
-  content: string;
-  normalized?: boolean;
 }
 
 /** Vocabularies that other projects store beside or instead of a tokenizer.json. */
@@ -31,44 +28,45 @@ export const vocabularyNames: readonly string[] = [
   "tokenizer.model",
 ];
 
+/** What a file is taken for: BERT's vocab.txt, SentencePiece's model, else JSON. */
+export function fileKind(file: string): ".txt" | ".model" | ".json" {
+  const kind = extname(basename(file));
+  return kind === ".txt" || kind === ".model" ? kind : ".json";
+}
+
 /**
- * Reads a tokenizer.json, BERT's `vocab.txt` (one piece per line, settings from the
- * tokenizer_config.json beside it) or SentencePiece's `.model` (unigram).
+ * Reads a tokenizer.json, or what stands for it where a file is called vocab.json: CLIP's, of that
+ * and of the merges.txt beside it.
  *
- * throws   DataError for a file that is missing or none of these
+ * throws   DataError for a file that is missing or no such JSON
  */
-export async function readTokenizerFile(file: string): Promise<TokenizerFile> {
+export async function readTokenizerJson(file: string): Promise<TokenizerFile> {
   try {
-    switch (extname(file)) {
-      case ".txt": {
-        const config = join(dirname(file), "tokenizer_config.json");
-        const settings = await readOptionalJson<BertSettings>(config);
-        return fromBertVocabulary(await readFile(file, "utf8"), settings);
-      }
-      case ".model":
-        return fromSentencePiece(await readFile(file));
-      default:
-        return await readJsonFile(file);
+    const value: unknown = JSON.parse(await readFile(file, "utf8"));
+    if (typeof value !== "object" || value === null || Array.isArray(value)) {
+      throw new TypeError("not an object");
     }
+    return basename(file) === "vocab.json"
+      ? clipTokenizerFile(
+          Object.fromEntries(readVocabulary(value)),
+          await readMerges(join(dirname(file), "merges.txt")),
+          huggingFaceSpecialTokens,
+        )
+      : (value as TokenizerFile);
   } catch (cause) {
-    const what = [".txt", ".model"].includes(extname(file)) ? "a vocabulary" : "a tokenizer.json";
-    const reason = cause instanceof Error ? ` (${cause.message})` : "";
-    throw new DataError(
-      `Expected ${what} for ${file} but could not read one${reason}; give the path of the file ` +
-        `that Hugging Face's tokenizers saved, of BERT's vocab.txt or of SentencePiece's .model.`,
-      { source: file },
-      { cause },
-    );
+    throw unreadable(file, cause);
   }
 }
 
-async function readJsonFile(file: string): Promise<TokenizerFile> {
-  const value: unknown = JSON.parse(await readFile(file, "utf8"));
-  if (typeof value !== "object" || value === null) throw new TypeError("not an object");
-  return value as TokenizerFile;
-}
-
-/** Whether a file is a tokenizer.json already. */
-export function isTokenizerJson(file: string): boolean {
-  return ![".txt", ".model"].includes(extname(basename(file)));
+/** The error for a file that cannot be read as what its name says. */
+export function unreadable(file: string, cause: unknown): DataError {
+  if (cause instanceof DataError) return cause;
+  const what = fileKind(file) === ".json" ? "a tokenizer.json" : "a vocabulary";
+  const reason = cause instanceof Error ? ` (${cause.message})` : "";
+  return new DataError(
+    `Expected ${what} for ${file} but could not read one${reason}; give the path of the file ` +
+      `that Hugging Face's tokenizers saved, of BERT's vocab.txt or of SentencePiece's .model.`,
+    { source: file },
+    { cause },
+  );
 }

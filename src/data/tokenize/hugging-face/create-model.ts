@@ -1,0 +1,93 @@
+/** The `model` of a tokenizer.json, checked, as something that turns words into ids. */
+import { createBpe } from "../models/bpe.ts";
+import type { PieceModel } from "../models/piece-model.ts";
+import { createUnigram } from "../models/unigram.ts";
+import { createWordLevel, createWordPiece } from "../models/word-piece.ts";
+import { checkId } from "./template.ts";
+
+/** A model as the file has it; nothing in it has been checked. */
+export type ModelConfig = Readonly<Record<string, unknown>>;
+
+export type ModelType = "BPE" | "Unigram" | "WordPiece" | "WordLevel";
+
+/** The type that a model says or, in files from before they did, has. */
+export function modelType(model: ModelConfig): ModelType {
+  const { type } = model;
+  if (type === "BPE" || type === "Unigram" || type === "WordPiece" || type === "WordLevel") {
+    return type;
+  }
+  if (type !== undefined && type !== null)
+    throw new TypeError(`a model of type ${JSON.stringify(type).slice(0, 80)}`);
+  if (Array.isArray(model["vocab"])) return "Unigram";
+  if (model["merges"] !== undefined) return "BPE";
+  return "continuing_subword_prefix" in model ? "WordPiece" : "WordLevel";
+}
+
+/** throws   TypeError for a model that lacks what its type needs */
+export function createModel(model: ModelConfig): PieceModel {
+  const type = modelType(model);
+  if (type === "Unigram") return createUnigramOf(model);
+  const ids = readVocabulary(model["vocab"]);
+  const unknown = model["unk_token"];
+  const unknownId = typeof unknown === "string" ? ids.get(unknown) : undefined;
+  const text = (key: string): string => (typeof model[key] === "string" ? model[key] : "");
+  if (type === "WordLevel") return createWordLevel(ids, unknownId);
+  if (type === "WordPiece") {
+    if (unknownId === undefined) throw new TypeError("no id of the unknown piece");
+    const longest = model["max_input_chars_per_word"];
+    const longestWord = typeof longest === "number" ? longest : 100;
+    const prefix =
+      model["continuing_subword_prefix"] === undefined ? "##" : text("continuing_subword_prefix");
+    return createWordPiece({ ids, unknownId, prefix, longestWord });
+  }
+  return createBpe({
+    ids,
+    merges: readMergePairs(model["merges"]),
+    ...(unknownId !== undefined && { unknownId }),
+    fuseUnknown: model["fuse_unk"] === true,
+    byteFallback: model["byte_fallback"] === true,
+    ignoreMerges: model["ignore_merges"] === true,
+    prefix: text("continuing_subword_prefix"),
+    suffix: text("end_of_word_suffix"),
+  });
+}
+
+/** Pieces and their ids, whose object is as JSON.parse made it. */
+export function readVocabulary(vocab: unknown): Map<string, number> {
+  if (typeof vocab !== "object" || vocab === null || Array.isArray(vocab)) {
+    throw new TypeError("no vocabulary of pieces and ids");
+  }
+  const ids = new Map<string, number>();
+  for (const [piece, id] of Object.entries(vocab)) ids.set(piece, checkId(id));
+  return ids;
+}
+
+function readMergePairs(merges: unknown): [string, string][] {
+  if (!Array.isArray(merges)) throw new TypeError("no merges");
+  return merges.map((merge: unknown, i) => {
+    const pair: unknown = typeof merge === "string" ? merge.split(" ") : merge;
+    if (Array.isArray(pair) && pair.length === 2) {
+      const [first, second] = pair as unknown[];
+      if (typeof first === "string" && typeof second === "string") return [first, second];
+    }
+    throw new TypeError(`merge ${i + 1} is not of two pieces`);
+  });
+}
+
+function createUnigramOf(model: ModelConfig): PieceModel {
+  const vocab = model["vocab"];
+  if (!Array.isArray(vocab) || vocab.length === 0) throw new TypeError("no vocabulary of pieces");
+  const pieces = vocab.map((entry: unknown, i): [string, number] => {
+    const [piece, score] = Array.isArray(entry) ? (entry as unknown[]) : [];
+    if (typeof piece === "string" && typeof score === "number" && Number.isFinite(score)) {
+      return [piece, score];
+    }
+    throw new TypeError(`piece ${i} has no name and score`);
+  });
+  const unknownId = model["unk_id"];
+  if (!Number.isSafeInteger(unknownId) || pieces[Number(unknownId)] === undefined) {
+    throw new TypeError("no id of the unknown piece");
+  }
+  const byteFallback = model["byte_fallback"] === true;
+  return createUnigram({ pieces, unknownId: Number(unknownId), byteFallback });
+}

@@ -1,0 +1,82 @@
+/**
+ * Regular expressions of a tokenizer.json, which are Oniguruma's, in JavaScript's dialect; the
+ * kept library `@huggingface/tokenizers` translates them. Its declarations do not resolve for
+ * Node's module rules, hence the cast.
+ */
+import { runInNewContext } from "node:vm";
+import * as module from "@huggingface/tokenizers";
+import type { StepConfig } from "./step-config.ts";
+
+const { SplitPreTokenizer } = module as unknown as {
+  SplitPreTokenizer: new (config: StepConfig) => { pattern: RegExp | null };
+};
+
+const longestPattern = 4096;
+
+/**
+ * The expression of a step's `pattern`, global.
+ *
+ * throws   SyntaxError for none, for one that does not translate, and for one that can take time
+ *          without bound (a file may come from anywhere)
+ */
+export function compilePattern(config: StepConfig): RegExp {
+  const given = config["pattern"] as { Regex?: unknown; String?: unknown } | null | undefined;
+  const source = given?.Regex ?? given?.String;
+  if (typeof source !== "string") {
+    throw new SyntaxError(`no pattern in a step of type ${config.type}`);
+  }
+  if (given?.Regex === undefined) return new RegExp(escapeExpression(source), "gu");
+  if (source.length > longestPattern) {
+    throw new SyntaxError(`a pattern of ${source.length} characters, more than ${longestPattern}`);
+  }
+  refuseRepeatedGroups(source);
+  const { pattern } = new SplitPreTokenizer({
+    ...config,
+    type: "Split",
+    pattern: { Regex: source },
+  });
+  if (pattern === null) throw new SyntaxError(`no pattern in a step of type ${config.type}`);
+  const expression = new RegExp(pattern.source, "gu");
+  refuseSlow(expression, source);
+  return expression;
+}
+
+/** Text as an expression that matches just it. */
+export function escapeExpression(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+}
+
+/**
+ * Refuses `(...)*` and its like: with choices inside a repeated group the search may double with
+ * every character. No published tokenizer has one.
+ */
+function refuseRepeatedGroups(source: string): void {
+  const plain = source.replace(/\\./gsu, "x").replace(/\[(?:\^?\])?[^\]]*\]/gu, "x");
+  if (/\)(?:[*+]|\{\d*,\})/u.test(plain) || /\{\d{4,}|,\d{4,}\}/u.test(plain)) {
+    throw slow(source);
+  }
+}
+
+const probeLength = 2000;
+const probeMilliseconds = 500;
+
+/** Refuses an expression that takes long for long runs of one character. */
+function refuseSlow(expression: RegExp, source: string): void {
+  if ((source.match(/[*+]|\{\d*,/gu)?.length ?? 0) < 2) return;
+  const literal = source.replace(/\\[a-zA-Z](?:\{[^}]*\})?/gu, "").slice(0, 64);
+  const characters = new Set(Array.from(` \n\taA1é漢!'_\u0301${literal}`));
+  const probes = Array.from(characters, (character) => character.repeat(probeLength) + "\0");
+  try {
+    const script =
+      "for (const probe of probes) for (const match of probe.matchAll(expression)) match;";
+    runInNewContext(script, { probes, expression }, { timeout: probeMilliseconds });
+  } catch (cause) {
+    throw Object.assign(slow(source), { cause });
+  }
+}
+
+function slow(source: string): SyntaxError {
+  return new SyntaxError(
+    `the pattern ${JSON.stringify(source.slice(0, 80))} may take time without bound`,
+  );
+}
