@@ -10,18 +10,16 @@ import { writeFolderAtomically, writeTextAtomically } from "./atomic-write.ts";
 import type { DualEncoder, DualEncoderConfig } from "./dual-encoder.ts";
 import { readModelSource } from "./layouts/find-layout.ts";
 import type { ModelSource } from "./layouts/layout.ts";
-import { layoutWriter, type SaveLayout } from "./layouts/writers.ts";
+import { writtenLayout, type SaveLayout, type WrittenModel } from "./layouts/writers.ts";
 import { checkWeights, copyWeight, openSource } from "./load-weights.ts";
 import { modelShapes } from "./model-shapes.ts";
 import { partToTheirs, weightRows, type WeightRow } from "./weights/key-table.ts";
 import { matchWeights, type FoundWeight } from "./weights/match-weights.ts";
 import { writeSafetensors } from "./weights/safetensors.ts";
 
-export interface CheckpointContents {
-  config: DualEncoderConfig;
+export interface CheckpointContents extends WrittenModel {
   /** Every weight by limn's name (`namedState`); borrowed. Averaged weights may stand in. */
   weights: Iterable<readonly [string, Tensor]>;
-  evaluationTransform: EvaluationTransform;
   /** Writes the tokenizer's files into the folder it is given. */
   tokenizerFiles?: (folder: string) => void | Promise<void>;
   /** Weights of the layout that nothing is computed from, under its own names; borrowed. */
@@ -48,10 +46,9 @@ export async function saveCheckpoint(
   { layout, dtype }: SaveOptions = {},
 ): Promise<void> {
   const { config, tokenizerFiles, carried = [] } = contents;
-  const writer = layoutWriter(folder, config, layout);
-  const files = writer.files(contents);
+  const written = writtenLayout(folder, contents, layout);
   const weights = new Map(contents.weights);
-  const rows = weightRows(writer.table, modelShapes(describedBy(folder, config)));
+  const rows = weightRows(written.table, modelShapes(describedBy(folder, config)));
   matchWeights(
     folder,
     new Map(rows.map(({ ours, shape }) => [ours, shape])),
@@ -61,11 +58,11 @@ export async function saveCheckpoint(
     scope(() => {
       const entries = [...splitRows(rows, weights), ...carried];
       writeSafetensors(
-        join(partial, writer.weightsFile),
+        join(partial, written.weightsFile),
         dtype === undefined ? entries : entries.map(([name, one]) => [name, inType(one, dtype)]),
       );
     });
-    for (const [name, text] of Object.entries(files)) {
+    for (const [name, text] of Object.entries(written.files)) {
       writeTextAtomically(join(partial, name), text);
     }
     await tokenizerFiles?.(partial);

@@ -156,6 +156,8 @@ async function saveLoaded(
         config: contents.config,
         weights: model.namedState(),
         evaluationTransform,
+        naflexTransform: source.naflexTransform?.(),
+        tokenizer: tokenizer.description,
         tokenizerFiles: (partial) => saveTokenizer(tokenizer, partial),
         carried,
       },

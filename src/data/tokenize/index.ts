@@ -1,6 +1,7 @@
 /** Captions to token ids: every kind of tokenizer, its files, and training one. */
 export { createTokenizer } from "./create-tokenizer.ts";
 export { clean, cleanings, type Cleaning } from "./clean.ts";
+export { tokenizerClassOf } from "./tokenizer-config.ts";
 export { fixText } from "./fix-text/fix-text.ts";
 export { unescapeHtml } from "./unescape-html.ts";
 export {

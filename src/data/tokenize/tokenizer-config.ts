@@ -67,3 +67,8 @@ export function contextLengthOf({ model_max_length: length }: TokenizerConfig): 
 export function className({ tokenizer_class: name }: TokenizerConfig): string | undefined {
   return typeof name === "string" ? name.replace(/Fast$/, "") : undefined;
 }
+
+/** The class that a folder's tokenizer_config.json names; undefined for none. */
+export async function tokenizerClassOf(folder: string): Promise<string | undefined> {
+  return className(await readFolderConfig(folder));
+}

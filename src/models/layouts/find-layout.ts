@@ -6,10 +6,24 @@ import { bigVision } from "./big-vision/big-vision.ts";
 import { huggingFace } from "./hugging-face/hugging-face.ts";
 import type { GivenFacts, Layout, ModelSource } from "./layout.ts";
 import { limnPair, limnTower } from "./limn.ts";
+import { openAi } from "./open-ai.ts";
+import { openClipFolder } from "./open-clip/folder.ts";
+import { openClipCheckpoint } from "./open-clip/training-checkpoint.ts";
 import { openPlace } from "./place.ts";
+import { timm } from "./timm/layout.ts";
 
 /** In the order in which they are asked: where a folder has two, both hold the same model. */
-const layouts: readonly Layout[] = [limnPair, limnTower, huggingFace, bigVision];
+const layouts: readonly Layout[] = [
+  limnPair,
+  limnTower,
+  huggingFace,
+  openClipFolder,
+  timm,
+  bigVision,
+  // These two open the file; OpenAI's marks are the more special ones.
+  openAi,
+  openClipCheckpoint,
+];
 
 /**
  * What lies at a path: its layout, family, configuration and names of weights. Reads no weight.

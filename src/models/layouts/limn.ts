@@ -34,7 +34,7 @@ export const limnPair: Layout = {
       probabilities: probabilitiesOf(contents),
       openWeights: () => openWeightsOf(place, ["model.safetensors"]),
       evaluationTransform: () => given.evaluationTransform ?? readTransform(place),
-      tokenizer: () => towerTokenizer(place, contents, given),
+      tokenizer: () => towerTokenizer(place, { family: "dual encoder", contents }, given),
     };
   },
 };
@@ -56,7 +56,7 @@ export const limnTower: Layout = {
       probabilities: "softmax",
       openWeights: () => openWeightsOf(place, ["model.safetensors"]),
       evaluationTransform: () => given.evaluationTransform ?? readTransform(place),
-      tokenizer: () => towerTokenizer(place, contents, given),
+      tokenizer: () => towerTokenizer(place, { family: "dual encoder", contents }, given),
     };
   },
 };

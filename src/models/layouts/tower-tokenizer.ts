@@ -1,8 +1,16 @@
 /** The tokenizer of a model, which must fit its text tower. */
-import { createTokenizer, loadTokenizer, type Tokenizer } from "../../data/tokenize/index.ts";
+import { statSync } from "node:fs";
+import {
+  createTokenizer,
+  familyTokenizer,
+  loadTokenizer,
+  tokenizerClassOf,
+  type Tokenizer,
+  type TokenizerFamily,
+} from "../../data/tokenize/index.ts";
 import { CheckpointError, UnsettledError } from "../../errors.ts";
 import type { TextTowerConfig } from "../../towers/create-tower.ts";
-import type { GivenFacts, ModelSource, Place } from "./layout.ts";
+import type { Family, GivenFacts, ModelSource, Place } from "./layout.ts";
 
 /** What may hold a vocabulary. */
 const tokenizerFiles = [
@@ -17,29 +25,73 @@ const tokenizerFiles = [
 /**
  * The tokenizer beside a model, or the one that was given, its rows as long as the tower reads.
  *
- * throws  CheckpointError where its ids are not the tower's, or the model has no text tower
+ * throws  UnsettledError where there is none; CheckpointError where its ids are not the tower's, or
+ *         the model has no text tower
  */
 export async function towerTokenizer(
   place: Place,
-  contents: ModelSource["contents"],
+  { family, contents }: Pick<ModelSource, "family" | "contents">,
   given: GivenFacts,
 ): Promise<Tokenizer> {
-  if (contents.kind === "image") {
-    throw new CheckpointError(
-      place.path,
-      `Expected a text tower in ${place.path} but it holds an image tower alone; it has no tokenizer`,
-    );
-  }
-  const text = contents.kind === "text" ? contents.config : contents.config.text;
+  const text = textTowerOf(place, contents);
   if (given.tokenizer === undefined && !tokenizerFiles.some((name) => place.names.includes(name))) {
-    throw new UnsettledError(
-      place.path,
-      "tokenizer",
-      `Expected a tokenizer in ${place.path} but there is none of ${tokenizerFiles.join(", ")}; copy ` +
-        "its files from where the model came from, or name its folder or file with tokenizer",
-    );
+    throw noTokenizer(place, tokenizerFiles);
   }
-  return fitting(place, text, await loadTokenizer(given.tokenizer ?? place.folder));
+  const contextLength = given.contextLength ?? rowLength(family, text);
+  const from = given.tokenizer ?? place.folder;
+  const tokenizer = statSync(from, { throwIfNoEntry: false })?.isFile()
+    ? await createTokenizer(
+        await familyTokenizer(tokenizerFamily(family, text), from, { contextLength }),
+      )
+    : await loadTokenizer(from, { contextLength, ...(await classFor(family, from)) });
+  return fitting(place, text, tokenizer);
+}
+
+/** Throws CheckpointError where there is no text tower. */
+export function textTowerOf(place: Place, contents: ModelSource["contents"]): TextTowerConfig {
+  if (contents.kind === "pair") return contents.config.text;
+  if (contents.kind === "text") return contents.config;
+  throw new CheckpointError(
+    place.path,
+    `Expected a text tower in ${place.path} but it holds an image tower alone; it has no tokenizer`,
+  );
+}
+
+/** `names`: the files that were looked for. */
+export function noTokenizer({ path }: Place, names: readonly string[]): UnsettledError {
+  return new UnsettledError(
+    path,
+    "tokenizer",
+    `Expected a tokenizer in ${path} but there is none of ${names.join(", ")}; copy its files from ` +
+      "where the model came from, or name its folder or file with the option tokenizer",
+  );
+}
+
+/** Tokens per text: of a table of positions that is larger than any text, as the family used it. */
+function rowLength(family: Family, { contextLength }: TextTowerConfig): number {
+  return family === "ALIGN" ? Math.min(64, contextLength) : contextLength;
+}
+
+/** Whose rules a single file is read by. */
+export function tokenizerFamily(family: Family, text: TextTowerConfig): TokenizerFamily {
+  if (family === "SigLIP") return "siglip";
+  if (family === "SigLIP 2") return "siglip2";
+  if (family === "LiT") return text.kind === "bert" ? "lit-bert" : "lit-sentencepiece";
+  return text.kind === "bert" ? "align" : "clip-openai";
+}
+
+/** The class that transformers takes for a model type whose folder names none. */
+async function classFor(family: Family, folder: string): Promise<{ tokenizerClass?: string }> {
+  const classes: Partial<Record<Family, string>> = {
+    CLIP: "CLIPTokenizer",
+    SigLIP: "SiglipTokenizer",
+    "SigLIP 2": "Siglip2Tokenizer",
+    ALIGN: "BertTokenizer",
+    BERT: "BertTokenizer",
+  };
+  const usual = classes[family];
+  if (usual === undefined || (await tokenizerClassOf(folder)) !== undefined) return {};
+  return { tokenizerClass: usual };
 }
 
 /** `tokenizer` with rows that the tower reads. Throws CheckpointError where its ids do not fit. */

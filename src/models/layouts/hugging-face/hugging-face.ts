@@ -47,7 +47,7 @@ export const huggingFace: Layout = {
       evaluationTransform: () => given.evaluationTransform ?? readTransform(place),
       naflexTransform: () =>
         given.evaluationTransform === undefined ? readNaflex(place) : undefined,
-      tokenizer: () => towerTokenizer(place, contents, given),
+      tokenizer: () => towerTokenizer(place, { family, contents }, given),
     };
   },
 };

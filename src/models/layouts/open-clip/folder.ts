@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { CheckpointError } from "../../../errors.ts";
 import { isJsonObject, readJsonObject } from "../../json-fields.ts";
+import { fromOpenClipPreprocess } from "../../preprocessing/open-clip-preprocess.ts";
 import type { Layout, ModelSource, Place } from "../layout.ts";
 import { StrictFields } from "../strict-fields.ts";
 import { timmVit, type TimmVits } from "../timm/names.ts";
@@ -9,7 +10,6 @@ import { openClipTable } from "./keys.ts";
 import { fromModelConfig } from "./model-config.ts";
 import { isWeightsFile, openWeights } from "./open-weights.ts";
 import { pairSource } from "./pair-source.ts";
-import { fromPreprocessCfg } from "./preprocess.ts";
 import { readTokenizerFields } from "./tokenizer.ts";
 
 export const configFile = "open_clip_config.json";
@@ -53,7 +53,12 @@ export function folderLayout(timmVits: TimmVits): Layout {
         table: openClipTable(names),
         wanted,
         openWeights: () => openWeights(weightsFile(place)),
-        transform: () => fromPreprocessCfg(file, values, config.image.imageSize),
+        transform: () =>
+          fromOpenClipPreprocess(
+            file,
+            { preprocess_cfg: values },
+            { imageSize: config.image.imageSize },
+          ),
       });
     },
   };

@@ -29,7 +29,7 @@ export function pairSource(facts: PairFacts): ModelSource {
     probabilities: config.logitBiasInit === undefined ? "softmax" : "sigmoid",
     openWeights,
     evaluationTransform: () => given.evaluationTransform ?? transform(),
-    tokenizer: () => openTokenizer(place, given, wanted),
+    tokenizer: () => openTokenizer(place, given, { text: config.text, wanted }),
   };
 }
 

@@ -20,10 +20,7 @@ describe("openAi", () => {
     assert.ok(openAi.matches(place));
     const source = openAi.read(place, {});
     assert.equal(source.evaluationTransform().imageSize, 32);
-    await assert.rejects(
-      source.tokenizer(),
-      /merges\.txt, .* for tokenizer of .* option tokenizer/,
-    );
+    await assert.rejects(source.tokenizer(), /merges\.txt, .* option tokenizer/);
     const model = pairOf(source);
     assertPair("openai", model);
     model.dispose();

@@ -7,12 +7,12 @@ import type { TextTransformerConfig } from "../../../towers/text-transformer.ts"
 import type { VisionTransformerConfig } from "../../../towers/vision-transformer.ts";
 import type { DualEncoderConfig } from "../../dual-encoder.ts";
 import type { JsonObject } from "../../json-fields.ts";
+import { toOpenClipPreprocess } from "../../preprocessing/open-clip-preprocess.ts";
 import { pythonFloat, pythonJson } from "../../python-json.ts";
 import type { KeyTable } from "../../weights/key-table.ts";
 import { timmVit, timmVitNames } from "../timm/names.ts";
 import { configFile } from "./folder.ts";
 import { clipNames, openClipTable } from "./keys.ts";
-import { toPreprocessCfg } from "./preprocess.ts";
 
 export interface OpenClipFiles {
   readonly weightsFile: string;
@@ -88,7 +88,7 @@ export function openClipFiles(
   }
   const json = {
     model_cfg: toModelConfig(config, options),
-    preprocess_cfg: toPreprocessCfg(transform),
+    preprocess_cfg: toOpenClipPreprocess(folder, transform),
   };
   return {
     weightsFile: "open_clip_model.safetensors",

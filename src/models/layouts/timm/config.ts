@@ -10,8 +10,6 @@ export interface TimmTower {
   readonly config: VisionTransformerConfig;
   /** Rows of the classifier, which is kept for saving; 0 for none. */
   readonly classes: number;
-  /** The preprocessing of the weights (`pretrained_cfg`). */
-  readonly pretrained: StrictFields;
 }
 
 const activations: Readonly<Record<string, Activation>> = {
@@ -66,7 +64,6 @@ export function fromTimmConfig(file: string, json: JsonObject): TimmTower {
   return {
     config: withPooling(fields, config),
     classes: fields.integer("num_classes", 1000, { least: 0 }),
-    pretrained: fields.section("pretrained_cfg"),
   };
 }
 

@@ -2,12 +2,12 @@
 import { join } from "node:path";
 import { CheckpointError } from "../../../errors.ts";
 import { readJsonObject } from "../../json-fields.ts";
+import { fromTimmPretrainedConfig } from "../../preprocessing/timm-pretrained-config.ts";
 import type { KeyTable } from "../../weights/key-table.ts";
 import type { Layout, ModelSource, Place } from "../layout.ts";
 import { openWeights } from "../open-clip/open-weights.ts";
 import { fromTimmConfig } from "./config.ts";
 import { timmVitKeys } from "./keys.ts";
-import { fromPretrainedCfg } from "./preprocess.ts";
 
 /** The classifier is kept for saving: the tower's features are what lies before it. */
 export const timmTable: KeyTable = {
@@ -23,7 +23,8 @@ export const timm: Layout = {
   },
   read: (place, given): ModelSource => {
     const file = join(place.folder, "config.json");
-    const { config, pretrained } = fromTimmConfig(file, readJsonObject(file));
+    const json = readJsonObject(file);
+    const { config } = fromTimmConfig(file, json);
     return {
       place,
       layout: "timm",
@@ -32,8 +33,7 @@ export const timm: Layout = {
       table: timmTable,
       probabilities: "softmax",
       openWeights: () => openWeights(weightsFile(place)),
-      evaluationTransform: () =>
-        given.evaluationTransform ?? fromPretrainedCfg(pretrained, config.imageSize),
+      evaluationTransform: () => given.evaluationTransform ?? fromTimmPretrainedConfig(file, json),
       tokenizer: () => Promise.reject(noText(place)),
     };
   },
