@@ -1,14 +1,10 @@
 /** A model folder as something that runs: weights, tokenizer and preprocessing that belong together. */
 import { join } from "node:path";
 
-import {
-  applyEvaluationTransform,
-  type EvaluationTransform,
-} from "../data/image/evaluation-transform.ts";
+import type { EvaluationTransform } from "../data/image/evaluation-transform.ts";
 import { createTokenizer, loadTokenizer, type Tokenizer } from "../data/tokenize/index.ts";
 import { CheckpointError } from "../errors.ts";
-import { fromData, randomState, scope, setRandomState } from "../torch/index.ts";
-import type { Device, Tensor } from "../torch/index.ts";
+import { randomState, setRandomState, type Device } from "../torch/index.ts";
 import { existingFolder } from "./atomic-write.ts";
 import {
   checkCheckpoint,
@@ -16,22 +12,16 @@ import {
   readCheckpointConfig,
   readCheckpointTransform,
 } from "./checkpoint.ts";
-import { DualEncoder, inference, pixelsToTensor, type DualEncoderConfig } from "./dual-encoder.ts";
+import { DualEncoder, type DualEncoderConfig } from "./dual-encoder.ts";
+import { inferenceMethods, type InferenceMethods } from "./inference/inference-methods.ts";
 
-export interface LoadedModel {
+export interface LoadedModel extends InferenceMethods {
   readonly folder: string;
   readonly config: DualEncoderConfig;
   /** In evaluation mode. */
   readonly model: DualEncoder;
   readonly tokenizer: Tokenizer;
   readonly evaluationTransform: EvaluationTransform;
-  /**
-   * Encoded pictures (bytes of JPEG, PNG, ... files) to imageEmbeddings [N, D] float32, unit rows;
-   * one batch. The caller owns the result.
-   */
-  encodeImages(files: readonly Uint8Array[]): Promise<Tensor>;
-  /** Texts to textEmbeddings [N, D] float32, unit rows; one batch. The caller owns the result. */
-  encodeTexts(texts: readonly string[]): Tensor;
   /** Frees the weights. */
   dispose(): void;
 }
@@ -71,8 +61,7 @@ export async function loadModel(
     model,
     tokenizer,
     evaluationTransform,
-    encodeImages: (files) => encodeImages(model, evaluationTransform, files),
-    encodeTexts: (texts) => encodeTexts(model, tokenizer, texts),
+    ...inferenceMethods({ model, tokenizer, evaluationTransform }),
     dispose: () => model.dispose(),
   };
 }
@@ -122,36 +111,4 @@ async function fittingTokenizer(folder: string, { text }: DualEncoderConfig): Pr
   return contextLength > text.contextLength
     ? createTokenizer({ ...description, contextLength: text.contextLength })
     : tokenizer;
-}
-
-async function encodeImages(
-  model: DualEncoder,
-  transform: EvaluationTransform,
-  files: readonly Uint8Array[],
-): Promise<Tensor> {
-  const { imageSize } = transform;
-  const slot = 3 * imageSize ** 2;
-  const pixels = new Uint8Array(files.length * slot);
-  for (const [i, bytes] of files.entries()) {
-    const out = pixels.subarray(i * slot, (i + 1) * slot);
-    await applyEvaluationTransform(bytes, transform, { out });
-  }
-  return scope(() =>
-    inference(model, "float32", () =>
-      model.encodeImages(pixelsToTensor(pixels, imageSize, transform, model.device)),
-    ),
-  );
-}
-
-function encodeTexts(model: DualEncoder, tokenizer: Tokenizer, texts: readonly string[]): Tensor {
-  const { tokens, lengths } = tokenizer.encodeBatch(texts);
-  const longest = lengths.reduce((most, length) => Math.max(most, length), 1);
-  return scope(() =>
-    inference(model, "float32", () => {
-      const rows = fromData(tokens, [texts.length, tokenizer.contextLength]);
-      // Where the tower says so, the padding behind the longest text changes nothing.
-      const used = model.textTower.trimmable ? longest : tokenizer.contextLength;
-      return model.encodeTexts(rows.narrow(1, 0, used).to(model.device));
-    }),
-  );
 }
