@@ -33,6 +33,7 @@ const DIRECTIONS = {
   evaluate: ["models", "adapt", "data", "zero-shot"],
   study: ["train", "evaluate", "adapt", "report", "data", "models", "objectives", "torch"],
   search: ["data"],
+  embed: ["models", "data"],
   export: ["models", "towers", "nn", "torch", "data"],
   serve: ["search", "evaluate", "export", "models", "data"],
   testing: [],

@@ -149,7 +149,7 @@ interface NamedClass {
   names: readonly string[];
 }
 
-function readClasses(classes: ZeroShotTask["classes"]): NamedClass[] {
+export function readClasses(classes: ZeroShotTask["classes"]): NamedClass[] {
   const list = typeof classes === "string" ? readClassFile(classes) : classes;
   const source = typeof classes === "string" ? classes : "classes";
   const seen = new Set<string>();

@@ -19,8 +19,8 @@ export interface EncodeImagesOptions {
   /** A picture that cannot be read ends the work with its name (default), or is passed over. */
   readonly onError?: "throw" | "skip";
   /**
-   * Threads that decode; 0 decodes on the calling thread. Default: the number of cores, and 0 for
-   * lists of fewer than 64 pictures.
+   * Threads that decode; 0 decodes on the calling thread. Default: the cores but one, and 0 for lists
+   * of fewer than 64 pictures.
    */
   readonly workers?: number;
   /** `bfloat16` runs the products in it. Default `float32`. */
@@ -110,10 +110,11 @@ export async function encodeList(
 
 /** The batches behind `encodeImages`; takes lists too. */
 export async function* embeddingBatches(
-  { model, evaluationTransform: transform }: InferenceModel,
+  given: InferenceModel,
   pictures: readonly Picture[] | AsyncIterable<Picture>,
   options: EncodeImagesOptions = {},
 ): AsyncGenerator<EmbeddingBatch> {
+  const { model, evaluationTransform: transform } = given;
   const { precision = "float32" } = options;
   const wanted = isAsyncIterable(pictures) ? undefined : pictures.length;
   const settings: PixelBatchOptions = {
@@ -122,31 +123,35 @@ export async function* embeddingBatches(
     onError: checkOnError(options.onError),
     workers: checkCount("workers", options.workers ?? defaultWorkers(wanted), 0),
   };
-  const size = 3 * transform.imageSize ** 2;
   let start = 0;
   for await (const { pixels, indices, skipped } of pixelBatches(pictures, settings)) {
-    const rows = embedPixels(pixels, indices.length, (from, to) =>
-      inference(model, precision, () => {
-        const part = pixels.subarray(from * size, to * size);
-        return model.encodeImages(
-          pixelsToTensor(part, transform.imageSize, transform, model.device),
-        );
-      }),
-    );
-    const dim = model.config.embedDim;
-    yield { embeddings: rows, count: indices.length, dim, start, indices, skipped };
-    start += indices.length;
+    const count = indices.length;
+    const embeddings = embedPixels(given, pixels, count, precision);
+    yield { embeddings, count, dim: model.config.embedDim, start, indices, skipped };
+    start += count;
   }
 }
 
-function embedPixels(
+/** pixels uint8 [N, 3, S, S], as many as fit at once -> [N, D] unit rows */
+export function embedPixels(
+  { model, evaluationTransform: transform }: InferenceModel,
   pixels: Uint8Array,
   count: number,
-  run: (from: number, to: number) => Tensor,
+  precision: "float32" | "bfloat16" = "float32",
 ): Float32Array {
-  if (pixels.length === 0) return new Float32Array(0);
+  if (count === 0) return new Float32Array(0);
+  const size = 3 * transform.imageSize ** 2;
   return scope(() => {
-    const parts = withFittingBatches(count, (from, to) => scope(() => run(from, to)));
+    const parts = withFittingBatches(count, (from, to) =>
+      scope(() =>
+        inference(model, precision, () => {
+          const part = pixels.subarray(from * size, to * size);
+          return model.encodeImages(
+            pixelsToTensor(part, transform.imageSize, transform, model.device),
+          );
+        }),
+      ),
+    );
     return (parts.length === 1 ? (parts[0] as Tensor) : cat(parts)).toFloat32Array();
   });
 }

@@ -49,7 +49,7 @@ function textList(texts: string | Iterable<string>): readonly string[] {
   if (typeof texts === "object" && texts !== null && Symbol.iterator in texts) return [...texts];
   throw new TypeError(
     "Expected a text, a list or an async iterable for texts but received " +
-      `${texts === null ? "null" : typeof texts}`,
+      (texts === null ? "null" : typeof texts),
   );
 }
 

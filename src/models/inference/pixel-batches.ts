@@ -27,11 +27,11 @@ export interface PixelBatch {
 const WORTH_THREADS = 64;
 
 /**
- * The threads that decode when nobody says otherwise: none for a short list, else as many as there
- * are cores. The forward pass has its own; both kinds wait for each other now and then.
+ * The threads that decode when nobody says otherwise: none for a short list, else the cores but one,
+ * as the loader has them.
  */
 export function defaultWorkers(count: number | undefined): number {
-  return count !== undefined && count < WORTH_THREADS ? 0 : usableCores();
+  return count !== undefined && count < WORTH_THREADS ? 0 : Math.max(1, usableCores() - 1);
 }
 
 /**
