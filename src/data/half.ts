@@ -21,7 +21,7 @@ function magnitude(bits: number): number {
     // Below 2^-14: adding 0.5 leaves the float32 sum with as many bits as a subnormal has.
     scratchBits[0] = bits;
     scratch[0]! += 0.5;
-    return scratchBits[0]! - 0x3f000000;
+    return scratchBits[0] - 0x3f000000;
   }
   // The exponent's bias changes from 127 to 15; half a unit less one, and the last bit, round to even.
   return (bits - 0x38000000 + 0xfff + ((bits >>> 13) & 1)) >>> 13;
