@@ -126,9 +126,9 @@ function report(
   best: Record<string, Measured>,
   { files, cores, about }: { files: number; cores: number; about: Record<string, string> },
 ): BenchResult {
-  const limn = best["limn"] as Measured;
+  const limn = best["limn"];
   const loaders = Object.keys(best).filter((name) => name.startsWith("open_clip"));
-  const peers = loaders.map((name) => best[name] as Measured);
+  const peers = loaders.map((name) => best[name]);
   const peer = Math.min(...peers.map(({ seconds }) => seconds));
   const notes: Record<string, string | number> = {
     what: `${files} JPEG photographs, batches of ${batchSize}, ${cores} cores; best of ${rounds}`,
