@@ -1,5 +1,5 @@
 /**
- * A Python program that measures the same work: commands and answers are lines of JSON on its
+ * A Python or Node program that measures the same work: commands and answers are lines of JSON on its
  * standard streams, so that both sides can take turns on one machine.
  */
 import { spawn, type ChildProcessByStdio } from "node:child_process";
@@ -24,10 +24,11 @@ export class Peer {
   readonly #process: ChildProcessByStdio<Writable, Readable, null>;
   readonly #lines: AsyncIterator<string>;
 
-  /** Starts `bench/peers/<script>`; what it prints to its error stream is shown. */
+  /** Starts `bench/peers/<script>`, by Python or Node; what it prints to its error stream is shown. */
   constructor(script: string) {
     const file = path.join(import.meta.dirname, "peers", script);
-    this.#process = spawn(peerPython(), [file], { stdio: ["pipe", "pipe", "inherit"] });
+    const program = script.endsWith(".mjs") ? process.execPath : peerPython();
+    this.#process = spawn(program, [file], { stdio: ["pipe", "pipe", "inherit"] });
     this.#lines = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]();
   }
 

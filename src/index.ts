@@ -35,7 +35,7 @@ export type {
 
 export { evaluate, type EvaluateOptions } from "./evaluate/evaluate-model.ts";
 export type { Suite, SuiteResult, TaskResult } from "./evaluate/run-suite.ts";
-export { classifierWeights } from "./evaluate/classifier-weights.ts";
+export { classifierWeights } from "./zero-shot/classifier-weights.ts";
 export { retrieval, type RetrievalResult } from "./evaluate/retrieval.ts";
 export { formatTable, metricsJson, type MetricRow } from "./evaluate/table.ts";
 export { zeroShotClassification, type ZeroShotResult } from "./evaluate/zero-shot.ts";

@@ -34,6 +34,14 @@ export const commands: CommandTable = {
     summary: "zero-shot classification and retrieval of a model",
     load: () => import("./eval.ts"),
   },
+  classify: {
+    summary: "name pictures among labels of your own",
+    load: () => import("./classify.ts"),
+  },
+  embed: {
+    summary: "embed a source's pictures into .npy files and Parquet metadata",
+    load: () => import("./embed.ts"),
+  },
   info: {
     summary: "architecture, parameters, preprocessing and tokenizer of a model",
     load: () => import("./info.ts"),

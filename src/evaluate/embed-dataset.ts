@@ -3,7 +3,7 @@ import { createLoader } from "../data/loader/loader.ts";
 import type { LoaderOptions } from "../data/loader/options.ts";
 import { DataError } from "../errors.ts";
 import { concatenate, type Embedder } from "./embedder.ts";
-import type { Embeddings } from "./embeddings.ts";
+import type { Embeddings } from "../zero-shot/embeddings.ts";
 
 /** Values that a sample's JSON must have. */
 export type Where = Readonly<Record<string, string | number | boolean>>;

@@ -1,5 +1,5 @@
 /** What an evaluation asks of a model: embeddings as plain arrays. Knows no tower and no tensor. */
-import type { Embeddings } from "./embeddings.ts";
+import type { Embeddings } from "../zero-shot/embeddings.ts";
 import type { SimilarityKernel } from "./similarities.ts";
 
 export interface Embedder {

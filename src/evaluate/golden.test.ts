@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { assertClose } from "../testing/close.ts";
-import { classifierWeights } from "./classifier-weights.ts";
-import type { Embeddings } from "./embeddings.ts";
+import { classifierWeights } from "../zero-shot/classifier-weights.ts";
+import type { Embeddings } from "../zero-shot/embeddings.ts";
 import { retrieval } from "./retrieval.ts";
 import { zeroShotClassification } from "./zero-shot.ts";
 

@@ -8,7 +8,7 @@ import {
 } from "../models/dual-encoder.ts";
 import { fromData, scope, type Tensor } from "../torch/index.ts";
 import { concatenate, type Embedder } from "./embedder.ts";
-import type { Embeddings } from "./embeddings.ts";
+import type { Embeddings } from "../zero-shot/embeddings.ts";
 
 export interface ModelEmbedderOptions {
   model: DualEncoder;

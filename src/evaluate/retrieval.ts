@@ -4,7 +4,7 @@
  */
 import { ShapeError } from "../errors.ts";
 import { bootstrapIntervals, resolveBootstrap, type BootstrapOptions } from "./bootstrap.ts";
-import { checkEmbeddings, checkSameDim, type Embeddings } from "./embeddings.ts";
+import { checkEmbeddings, checkSameDim, type Embeddings } from "../zero-shot/embeddings.ts";
 import { toMetrics, type Metric } from "./metric.ts";
 import { chanceOfRetrieval } from "./retrieval-chance.ts";
 import { forEachRow, rankOf, type ChunkOptions } from "./similarities.ts";

@@ -11,7 +11,7 @@ import { createTokenizer, type TokenizerDescription } from "../data/tokenize/ind
 import { writeShards } from "../data/write-shards.ts";
 import { tinyData } from "../testing/tiny-run.ts";
 import type { Embedder } from "./embedder.ts";
-import type { Embeddings } from "./embeddings.ts";
+import type { Embeddings } from "../zero-shot/embeddings.ts";
 import { runSuite, type Suite, type SuiteResult } from "./run-suite.ts";
 import { metricKeys, metricValues } from "./table.ts";
 

@@ -4,12 +4,12 @@ import { readFileSync } from "node:fs";
 import type { LoaderOptions } from "../data/loader/options.ts";
 import { DataError } from "../errors.ts";
 import type { BootstrapOptions } from "./bootstrap.ts";
-import { classifierWeights } from "./classifier-weights.ts";
+import { classifierWeights } from "../zero-shot/classifier-weights.ts";
 import { embedDataset, type EmbeddedDataset, type Where } from "./embed-dataset.ts";
 import type { Embedder } from "./embedder.ts";
 import { retrieval, type RetrievalResult } from "./retrieval.ts";
 import { retrievalRows, zeroShotRows, type MetricRow } from "./table.ts";
-import type { TemplateChoice } from "./templates.ts";
+import type { TemplateChoice } from "../zero-shot/templates.ts";
 import { zeroShotClassification, type ZeroShotResult } from "./zero-shot.ts";
 
 /** A class by its name, by several, or by the answer that samples give and the names to ask for. */
@@ -149,7 +149,7 @@ interface NamedClass {
   names: readonly string[];
 }
 
-function readClasses(classes: ZeroShotTask["classes"]): NamedClass[] {
+export function readClasses(classes: ZeroShotTask["classes"]): NamedClass[] {
   const list = typeof classes === "string" ? readClassFile(classes) : classes;
   const source = typeof classes === "string" ? classes : "classes";
   const seen = new Set<string>();

@@ -4,7 +4,7 @@
  * need nothing, and a caller with a matrix library passes its own.
  */
 import { ShapeError } from "../errors.ts";
-import { checkEmbeddings, checkSameDim, rowsOf, type Embeddings } from "./embeddings.ts";
+import { checkEmbeddings, checkSameDim, rowsOf, type Embeddings } from "../zero-shot/embeddings.ts";
 
 /**
  * queries [Q, D], candidates [M, D] -> [Q, M] row-major inner products. `candidates` is the same

@@ -1,14 +1,11 @@
 /** A checkpoint as something that runs: weights, tokenizer and preprocessing that belong together. */
-import {
-  applyEvaluationTransform,
-  type EvaluationTransform,
-} from "../data/image/evaluation-transform.ts";
+import type { EvaluationTransform } from "../data/image/evaluation-transform.ts";
+import type { NaflexTransform } from "../data/image/naflex-transform.ts";
 import type { Tokenizer } from "../data/tokenize/index.ts";
 import { saveTokenizer } from "../data/tokenize/index.ts";
 import { CheckpointError } from "../errors.ts";
 import { withoutInitialValues } from "../nn/initialize.ts";
-import { fromData, scope } from "../torch/index.ts";
-import type { Device, Tensor } from "../torch/index.ts";
+import type { Device } from "../torch/index.ts";
 import {
   loadCarried,
   loadWeights,
@@ -16,7 +13,8 @@ import {
   saveCheckpoint,
   type SaveOptions,
 } from "./checkpoint.ts";
-import { DualEncoder, inference, pixelsToTensor, type DualEncoderConfig } from "./dual-encoder.ts";
+import { DualEncoder, type DualEncoderConfig } from "./dual-encoder.ts";
+import { inferenceMethods, type InferenceMethods } from "./inference/inference-methods.ts";
 import { readModelSource } from "./layouts/find-layout.ts";
 import type { Family, GivenFacts, ModelSource } from "./layouts/layout.ts";
 import { checkWeights, openSource } from "./load-weights.ts";
@@ -24,7 +22,7 @@ import { configurationError, modelShapes } from "./model-shapes.ts";
 import { weightRows } from "./weights/key-table.ts";
 import { checkFinite } from "./weights/non-finite.ts";
 
-export interface LoadedModel {
+export interface LoadedModel extends InferenceMethods {
   /** Where it was loaded from. */
   readonly path: string;
   /** How it was stored, `Hugging Face CLIPModel`. */
@@ -35,15 +33,10 @@ export interface LoadedModel {
   readonly model: DualEncoder;
   readonly tokenizer: Tokenizer;
   readonly evaluationTransform: EvaluationTransform;
+  /** How pictures become patches of their own aspect ratio (SigLIP 2's NaFlex); else undefined. */
+  readonly naflexTransform: NaflexTransform | undefined;
   /** How logits become probabilities: over all labels, or for each alone (SigLIP). */
   readonly probabilities: "softmax" | "sigmoid";
-  /**
-   * Encoded pictures (bytes of JPEG, PNG, ... files) to imageEmbeddings [N, D] float32, unit rows;
-   * one batch. The caller owns the result.
-   */
-  encodeImages(files: readonly Uint8Array[]): Promise<Tensor>;
-  /** Texts to textEmbeddings [N, D] float32, unit rows; one batch. The caller owns the result. */
-  encodeTexts(texts: readonly string[]): Tensor;
   /**
    * Writes the model, its preprocessing and its tokenizer into a folder, all of it or nothing.
    *
@@ -87,17 +80,16 @@ export async function loadModel(
     model.dispose();
     throw error;
   }
+  const { layout, family, probabilities } = source;
+  const naflexTransform = source.naflexTransform?.();
+  const parts = { model, tokenizer, evaluationTransform, naflexTransform, probabilities };
   return {
     path,
-    layout: source.layout,
-    family: source.family,
+    layout,
+    family,
     config,
-    model,
-    tokenizer,
-    evaluationTransform,
-    probabilities: source.probabilities,
-    encodeImages: (files) => encodeImages(model, evaluationTransform, files),
-    encodeTexts: (texts) => encodeTexts(model, tokenizer, texts),
+    ...parts,
+    ...inferenceMethods(parts),
     save: (folder, options) =>
       saveLoaded({ source, model, tokenizer, evaluationTransform }, folder, options),
     dispose: () => model.dispose(),
@@ -166,36 +158,4 @@ async function saveLoaded(
   } finally {
     for (const [, tensor] of carried) tensor.dispose();
   }
-}
-
-async function encodeImages(
-  model: DualEncoder,
-  transform: EvaluationTransform,
-  files: readonly Uint8Array[],
-): Promise<Tensor> {
-  const { imageSize } = transform;
-  const slot = 3 * imageSize ** 2;
-  const pixels = new Uint8Array(files.length * slot);
-  for (const [i, bytes] of files.entries()) {
-    const out = pixels.subarray(i * slot, (i + 1) * slot);
-    await applyEvaluationTransform(bytes, transform, { out });
-  }
-  return scope(() =>
-    inference(model, "float32", () =>
-      model.encodeImages(pixelsToTensor(pixels, imageSize, transform, model.device)),
-    ),
-  );
-}
-
-function encodeTexts(model: DualEncoder, tokenizer: Tokenizer, texts: readonly string[]): Tensor {
-  const { tokens, lengths } = tokenizer.encodeBatch(texts);
-  const longest = lengths.reduce((most, length) => Math.max(most, length), 1);
-  return scope(() =>
-    inference(model, "float32", () => {
-      const rows = fromData(tokens, [texts.length, tokenizer.contextLength]);
-      // Where the tower says so, the padding behind the longest text changes nothing.
-      const used = model.textTower.trimmable ? longest : tokenizer.contextLength;
-      return model.encodeTexts(rows.narrow(1, 0, used).to(model.device));
-    }),
-  );
 }

@@ -1,5 +1,5 @@
 /** Transformer blocks, with their norms before or after each branch, and stacks of them. */
-import { checkpoint, gradEnabled, type Tensor } from "../torch/index.ts";
+import { checkpoint, gradEnabled, scope, type Tensor } from "../torch/index.ts";
 import type { Activation } from "./activation.ts";
 import { MultiHeadAttention, type AttentionOptions, type Position } from "./attention.ts";
 import { LayerNorm } from "./layers.ts";
@@ -109,10 +109,13 @@ export interface StackOptions extends RunOptions {
 export function runAll(blocks: readonly AnyBlock[], x: Tensor, options: StackOptions): Tensor {
   const { checkpointing, padding = null } = options;
   let hidden = x;
+  // Without gradients nobody needs a block's insides again: freeing them at once keeps a forward
+  // pass at the memory of one block, and that memory warm.
+  const run: typeof scope = gradEnabled() ? (body) => body() : scope;
   for (const block of blocks) {
     hidden = checkpointing
       ? forwardAgainLater(block, hidden, padding)
-      : block.forward(hidden, padding);
+      : run(() => block.forward(hidden, padding));
   }
   return hidden;
 }

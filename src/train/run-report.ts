@@ -1,7 +1,7 @@
 /** A finished run as the data of its report: curves, tables, predictions as pictures. */
 import sharp from "sharp";
 
-import { rowsOf } from "../evaluate/embeddings.ts";
+import { rowsOf } from "../zero-shot/embeddings.ts";
 import type { SuiteResult, TaskResult } from "../evaluate/run-suite.ts";
 import { topMatches } from "../evaluate/similarities.ts";
 import { imageDataUri } from "../report/html.ts";

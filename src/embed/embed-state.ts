@@ -1,0 +1,119 @@
+/** Where embedding a source stands: what it is, which shards are whole, where the next one starts. */
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+
+import type { LoaderPosition } from "../data/loader/options.ts";
+import type { NpyPrecision } from "../data/npy.ts";
+import type { SourceSpec } from "../data/sources/source-spec.ts";
+import { DataError } from "../errors.ts";
+import { writeTextAtomically } from "../models/atomic-write.ts";
+
+/** Everything that decides what the files hold. */
+export interface EmbedSettings {
+  readonly source: SourceSpec;
+  /** Entries of the source. */
+  readonly samples: number;
+  readonly texts: boolean;
+  readonly precision: NpyPrecision;
+  readonly shardSize: number;
+  readonly onError: "skip" | "fail";
+  readonly dim: number;
+  /** The embeddings of one fixed picture and text: another model has others. */
+  readonly probe: readonly number[];
+}
+
+export interface EmbedState {
+  readonly version: 1;
+  readonly settings: EmbedSettings;
+  /** Rows of each whole shard. */
+  readonly shards: readonly number[];
+  /** Samples passed over so far. */
+  readonly skipped: number;
+  /** Where the next shard starts: a place of the loader and the rows behind it that are done. */
+  readonly next: { readonly position: LoaderPosition | null; readonly drop: number };
+  readonly complete: boolean;
+}
+
+const NAME = "embed.json";
+
+/** Rounding differs between machines by far less, and models by far more. */
+const PROBE_TOLERANCE = 1e-3;
+
+export function writeState(folder: string, state: EmbedState): void {
+  writeTextAtomically(path.join(folder, NAME), `${JSON.stringify(state, null, 2)}\n`);
+}
+
+/**
+ * The state to go on from; a new one where the folder has none.
+ *
+ * throws  DataError for embeddings of another model, source or setting, naming the first difference,
+ *         and for a folder with embeddings whose origin is unknown
+ */
+export function openState(folder: string, settings: EmbedSettings): EmbedState {
+  mkdirSync(folder, { recursive: true });
+  const file = path.join(folder, NAME);
+  if (!existsSync(file)) {
+    refuseStrangers(folder);
+    const next = { position: null, drop: 0 };
+    return { version: 1, settings, shards: [], skipped: 0, next, complete: false };
+  }
+  const state = parse(file);
+  for (const key of Object.keys(settings) as (keyof EmbedSettings)[]) {
+    if (
+      key === "probe" ? sameProbe(state.settings, settings) : same(state.settings, settings, key)
+    ) {
+      continue;
+    }
+    const what = key === "probe" ? "another model or preprocessing" : `${key} ${value(state, key)}`;
+    const now = key === "probe" ? "this one" : JSON.stringify(settings[key]);
+    throw new DataError(
+      `Expected embeddings of the same model, source and settings in ${folder} but received ` +
+        `${what} instead of ${now}; choose another folder, or remove this one`,
+      { source: file },
+    );
+  }
+  return state;
+}
+
+function parse(file: string): EmbedState {
+  try {
+    const state = JSON.parse(readFileSync(file, "utf8")) as EmbedState;
+    const { version, settings, shards, next } = state;
+    const fits = (version as number) === 1 && typeof settings === "object" && Array.isArray(shards);
+    if (fits && Number.isInteger(next.drop)) return state;
+    throw new Error("it has another form");
+  } catch (cause) {
+    throw new DataError(
+      `Expected the state of an embedding run in ${file} but it cannot be read ` +
+        `(${(cause as Error).message}); remove the folder and start again`,
+      { source: file },
+      { cause },
+    );
+  }
+}
+
+function value({ settings }: EmbedState, key: keyof EmbedSettings): string {
+  return JSON.stringify(settings[key]);
+}
+
+function same(a: EmbedSettings, b: EmbedSettings, key: keyof EmbedSettings): boolean {
+  return JSON.stringify(a[key]) === JSON.stringify(b[key]);
+}
+
+function sameProbe({ probe: a }: EmbedSettings, { probe: b }: EmbedSettings): boolean {
+  return a.length === b.length && a.every((x, i) => Math.abs(x - (b[i] ?? NaN)) < PROBE_TOLERANCE);
+}
+
+function refuseStrangers(folder: string): void {
+  const known = ["img_emb", "text_emb", "metadata"];
+  const found = known.find((name) => {
+    const inside = path.join(folder, name);
+    return existsSync(inside) && readdirSync(inside).some((file) => !file.endsWith(".partial"));
+  });
+  if (found === undefined) return;
+  throw new DataError(
+    `Expected a new folder for embeddings but ${path.join(folder, found)} has files and no ` +
+      `${NAME} says what they are; choose another folder`,
+    { source: folder },
+  );
+}

@@ -1,0 +1,97 @@
+/** How many inputs go through a tower at once: as many as help, as few as fit. */
+import { freemem } from "node:os";
+import { NativeError } from "../../errors.ts";
+import { memory, scope, zeros, type Tensor } from "../../torch/index.ts";
+import { inference, type DualEncoder } from "../dual-encoder.ts";
+
+/** Pictures and tokens at once beyond which a CPU gains nothing, and with which a GPU is busy. */
+const ENOUGH = {
+  cpu: { pictures: 32, tokens: 4096 },
+  gpu: { pictures: 256, tokens: 65_536 },
+} as const;
+
+/** Of the memory that is free, what one forward pass may take. */
+const SHARE = 1 / 4;
+
+/**
+ * A forward pass frees the insides of each block behind it, so what it needs at its worst is what it
+ * leaves until its end and the insides of one block: for the families' towers 1.5 to 2.5 times the
+ * former.
+ */
+const PEAK_OVER_LEFT = 3;
+
+const bytesOfOne = new WeakMap<DualEncoder, number>();
+
+/**
+ * Pictures for one forward pass of the image tower.
+ *
+ * On a CPU the smaller of 32, from where on larger batches are no faster, and of what a quarter of
+ * the free memory holds by an estimate: one blank picture goes through the tower, and three times
+ * the memory that it leaves is taken as a picture's need. A GPU's free memory cannot be asked for
+ * through libtorch's operators: it starts at 256, and `withFittingBatches` halves what does not fit.
+ *
+ * wanted   pictures to come, undefined where that is not known; few are not worth an estimate
+ * free     bytes, for tests
+ */
+export function imageBatchSize(
+  model: DualEncoder,
+  wanted: number | undefined,
+  free = freemem(),
+): number {
+  if (model.device !== "cpu") return ENOUGH.gpu.pictures;
+  const enough = Math.min(ENOUGH.cpu.pictures, Math.max(1, wanted ?? Infinity));
+  // Four pictures of the largest published tower take less than a gigabyte.
+  if (enough <= 4) return enough;
+  const most = Math.floor((free * SHARE) / bytesPerPicture(model));
+  return Math.min(enough, Math.max(1, most));
+}
+
+/** Texts of `length` tokens for one forward pass of the text tower: by the number of tokens. */
+export function textBatchSize(model: DualEncoder, length: number): number {
+  const { tokens } = model.device === "cpu" ? ENOUGH.cpu : ENOUGH.gpu;
+  return Math.max(1, Math.floor(tokens / Math.max(1, length)));
+}
+
+/** Bytes of one picture's forward pass; measured once for a model. */
+function bytesPerPicture(model: DualEncoder): number {
+  const known = bytesOfOne.get(model);
+  if (known !== undefined) return known;
+  const { imageSize } = model.imageTower.config;
+  const before = memory().bytes;
+  const left = scope(() => {
+    inference(model, "float32", () => model.encodeImages(zeros([1, 3, imageSize, imageSize])));
+    return memory().bytes - before;
+  });
+  const bytes = PEAK_OVER_LEFT * left;
+  bytesOfOne.set(model, bytes);
+  return bytes;
+}
+
+/**
+ * Runs `run` on rows `start` to `end` of a batch, all of them at once if they fit the device's
+ * memory, else in halves of halves. Returns the parts in order.
+ *
+ * throws  NativeError where not even one row fits
+ */
+export function withFittingBatches(
+  count: number,
+  run: (start: number, end: number) => Tensor,
+): Tensor[] {
+  const parts: Tensor[] = [];
+  let size = count;
+  for (let start = 0; start < count;) {
+    try {
+      parts.push(run(start, Math.min(count, start + size)));
+      start += size;
+    } catch (error) {
+      if (!isOutOfMemory(error) || size === 1) throw error;
+      size = Math.ceil(size / 2);
+    }
+  }
+  return parts;
+}
+
+/** libtorch's words: "CUDA out of memory. Tried to allocate ...". */
+function isOutOfMemory(error: unknown): boolean {
+  return error instanceof NativeError && /out of memory/i.test(error.message);
+}
