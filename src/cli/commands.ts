@@ -38,6 +38,10 @@ export const commands: CommandTable = {
     summary: "architecture, parameters, preprocessing and tokenizer of a model",
     load: () => import("./info.ts"),
   },
+  interpolate: {
+    summary: "a model between its original and its fine-tuned weights",
+    load: () => import("./interpolate.ts"),
+  },
   quickstart: {
     summary: "train a small CLIP on emoji and see what it learned",
     load: () => import("./quickstart.ts"),

@@ -105,7 +105,10 @@ function checkImageSize(
 }
 
 /** The folder's tokenizer, its rows no longer than the text tower reads. */
-async function fittingTokenizer(folder: string, { text }: DualEncoderConfig): Promise<Tokenizer> {
+export async function fittingTokenizer(
+  folder: string,
+  { text }: Pick<DualEncoderConfig, "text">,
+): Promise<Tokenizer> {
   const tokenizer = await loadTokenizer(existingFolder(folder));
   const { vocabSize, endId, contextLength, description } = tokenizer;
   const readAtEnd = text.kind === "transformer" && text.pooling !== "last";
