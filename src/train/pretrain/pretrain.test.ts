@@ -64,7 +64,14 @@ function predict(changes: Partial<NextToken> = {}): NextToken {
   assert.ok(tokenizer);
   const { microBatchSize: ____, ...shared } = settings;
   const text = tinyTextTowers.transformer;
-  return { kind: "nextToken", name: "p", text, data: { ...rest, tokenizer }, train: shared, ...changes };
+  return {
+    kind: "nextToken",
+    name: "p",
+    text,
+    data: { ...rest, tokenizer },
+    train: shared,
+    ...changes,
+  };
 }
 
 let runs = 0;
