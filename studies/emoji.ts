@@ -121,8 +121,8 @@ export interface EmojiRecipeChanges {
   image?: { width?: number; depth?: number; heads?: number; patchSize?: number };
   text?: { width?: number; depth?: number; heads?: number };
   /** Instead of a ViT and a transformer of the sizes above. */
-  imageTower?: Exclude<Recipe["model"], string>["image"];
-  textTower?: Exclude<Recipe["model"], string>["text"];
+  imageTower?: Exclude<Recipe["model"], string | undefined>["image"];
+  textTower?: Exclude<Recipe["model"], string | undefined>["text"];
   objective?: Recipe["objective"];
   towers?: Recipe["towers"];
   logits?: Recipe["logits"];

@@ -11,6 +11,7 @@ import { DualEncoder } from "../dist/models/dual-encoder.js";
 import { initializeOn } from "../dist/nn/initialize.js";
 import { createImageTower } from "../dist/towers/create-tower.js";
 import { imageTowerConfig, modelConfig } from "../dist/train/build-model.js";
+import { LockableTower } from "../dist/train/lockable-tower.js";
 import { resolveLogits } from "../dist/train/logits.js";
 import { createObjective } from "../dist/train/objectives/index.js";
 import { resolvePretraining, resolveRecipe } from "../dist/train/resolve-recipe.js";
@@ -63,8 +64,9 @@ function withCommas(count) {
 }
 
 /** @param {ReturnType<typeof resolveRecipe>} recipe */
-function configOf({ model, data, logits, objective }) {
-  const { tokenizer } = data;
+function configOf({ model = "ViT-B/32", data, logits, objective }) {
+  // Fine-tuning takes both from a folder; its recipes' headers say which pair that is.
+  const { tokenizer = { kind: "clip-bpe" } } = data;
   const kind =
     tokenizer.kind === "clip-bpe"
       ? "bpe"
@@ -80,17 +82,15 @@ function configOf({ model, data, logits, objective }) {
 /** @param {ReturnType<typeof resolveRecipe>} recipe */
 function sizes(recipe) {
   const model = initializeOn("meta", () => new DualEncoder(configOf(recipe)));
-  const states = resolveTowers(recipe.towers, { steps: recipe.train.steps });
+  const { pretrained } = recipe;
+  const states = resolveTowers(recipe.towers, { steps: recipe.train.steps, pretrained });
   const total = model.parameterCount();
-  let learned = total;
-  for (const side of /** @type {const} */ (["image", "text"])) {
-    if (!states[side].locked) continue;
-    const tower = side === "image" ? model.imageTower : model.textTower;
-    for (const [at, { tensor }] of tower.namedParameters()) {
-      if (!at.startsWith("projection.")) learned -= tensor.count;
-    }
-  }
-  return { total, learned };
+  initializeOn("meta", () => [
+    new LockableTower(model.imageTower, states.image),
+    new LockableTower(model.textTower, states.text),
+  ]);
+  const trained = model.parameters().filter(({ tensor }) => tensor.requiresGrad);
+  return { total, learned: trained.reduce((sum, { tensor }) => sum + tensor.count, 0) };
 }
 
 /** @param {ReturnType<typeof resolvePretraining>} recipe */

@@ -50,6 +50,10 @@ export const commands: CommandTable = {
     summary: "write a model in another layout",
     load: () => import("./convert.ts"),
   },
+  interpolate: {
+    summary: "a model between its original and its fine-tuned weights",
+    load: () => import("./interpolate.ts"),
+  },
   quickstart: {
     summary: "train a small CLIP on emoji and see what it learned",
     load: () => import("./quickstart.ts"),

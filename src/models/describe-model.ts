@@ -4,6 +4,7 @@ import type { TokenizerDescription } from "../data/tokenize/index.ts";
 import { UnsettledError } from "../errors.ts";
 import { readModelSource } from "./layouts/find-layout.ts";
 import type { Family, GivenFacts, ModelSource } from "./layouts/layout.ts";
+import { localModel, type HubFetchOptions } from "./local-model.ts";
 import { checkWeights, openSource } from "./load-weights.ts";
 import { modelShapes, type WeightShape } from "./model-shapes.ts";
 import { publishedPair } from "./pairs.ts";
@@ -42,9 +43,11 @@ export interface ModelDescription {
  * throws  CheckpointError or DataError naming the file that is missing or damaged
  */
 export async function describeModel(
-  path: string,
+  reference: string,
   given: GivenFacts = {},
+  hub?: HubFetchOptions,
 ): Promise<ModelDescription> {
+  const path = await localModel(reference, hub);
   const source = readModelSource(path, given);
   const { layout, family, contents } = source;
   const shapes = modelShapes(source);

@@ -17,6 +17,7 @@ import { DualEncoder, type DualEncoderConfig } from "./dual-encoder.ts";
 import { inferenceMethods, type InferenceMethods } from "./inference/inference-methods.ts";
 import { readModelSource } from "./layouts/find-layout.ts";
 import type { Family, GivenFacts, ModelSource } from "./layouts/layout.ts";
+import { localModel, type HubFetchOptions } from "./local-model.ts";
 import { checkWeights, openSource } from "./load-weights.ts";
 import { configurationError, modelShapes } from "./model-shapes.ts";
 import { weightRows } from "./weights/key-table.ts";
@@ -50,21 +51,24 @@ export interface LoadedModel extends InferenceMethods {
 export interface LoadModelOptions extends GivenFacts {
   /** Default `cpu`. */
   device?: Device;
+  /** How a model of the hub is fetched. */
+  hub?: HubFetchOptions;
 }
 
 /**
- * Loads a model from a folder or file in any layout that `readModelSource` knows. Draws no random
- * numbers.
+ * Loads a model: of the hub, `hf://organisation/name[@revision]`, or from a folder or file in any
+ * layout that `readModelSource` knows. Draws no random numbers.
  *
- * throws  CheckpointError naming the file: a missing or damaged one, weights that do not fit the
- *         configuration or are not finite, a tokenizer that does not fit the text tower, a question
- *         that the files leave open with the option that settles it; DataError for damaged tokenizer
- *         files
+ * throws  HubError for a model that cannot be fetched; CheckpointError naming the file: a missing or
+ *         damaged one, weights that do not fit the configuration or are not finite, a tokenizer that
+ *         does not fit the text tower, a question that the files leave open with the option that
+ *         settles it; DataError for damaged tokenizer files
  */
 export async function loadModel(
-  path: string,
-  { device = "cpu", ...given }: LoadModelOptions = {},
+  reference: string,
+  { device = "cpu", hub, ...given }: LoadModelOptions = {},
 ): Promise<LoadedModel> {
+  const path = await localModel(reference, hub);
   const source = readModelSource(path, given);
   const config = pairConfigOf(source);
   checkSource(source);

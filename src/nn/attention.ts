@@ -15,12 +15,17 @@ import {
 } from "../torch/index.ts";
 import { xavierUniform, zerosParameter } from "./initialize.ts";
 import { Linear } from "./layers.ts";
+import type { LowRank } from "./low-rank.ts";
 import { Module, type Parameter } from "./module.ts";
 
 /** The stacked projection of q, k and v.  weight [3W, W] in that order, bias [3W]. */
 class AttentionInput extends Module {
   readonly weight: Parameter;
   readonly bias: Parameter;
+  /** Low-rank changes of the three matrices. */
+  query: LowRank | null = null;
+  key: LowRank | null = null;
+  value: LowRank | null = null;
 
   constructor(width: number) {
     super();
@@ -70,13 +75,25 @@ export class MultiHeadAttention extends Module {
    */
   forward(x: Tensor, padding: Tensor | null = null): Tensor {
     const [n, t, width] = [x.size(0), x.size(1), x.size(2)];
+    const { query, key, value } = this.input;
     const stacked = linear(x, this.input.weight.tensor, this.input.bias.tensor);
-    const [q, k, v] = stacked
+    const parts = stacked
       .view(n, t, 3, this.heads, width / this.heads)
       .permute(2, 0, 3, 1, 4)
       .unbind(0) as [Tensor, Tensor, Tensor];
+    const q = this.#changed(parts[0], query, x);
+    const k = this.#changed(parts[1], key, x);
+    const v = this.#changed(parts[2], value, x);
     const mixed = this.fused ? this.#fused(q, k, v, padding) : this.#composed(q, k, v, padding);
     return this.output.forward(mixed.transpose(1, 2).reshape(n, t, width));
+  }
+
+  /** One of q, k and v, [N, h, T, hd], with what a low-rank change makes of x [N, T, W]. */
+  #changed(part: Tensor, change: LowRank | null, x: Tensor): Tensor {
+    if (change === null) return part;
+    const [n, t, width] = [x.size(0), x.size(1), x.size(2)];
+    const heads = change.forward(x).view(n, t, this.heads, width / this.heads);
+    return part.add(heads.transpose(1, 2));
   }
 
   /** The operator knows a causal mask or a mask of its own, where true lets attention through. */
@@ -110,12 +127,15 @@ export class MultiHeadAttention extends Module {
       weight.tensor.narrow(0, width, 2 * width),
     ];
     const [bq, bkv] = [bias.tensor.narrow(0, 0, width), bias.tensor.narrow(0, width, 2 * width)];
-    const q = linear(query, wq, bq).view(n, this.heads, 1, headWidth);
+    const plain = linear(query, wq, bq).view(n, this.heads, 1, headWidth);
+    const q = this.#changed(plain, this.input.query, query.view(n, 1, width));
     const stacked = linear(x, wkv, bkv);
     const [k, v] = stacked.view(n, t, 2, this.heads, headWidth).permute(2, 0, 3, 1, 4).unbind(0);
     const later = this.causal ? laterMask(position, t, x.device) : null;
     const mask = join(later, padding && keysOf(padding));
-    return this.output.forward(attend(q, k as Tensor, v as Tensor, mask).reshape(n, width));
+    const keys = this.#changed(k as Tensor, this.input.key, x);
+    const values = this.#changed(v as Tensor, this.input.value, x);
+    return this.output.forward(attend(q, keys, values, mask).reshape(n, width));
   }
 }
 

@@ -1,12 +1,15 @@
 /** The layers with parameters that towers are made of. Inputs are borrowed; results are new. */
 import { conv2d, embedding, layerNorm, linear, type Tensor } from "../torch/index.ts";
 import { fanInUniform, normal, onesParameter, zerosParameter } from "./initialize.ts";
+import type { LowRank } from "./low-rank.ts";
 import { Module, type Parameter } from "./module.ts";
 
 /** y = x weight^T + bias.  weight [out, in], bias [out]; initialised as torch.nn.Linear. */
 export class Linear extends Module {
   readonly weight: Parameter;
   readonly bias: Parameter | null;
+  /** A low-rank change of the weight. */
+  change: LowRank | null = null;
 
   constructor(inputs: number, outputs: number, { bias = true }: { bias?: boolean } = {}) {
     super();
@@ -16,7 +19,8 @@ export class Linear extends Module {
 
   /** x [..., in] -> [..., out] */
   forward(x: Tensor): Tensor {
-    return linear(x, this.weight.tensor, this.bias?.tensor ?? null);
+    const y = linear(x, this.weight.tensor, this.bias?.tensor ?? null);
+    return this.change ? y.add(this.change.forward(x)) : y;
   }
 }
 

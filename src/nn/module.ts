@@ -87,6 +87,15 @@ export abstract class Module {
     for (const [, child] of this.#children()) if (child instanceof Module) yield* child.modules();
   }
 
+  /** This module and every module below it with its path; this one's is `prefix`. */
+  *namedModules(prefix = ""): Generator<[string, Module]> {
+    yield [prefix, this];
+    for (const [name, child] of this.#children()) {
+      if (!(child instanceof Module)) continue;
+      yield* child.namedModules(prefix === "" ? name : `${prefix}.${name}`);
+    }
+  }
+
   /** Number of learned numbers. */
   parameterCount(): number {
     return this.parameters().reduce((total, { tensor }) => total + tensor.count, 0);

@@ -9,7 +9,7 @@ import type { Recipe } from "../train/recipe.ts";
 import { scope } from "../torch/index.ts";
 import { tinyRecipe, type TinyData } from "./tiny-run.ts";
 
-type Pair = Exclude<Recipe["model"], string>;
+type Pair = Exclude<Recipe["model"], string | undefined>;
 
 const layers = { width: 16, depth: 2, heads: 2 };
 const vit = { kind: "vit", imageSize: 32, patchSize: 16, ...layers } as const;

@@ -7,7 +7,7 @@ import type { ImageTowerConfig, TextTowerConfig } from "../towers/create-tower.t
 import { namedImageTower, namedTextTower } from "../towers/named-towers.ts";
 import type { Tokenizer } from "../data/tokenize/tokenizer.ts";
 import type { Logits } from "./logits.ts";
-import type { PairRecipe } from "./recipe-model.ts";
+import type { ModelChangesRecipe, PairRecipe } from "./recipe-model.ts";
 import type { ModelRecipe } from "./recipe.ts";
 
 /** What of a tokenizer becomes part of the model. */
@@ -70,6 +70,39 @@ function ownConfig(model: PairRecipe): DualEncoderConfig {
   };
 }
 
+/**
+ * The configuration of a folder's model for a run that starts from its weights: its sizes and
+ * vocabulary, changed as the recipe says, with the recipe's logits where it speaks of them.
+ *
+ * contextLength  of the tokenizer's rows
+ * throws         RecipeError for a change that the tower does not know
+ */
+export function changedConfig(
+  config: DualEncoderConfig,
+  changes: ModelChangesRecipe,
+  {
+    contextLength,
+    logits,
+    scaleAs,
+  }: { contextLength: number; logits: Logits; scaleAs?: Logits["scaleAs"] | undefined },
+): DualEncoderConfig {
+  const { logitBiasInit: _, logitScaleAs, logitScaleLogInit, ...pair } = config;
+  const { contextLength: __, ...image } = changes;
+  return {
+    ...pair,
+    image: changedImage(config.image, image, {
+      key: "modelChanges",
+      name: `tower of kind ${config.image.kind}`,
+    }),
+    text: { ...config.text, contextLength },
+    logitScaleLogInit,
+    ...((scaleAs ?? logitScaleAs) === "temperature"
+      ? { logitScaleAs: "temperature" as const }
+      : {}),
+    ...(logits.bias === null ? {} : { logitBiasInit: logits.bias }),
+  };
+}
+
 type SizedTower = Extract<PairRecipe["image"], { kind: "sized" }>;
 type Shared = Pick<PairRecipe, "activation" | "normEpsilon">;
 
@@ -82,23 +115,26 @@ export function imageTowerConfig(tower: PairRecipe["image"], shared: Shared): Im
 }
 
 function resized({ size, kind: _, ...changes }: SizedTower): ImageTowerConfig {
-  const named = namedImageTower(size);
+  return changedImage(namedImageTower(size), changes, { key: "model.image", name: size });
+}
+
+function changedImage(
+  image: ImageTowerConfig,
+  changes: Omit<ModelChangesRecipe, "contextLength">,
+  { key, name }: { key: string; name: string },
+): ImageTowerConfig {
   const changed = given(changes);
-  for (const [key, value] of Object.entries(changed)) {
-    if (key !== "patchDropout" && key !== "stochasticDepth") continue;
-    if (
-      named.kind === "vit" ||
-      (key === "stochasticDepth" &&
-        named.kind !== "modifiedResNet" &&
-        named.kind !== "efficientNet")
-    )
-      continue;
+  const { kind } = image;
+  for (const [change, value] of Object.entries(changed)) {
+    if (change !== "patchDropout" && change !== "stochasticDepth") continue;
+    const knows = kind === "mixer" || kind === "bitResNet";
+    if (kind === "vit" || (change === "stochasticDepth" && knows)) continue;
     throw new RecipeError(
-      `model.image.${key}`,
-      `Expected no ${key} for a ${size} but received ${value}; remove model.image.${key}`,
+      `${key}.${change}`,
+      `Expected no ${change} for a ${name} but received ${value}; remove ${key}.${change}`,
     );
   }
-  return { ...named, ...changed } as ImageTowerConfig;
+  return { ...image, ...changed } as ImageTowerConfig;
 }
 
 /** A recipe's text tower: by its published name, or of its own sizes; its vocabulary is empty yet. */

@@ -4,7 +4,9 @@ import { metricKeys } from "../evaluate/table.ts";
 import type { ResolvedRecipe, SuiteRecipe } from "./recipe.ts";
 
 /** throws  RecipeError naming the first key that does not go with the others */
-export function checkTogether({ train, evaluate }: ResolvedRecipe): void {
+export function checkTogether(recipe: ResolvedRecipe): void {
+  const { train, evaluate } = recipe;
+  checkOrigin(recipe);
   const { batchSize, microBatchSize } = train;
   if (microBatchSize !== undefined && microBatchSize > batchSize) {
     throw new RecipeError(
@@ -15,6 +17,30 @@ export function checkTogether({ train, evaluate }: ResolvedRecipe): void {
   checkSteps(train);
   checkSuites(evaluate.suites, "evaluate.suites");
   checkKeepBest(train.checkpoint.keepBest, evaluate.suites);
+}
+
+/** A model and a tokenizer come from the recipe, or from the folder of weights that it names. */
+function checkOrigin({ model, modelChanges, pretrained, data }: ResolvedRecipe): void {
+  if (pretrained === undefined && model === undefined) {
+    throw new RecipeError(
+      "model",
+      "Expected a model for model, or a model folder for pretrained, but received neither; name one",
+    );
+  }
+  if (pretrained === undefined && data.tokenizer === undefined) {
+    throw new RecipeError(
+      "data.tokenizer",
+      "Expected a tokenizer for data.tokenizer but received none; name one, or give pretrained a " +
+        "model folder that has one",
+    );
+  }
+  if (modelChanges !== undefined && model !== undefined) {
+    throw new RecipeError(
+      "modelChanges",
+      "Expected no modelChanges beside a model that is written out but received some; write them " +
+        "into model, or leave model out",
+    );
+  }
 }
 
 /** Phases of the schedule that are longer than the run. */

@@ -3,7 +3,7 @@ import type { DualEncoder } from "../models/dual-encoder.ts";
 import { parameterGroups, type ParameterGroup } from "../nn/optimizer-groups.ts";
 import type { ScaleRate } from "./logits.ts";
 import type { TrainingObjective } from "./objectives/objective.ts";
-import type { LockableTower } from "./tower-states.ts";
+import type { LockableTower } from "./lockable-tower.ts";
 
 export interface LearnedGroupOptions {
   weightDecay: number;
@@ -21,8 +21,8 @@ export function learnedGroups(
   const groups: ParameterGroup[] = parameterGroups(model, {
     weightDecay,
     towers: {
-      "imageTower.": towers.image.rates(weightDecay),
-      "textTower.": towers.text.rates(weightDecay),
+      ...towers.image.rates("imageTower.", weightDecay),
+      ...towers.text.rates("textTower.", weightDecay),
     },
   }).map((group) => ({
     ...group,

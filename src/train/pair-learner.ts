@@ -7,7 +7,9 @@ import { modelEmbedder } from "../evaluate/model-embedder.ts";
 import { DataError } from "../errors.ts";
 import { runSuite, type SuiteResult } from "../evaluate/run-suite.ts";
 import { metricValues } from "../evaluate/table.ts";
-import { saveCheckpoint, type CheckpointContents } from "../models/checkpoint.ts";
+import { saveCheckpoint } from "../models/checkpoint.ts";
+import { saveAdapter } from "../models/save-adapter.ts";
+import { adaptations, mergedState } from "../nn/low-rank.ts";
 import type { Evaluation, Learner } from "./learner.ts";
 import type { ResolvedRecipe } from "./recipe.ts";
 import type { Trainer } from "./trainer.ts";
@@ -18,6 +20,8 @@ export interface PairLearnerParts {
   trainer: Trainer;
   tokenizer: Tokenizer;
   transform: EvaluationTransform;
+  /** Where the low-rank changes of a run with LoRA go, apart from the model. */
+  adapterFolder: string;
 }
 
 export class PairLearner implements Learner {
@@ -63,26 +67,39 @@ export class PairLearner implements Learner {
   }
 
   saveTraining(folder: string, state: TrainingState): Promise<void> {
-    const { tokenizerFiles, ...contents } = this.#contents;
-    return saveCheckpoint(folder, {
-      ...contents,
-      tokenizerFiles: withTrainingState(tokenizerFiles, this.trainer, state),
+    const tokenizerFiles = withTrainingState(this.#tokenizerFiles, this.trainer, state);
+    return this.#save(folder, tokenizerFiles);
+  }
+
+  /** The model with its low-rank changes merged, and the changes apart where there are some. */
+  saveModel(folder: string): Promise<void> {
+    const { trainer, recipe, adapterFolder } = this.#parts;
+    return trainer.withAverage(async () => {
+      await this.#save(folder, this.#tokenizerFiles);
+      if (adaptations(trainer.model).length === 0) return;
+      const whole = trainer.trainedWhole();
+      await saveAdapter(adapterFolder, trainer.model, { base: recipe.pretrained, whole });
     });
   }
 
-  saveModel(folder: string): Promise<void> {
-    return this.trainer.withAverage(() => saveCheckpoint(folder, this.#contents));
+  async #save(folder: string, tokenizerFiles: (folder: string) => Promise<void>): Promise<void> {
+    const { trainer, transform } = this.#parts;
+    const state = mergedState(trainer.model);
+    const own = new Set([...trainer.model.namedState()].map(([, tensor]) => tensor));
+    try {
+      await saveCheckpoint(folder, {
+        config: trainer.config,
+        weights: state,
+        evaluationTransform: transform,
+        tokenizerFiles,
+      });
+    } finally {
+      for (const tensor of state.values()) if (!own.has(tensor)) tensor.dispose();
+    }
   }
 
-  get #contents(): CheckpointContents & { tokenizerFiles: (folder: string) => Promise<void> } {
-    const { trainer, transform, tokenizer } = this.#parts;
-    return {
-      config: trainer.config,
-      weights: trainer.model.namedState(),
-      evaluationTransform: transform,
-      tokenizerFiles: (folder) => saveTokenizer(tokenizer, folder),
-    };
-  }
+  readonly #tokenizerFiles = (folder: string): Promise<void> =>
+    saveTokenizer(this.#parts.tokenizer, folder);
 
   warnings(): readonly string[] {
     return this.trainer.objective.warnings?.() ?? [];

@@ -1,19 +1,23 @@
 /** What of a pair's run must fit together before its first step: model, weights, caches, loader. */
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 
 import { createLoader, type Loader } from "../data/loader/loader.ts";
-import { evaluationPreset, parseEvaluationTransform } from "../data/image/evaluation-transform.ts";
 import type { EvaluationTransform } from "../data/image/evaluation-transform.ts";
-import { createTokenizer } from "../data/tokenize/index.ts";
 import type { Tokenizer } from "../data/tokenize/tokenizer.ts";
-import { RecipeError } from "../errors.ts";
-import { loadWeights, readCheckpointTransform } from "../models/checkpoint.ts";
+import { RecipeError, UnsettledError } from "../errors.ts";
+import {
+  loadWeights,
+  readCheckpointConfig,
+  readCheckpointTransform,
+} from "../models/checkpoint.ts";
 import type { DualEncoder } from "../models/dual-encoder.ts";
 import { loadPair, loadTower } from "../models/tower-folder.ts";
-import { modelConfig, resolveDevice } from "./build-model.ts";
+import { lowRankNames } from "../nn/low-rank.ts";
+import type { Tensor } from "../torch/index.ts";
+import { resolveDevice } from "./build-model.ts";
 import type { Prepared } from "./learner.ts";
-import { resolveLogits } from "./logits.ts";
+import { withLocalModels } from "./local-pretrained.ts";
+import { pairParts } from "./pair-parts.ts";
 import { PairLearner } from "./pair-learner.ts";
 import { openRowSources, type Announce, type OpenSources } from "./row-sources.ts";
 import type { ResolvedRecipe } from "./recipe.ts";
@@ -26,16 +30,15 @@ import { restoreTraining, type TrainingState } from "./training-checkpoint.ts";
  * throws  RecipeError, DataError or CheckpointError where something does not fit; nothing stays open
  */
 export async function preparePair(
-  recipe: ResolvedRecipe,
+  given: ResolvedRecipe,
   directory: RunDirectory,
   announce?: Announce,
 ): Promise<Prepared<PairLearner>> {
-  const tokenizer = await createTokenizer(recipe.data.tokenizer);
-  const logits = resolveLogits(recipe.logits, recipe.objective);
-  const config = modelConfig(recipe.model, tokenizer, logits);
-  const transform = transformOf(recipe, config.image.imageSize);
-  const device = resolveDevice(recipe.train.device);
   const latest = directory.latestCheckpoint();
+  const recipe = latest === undefined ? await withLocalModels(given) : given;
+  // A checkpoint describes itself, so that a run goes on without the folder that it started from.
+  const { config, tokenizer, transform } = await pairParts(recipe, latest ?? recipe.pretrained);
+  const device = resolveDevice(recipe.train.device);
   const open: {
     teacher?: OpenTeacher | undefined;
     trainer?: Trainer;
@@ -70,7 +73,8 @@ export async function preparePair(
     const options = loaderOptions(recipe, transform, tokenizer, state);
     open.loader = open.rows.filter(await createLoader({ ...options, ...open.rows.loader }));
     const { trainer, loader } = open;
-    const learner = new PairLearner({ recipe, trainer, tokenizer, transform });
+    const { adapterFolder } = directory;
+    const learner = new PairLearner({ recipe, trainer, tokenizer, transform, adapterFolder });
     return { learner, loader, state, latest, close };
   } catch (error) {
     await close();
@@ -79,13 +83,23 @@ export async function preparePair(
 }
 
 function restorePair(folder: string, trainer: Trainer): TrainingState {
-  return restoreTraining(folder, trainer, () => loadWeights(folder, trainer.model));
+  // A checkpoint's model has the low-rank changes merged; what is exact lies beside it.
+  const apart = lowRankNames(trainer.model);
+  const namedState = function* (): Generator<[string, Tensor]> {
+    for (const entry of trainer.model.namedState()) if (!apart.has(entry[0])) yield entry;
+  };
+  return restoreTraining(folder, trainer, () => loadWeights(folder, { namedState }));
 }
 
 /** Pretrained weights: of the whole pair, then of single towers; but scale and bias as recipes say. */
 function initialize(model: DualEncoder, { pretrained, towers, logits }: ResolvedRecipe): void {
   if (pretrained !== undefined) {
-    const own = { scale: logits.scale.init !== undefined, bias: logits.bias !== undefined };
+    // A pair without a bias begins with the objective's, where that has one.
+    const hasBias = readCheckpointConfig(pretrained).logitBiasInit !== undefined;
+    const own = {
+      scale: logits.scale.init !== undefined,
+      bias: logits.bias !== undefined || !hasBias,
+    };
     loadPair(pretrained, model, own);
   }
   for (const side of ["image", "text"] as const) {
@@ -106,8 +120,8 @@ function checkNormalization(
 ): void {
   const folder = towers.image.pretrained ?? pretrained;
   if (folder === undefined || data.transform?.mean || data.transform?.std) return;
-  if (!existsSync(join(folder, "preprocessor_config.json"))) return;
-  const theirs = readCheckpointTransform(folder);
+  const theirs = knownTransform(folder);
+  if (theirs === undefined) return;
   const show = (all: readonly number[]): string => `[${all.join(", ")}]`;
   if (show(theirs.mean) === show(mean) && show(theirs.std) === show(std)) return;
   throw new RecipeError(
@@ -117,12 +131,14 @@ function checkNormalization(
   );
 }
 
-function transformOf(recipe: ResolvedRecipe, imageSize: number): EvaluationTransform {
-  const given = recipe.data.transform ?? {};
-  return parseEvaluationTransform(
-    { ...evaluationPreset("clip", imageSize), ...given, imageSize },
-    "data.transform",
-  );
+/** Undefined where the checkpoint does not say how pictures are prepared. */
+function knownTransform(path: string): EvaluationTransform | undefined {
+  try {
+    return readCheckpointTransform(path);
+  } catch (error) {
+    if (error instanceof UnsettledError) return undefined;
+    throw error;
+  }
 }
 
 function loaderOptions(

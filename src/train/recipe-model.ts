@@ -1,6 +1,8 @@
 /** The part of a recipe that says what is trained: towers, where their weights come from, the logits. */
 import { z } from "zod";
 
+import { projectionRoles } from "../towers/adapt-tower.ts";
+
 const positiveInteger = z.int().min(1);
 const probability = z.number().min(0).lt(1);
 
@@ -158,6 +160,16 @@ const pairSchema = z.strictObject({
   normEpsilon: z.number().positive().default(1e-5),
 });
 
+/** What a run changes of the model that its folder of weights describes. */
+export const modelChangesSchema = z.strictObject({
+  /** Side in pixels; the table of positions is resized. */
+  imageSize: positiveInteger.optional(),
+  /** Tokens of a text; the table of positions is resized. */
+  contextLength: positiveInteger.optional(),
+  patchDropout: probability.optional(),
+  stochasticDepth: probability.optional(),
+});
+
 export const modelSchema: z.ZodUnion<readonly [z.ZodString, typeof pairSchema]> = z.union([
   z.string(),
   pairSchema,
@@ -172,6 +184,21 @@ const embeddingCacheSchema = z.strictObject({
   folder: z.string().optional(),
 });
 
+/** LoRA (arXiv:2106.09685): the tower keeps its weights, low-rank changes beside them are trained. */
+const loraSchema = z.strictObject({
+  rank: positiveInteger,
+  /** The change is scaled by alpha / rank. */
+  alpha: z.number().positive(),
+  /** Of the changes' inputs. */
+  dropout: probability.default(0),
+  /** The projections that are changed. */
+  targets: z.array(z.enum(projectionRoles)).min(1).default(["query", "value"]),
+  /** The blocks whose projections are, counted from the output. */
+  blocks: z.union([z.literal("all"), z.strictObject({ last: positiveInteger })]).default("all"),
+  /** What of the tower's own weights is trained as well. */
+  train: z.array(z.enum(["head", "norms"])).default([]),
+});
+
 const towerSchema = z.strictObject({
   /** A model or tower folder that the weights come from; random weights when absent. */
   pretrained: z.string().optional(),
@@ -183,6 +210,10 @@ const towerSchema = z.strictObject({
   unlockAtStep: positiveInteger.optional(),
   /** Multiplies the learning rate. */
   learningRateFactor: z.number().positive().default(1),
+  /** Multiplies the learning rate again by this for each block further from the output. */
+  layerDecay: z.number().positive().max(1).optional(),
+  /** Trains low-rank changes in place of the tower's weights. */
+  lora: loraSchema.optional(),
   weightDecay: z.number().min(0).optional(),
   /** Computes the features of a locked tower once and keeps them on disk. */
   cache: embeddingCacheSchema.optional(),
@@ -222,4 +253,6 @@ export const logitsSchema = z.strictObject({
 export type PairRecipe = z.output<typeof pairSchema>;
 export type TowersRecipe = z.output<typeof towersSchema>;
 export type TowerRecipe = z.output<typeof towerSchema>;
+export type LoraRecipe = z.output<typeof loraSchema>;
+export type ModelChangesRecipe = z.output<typeof modelChangesSchema>;
 export type LogitsRecipe = z.output<typeof logitsSchema>;

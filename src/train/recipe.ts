@@ -10,7 +10,7 @@ import type { SourceSpec } from "../data/sources/source-spec.ts";
 import type { TokenizerDescription } from "../data/tokenize/tokenizer.ts";
 import { objectiveSchema } from "./objectives/index.ts";
 import { optimizerSchema } from "./optimizers.ts";
-import { logitsSchema, modelSchema, towersSchema } from "./recipe-model.ts";
+import { logitsSchema, modelChangesSchema, modelSchema, towersSchema } from "./recipe-model.ts";
 
 const positiveInteger = z.int().min(1);
 const share = z.number().min(0).max(1);
@@ -21,7 +21,8 @@ export const sourceSchema: z.ZodCustom<SourceSpec, SourceSpec> = z.custom<Source
   hasKind,
   "a source with a kind",
 );
-const tokenizerSchema = z.custom<TokenizerDescription>(hasKind, "a tokenizer with a kind");
+export const tokenizerSchema: z.ZodCustom<TokenizerDescription, TokenizerDescription> =
+  z.custom<TokenizerDescription>(hasKind, "a tokenizer with a kind");
 const augmentationSchema = z.custom<TrainingAugmentation>(isObject, "an object");
 const transformSchema = z.custom<Partial<EvaluationTransform>>(isObject, "an object");
 
@@ -43,9 +44,9 @@ const pixelCacheSchema = z.strictObject({
 export const dataSchema = z.strictObject({
   /** Where the pairs are: shards, a table or a folder (docs/data.md). */
   train: sourceSchema,
-  /** `clip-bpe` or a `tokenizer.json`. */
-  tokenizer: tokenizerSchema,
-  /** Resizing and normalising for evaluation; CLIP's own when absent. */
+  /** `clip-bpe` or a `tokenizer.json`; that of the folder in `pretrained` when absent. */
+  tokenizer: tokenizerSchema.optional(),
+  /** Resizing and normalising for evaluation; CLIP's own, or without `model` the folder's, when absent. */
   transform: transformSchema.optional(),
   /** Random changes in training; only the evaluation transform when absent. */
   augmentation: augmentationSchema.optional(),
@@ -156,10 +157,12 @@ export const nameSchema: z.ZodString = z
 
 export const recipeSchema = z.strictObject({
   name: nameSchema,
-  /** A published pair, such as `ViT-B/32`, or one of your own. */
-  model: modelSchema,
-  /** A model folder of the same sizes whose weights the run starts from, all of them. */
+  /** A published pair, such as `ViT-B/32`, or one of your own; that of `pretrained` when absent. */
+  model: modelSchema.optional(),
+  /** A model folder whose weights the run starts from, all of them. */
   pretrained: z.string().optional(),
+  /** What differs from the model in `pretrained`, where `model` is absent. */
+  modelChanges: modelChangesSchema.optional(),
   towers: towersSchema.prefault({}),
   logits: logitsSchema.prefault({}),
   data: dataSchema,
@@ -172,7 +175,7 @@ export const recipeSchema = z.strictObject({
 export type Recipe = z.input<typeof recipeSchema>;
 /** A recipe with every default filled in, as it is saved with the run. */
 export type ResolvedRecipe = z.output<typeof recipeSchema>;
-export type ModelRecipe = ResolvedRecipe["model"];
+export type ModelRecipe = NonNullable<ResolvedRecipe["model"]>;
 export type SuiteRecipe = ResolvedRecipe["evaluate"]["suites"][number];
 export type DataRecipe = ResolvedRecipe["data"];
 export type ScheduleRecipe = ResolvedRecipe["train"]["schedule"];

@@ -149,11 +149,19 @@ function explain(error: z.ZodError, draft: unknown, schema: z.ZodType): RecipeEr
         (hint === "" ? ` known here: ${known.join(", ")}` : hint),
     );
   }
-  const received = describe(valueAt(draft, issue.path));
+  const value = valueAt(draft, issue.path);
   return new RecipeError(
     path,
-    `Expected ${wanted(issue)} for ${path || "the recipe"} but received ${received}; change it in the recipe or with --set ${path}=...`,
+    `Expected ${wanted(issue)} for ${path || "the recipe"} but received ${describe(value)}; ` +
+      `change it in the recipe or with --set ${path}=...${nearestChoice(issue, value)}`,
   );
+}
+
+/** The nearest of a few names, for one that is misspelt. */
+function nearestChoice(issue: Issue, value: unknown): string {
+  if (issue.code !== "invalid_value" || typeof value !== "string") return "";
+  const hint = didYouMean(value, issue.values.map(String));
+  return hint === "" ? "" : `.${hint}`;
 }
 
 function wanted(issue: Issue): string {

@@ -39,6 +39,10 @@ export class RunDirectory {
   get modelFolder(): string {
     return join(this.path, "model");
   }
+  /** Low-rank changes apart from their model, of a run with LoRA. */
+  get adapterFolder(): string {
+    return join(this.path, "adapter");
+  }
 
   checkpointFolder(step: number): string {
     return join(this.path, "checkpoints", `step-${String(step).padStart(8, "0")}`);

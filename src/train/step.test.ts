@@ -7,7 +7,8 @@ import { fromData, manualSeed, memory, noGrad, randn, type Tensor } from "../tor
 import { modelConfig } from "./build-model.ts";
 import { createSoftmax } from "./objectives/softmax.ts";
 import { accumulateGradient, type StepInput, type StepOptions } from "./step.ts";
-import { LockableTower, type TowerState } from "./tower-states.ts";
+import { LockableTower } from "./lockable-tower.ts";
+import type { TowerState } from "./tower-states.ts";
 
 const vocabulary = { vocabSize: 50, contextLength: 12, padId: 0, endId: 49 };
 

@@ -17,7 +17,7 @@ import {
 } from "../torch/index.ts";
 import type { ObjectiveInput, ObjectiveOutput, TrainingObjective } from "./objectives/objective.ts";
 import type { ResolvedRecipe } from "./recipe.ts";
-import type { LockableTower } from "./tower-states.ts";
+import type { LockableTower } from "./lockable-tower.ts";
 
 /** What a tower is given: its input, or its features where they were computed before. */
 export interface TowerInput {

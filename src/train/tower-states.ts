@@ -1,8 +1,5 @@
-/** What LiT's letters and a recipe's `towers` mean, and locking itself (arXiv:2111.07991, section 3). */
+/** What LiT's letters (arXiv:2111.07991, section 3) and a recipe's `towers` mean. */
 import { RecipeError } from "../errors.ts";
-import type { Parameter } from "../nn/module.ts";
-import type { TowerRates } from "../nn/optimizer-groups.ts";
-import type { ImageTower, TextTower } from "../towers/tower.ts";
 import type { TowerRecipe, TowersRecipe } from "./recipe-model.ts";
 
 export type TowerState = Omit<TowerRecipe, "locked"> & { locked: boolean };
@@ -19,7 +16,7 @@ export interface TowersContext {
  * Both towers' states, the letters of `setting` spelled out.
  *
  * throws  RecipeError where letters and keys contradict each other, where a tower without pretrained
- *         weights is locked
+ *         weights is locked or adapted, where a locked tower is to be trained
  */
 export function resolveTowers(towers: TowersRecipe, context: TowersContext): TowerStates {
   const [image, text] = towers.setting ?? [undefined, undefined];
@@ -55,6 +52,7 @@ function resolveTower(
       refuse(`${key}.head`, "random", "pretrained", `name the weights in ${key}.pretrained`);
     }
   }
+  checkTrainedTower(key, tower, { locked, hasWeights: (tower.pretrained ?? pair) !== undefined });
   if (tower.unlockAtStep !== undefined && !(locked && tower.unlockAtStep < steps)) {
     const wanted = `a step before train.steps ${steps} of a locked tower`;
     refuse(
@@ -69,6 +67,26 @@ function resolveTower(
     refuse(`${key}.cache`, "a locked tower", what, "features that change cannot be kept");
   }
   return { ...tower, locked };
+}
+
+/** Settings of how a tower is trained, which a locked one is not. */
+function checkTrainedTower(
+  key: string,
+  { lora, layerDecay, unlockAtStep }: TowerRecipe,
+  { locked, hasWeights }: { locked: boolean; hasWeights: boolean },
+): void {
+  if (lora !== undefined && locked) {
+    const advice = "low-rank changes keep its weights as they are, so do not lock it as well";
+    refuse(`${key}.lora`, "a tower that is not locked", "a locked one", advice);
+  }
+  if (lora !== undefined && !hasWeights) {
+    const advice = "low-rank changes are of weights that were learned before";
+    refuse(`${key}.pretrained`, `a model folder, as ${key}.lora is given,`, "nothing", advice);
+  }
+  if (layerDecay !== undefined && locked && unlockAtStep === undefined) {
+    const advice = "remove it or unlock the tower";
+    refuse(`${key}.layerDecay`, "a tower that is trained", "a locked one", advice);
+  }
 }
 
 function checkLetter(
@@ -101,60 +119,4 @@ function checkLetter(
 
 function refuse(key: string, wanted: string, received: string, advice: string): never {
   throw new RecipeError(key, `Expected ${wanted} for ${key} but received ${received}; ${advice}`);
-}
-
-/** Throws RecipeError where both towers are locked with their heads, or have none. */
-export function checkTrained(towers: Record<"image" | "text", LockableTower>): void {
-  if (Object.values(towers).some((one) => one.trained)) return;
-  const received = "two towers that are locked with their heads, or have none";
-  refuse("towers", "something to train", received, "unlock a tower, or give one a random head");
-}
-
-/** A tower of the model with its state: locks and unlocks it as the steps go. */
-export class LockableTower {
-  readonly tower: ImageTower | TextTower;
-  readonly state: TowerState;
-  #locked = false;
-
-  constructor(tower: ImageTower | TextTower, state: TowerState) {
-    this.tower = tower;
-    this.state = state;
-    this.at(0);
-  }
-
-  /** True where the tower runs without gradient, as in evaluation. */
-  get locked(): boolean {
-    return this.#locked;
-  }
-
-  /** True where something of the tower is trained now. */
-  get trained(): boolean {
-    return [...this.tower.parameters()].some(({ tensor }) => tensor.requiresGrad);
-  }
-
-  /** Locks or unlocks for the step after `step` done ones. */
-  at(step: number): void {
-    const { locked, unlockAtStep = Infinity } = this.state;
-    this.#locked = locked && step < unlockAtStep;
-    for (const { tensor } of this.#lockable()) {
-      if (tensor.requiresGrad === this.#locked) tensor.setRequiresGrad(!this.#locked);
-    }
-  }
-
-  /** A random head is trained on a locked tower; one that came with it is locked with it. */
-  #lockable(): Parameter[] {
-    return [...this.tower.namedParameters()]
-      .filter(([path]) => this.state.head === "pretrained" || !path.startsWith("projection."))
-      .map(([, parameter]) => parameter);
-  }
-
-  /** Training mode for what is trained, evaluation mode for what is locked. */
-  prepare(): void {
-    this.tower.train(!this.#locked);
-  }
-
-  rates(weightDecay: number): TowerRates {
-    const { learningRateFactor } = this.state;
-    return { learningRateFactor, weightDecay: this.state.weightDecay ?? weightDecay };
-  }
 }

@@ -37,7 +37,7 @@ function trainer(set: string[] = []): Trainer {
     { set },
   );
   const logits = resolveLogits(recipe.logits, recipe.objective);
-  const config = modelConfig(recipe.model, vocabulary, logits);
+  const config = modelConfig(recipe.model ?? "", vocabulary, logits);
   const half: [number, number, number] = [0.5, 0.5, 0.5];
   const normalization = { mean: half, std: half };
   return new Trainer({ recipe, config, device: "cpu", normalization, scratchFolder: "-" });

@@ -5,18 +5,22 @@
 import type { Batch } from "../data/sample.ts";
 import type { DualEncoder, DualEncoderConfig, PixelNormalization } from "../models/dual-encoder.ts";
 import type { Ema } from "../nn/ema.ts";
+import { adaptations, lowRankNames } from "../nn/low-rank.ts";
 import type { Parameter } from "../nn/module.ts";
 import type { Optimizer } from "../nn/optimizer-base.ts";
-import { manualSeed, scope, type Device } from "../torch/index.ts";
+import { manualSeed, scope, type Device, type Tensor } from "../torch/index.ts";
+import { RecipeError } from "../errors.ts";
+import type { ImageTower, TextTower } from "../towers/tower.ts";
 import { BatchInput, type BatchSources } from "./batch-input.ts";
 import { buildModel } from "./build-model.ts";
 import { learnedGroups } from "./learned-groups.ts";
+import { checkTrained, LockableTower } from "./lockable-tower.ts";
 import { logitScaleOf, resolveLogits, ScaleRate, type Logits } from "./logits.ts";
 import { createObjective } from "./objectives/index.ts";
 import type { TrainingObjective } from "./objectives/objective.ts";
 import type { ResolvedRecipe } from "./recipe.ts";
 import { accumulateGradient } from "./step.ts";
-import { checkTrained, LockableTower, resolveTowers } from "./tower-states.ts";
+import { resolveTowers, type TowerState } from "./tower-states.ts";
 import { Updater } from "./updater.ts";
 
 export interface TrainerOptions {
@@ -77,8 +81,8 @@ export class Trainer {
     options.initialize?.(this.model);
     const { imageTower, textTower } = this.model;
     this.towers = {
-      image: new LockableTower(imageTower, states.image),
-      text: new LockableTower(textTower, states.text),
+      image: lockable("image", imageTower, states.image),
+      text: lockable("text", textTower, states.text),
     };
     checkTrained(this.towers);
     for (const { run } of [imageTower, textTower]) run.checkpointing = activationCheckpointing;
@@ -121,6 +125,21 @@ export class Trainer {
 
   get objectiveKind(): string {
     return this.recipe.objective.kind;
+  }
+
+  /** Weights that are trained themselves, by name: what an adapter apart must hold whole. */
+  trainedWhole(): string[] {
+    const apart = lowRankNames(this.model);
+    return [...this.model.namedParameters()]
+      .filter(([name, { tensor }]) => tensor.requiresGrad && !apart.has(name))
+      .map(([name]) => name);
+  }
+
+  /** The state that a merged model's folder does not give back exactly: changes, and what they change. */
+  unmerged(): [string, Tensor][] {
+    const names = lowRankNames(this.model);
+    for (const { weight } of adaptations(this.model)) names.add(weight);
+    return [...this.model.namedState()].filter(([name]) => names.has(name));
   }
 
   /** Names what stands in for the batches' own pixels and tokens from now on. */
@@ -178,5 +197,20 @@ export class Trainer {
     this.#updater.dispose();
     this.objective.dispose();
     this.model.dispose();
+  }
+}
+
+function lockable(
+  side: "image" | "text",
+  tower: ImageTower | TextTower,
+  state: TowerState,
+): LockableTower {
+  try {
+    return new LockableTower(tower, state);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new RecipeError(`towers.${side}.lora`, `towers.${side}.lora: ${cause.message}`, {
+      cause,
+    });
   }
 }

@@ -9,8 +9,10 @@ import { CheckpointError } from "../errors.ts";
 import { writeTextAtomically } from "../models/atomic-write.ts";
 import type { Ema } from "../nn/ema.ts";
 import type { Optimizer } from "../nn/optimizer-base.ts";
+import { matchWeights } from "../models/weights/match-weights.ts";
 import { readSafetensors, writeSafetensors } from "../models/weights/safetensors.ts";
 import {
+  isFloating,
   noGrad,
   randomState,
   scope,
@@ -43,13 +45,15 @@ export interface Trained {
   readonly ema: Ema | undefined;
   readonly objective?: TrainingObjective;
   readonly objectiveKind?: string;
+  /** State that the folder's own weights hold in another form, such as merged; none where absent. */
+  unmerged?(): [string, Tensor][];
 }
 
 const folderName = "training";
 
 function files(
   folder: string,
-): Record<"state" | "optimizer" | "ema" | "random" | "objective", string> {
+): Record<"state" | "optimizer" | "ema" | "random" | "objective" | "unmerged", string> {
   const inner = join(folder, folderName);
   return {
     state: join(inner, "state.json"),
@@ -57,6 +61,7 @@ function files(
     ema: join(inner, "ema.safetensors"),
     random: join(inner, "random.safetensors"),
     objective: join(inner, "objective.safetensors"),
+    unmerged: join(inner, "unmerged.safetensors"),
   };
 }
 
@@ -99,7 +104,9 @@ function withObjective(
 
 /** Returns what the objective keeps beside its tensors. */
 function writeTensors(folder: string, trained: Trained): unknown {
-  const { optimizer, ema, random, objective } = files(folder);
+  const { optimizer, ema, random, objective, unmerged } = files(folder);
+  const exact = trained.unmerged?.() ?? [];
+  if (exact.length > 0) writeSafetensors(unmerged, exact);
   return scope(() => {
     const { tensors = [], json } = trained.objective?.state?.() ?? {};
     writeSafetensors(objective, [...scalars(trained.objective), ...tensors]);
@@ -195,6 +202,8 @@ function checkObjective(
 
 function restore(folder: string, trained: Trained, state: TrainingState): void {
   const paths = files(folder);
+  const exact = trained.unmerged?.() ?? [];
+  if (exact.length > 0) restoreExact(paths.unmerged, exact);
   withTensors(paths.optimizer, (tensors) => trained.optimizer.load(tensors, paths.optimizer));
   const { ema, objective } = trained;
   if (ema) withTensors(paths.ema, (tensors) => ema.load(tensors, paths.ema));
@@ -211,6 +220,24 @@ function restore(folder: string, trained: Trained, state: TrainingState): void {
   });
   trained.step = state.step;
   trained.examplesSeen = state.examplesSeen;
+}
+
+function restoreExact(file: string, exact: readonly (readonly [string, Tensor])[]): void {
+  withTensors(file, (tensors) => {
+    matchWeights(
+      file,
+      new Map(exact.map(([name, { shape }]) => [name, shape])),
+      new Map(
+        [...tensors].map(([name, { shape, dtype }]) => [
+          name,
+          { shape, storedAs: dtype, floating: isFloating(dtype) },
+        ]),
+      ),
+    );
+    for (const [name, target] of exact) {
+      noGrad(() => target.copy_(tensors.get(name) as Tensor));
+    }
+  });
 }
 
 function withTensors(file: string, use: (tensors: Map<string, Tensor>) => void): void {

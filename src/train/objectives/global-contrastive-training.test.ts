@@ -43,7 +43,7 @@ function trainer(objective: object, learned: boolean, set: string[] = []): Train
     { set },
   );
   const logits = resolveLogits(recipe.logits, recipe.objective);
-  const config = modelConfig(recipe.model, vocabulary, logits);
+  const config = modelConfig(recipe.model ?? "", vocabulary, logits);
   const half: [number, number, number] = [0.5, 0.5, 0.5];
   const normalization = { mean: half, std: half };
   const scratchFolder = join(root, String(folders++));

@@ -60,10 +60,18 @@ function classify(changes: Partial<Classification> = {}): Classification {
 
 function predict(changes: Partial<NextToken> = {}): NextToken {
   const { train: settings, data: loading } = tinyRecipe(data);
-  const { augmentation: _, transform: __, cache: ___, ...rest } = loading;
+  const { augmentation: _, transform: __, cache: ___, tokenizer, ...rest } = loading;
+  assert.ok(tokenizer);
   const { microBatchSize: ____, ...shared } = settings;
   const text = tinyTextTowers.transformer;
-  return { kind: "nextToken", name: "p", text, data: rest, train: shared, ...changes };
+  return {
+    kind: "nextToken",
+    name: "p",
+    text,
+    data: { ...rest, tokenizer },
+    train: shared,
+    ...changes,
+  };
 }
 
 let runs = 0;

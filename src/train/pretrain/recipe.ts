@@ -2,7 +2,7 @@
 import { z } from "zod";
 
 import { imageTowerSchema, textTowerSchema } from "../recipe-model.ts";
-import { dataSchema, nameSchema, sourceSchema, trainSchema } from "../recipe.ts";
+import { dataSchema, nameSchema, sourceSchema, tokenizerSchema, trainSchema } from "../recipe.ts";
 
 const towerShape = {
   /** Of a transformer of your own that names none. */
@@ -47,7 +47,9 @@ const nextTokenSchema = z.strictObject({
   name: nameSchema,
   text: textTowerSchema,
   ...towerShape,
-  data: dataSchema.omit({ transform: true, augmentation: true, cache: true }),
+  data: dataSchema
+    .omit({ transform: true, augmentation: true, cache: true })
+    .extend({ tokenizer: tokenizerSchema }),
   train: trainSchema.omit({ microBatchSize: true }),
   evaluate: evaluateSchema.prefault({}),
 });
