@@ -36,13 +36,11 @@ function golden(name: string): Record<string, unknown> {
 
 const { texts } = golden("captions.json.gz") as { texts: string[] };
 const families = golden("family-tokens.json.gz") as unknown as Record<
-  "clip" | "siglip" | "siglip2" | "bert" | "lit",
+  "clip" | "siglip" | "siglip2" | "bert" | "lit" | "added",
   Family
 >;
-families.lit = {
-  files: {},
-  cases: { tensorflow_text: golden("lit-tokens.json.gz") as unknown as Case },
-};
+const lit = golden("lit-tokens.json.gz") as unknown as Case & { files: Files };
+families.lit = { files: lit.files, cases: { tensorflow_text: lit } };
 
 let folder = "";
 before(async () => {
@@ -215,7 +213,7 @@ const rowsOfReferences: Row[] = [
   ["ALIGN, tokenizer.json", ["bert", "transformers"], "align", "bert/files"],
   ["ALIGN, vocab.txt", ["bert", "transformers"], "align", "bert/files/vocab.txt"],
   ["BERT with cases", ["bert", "cased"], "align", "bert/cased"],
-  ["LiT's BERT", ["lit", "tensorflow_text"], "lit-bert", "bert/files"],
+  ["LiT's BERT", ["lit", "tensorflow_text"], "lit-bert", "lit/files"],
   [
     "open_clip's strip_sep_token",
     ["bert", "strip_sep_token"],
@@ -238,6 +236,13 @@ describe("every family's rows are its reference's on 1,000 difficult captions", 
       );
     });
   }
+});
+
+test("added tokens of every kind are found where Hugging Face's tokenizers find them", async () => {
+  const file = join(folder, "added/files/tokenizer.json");
+  const describe = (contextLength: number) =>
+    Promise.resolve({ kind: "tokenizer.json", file, contextLength, padId: 0 } as const);
+  assert.deepEqual(await wrong(describe, families.added.cases["tokenizers"]!), []);
 });
 
 describe("what cannot be described", () => {

@@ -67,6 +67,30 @@ describe("files that cannot be used", () => {
     };
     await refused(await file("cut-map.json", cut), "LIMN_DATA", /compiled character map/);
   });
+  test("a pattern that may never end, and a normalizer that fills the memory", async () => {
+    const split = (Regex: string): object => ({
+      ...goldenFile("clip_bpe"),
+      pre_tokenizer: { type: "Split", pattern: { Regex }, behavior: "Isolated", invert: false },
+    });
+    for (const [i, pattern] of [
+      "(a+)+$",
+      "(?:a|aa)*b",
+      "x{99999}",
+      "\\s*\\s*\\s*\\s*x",
+    ].entries()) {
+      const path = await file(`slow${i}.json`, split(pattern));
+      await refused(path, "LIMN_DATA", /may take time without bound/);
+    }
+    const twice = { type: "Replace", pattern: { String: "a" }, content: "aaaaaaaaaaaaaaaa" };
+    const growing = { type: "Sequence", normalizers: Array.from({ length: 30 }, () => twice) };
+    const path = await file("growing.json", { ...goldenFile("clip_bpe"), normalizer: growing });
+    const description = { kind: "tokenizer.json", file: path, contextLength: 8 } as const;
+    const tokenizer = await createTokenizer(description);
+    assert.throws(() => tokenizer.encode("a"), {
+      code: "LIMN_DATA",
+      message: /^Expected a normalizer/,
+    });
+  });
   test("no context length or padding anywhere", async () => {
     await refused(
       await file("bare.json", goldenFile("clip_bpe")),

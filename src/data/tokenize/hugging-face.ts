@@ -7,6 +7,7 @@ import { rulesOf } from "./rules.ts";
 import {
   className,
   contextLengthOf,
+  limited,
   readTokenizerConfig,
   tokenName,
   type TokenizerConfig,
@@ -122,7 +123,8 @@ function resolve(
   const pooling = encoder.readInFront ? "first" : readAtEnd ? "last" : "endOfText";
   // What was saved for texts with their end has no place to read at without it.
   const savedPooling = !addEnd && own.pooling === "endOfText" ? undefined : own.pooling;
-  const contextLength = saved.contextLength ?? encoder.contextLength ?? contextLengthOf(config);
+  const contextLength =
+    saved.contextLength ?? limited(encoder.contextLength) ?? contextLengthOf(config);
   if (contextLength === undefined) {
     throw new RecipeError(
       "tokenizer.contextLength",

@@ -60,7 +60,12 @@ export function tokenName(token: NamedToken | undefined): string | undefined {
 
 /** T as the configuration says it, or undefined where it sets no limit. */
 export function contextLengthOf({ model_max_length: length }: TokenizerConfig): number | undefined {
-  return Number.isSafeInteger(length) && Number(length) <= longestContext ? length : undefined;
+  return Number.isSafeInteger(length) ? limited(length) : undefined;
+}
+
+/** A length that a file says, or undefined for one so great that it is no limit. */
+export function limited(length: number | undefined): number | undefined {
+  return length !== undefined && length <= longestContext ? length : undefined;
 }
 
 /** The class of transformers without the `Fast` that older versions put behind it. */

@@ -21,7 +21,7 @@ import tempfile
 import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
 from open_clip.tokenizer import HFTokenizer, SimpleTokenizer, canonicalize_text, default_bpe
-from tokenizers import Tokenizer, models, trainers
+from tokenizers import AddedToken, Tokenizer, models, trainers
 from tokenizers import normalizers as n
 from tokenizers import pre_tokenizers as p
 from transformers import BertTokenizer, CLIPTokenizer, GemmaTokenizer, Siglip2Tokenizer, SiglipTokenizer, T5Tokenizer
@@ -234,6 +234,22 @@ def bert(folder):
     }
 
 
+def added_tokens():
+    """Tokens that are looked for in texts, with every flag, in front of and behind a normalizer."""
+    t = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    t.normalizer = n.BertNormalizer(lowercase=True)
+    t.pre_tokenizer = p.BertPreTokenizer()
+    t.train_from_iterator(CORPUS, trainers.WordPieceTrainer(vocab_size=300, special_tokens=["[PAD]", "[UNK]"], show_progress=False))
+    t.add_special_tokens([AddedToken("</s>", lstrip=True), AddedToken("<s>", rstrip=True), AddedToken("a b", single_word=True)])
+    t.add_tokens([AddedToken("CAT", normalized=True), AddedToken("a", normalized=True, single_word=True), AddedToken("É", lstrip=True, rstrip=True),
+                  AddedToken("photo of", normalized=False), AddedToken("_", normalized=False, single_word=True, lstrip=True)])
+    t.add_tokens([AddedToken("2", normalized=False, single_word=True), AddedToken("the", normalized=True, rstrip=True, lstrip=True)])
+    def encode(text, length):
+        ids = t.encode(text).ids[:length]
+        return ids + [0] * (length - len(ids))
+    return {"files": {"tokenizer.json": t.to_str()}, "cases": {"tokenizers": rows(encode)}}
+
+
 def write(name, value):
     path = GOLDENS / name
     path.write_bytes(gzip.compress(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(), 9, mtime=0))
@@ -257,6 +273,7 @@ def main():
             "siglip": siglip(folder),
             "siglip2": siglip2(folder),
             "bert": bert(folder),
+            "added": added_tokens(),
         })
 
 

@@ -51,6 +51,7 @@ def main():
         "seed": None,
         "rtol": 0,
         "atol": 0,
+        "files": {"vocab.txt": FILES["vocab.txt"]},
         "digests": "".join(digests),
         "shown": [list(rows[0]) for rows in lists[:SHOWN]],
     }

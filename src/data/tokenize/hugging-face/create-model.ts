@@ -58,20 +58,27 @@ export function readVocabulary(vocab: unknown): Map<string, number> {
     throw new TypeError("no vocabulary of pieces and ids");
   }
   const ids = new Map<string, number>();
-  for (const [piece, id] of Object.entries(vocab)) ids.set(piece, checkId(id));
+  // Entries as pairs would cost as much again for a vocabulary of 256,000.
+  for (const piece of Object.keys(vocab)) ids.set(piece, checkId((vocab as ModelConfig)[piece]));
   return ids;
 }
 
-function readMergePairs(merges: unknown): [string, string][] {
+function readMergePairs(merges: unknown): readonly (readonly [string, string])[] {
   if (!Array.isArray(merges)) throw new TypeError("no merges");
-  return merges.map((merge: unknown, i) => {
-    const pair: unknown = typeof merge === "string" ? merge.split(" ") : merge;
-    if (Array.isArray(pair) && pair.length === 2) {
-      const [first, second] = pair as unknown[];
-      if (typeof first === "string" && typeof second === "string") return [first, second];
-    }
-    throw new TypeError(`merge ${i + 1} is not of two pieces`);
-  });
+  const pairs = typeof merges[0] === "string" ? merges.map(splitMerge) : (merges as unknown[]);
+  for (const [i, pair] of pairs.entries()) {
+    if (!isPair(pair)) throw new TypeError(`merge ${i + 1} is not of two pieces`);
+  }
+  return pairs as [string, string][];
+}
+
+function splitMerge(merge: unknown): unknown {
+  return typeof merge === "string" ? merge.split(" ") : merge;
+}
+
+function isPair(pair: unknown): pair is [string, string] {
+  if (!Array.isArray(pair) || pair.length !== 2) return false;
+  return typeof pair[0] === "string" && typeof pair[1] === "string";
 }
 
 function createUnigramOf(model: ModelConfig): PieceModel {
