@@ -26,15 +26,18 @@ import path from "node:path";
  */
 
 /** Seconds without progress that are a hang, on a machine with much else to do. */
-const hangSeconds = 20;
+const hangSeconds = 60;
+/** Seconds of CPU time that one input may take. */
+const mostSeconds = 1;
 const child = path.join(import.meta.dirname, "child.mjs");
 
 /**
  * Runs inputs `from` to `from + count - 1` of a seed.
  * @param {string} reader path of a reader's file
- * @param {{ seed?: number, from?: number, count: number, hang?: number }} options
+ * @param {{ seed?: number, from?: number, count: number, hang?: number, most?: number }} options
  */
-export async function campaign(reader, { seed = 1, from = 0, count, hang = hangSeconds }) {
+export async function campaign(reader, options) {
+  const { seed = 1, from = 0, count, hang = hangSeconds, most = mostSeconds } = options;
   const folder = mkdtempSync(path.join(tmpdir(), "limn-fuzz-"));
   const progress = path.join(folder, "progress");
   /** @type {Failure[]} */
@@ -46,7 +49,7 @@ export async function campaign(reader, { seed = 1, from = 0, count, hang = hangS
     let next = from;
     // Each crash or hang ends one process; the next one goes on behind it.
     while (next < from + count && failures.length < 20) {
-      const args = [reader, seed, next, from + count, progress].map(String);
+      const args = [reader, progress, seed, next, from + count, most].map(String);
       const run = await runChild(args, progress, hang);
       failures.push(...run.failures);
       grown = Math.max(grown, run.grown);
@@ -67,6 +70,7 @@ export async function campaign(reader, { seed = 1, from = 0, count, hang = hangS
 function runChild(args, progress, hang) {
   const options = {
     execArgv: ["--max-old-space-size=512"],
+    silent: true,
     // One thread: the inputs are tiny.
     env: { ...process.env, OMP_NUM_THREADS: "1" },
   };
@@ -79,6 +83,8 @@ function runChild(args, progress, hang) {
     last: -1,
     death: "",
   };
+  let said = "";
+  process_.stderr?.on("data", (chunk) => (said = (said + String(chunk)).slice(0, 2000)));
   let [seen, since] = [-1, performance.now()];
   const watch = setInterval(() => {
     const at = readProgress(progress);
@@ -99,7 +105,7 @@ function runChild(args, progress, hang) {
     process_.on("close", (code, signal) => {
       clearInterval(watch);
       result.last = readProgress(progress);
-      result.death ||= `the process ended with ${signal ?? `code ${code}`}`;
+      result.death ||= `the process ended with ${signal ?? `code ${code}`} ${said}`.trim();
       if (!result.whole && result.last < 0) reject(new Error(`${child}: ${result.death}`));
       else resolve(result);
     });

@@ -10,13 +10,11 @@ import { Random } from "./random.mjs";
 
 /** @typedef {import("./campaign.mjs").Reader} Reader */
 
-const [readerFile = "", seedText = "1", fromText = "0", toText = "0", progress = ""] =
-  process.argv.slice(2);
-const [seed = 0, from = 0, to = 0] = [seedText, fromText, toText].map(Number);
+const [readerFile = "", progress = "", ...numbers] = process.argv.slice(2);
+/** The last is the CPU time that one input may take; wall time says nothing on a busy machine. */
+const [seed = 0, from = 0, to = 0, mostSeconds = 0] = numbers.map(Number);
 const reader = /** @type {Reader} */ (await import(pathToFileURL(readerFile).href));
 
-/** CPU time of one input; wall time says nothing on a busy machine. */
-const mostSeconds = 1;
 /** Peak memory that one input may add; deflate alone makes a thousand bytes of one. */
 const mostGrowth = (/** @type {number} */ length) => 64e6 + 4096 * length;
 /** Peak memory that all inputs together may add. */
@@ -65,8 +63,8 @@ if (before - start > mostTotal) {
   const grown = Math.round((before - start) / 1e6);
   report(to - 1, `memory grew by ${grown} MB over all inputs`, Buffer.alloc(0));
 }
-process.send?.({ done: outcomes, grown: before - start });
-process.disconnect?.();
+// A message that is still on its way would be lost.
+process.send?.({ done: outcomes, grown: before - start }, () => process.disconnect?.());
 
 /** @param {Buffer} bytes @param {Random} random */
 function prepared(bytes, random) {
@@ -80,7 +78,12 @@ function attempt(bytes) {
     return { outcome: "read" };
   } catch (error) {
     if (error instanceof LimnError || reader.admits?.(error)) {
-      return { outcome: /** @type {Error} */ (error).message.replace(/\d+/g, "0").slice(0, 90) };
+      return {
+        outcome: /** @type {Error} */ (error).message
+          .replace(/"[^"]*"/g, '"..."')
+          .replace(/\d+/g, "0")
+          .slice(0, 90),
+      };
     }
     const failure =
       error instanceof Error ? (error.stack ?? error.message) : `threw ${String(error)}`;
