@@ -96,15 +96,18 @@ function report(
     "time over the plain read": rounded(of("fresh").seconds / of("plain").seconds),
     "CPU time over the plain read's": rounded(of("fresh").cpu / of("plain").cpu),
     "peak over the file's size": rounded(of("fresh").peak / size),
+    "load_file over the mapped file": rounded(theirs.seconds / of("mapped").seconds),
   };
   for (const way of Object.keys(ways) as Way[]) notes[way] = `${describe(of(way))}: ${ways[way]}`;
-  notes[`safetensors ${theirs.version}`] = `${describe(theirs)}: load_file in Python`;
+  notes[`safetensors ${theirs.version}`] =
+    `${describe(theirs)}: load_file in Python, which maps too`;
   return {
     name: "load-safetensors",
     limn: rounded(of("fresh").seconds),
-    peer: rounded(theirs.seconds),
+    // The aim is set against the plain read; Python's loader reads nothing until it is used.
+    peer: rounded(of("plain").seconds),
     unit: "s",
-    ratio: rounded(theirs.seconds / of("fresh").seconds),
+    ratio: rounded(of("plain").seconds / of("fresh").seconds),
     commit: commit(),
     notes,
   };
