@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -91,6 +92,18 @@ describe("writeSafetensors in shards", () => {
     assert.equal(existsSync(join(folder, "model-00001-of-00003.safetensors")), false);
     assert.equal(existsSync(join(folder, "model.safetensors.index.json")), false);
   });
+});
+
+it("reads shards of torch.save, as pytorch_model.bin.index.json names them", () => {
+  const folder = newFolder();
+  const golden = new URL("../../../test/goldens/weights/protocol-5.pt", import.meta.url);
+  copyFileSync(golden, join(folder, "pytorch_model-00001-of-00001.bin"));
+  const file = "pytorch_model-00001-of-00001.bin";
+  const index = join(folder, "pytorch_model.bin.index.json");
+  writeFileSync(index, JSON.stringify({ metadata: {}, weight_map: { a: file, b: file } }));
+  using weights = openWeightFile(index);
+  assert.deepEqual(weights.info("a").shape, [2, 3]);
+  assert.deepEqual([...weights.tensor("b").data()], [0n, 1n, 2n]);
 });
 
 describe("an index that is refused", () => {

@@ -99,6 +99,25 @@ describe("a training checkpoint of open_clip's form", () => {
   });
 });
 
+it("plain.pt: gives every kind of plain value that PyTorch may hold", () => {
+  using torch = readTorchFile(golden("plain.pt"));
+  const dict = (fields: object): object => Object.assign(Object.create(null) as object, fields);
+  const expected = {
+    dtype: "torch.float16",
+    device: "cuda:1",
+    cpu: "cpu",
+    size: [2, 3],
+    tuple: [1, -2.5, null, true],
+    large: 2n ** 70n,
+    list: ["a", dict({ b: [1, 2] })],
+    ordered: dict({ a: 1, b: "ü" }),
+    "3": "by number",
+  };
+  assert.deepEqual(torch.value([]), dict(expected));
+  assert.equal(torch.value(["3"]), "by number");
+  assert.equal(torch.hasWeights(), false);
+});
+
 describe("types that limn does not read", () => {
   const cases: [string, string, string][] = [
     ["float8.pt", "a", "float8_e4m3fn"],

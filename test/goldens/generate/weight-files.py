@@ -99,6 +99,19 @@ def torch_files(expected):
                 packed.writestr(zipfile.ZipInfo(entry.filename), stored.read(entry), zipfile.ZIP_DEFLATED)
     expected["deflated.pt"] = expect(torch.load(OUT / "deflated.pt", weights_only=False))
 
+    plain = {
+        "dtype": torch.float16,
+        "device": torch.device("cuda", 1),
+        "cpu": torch.device("cpu"),
+        "size": torch.Size([2, 3]),
+        "tuple": (1, -2.5, None, True),
+        "large": 2**70,
+        "list": ["a", {"b": [1, 2]}],
+        "ordered": collections.OrderedDict(a=1, b="ü"),
+        3: "by number",
+    }
+    torch.save(plain, OUT / "plain.pt")
+
     # As open_clip_train/main.py saves: epoch, name, state_dict, optimizer, scaler.
     model = torch.nn.Linear(2, 2)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.98))

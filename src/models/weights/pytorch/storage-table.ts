@@ -35,7 +35,7 @@ export class StorageTable {
     if (entry === undefined && held > 0) {
       throw new Error(`tensor "${name}" lies in the storage ${storage.key}, which is missing`);
     }
-    if (held !== size) {
+    if (held > size) {
       throw new Error(
         `the storage ${storage.key} of tensor "${name}" has ${size} bytes in place of ${held}`,
       );

@@ -9,7 +9,7 @@ import { global, pickle, textOf } from "../../../testing/pickle-writer.ts";
 import { writeZip } from "../../../testing/zip-writer.ts";
 import { openWeightFile } from "../open-weight-file.ts";
 import { readTorchFile } from "./torch-file.ts";
-import { PickleDict, PickleList } from "./pickle-values.ts";
+import { PickleList, type PickleDict } from "./pickle-values.ts";
 import { unpickle } from "./unpickle.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "limn-pickle-"));
