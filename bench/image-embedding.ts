@@ -74,17 +74,17 @@ async function measureLimn(model: LoadedModel, files: string[]): Promise<Measure
 type Side = () => Promise<Measured>;
 
 /** The shortest of all rounds for every side; they take turns. */
-async function takeTurns(sides: Record<string, Side>): Promise<Record<string, Measured>> {
-  const best: Record<string, Measured> = {};
+async function takeTurns(sides: Record<string, Side>): Promise<Map<string, Measured>> {
+  const best = new Map<string, Measured>();
   for (let round = 0; round <= rounds; round++) {
     for (const [name, measure] of Object.entries(sides)) {
       const now = await measure();
       // The first round warms up files, memory and workers.
       if (round === 0) continue;
-      const old = best[name] ?? now;
+      const old = best.get(name) ?? now;
       const shorter = (key: "seconds" | "processorSeconds"): number => Math.min(old[key], now[key]);
       const seconds = shorter("seconds");
-      best[name] = { ...now, seconds, processorSeconds: shorter("processorSeconds") };
+      best.set(name, { ...now, seconds, processorSeconds: shorter("processorSeconds") });
     }
   }
   return best;
@@ -123,19 +123,19 @@ export async function run(): Promise<BenchResult> {
 }
 
 function report(
-  best: Record<string, Measured>,
+  best: ReadonlyMap<string, Measured>,
   { files, cores, about }: { files: number; cores: number; about: Record<string, string> },
 ): BenchResult {
-  const limn = best["limn"];
-  const loaders = Object.keys(best).filter((name) => name.startsWith("open_clip"));
-  const peers = loaders.map((name) => best[name]);
-  const peer = Math.min(...peers.map(({ seconds }) => seconds));
+  const limn = best.get("limn");
+  if (!limn) throw new Error("internal: limn was not measured");
+  const loaders = [...best].filter(([name]) => name.startsWith("open_clip"));
+  const peer = Math.min(...loaders.map(([, { seconds }]) => seconds));
   const notes: Record<string, string | number> = {
     what: `${files} JPEG photographs, batches of ${batchSize}, ${cores} cores; best of ${rounds}`,
     libtorch: libtorchVersion(),
     ...about,
   };
-  for (const [name, { seconds, processorSeconds, sample }] of Object.entries(best)) {
+  for (const [name, { seconds, processorSeconds, sample }] of best) {
     const ms = rounded((1000 * processorSeconds) / files);
     notes[`${name}, pictures/s`] = rounded(files / seconds);
     notes[`${name}, processor ms/picture`] = ms;
