@@ -1,6 +1,7 @@
 import { loadModel } from "../models/load-model.ts";
 import { saveLayouts } from "../models/layouts/writers.ts";
 import { defineCommand, type Command } from "./command.ts";
+import { hubFetching, hubOptions } from "./hub-options.ts";
 import { givenFacts, modelOptions } from "./model-options.ts";
 
 const command: Command = defineCommand({
@@ -21,14 +22,19 @@ const command: Command = defineCommand({
       help: "default float32",
     },
     ...modelOptions,
+    ...hubOptions,
   },
   examples: [
     "limn convert ViT-B-32.pt converted --tokenizer bpe_simple_vocab_16e6.txt.gz",
+    "limn convert hf://openai/clip-vit-base-patch32 converted --to open-clip",
     "limn convert open_clip_folder converted --to hugging-face --precision float16",
   ],
-  async run({ options, operands, print }) {
+  async run({ options, operands, print, note }) {
     const [from = "", folder = ""] = operands;
-    const loaded = await loadModel(from, givenFacts(options));
+    const loaded = await loadModel(from, {
+      ...givenFacts(options),
+      hub: hubFetching(options, note),
+    });
     try {
       const { to, precision } = options;
       await loaded.save(folder, {

@@ -21,7 +21,8 @@ import { loadModel, type LoadedModel } from "../models/load-model.ts";
 import { assertClose } from "../testing/close.ts";
 import { runLimn } from "../testing/run-limn.ts";
 import { saveTinyModel, tinyPictureFiles } from "../testing/tiny-model.ts";
-import { progressLine } from "./embed-progress.ts";
+import { describeProgress } from "./embed-progress.ts";
+import { progressLine } from "./progress-line.ts";
 
 const root = mkdtempSync(join(tmpdir(), "limn-embed-"));
 after(() => rmSync(root, { recursive: true }));
@@ -237,6 +238,7 @@ describe("progressLine", () => {
     const lines = (["tty", "file"] as const).map((name) =>
       progressLine(
         { isTTY: name === "tty", write: (chunk: unknown) => ((text[name] += String(chunk)), true) },
+        describeProgress,
         () => now,
       ),
     );

@@ -4,7 +4,8 @@ import { loadModel } from "../models/load-model.ts";
 import { catchSignals, pendingSignal } from "../torch/index.ts";
 import { resolveDevice } from "../train/build-model.ts";
 import { defineCommand, type Command } from "./command.ts";
-import { progressLine } from "./embed-progress.ts";
+import { describeProgress } from "./embed-progress.ts";
+import { progressLine } from "./progress-line.ts";
 import { parseSource, sourceOptions } from "./source-argument.ts";
 
 const command: Command = defineCommand({
@@ -36,7 +37,7 @@ const command: Command = defineCommand({
     }
     const device = resolveDevice(options.device ?? "auto", "--device");
     const model = await loadModel(folder, { device });
-    const progress = progressLine(process.stderr);
+    const progress = progressLine(process.stderr, describeProgress);
     catchSignals(true);
     try {
       const result = await embedSource({

@@ -1,15 +1,20 @@
 import { describeModel } from "../models/describe-model.ts";
 import { defineCommand, type Command } from "./command.ts";
+import { hubFetching, hubOptions } from "./hub-options.ts";
 import { givenFacts, modelOptions } from "./model-options.ts";
 
 const command: Command = defineCommand({
   name: "info",
   summary: "Shows a model's or tower's folder: architecture, sizes, preprocessing and tokenizer.",
   usage: "<model>",
-  options: modelOptions,
-  examples: ["limn info runs/first/model", "limn info runs/first/model --json"],
-  async run({ options, operands, print }) {
-    const description = await describeModel(operands[0] ?? "", givenFacts(options));
+  options: { ...modelOptions, ...hubOptions },
+  examples: ["limn info runs/first/model", "limn info hf://google/siglip-base-patch16-224 --json"],
+  async run({ options, operands, print, note }) {
+    const description = await describeModel(
+      operands[0] ?? "",
+      givenFacts(options),
+      hubFetching(options, note),
+    );
     print(format(description), description);
   },
 });

@@ -5,6 +5,7 @@ import {
   CheckpointError,
   DataError,
   EngineError,
+  HubError,
   LimnError,
   RecipeError,
   UsageError,
@@ -90,9 +91,13 @@ function version(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
+/** What the command line, not the network, got wrong. */
+const usageFailures: readonly HubError["failure"][] = ["reference", "settings"];
+
 /** 0 ok, 1 failure, 2 usage, 3 bad data or checkpoint; commands return 130 and 143 themselves. */
 export function exitCode(error: unknown): number {
   if (error instanceof UsageError || error instanceof RecipeError) return EXIT.usage;
+  if (error instanceof HubError && usageFailures.includes(error.failure)) return EXIT.usage;
   if (error instanceof DataError || error instanceof CheckpointError) return EXIT.badInput;
   return EXIT.failure;
 }
