@@ -63,14 +63,44 @@ export { suiteOutcome } from "./study/suite-outcome.ts";
 
 export { loadModel, type LoadedModel, type LoadModelOptions } from "./models/load-model.ts";
 export { describeModel, type ModelDescription } from "./models/describe-model.ts";
-export { saveCheckpoint, type CheckpointContents } from "./models/checkpoint.ts";
+export { saveCheckpoint, type CheckpointContents, type SaveOptions } from "./models/checkpoint.ts";
+export type { Family, GivenFacts } from "./models/layouts/layout.ts";
+export type { SaveLayout } from "./models/layouts/writers.ts";
+export { localModel, type HubFetchOptions } from "./models/local-model.ts";
+export { loadAdapter } from "./models/load-adapter.ts";
+export { saveAdapter } from "./models/save-adapter.ts";
+export { interpolateWeights } from "./models/interpolate-weights.ts";
+export { openWeightFile, type OpenOptions } from "./models/weights/open-weight-file.ts";
+export type { WeightFile, WeightInfo } from "./models/weights/weight-file.ts";
+export { checkFinite, nonFiniteNames } from "./models/weights/non-finite.ts";
 export {
   readSafetensors,
   writeSafetensors,
   type SafetensorsFile,
+  type SafetensorsOptions,
+  type WriteOptions,
 } from "./models/weights/safetensors.ts";
+export type { EncodedPictures, EncodeImagesOptions } from "./models/inference/encode-images.ts";
+export type { EmbeddingBatch, SkippedInput } from "./models/inference/inference-model.ts";
+export type { Picture } from "./models/inference/picture.ts";
+export type { SimilarityOptions, SimilarityResult } from "./models/inference/similarity.ts";
+export type {
+  ClassifierOptions,
+  ZeroShotClassifier,
+} from "./models/inference/zero-shot-classifier.ts";
 export { DualEncoder, type DualEncoderConfig } from "./models/dual-encoder.ts";
 export { clipConfig, clipConfigNames, type ClipConfig } from "./models/configs.ts";
+export { pairConfig, pairNames } from "./models/pairs.ts";
+
+export { fetchModel, type FetchModelOptions, type HubFile } from "./hub/fetch-model.ts";
+export type { FetchProgress } from "./hub/progress.ts";
+export {
+  formatReference,
+  parseModelReference,
+  type HubReference,
+  type ModelReference,
+} from "./hub/reference.ts";
+export type { HubOptions } from "./hub/settings.ts";
 
 export type { BertConfig } from "./towers/bert.ts";
 export { bitResNetSizes, type BitResNetConfig } from "./towers/bit-resnet.ts";
@@ -87,6 +117,11 @@ export {
 } from "./towers/resize-position-embedding.ts";
 export type { TextTransformerConfig } from "./towers/text-transformer.ts";
 export { bertSizes, textSizes, vitSizes } from "./towers/tower-sizes.ts";
+export type {
+  ImagePatches,
+  NaflexVisionTransformerConfig,
+  PatchGrid,
+} from "./towers/naflex-vision-transformer.ts";
 export type { VisionTransformerConfig } from "./towers/vision-transformer.ts";
 
 export {
@@ -179,18 +214,24 @@ export type { Batch, PackSample, Sample } from "./data/sample.ts";
 export type { SourceSpec } from "./data/sources/source-spec.ts";
 export {
   applyEvaluationTransform,
+  applyNaflexTransform,
   decodeImage,
   evaluationPreset,
   type EvaluationTransform,
+  type NaflexTransform,
   type TrainingAugmentation,
 } from "./data/image/index.ts";
 export {
   createTokenizer,
+  familyTokenizer,
   loadTokenizer,
   saveTokenizer,
   trainTokenizer,
+  type FamilyTokenizerOptions,
+  type LoadTokenizerOptions,
   type Tokenizer,
   type TokenizerDescription,
+  type TokenizerFamily,
 } from "./data/tokenize/index.ts";
 
 export { renderReport } from "./report/report.ts";

@@ -8,6 +8,7 @@ import {
   HubError,
   LimnError,
   RecipeError,
+  UnsettledError,
   UsageError,
   didYouMean,
 } from "../errors.ts";
@@ -113,8 +114,16 @@ function reportError(error: unknown, where: string, debug: boolean): void {
 function nextStep(error: unknown, where: string): string {
   if (error instanceof UsageError) return `Next: ${where} --help`;
   if (error instanceof EngineError) return `Next: ${setupCommand()}, then npx limn doctor`;
+  if (error instanceof UnsettledError) return `Next: say it with ${flagOf(error.option)}`;
   if (error instanceof LimnError) return `Next: correct this and run the command again.`;
   return `Next: run it again with --debug for the stack.`;
+}
+
+/** The flag of `model-options.ts` that settles a question. */
+function flagOf(option: string): string {
+  if (option === "evaluationTransform") return "--preprocessing clip:224";
+  const words = option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  return `--${words} <value>`;
 }
 
 function describeStack(error: unknown): string {

@@ -1,7 +1,11 @@
 /** What every command that loads a model may be told of it on the command line. */
 import { readFileSync } from "node:fs";
-import { parseEvaluationTransform } from "../data/image/evaluation-transform.ts";
-import type { EvaluationTransform } from "../data/image/evaluation-transform.ts";
+import {
+  evaluationPreset,
+  parseEvaluationTransform,
+  type EvaluationPreset,
+  type EvaluationTransform,
+} from "../data/image/evaluation-transform.ts";
 import { UsageError } from "../errors.ts";
 import type { GivenFacts } from "../models/layouts/layout.ts";
 import { activationNames, type Activation } from "../nn/activation.ts";
@@ -18,15 +22,15 @@ export const modelOptions = {
   tokenizer: { type: "string", value: "<path>", help: "a tokenizer's folder or file" },
   preprocessing: {
     type: "string",
-    value: "<file>",
-    help: "JSON of how pictures are prepared, as limn info --json prints it",
+    value: "<preset:size>",
+    help: "how pictures are prepared, clip:224 or siglip:256; or a JSON file, as limn info --json prints",
   },
   "context-length": { type: "integer", least: 1, value: "<n>", help: "tokens per text" },
 } as const;
 
 type Given = OptionValues<typeof modelOptions>;
 
-/** The options as facts. Throws UsageError for a file that is no preprocessing. */
+/** The options as facts. Throws UsageError or RecipeError for what is no preprocessing. */
 export function givenFacts(options: Given): GivenFacts {
   const { architecture, activation, tokenizer, preprocessing } = options;
   const contextLength = options["context-length"];
@@ -40,13 +44,15 @@ export function givenFacts(options: Given): GivenFacts {
 }
 
 function readTransform(file: string): EvaluationTransform {
+  const [, preset, size] = /^([a-z0-9-]+):(\d+)$/.exec(file) ?? [];
+  if (preset !== undefined) return evaluationPreset(preset as EvaluationPreset, Number(size));
   let json: unknown;
   try {
     json = JSON.parse(readFileSync(file, "utf8"));
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new UsageError(
-      `Expected a JSON file for --preprocessing but received ${file} (${reason}).`,
+      `Expected a JSON file for --preprocessing but received ${file} (${reason}); write clip:224 for a preset.`,
       { cause },
     );
   }

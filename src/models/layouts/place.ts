@@ -1,6 +1,6 @@
 /** Looks at a path that may hold a model. */
-import { readdirSync, statSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import { CheckpointError } from "../../errors.ts";
 import { existingFolder } from "../atomic-write.ts";
 import type { Place } from "./layout.ts";
@@ -13,10 +13,11 @@ import type { Place } from "./layout.ts";
 export function openPlace(path: string): Place {
   const found = existingFolder(path);
   try {
-    const isFile = statSync(found).isFile();
-    const folder = isFile ? dirname(resolve(found)) : found;
-    const names = readdirSync(folder);
-    return { path, folder, file: isFile ? found : undefined, names };
+    if (!statSync(found).isFile()) return place(path, found, undefined);
+    const folder = dirname(resolve(found));
+    // A file that is part of a folder's model stands for the folder.
+    const isPart = folderFiles.includes(basename(found)) && hasConfig(folder);
+    return place(path, folder, isPart ? undefined : found);
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     const what = code === "ENOENT" ? "there is no such file or folder" : message;
@@ -29,9 +30,29 @@ export function openPlace(path: string): Place {
   }
 }
 
+/** Files of a model's folder that are none by themselves. */
+const folderFiles = [
+  "config.json",
+  "open_clip_config.json",
+  "model.safetensors",
+  "model.safetensors.index.json",
+  "pytorch_model.bin",
+];
+
+function hasConfig(folder: string): boolean {
+  return ["config.json", "open_clip_config.json"].some((name) => existsSync(join(folder, name)));
+}
+
+function place(path: string, folder: string, file: string | undefined): Place {
+  return { path, folder, file, names: readdirSync(folder) };
+}
+
 /** The first of `names` that lies in the place's folder, as a path; undefined where a file was named. */
-export function firstOf(place: Place, names: readonly string[]): string | undefined {
-  if (place.file !== undefined) return undefined;
-  const name = names.find((one) => place.names.includes(one));
-  return name === undefined ? undefined : join(place.folder, name);
+export function firstOf(
+  { file, folder, names: there }: Place,
+  names: readonly string[],
+): string | undefined {
+  if (file !== undefined) return undefined;
+  const name = names.find((one) => there.includes(one));
+  return name === undefined ? undefined : join(folder, name);
 }
