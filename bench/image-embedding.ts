@@ -99,7 +99,7 @@ export async function run(): Promise<BenchResult> {
   const model = await loadModel(folder);
   const openClip = new Peer("image_embedding.py");
   const withJs = Boolean(process.env["LIMN_BENCH_TRANSFORMERS_JS"]);
-  const js = withJs ? new Peer("image-embedding.mjs") : undefined;
+  const js = withJs ? new Peer("image-embedding-peer.mjs") : undefined;
   try {
     const setting = { run: "prepare", folder, files, batch_size: batchSize };
     const about = await openClip.ask<Record<string, string>>({ ...setting, threads: cores });

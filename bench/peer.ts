@@ -24,10 +24,14 @@ export class Peer {
   readonly #process: ChildProcessByStdio<Writable, Readable, null>;
   readonly #lines: AsyncIterator<string>;
 
-  /** Starts `bench/peers/<script>`, by Python or Node; what it prints to its error stream is shown. */
+  /**
+   * Starts `bench/peers/<script>` with Python, or `bench/<script>` with Node where it ends in `.mjs`;
+   * what it prints to its error stream is shown.
+   */
   constructor(script: string) {
-    const file = path.join(import.meta.dirname, "peers", script);
-    const program = script.endsWith(".mjs") ? process.execPath : peerPython();
+    const node = script.endsWith(".mjs");
+    const program = node ? process.execPath : peerPython();
+    const file = path.join(import.meta.dirname, node ? "." : "peers", script);
     this.#process = spawn(program, [file], { stdio: ["pipe", "pipe", "inherit"] });
     this.#lines = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]();
   }

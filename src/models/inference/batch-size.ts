@@ -4,7 +4,7 @@ import { NativeError } from "../../errors.ts";
 import { memory, scope, zeros, type Tensor } from "../../torch/index.ts";
 import { inference, type DualEncoder } from "../dual-encoder.ts";
 
-/** Pictures and tokens at once beyond which a CPU gains nothing, and with which a GPU is busy. */
+/** Pictures and tokens at once that keep a CPU or a GPU busy; choices, not measured optima. */
 const ENOUGH = {
   cpu: { pictures: 32, tokens: 4096 },
   gpu: { pictures: 256, tokens: 65_536 },
@@ -25,10 +25,10 @@ const bytesOfOne = new WeakMap<DualEncoder, number>();
 /**
  * Pictures for one forward pass of the image tower.
  *
- * On a CPU the smaller of 32, from where on larger batches are no faster, and of what a quarter of
- * the free memory holds by an estimate: one blank picture goes through the tower, and three times
- * the memory that it leaves is taken as a picture's need. A GPU's free memory cannot be asked for
- * through libtorch's operators: it starts at 256, and `withFittingBatches` halves what does not fit.
+ * On a CPU the smaller of 32 and of what a quarter of the free memory holds by an estimate: one blank
+ * picture goes through the tower, and three times the memory that it leaves is taken as a picture's
+ * need. A GPU's free memory cannot be asked for through libtorch's operators: it starts at 256, and
+ * `withFittingBatches` halves what does not fit.
  *
  * wanted   pictures to come, undefined where that is not known; few are not worth an estimate
  * free     bytes, for tests
@@ -40,7 +40,7 @@ export function imageBatchSize(
 ): number {
   if (model.device !== "cpu") return ENOUGH.gpu.pictures;
   const enough = Math.min(ENOUGH.cpu.pictures, Math.max(1, wanted ?? Infinity));
-  // Four pictures of the largest published tower take less than a gigabyte.
+  // The estimate would cost a good part of what the work itself does.
   if (enough <= 4) return enough;
   const most = Math.floor((free * SHARE) / bytesPerPicture(model));
   return Math.min(enough, Math.max(1, most));
