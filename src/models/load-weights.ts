@@ -1,6 +1,6 @@
 /** From an open checkpoint into tensors, by rows of a table of names: every weight accounted for. */
 import { isFloating, noGrad, scope, type Tensor } from "../torch/index.ts";
-import { partToOurs, type KeyTable, type WeightRow } from "./weights/key-table.ts";
+import { partToOurs, type KeyTable, type WeightPart, type WeightRow } from "./weights/key-table.ts";
 import type { ModelSource } from "./layouts/layout.ts";
 import { canonicalWeights } from "./weights/canonical-weights.ts";
 import { matchWeights, type FoundWeight } from "./weights/match-weights.ts";
@@ -66,9 +66,15 @@ export function copyWeight(weights: WeightFile, { parts }: WeightRow, target: Te
       for (const part of parts) {
         const rows = part.shape[0] ?? 1;
         const place = parts.length === 1 ? target : target.narrow(0, at, rows);
-        place.copy_(partToOurs(part, weights.tensor(part.name)));
+        place.copy_(readPart(weights, part));
         at += rows;
       }
     }),
   );
+}
+
+/** As limn has it. Of a weight that holds all blocks only the one is read. */
+function readPart(weights: WeightFile, { layer, ...part }: WeightPart): Tensor {
+  const { name } = part;
+  return partToOurs(part, layer === undefined ? weights.tensor(name) : weights.layer(name, layer));
 }

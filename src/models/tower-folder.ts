@@ -148,10 +148,16 @@ function storedShape(
   if (!resize || !name.endsWith("ositionEmbedding")) return shape;
   const part = weightRows(table, [[name, { shape }]])[0]?.parts[0];
   if (!part || !weights.has(part.name)) return shape;
-  const stored = weights.info(part.name).shape;
-  const [width = 0] = shape.slice(-1);
-  const places = stored.reduce((product, side) => product * side, 1) / width;
+  const { shape: stored } = weights.info(part.name);
+  const [width = 1] = shape.slice(-1);
+  // The file may leave out the row of the class token.
+  const rowsBeside = (product(shape) - product(part.fileShape)) / width;
+  const places = product(stored) / width + rowsBeside;
   return stored.at(-1) === width && Number.isInteger(places) ? [places, width] : shape;
+}
+
+function product(shape: readonly number[]): number {
+  return shape.reduce((all, side) => all * side, 1);
 }
 
 function copyResized(

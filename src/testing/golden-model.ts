@@ -1,10 +1,11 @@
 /**
  * A tiny model of test/goldens/models in its own files, and its weights by a family's table. For tests.
  */
+import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-import { DualEncoder } from "../models/dual-encoder.ts";
+import { DualEncoder, unitRows } from "../models/dual-encoder.ts";
 import type { JsonObject } from "../models/json-fields.ts";
 import type { HuggingFaceFamily, HuggingFaceModel } from "../models/layouts/hugging-face/family.ts";
 import { canonicalWeights } from "../models/weights/canonical-weights.ts";
@@ -18,9 +19,11 @@ import {
 import { matchWeights, type FoundWeight } from "../models/weights/match-weights.ts";
 import { readSafetensors } from "../models/weights/safetensors.ts";
 import type { WeightFile } from "../models/weights/weight-file.ts";
-import { cat, isFloating, noGrad, scope, type Tensor } from "../torch/index.ts";
+import { cat, fromData, isFloating, noGrad, scope, type Tensor } from "../torch/index.ts";
 import { createImageTower, createTextTower } from "../towers/create-tower.ts";
+import { NaflexVisionTransformer, type ImagePatches } from "../towers/naflex-vision-transformer.ts";
 import type { ImageTower, TextTower } from "../towers/tower.ts";
+import { assertClose } from "./close.ts";
 
 export type GoldenModel = DualEncoder | ImageTower | TextTower;
 
@@ -145,4 +148,37 @@ export function writtenBack(
     }
   }
   return back;
+}
+
+function encodeImages(model: GoldenModel, expected: Expected): Tensor {
+  const input = fromData(floats(expected.pixels), expected.pixelShape ?? []);
+  const tower = model instanceof DualEncoder ? model.imageTower : model;
+  if (expected.grids === undefined) return unitRows(tower.forward(input));
+  assert.ok(tower instanceof NaflexVisionTransformer);
+  const images: ImagePatches = { patches: input, grids: expected.grids };
+  return unitRows(tower.forwardPatches(images));
+}
+
+function encodeTexts(model: GoldenModel, { tokens = [] }: Expected): Tensor {
+  const ids = fromData(Int32Array.from(tokens.flat()), [tokens.length, tokens[0]?.length ?? 0]);
+  const tower = model instanceof DualEncoder ? model.textTower : model;
+  return unitRows(tower.forward(ids));
+}
+
+/** Asserts that a model, in evaluation mode, computes what the golden's library does. */
+export function checkOutputs(model: GoldenModel, expected: Expected): void {
+  const { imageEmbeddings, textEmbeddings, logits } = expected;
+  scope(() =>
+    noGrad(() => {
+      const images = imageEmbeddings === undefined ? null : encodeImages(model, expected);
+      const texts = textEmbeddings === undefined ? null : encodeTexts(model, expected);
+      if (images) assertClose(images.toFloat32Array(), floats(imageEmbeddings), expected, "image");
+      if (texts) assertClose(texts.toFloat32Array(), floats(textEmbeddings), expected, "text");
+      if (!images || !texts || !(model instanceof DualEncoder)) return;
+      const scaled = images.matmul(texts.t()).mul(model.logitScale());
+      const found = model.logitBias ? scaled.add(model.logitBias.tensor) : scaled;
+      // Up to 16 times the difference of two embeddings.
+      assertClose(found.toFloat32Array(), floats(logits), { rtol: 1e-5, atol: 1e-5 }, "logits");
+    }),
+  );
 }

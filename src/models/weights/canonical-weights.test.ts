@@ -19,6 +19,8 @@ function fileOf(names: string[]): WeightFile & { closed: number } {
       return { dtype: "float32" as const, storedAs: "F32", shape: [1], bytes: 4 };
     },
     tensor: (name: string): Tensor => fromData(Float32Array.of(names.indexOf(name)), [1]),
+    layer: (name: string, at: number): Tensor =>
+      fromData(Float32Array.of(names.indexOf(name) + at), []),
     readInto: (name: string, target: Tensor) => void target.fill_(names.indexOf(name)),
     close: () => void file.closed++,
     [Symbol.dispose]: () => file.close(),
@@ -45,6 +47,7 @@ describe("canonicalWeights", () => {
     assert.deepEqual([weights.has("a"), weights.has("bert.a")], [true, false]);
     assert.deepEqual(weights.info("a").shape, [1]);
     assert.equal(weights.tensor("cls.b").item(), 1);
+    assert.equal(weights.layer("cls.b", 2).item(), 3);
     const target = zeros([1]);
     weights.readInto("cls.b", target);
     assert.equal(target.item(), 1);

@@ -29,6 +29,7 @@ export function canonicalWeights(weights: WeightFile, table: KeyTable): WeightFi
     has: (name) => spelled.has(name),
     info: (name) => weights.info(spelling(name)),
     tensor: (name) => weights.tensor(spelling(name)),
+    layer: (name, at) => weights.layer(spelling(name), at),
     readInto: (name, target) => weights.readInto(spelling(name), target),
     close,
     [Symbol.dispose]: close,

@@ -50,6 +50,7 @@ export function readSharded(index: string, open: (file: string) => WeightFile): 
     has: (name) => places.has(name),
     info: (name) => shardOf(name).info(name),
     tensor: (name) => shardOf(name).tensor(name),
+    layer: (name, at) => shardOf(name).layer(name, at),
     readInto: (name, target) => shardOf(name).readInto(name, target),
     close,
     [Symbol.dispose]: close,

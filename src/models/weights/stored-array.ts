@@ -22,6 +22,18 @@ export interface StoredArray {
   readonly strides?: readonly number[] | undefined;
 }
 
+/** One place along the first side, which `checkPlace` knows. */
+export function layerOf(stored: StoredArray, at: number): StoredArray {
+  const { position, dtype, shape, strides } = stored;
+  const [step = 0, ...steps] = strides ?? rowMajor(shape);
+  return {
+    ...stored,
+    position: position + at * step * dtypeBytes(dtype),
+    shape: shape.slice(1),
+    strides: strides && steps,
+  };
+}
+
 /** A new contiguous tensor of the stored type. */
 export function readArray(stored: StoredArray): Tensor {
   const { source, position, dtype, shape } = stored;
@@ -68,6 +80,16 @@ export function checkTarget(name: string, shape: readonly number[], target: Tens
   throw new ShapeError(
     `Expected a tensor [${shape.join(", ")}] to read ${name} into but received ` +
       `[${target.shape.join(", ")}]; make it of the weight's shape`,
+  );
+}
+
+/** Throws RangeError unless a weight of this shape has this place along its first side. */
+export function checkPlace(name: string, shape: readonly number[], at: number): void {
+  const [count = 0] = shape;
+  if (Number.isInteger(at) && at >= 0 && at < count) return;
+  throw new RangeError(
+    `Expected a place from 0 to ${count - 1} of ${name} [${shape.join(", ")}] but received ${at}; ` +
+      "ask info for its shape",
   );
 }
 

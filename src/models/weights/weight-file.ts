@@ -24,6 +24,11 @@ export interface WeightFile {
   /** Reads one weight, on the CPU, in its stored type. The caller owns it. */
   tensor(name: string): Tensor;
   /**
+   * Reads one place along the first side of a weight, where a file holds all blocks in one; only that
+   * where the file is not compressed. As `tensor`. Throws RangeError where there is no such place.
+   */
+  layer(name: string, at: number): Tensor;
+  /**
    * Reads one weight into a contiguous CPU tensor of the same shape, converting its type where it
    * differs. Where types are equal the bytes go straight from the file to the tensor's memory.
    */

@@ -47,6 +47,24 @@ describe("weight files of their own writers", () => {
       weights.close();
     });
 
+    it(`${name}: one place along the first side alone`, () => {
+      using weights = openWeightFile(golden(name));
+      for (const key of weights.names) {
+        scope(() => {
+          const tensor = weights.tensor(key);
+          for (let at = 0; at < (tensor.shape[0] ?? 0); at++) {
+            const layer = weights.layer(key, at);
+            assert.deepEqual(layer.shape, tensor.shape.slice(1), key);
+            assert.equal(bits(layer.contiguous()), bits(tensor.select(0, at).contiguous()), key);
+          }
+          const count = tensor.shape[0] ?? 0;
+          for (const at of [-1, count]) {
+            assert.throws(() => weights.layer(key, at), /0 to -?\d+ of .* \[.* received /, key);
+          }
+        });
+      }
+    });
+
     it(`${name}: converts into parameters of another type`, () => {
       using weights = openWeightFile(golden(name));
       for (const key of weights.names) {

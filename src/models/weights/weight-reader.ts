@@ -1,8 +1,15 @@
 /** Makes a WeightFile of a format's table of weights: names, states and errors are alike in all. */
 import { CheckpointError, didYouMean } from "../../errors.ts";
-import type { Tensor } from "../../torch/index.ts";
+import { scope, type Tensor } from "../../torch/index.ts";
 import { namingFile } from "./reading-errors.ts";
-import { checkTarget, readArray, readArrayInto, type StoredArray } from "./stored-array.ts";
+import {
+  checkPlace,
+  checkTarget,
+  layerOf,
+  readArray,
+  readArrayInto,
+  type StoredArray,
+} from "./stored-array.ts";
 import type { WeightFile, WeightInfo } from "./weight-file.ts";
 
 export interface WeightTable<T extends WeightInfo> {
@@ -62,6 +69,15 @@ export function weightReader<T extends WeightInfo>(table: WeightTable<T>): Weigh
         what,
         () => table.view?.(found) ?? readArray(table.locate(found, name)),
       );
+    },
+    layer: (name, at) => {
+      const found = find(name);
+      checkPlace(name, found.shape, at);
+      return namingFile(file, what, () => {
+        const { view } = table;
+        if (view === undefined) return readArray(layerOf(table.locate(found, name), at));
+        return scope(() => (view(found) ?? readArray(table.locate(found, name))).select(0, at));
+      });
     },
     readInto: (name, target) => {
       const found = find(name);

@@ -5,42 +5,72 @@
  */
 import { join } from "node:path";
 import { evaluationPreset } from "../../../data/image/evaluation-transform.ts";
+import { naflexPreset } from "../../../data/image/naflex-transform.ts";
+import { CheckpointError } from "../../../errors.ts";
+import { squareTransform } from "../../preprocessing/hugging-face-naflex.ts";
 import { oneNumber, type KeyTable } from "../../weights/key-table.ts";
 import { openWeightFile } from "../../weights/open-weight-file.ts";
-import type { Family, Layout, ModelSource, Place } from "../layout.ts";
-import { readImageTower } from "./image.ts";
+import type { Family, GivenFacts, Layout, ModelSource, PairContents, Place } from "../layout.ts";
+import { readImageTower, type FlaxImageTower } from "./image.ts";
 import { FlaxShapes, plainName } from "./shapes.ts";
 import { gemmaVocabulary, readTextTower } from "./text.ts";
 import { flaxTokenizer } from "./tokenizer.ts";
 
 export const bigVision: Layout = {
   name: "big_vision",
-  matches: (place) => fileOf(place) !== undefined,
+  matches: (place) => filesOf(place).length > 0,
   read: (place, given) => {
-    const file = fileOf(place) ?? place.path;
+    const file = onlyFile(place);
     const weights = openWeightFile(file);
     const shapes = new FlaxShapes(weights);
     weights.close();
-    const model = shapes.hasUnder("txt/") ? readPair(shapes) : readTower(shapes);
-    const { imageSize } =
-      model.contents.kind === "pair" ? model.contents.config.image : model.contents.config;
+    const model = shapes.hasUnder("txt/") ? readPair(shapes, given) : readTower(shapes, given);
+    const { contents, family } = model;
+    const image = contents.kind === "pair" ? contents.config.image : contents.config;
     return {
       place,
       layout: bigVision.name,
       ...model,
       openWeights: () => openWeightFile(file),
-      evaluationTransform: () => given.evaluationTransform ?? evaluationPreset("siglip", imageSize),
-      tokenizer: () => flaxTokenizer(place, model, given),
+      ...preprocessing(image as FlaxImageTower["config"], family, given),
+      tokenizer: () => flaxTokenizer(place, file, model, given),
     };
   },
 };
 
-/** The file that was named, or the only one of its kind in a folder without a configuration. */
-function fileOf({ file, folder, names }: Place): string | undefined {
-  if (file !== undefined) return file.endsWith(".npz") ? file : undefined;
-  const [only, ...more] = names.filter((name) => name.endsWith(".npz"));
-  if (only === undefined || more.length > 0 || names.includes("config.json")) return undefined;
-  return join(folder, only);
+/** The file that was named, or those of a folder without a configuration. */
+function filesOf({ file, folder, names }: Place): string[] {
+  if (file !== undefined) return file.endsWith(".npz") ? [file] : [];
+  if (names.includes("config.json")) return [];
+  return names.filter((name) => name.endsWith(".npz")).map((name) => join(folder, name));
+}
+
+function onlyFile(place: Place): string {
+  const [only = place.path, ...more] = filesOf(place);
+  if (more.length === 0) return only;
+  throw new CheckpointError(
+    place.path,
+    `Expected one .npz file in ${place.path} but received ${more.length + 1}; name the file, ` +
+      `such as ${only}`,
+  );
+}
+
+function preprocessing(
+  image: FlaxImageTower["config"],
+  family: Family,
+  given: GivenFacts,
+): Pick<ModelSource, "evaluationTransform" | "naflexTransform"> {
+  const { evaluationTransform: own } = given;
+  if (image.kind === "naflex") {
+    const { imageSize, patchSize } = image;
+    const patches = { ...naflexPreset((imageSize / patchSize) ** 2), patchSize };
+    return {
+      evaluationTransform: () => own ?? squareTransform(patches),
+      naflexTransform: () => (own === undefined ? patches : undefined),
+    };
+  }
+  const preset = family === "LiT" ? "lit" : "big-vision";
+  return { evaluationTransform: () => own ?? evaluationPreset(preset, image.imageSize) };
 }
 
 type FlaxModel = Pick<ModelSource, "family" | "table" | "probabilities"> & {
@@ -53,45 +83,43 @@ const common = {
   ignored: (name: string) => /^(opt|chrono|extra)\//.test(name),
 } satisfies Partial<KeyTable>;
 
-function readPair(shapes: FlaxShapes): FlaxModel {
-  const image = readImageTower(shapes, "img/");
+function readPair(shapes: FlaxShapes, given: GivenFacts): FlaxModel {
+  const image = readImageTower(shapes, "img/", given.evaluationTransform?.imageSize);
   const text = readTextTower(shapes);
   const biased = shapes.has("b");
+  const contents: PairContents = {
+    kind: "pair",
+    config: {
+      embedDim: text.embedDim,
+      image: image.config,
+      text: text.config,
+      ...(image.embedDim === null ? { imageProjection: false } : {}),
+      logitScaleLogInit: Math.log(10),
+      ...(biased ? { logitBiasInit: -10 } : {}),
+    },
+  };
+  const numbers: KeyTable["keys"] = {
+    logitScaleLog: { names: ["t"], form: oneNumber },
+    logitBias: { names: ["b"], form: oneNumber },
+  };
   return {
-    family: familyOf(image.config.classToken === true, text.config.vocabSize),
-    contents: {
-      kind: "pair",
-      config: {
-        embedDim: text.embedDim,
-        image: image.config,
-        text: text.config,
-        ...(image.embedDim === null ? { imageProjection: false } : {}),
-        logitScaleLogInit: Math.log(10),
-        ...(biased ? { logitBiasInit: -10 } : {}),
-      },
-    },
-    table: {
-      ...common,
-      keys: {
-        logitScaleLog: { names: ["t"], form: oneNumber },
-        logitBias: { names: ["b"], form: oneNumber },
-        ...image.keys,
-        ...text.keys,
-      },
-    },
+    family: familyOf(contents),
+    contents,
+    table: { ...common, keys: { ...numbers, ...image.keys, ...text.keys } },
     probabilities: biased ? "sigmoid" : "softmax",
   };
 }
 
 /** LiT's image towers have a class token, SigLIP's none. */
-function familyOf(classToken: boolean, vocabSize: number): Family {
-  if (classToken) return "LiT";
-  return vocabSize === gemmaVocabulary ? "SigLIP 2" : "SigLIP";
+function familyOf({ config: { image, text } }: PairContents): Family {
+  if (image.kind === "vit" && image.classToken === true) return "LiT";
+  return text.vocabSize === gemmaVocabulary ? "SigLIP 2" : "SigLIP";
 }
 
 /** A tower alone, with the classifier that it was pretrained with. */
-function readTower(shapes: FlaxShapes): FlaxModel {
-  const { config, keys } = readImageTower(shapes, shapes.hasUnder("img/") ? "img/" : "");
+function readTower(shapes: FlaxShapes, given: GivenFacts): FlaxModel {
+  const prefix = shapes.hasUnder("img/") ? "img/" : "";
+  const { config, keys } = readImageTower(shapes, prefix, given.evaluationTransform?.imageSize);
   return {
     family: "ViT",
     contents: { kind: "image", config, embedDim: null },

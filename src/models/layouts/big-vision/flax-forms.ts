@@ -1,6 +1,6 @@
 /** How flax keeps the weights of its modules, beside limn's: kernels are [inputs, outputs]. */
 import { cat, zeros } from "../../../torch/index.ts";
-import { transposed, type KeyTable, type WeightForm } from "../../weights/key-table.ts";
+import { reshaped, transposed, type KeyTable, type WeightForm } from "../../weights/key-table.ts";
 
 /** A convolution: [H, W, inputs, outputs] in the file, [outputs, inputs, H, W] here. */
 export const convolution: WeightForm = {
@@ -45,6 +45,12 @@ export const withoutClassRow: WeightForm = {
   toOurs: (table) => cat([zeros([1, table.size(2)], { dtype: table.dtype }), table.select(0, 0)]),
   toTheirs: (table) => table.narrow(0, 1, table.size(0) - 1),
 };
+
+/** A table of positions by row and column: [S, S, W] in the file, [S^2, W] here. */
+export const squareOfPlaces: WeightForm = reshaped(([places = 0, width = 0]) => {
+  const side = Math.sqrt(places);
+  return [side, side, width];
+});
 
 /** A dense layer under both names. */
 export function dense(ours: string, theirs: string, stacked = false): KeyTable["keys"] {

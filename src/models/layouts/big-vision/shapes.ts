@@ -18,8 +18,20 @@ export class FlaxShapes {
     return this.#shapes.has(name);
   }
 
+  /** Whether any name starts with `prefix`. */
   hasUnder(prefix: string): boolean {
     return [...this.#shapes.keys()].some((name) => name.startsWith(prefix));
+  }
+
+  /** How many sides a weight has; 0 for none. */
+  rank(name: string): number {
+    return this.#shapes.get(name)?.length ?? 0;
+  }
+
+  /** A weight's shape for messages. */
+  text(name: string): string {
+    const shape = this.#shapes.get(name);
+    return shape === undefined ? "none" : `[${shape.join(", ")}]`;
   }
 
   /**
@@ -27,14 +39,18 @@ export class FlaxShapes {
    *
    * throws  CheckpointError where it is missing or has another number of sides
    */
-  sides(name: string, rank: number): number[] {
+  sides(name: string, rank: number): readonly number[] {
     const shape = this.#shapes.get(name);
-    if (shape !== undefined && shape.length === rank) return [...shape];
+    if (shape?.length === rank) return shape;
+    return this.refuse(`${name} with ${rank} sides`, this.text(name));
+  }
+
+  /** Throws CheckpointError of what was expected in the file and what was there. */
+  refuse(expected: string, received: string): never {
     throw new CheckpointError(
       this.file,
-      `Expected ${name} with ${rank} sides in ${this.file} but received ` +
-        `${shape === undefined ? "none" : `[${shape.join(", ")}]`}; give a checkpoint of big_vision's ` +
-        "SigLIP, of LiT or of an AugReg ViT",
+      `Expected ${expected} in ${this.file} but received ${received}; give a checkpoint of ` +
+        "big_vision's SigLIP, of LiT or of an AugReg ViT",
     );
   }
 
@@ -46,7 +62,7 @@ export class FlaxShapes {
   }
 }
 
-/** big_vision keeps a model's weights under `params/`, beside the optimizer's state. */
+/** Weights lie under `params/` beside the optimizer's state, in older files under `opt/target/`. */
 export function plainName(name: string): string {
-  return name.startsWith("params/") ? name.slice("params/".length) : name;
+  return name.replace(/^(params|opt\/target)\//, "");
 }

@@ -5,7 +5,7 @@ import type { TextTowerConfig } from "../../../towers/create-tower.ts";
 import type { TextTransformerConfig } from "../../../towers/text-transformer.ts";
 import { leadingOne, transposed, type KeyTable } from "../../weights/key-table.ts";
 import { blocks, dense, norm } from "./flax-forms.ts";
-import { layersOf, namesOf } from "./image.ts";
+import { layersOf, namesOf } from "./layers.ts";
 import type { FlaxShapes } from "./shapes.ts";
 
 export interface FlaxTextTower {

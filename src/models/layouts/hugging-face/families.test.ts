@@ -8,11 +8,10 @@ import { describe, it } from "node:test";
 import { gunzipSync } from "node:zlib";
 
 import { initializeOn } from "../../../nn/initialize.ts";
-import { assertClose } from "../../../testing/close.ts";
 import {
+  checkOutputs,
   computedWith,
   createContents,
-  floats,
   loadGolden,
   namedState,
   neededWeights,
@@ -20,14 +19,8 @@ import {
   readGoldenJson,
   writtenBack,
   type Expected,
-  type GoldenModel,
 } from "../../../testing/golden-model.ts";
-import { fromData, memory, noGrad, scope, type Tensor } from "../../../torch/index.ts";
-import {
-  NaflexVisionTransformer,
-  type ImagePatches,
-} from "../../../towers/naflex-vision-transformer.ts";
-import { DualEncoder, unitRows } from "../../dual-encoder.ts";
+import { memory, scope } from "../../../torch/index.ts";
 import type { JsonObject } from "../../json-fields.ts";
 import { pairConfig, pairNames } from "../../pairs.ts";
 import { canonicalWeights } from "../../weights/canonical-weights.ts";
@@ -42,38 +35,6 @@ import { siglip2 } from "./siglip2.ts";
 import { vit } from "./vit.ts";
 
 const families = [siglip, siglip2, align, vit, bert];
-
-function encodeImages(model: GoldenModel, expected: Expected): Tensor {
-  const input = fromData(floats(expected.pixels), expected.pixelShape ?? []);
-  const tower = model instanceof DualEncoder ? model.imageTower : model;
-  if (expected.grids === undefined) return unitRows(tower.forward(input));
-  assert.ok(tower instanceof NaflexVisionTransformer);
-  const images: ImagePatches = { patches: input, grids: expected.grids };
-  return unitRows(tower.forwardPatches(images));
-}
-
-function encodeTexts(model: GoldenModel, { tokens = [] }: Expected): Tensor {
-  const ids = fromData(Int32Array.from(tokens.flat()), [tokens.length, tokens[0]?.length ?? 0]);
-  const tower = model instanceof DualEncoder ? model.textTower : model;
-  return unitRows(tower.forward(ids));
-}
-
-function checkOutputs(model: GoldenModel, expected: Expected): void {
-  const { imageEmbeddings, textEmbeddings, logits } = expected;
-  scope(() =>
-    noGrad(() => {
-      const images = imageEmbeddings === undefined ? null : encodeImages(model, expected);
-      const texts = textEmbeddings === undefined ? null : encodeTexts(model, expected);
-      if (images) assertClose(images.toFloat32Array(), floats(imageEmbeddings), expected, "image");
-      if (texts) assertClose(texts.toFloat32Array(), floats(textEmbeddings), expected, "text");
-      if (!images || !texts || !(model instanceof DualEncoder)) return;
-      const scaled = images.matmul(texts.t()).mul(model.logitScale());
-      const found = model.logitBias ? scaled.add(model.logitBias.tensor) : scaled;
-      // Up to 16 times the difference of two embeddings.
-      assertClose(found.toFloat32Array(), floats(logits), { rtol: 1e-5, atol: 1e-5 }, "logits");
-    }),
-  );
-}
 
 /** The golden's weights after `change` of their names. */
 function renamed(change: (name: string) => string): (model: string) => WeightFile {
@@ -236,6 +197,7 @@ function listed(lines: string): WeightFile {
     has: (name) => found.has(name),
     info: (name) => ({ dtype: "float32", storedAs: "F32", shape: found.get(name) ?? [], bytes: 0 }),
     tensor: unread,
+    layer: unread,
     readInto: unread,
     close: () => undefined,
     [Symbol.dispose]: () => undefined,
