@@ -53,24 +53,25 @@ export function openSource({
 
 /** Copies one weight, whatever floating-point type the file stores, into a tensor of its shape. */
 export function copyWeight(weights: WeightFile, { parts }: WeightRow, target: Tensor): void {
-  const [first] = parts;
-  const direct = parts.length === 1 && first?.layer === undefined && target.device === "cpu";
-  if (direct && first?.form.isSame === true) {
-    // One number may be [] or [1].
-    const asStored = weights.info(first.name).shape.length === target.rank;
-    if (asStored) return weights.readInto(first.name, target);
-  }
   scope(() =>
     noGrad(() => {
       let at = 0;
       for (const part of parts) {
         const rows = part.shape[0] ?? 1;
         const place = parts.length === 1 ? target : target.narrow(0, at, rows);
-        place.copy_(readPart(weights, part));
+        if (isDirect(weights, part, place)) weights.readInto(part.name, place);
+        else place.copy_(readPart(weights, part));
         at += rows;
       }
     }),
   );
+}
+
+/** Whether the file's bytes are the tensor's, to be read where they belong. */
+function isDirect(weights: WeightFile, { name, form, layer }: WeightPart, place: Tensor): boolean {
+  if (form.isSame !== true || layer !== undefined || place.device !== "cpu") return false;
+  // One number may be [] or [1].
+  return weights.info(name).shape.length === place.rank;
 }
 
 /** As limn has it. Of a weight that holds all blocks only the one is read. */

@@ -101,7 +101,7 @@ async function compare(family, folder) {
   const image = rowError(found.image, wanted("image"), width);
   const text = rowError(found.text, wanted("text"), width);
   const logits = largestDifference(found.logits, wanted("logits"));
-  const scale = scope(() => Number(model.logitScale().item()));
+  const scale = scope(() => model.logitScale().item());
   const pixels = await pixelLevels(folder, about.pictures, transform, wanted("pixels"));
   const parameters = model.parameterCount();
   model.dispose();
