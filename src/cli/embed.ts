@@ -5,6 +5,7 @@ import { catchSignals, pendingSignal } from "../torch/index.ts";
 import { resolveDevice } from "../train/build-model.ts";
 import { defineCommand, type Command } from "./command.ts";
 import { progressLine } from "./embed-progress.ts";
+import { givenFacts, modelOptions } from "./model-options.ts";
 import { parseSource, sourceOptions } from "./source-argument.ts";
 
 const command: Command = defineCommand({
@@ -23,6 +24,7 @@ const command: Command = defineCommand({
     "on-error": { type: "string", choices: ["skip", "fail"], help: "default fail" },
     device: { type: "string", value: "<name>", help: "default auto: the first GPU, else the CPU" },
     ...sourceOptions,
+    ...modelOptions,
   },
   examples: [
     "limn embed runs/first/model photos --out embeddings",
@@ -31,11 +33,12 @@ const command: Command = defineCommand({
   async run({ options, operands, print, note }) {
     const [folder = "", from = ""] = operands;
     const source = parseSource(from, options);
+    const given = givenFacts(options);
     if (options.out === undefined) {
       throw new UsageError("Expected --out <folder> but received nothing; name a folder.");
     }
     const device = resolveDevice(options.device ?? "auto", "--device");
-    const model = await loadModel(folder, { device });
+    const model = await loadModel(folder, { ...given, device });
     const progress = progressLine(process.stderr);
     catchSignals(true);
     try {

@@ -4,7 +4,7 @@ import { parseEvaluationTransform } from "../data/image/evaluation-transform.ts"
 import type { EvaluationTransform } from "../data/image/evaluation-transform.ts";
 import { UsageError } from "../errors.ts";
 import type { GivenFacts } from "../models/layouts/layout.ts";
-import { activationNames, type Activation } from "../nn/activation.ts";
+import { activationNames } from "../nn/activation.ts";
 import type { OptionValues } from "./command.ts";
 
 /** Needed only where a model's files leave it open; messages name the one that settles it. */
@@ -32,7 +32,7 @@ export function givenFacts(options: Given): GivenFacts {
   const contextLength = options["context-length"];
   return {
     ...(architecture === undefined ? {} : { architecture }),
-    ...(activation === undefined ? {} : { activation: activation as Activation }),
+    ...(activation === undefined ? {} : { activation }),
     ...(tokenizer === undefined ? {} : { tokenizer }),
     ...(contextLength === undefined ? {} : { contextLength }),
     ...(preprocessing === undefined ? {} : { evaluationTransform: readTransform(preprocessing) }),
