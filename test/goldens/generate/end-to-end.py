@@ -356,8 +356,7 @@ def openai(images):
     architecture = module("openai_clip.model", source / "model.py")
     library = module("openai_clip.clip", source / "clip.py")
     library._tokenizer = simple.SimpleTokenizer(str(folder / tokenizers.BPE_FILE))
-    made = architecture.CLIP(16, 32, (1, 1, 1, 1), 2, None, CONTEXT, tokenizers.CLIP_SIZE, 64, 1, 1)
-    randomise(made)
+    made = randomise(architecture.CLIP(16, 24, 1, 64, 6, CONTEXT, tokenizers.CLIP_SIZE, 64, 1, 1))
     save_archive(architecture, made, folder)
     model, transform = library.load(str(folder / "tiny.pt"), device="cpu")
     with torch.no_grad():
