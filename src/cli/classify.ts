@@ -4,6 +4,7 @@ import { resolveDevice } from "../train/build-model.ts";
 import { classificationText, type NamedResult } from "./classification-text.ts";
 import { labelsOf } from "./classify-labels.ts";
 import { defineCommand, type Command } from "./command.ts";
+import { loadOptions, modelOptions } from "./model-options.ts";
 import { pictureOperands } from "./picture-operands.ts";
 
 const command: Command = defineCommand({
@@ -27,17 +28,21 @@ const command: Command = defineCommand({
     "batch-size": { type: "integer", least: 1, value: "<n>", help: "default by the memory" },
     "on-error": { type: "string", choices: ["skip", "fail"], help: "default fail" },
     device: { type: "string", value: "<name>", help: "default auto: the first GPU, else the CPU" },
+    ...modelOptions,
   },
   examples: [
     'limn classify runs/first/model cat.jpg --labels "cat,dog"',
     "limn classify runs/first/model photos --classes animals.txt --top 3",
     "limn classify runs/first/model 'test-{000..003}.tar' --classes classes.json --json",
+    'limn classify ViT-B-32.pt cat.jpg --labels "cat,dog" --tokenizer bpe_simple_vocab_16e6.txt.gz',
   ],
-  async run({ options, operands, print }) {
+  async run({ options, operands, print, note }) {
     const [folder = "", ...rest] = operands;
     const labels = labelsOf(options);
+    const given = loadOptions(options, note);
     const pictures = await pictureOperands(rest);
     const model = await loadModel(folder, {
+      ...given,
       device: resolveDevice(options.device ?? "auto", "--device"),
     });
     try {

@@ -1,8 +1,7 @@
 import { loadModel } from "../models/load-model.ts";
 import { saveLayouts } from "../models/layouts/writers.ts";
 import { defineCommand, type Command } from "./command.ts";
-import { hubFetching, hubOptions } from "./hub-options.ts";
-import { givenFacts, modelOptions } from "./model-options.ts";
+import { loadOptions, modelOptions } from "./model-options.ts";
 
 const command: Command = defineCommand({
   name: "convert",
@@ -22,7 +21,6 @@ const command: Command = defineCommand({
       help: "default float32",
     },
     ...modelOptions,
-    ...hubOptions,
   },
   examples: [
     "limn convert ViT-B-32.pt converted --tokenizer bpe_simple_vocab_16e6.txt.gz",
@@ -31,10 +29,7 @@ const command: Command = defineCommand({
   ],
   async run({ options, operands, print, note }) {
     const [from = "", folder = ""] = operands;
-    const loaded = await loadModel(from, {
-      ...givenFacts(options),
-      hub: hubFetching(options, note),
-    });
+    const loaded = await loadModel(from, loadOptions(options, note));
     try {
       const { to, precision } = options;
       await loaded.save(folder, {

@@ -6,6 +6,7 @@ import { resolveDevice } from "../train/build-model.ts";
 import { defineCommand, type Command } from "./command.ts";
 import { describeProgress } from "./embed-progress.ts";
 import { progressLine } from "./progress-line.ts";
+import { loadOptions, modelOptions } from "./model-options.ts";
 import { parseSource, sourceOptions } from "./source-argument.ts";
 
 const command: Command = defineCommand({
@@ -24,6 +25,7 @@ const command: Command = defineCommand({
     "on-error": { type: "string", choices: ["skip", "fail"], help: "default fail" },
     device: { type: "string", value: "<name>", help: "default auto: the first GPU, else the CPU" },
     ...sourceOptions,
+    ...modelOptions,
   },
   examples: [
     "limn embed runs/first/model photos --out embeddings",
@@ -32,11 +34,12 @@ const command: Command = defineCommand({
   async run({ options, operands, print, note }) {
     const [folder = "", from = ""] = operands;
     const source = parseSource(from, options);
+    const given = loadOptions(options, note);
     if (options.out === undefined) {
       throw new UsageError("Expected --out <folder> but received nothing; name a folder.");
     }
     const device = resolveDevice(options.device ?? "auto", "--device");
-    const model = await loadModel(folder, { device });
+    const model = await loadModel(folder, { ...given, device });
     const progress = progressLine(process.stderr, describeProgress);
     catchSignals(true);
     try {

@@ -2,6 +2,7 @@ import { evaluate } from "../evaluate/evaluate-model.ts";
 import { formatTable, metricsJson } from "../evaluate/table.ts";
 import { resolveDevice } from "../train/build-model.ts";
 import { defineCommand, type Command } from "./command.ts";
+import { loadOptions, modelOptions } from "./model-options.ts";
 import { sourceOptions } from "./source-argument.ts";
 import { suitesOf } from "./suite-arguments.ts";
 
@@ -30,6 +31,7 @@ const command: Command = defineCommand({
     device: { type: "string", value: "<name>", help: "default auto: the first GPU, else the CPU" },
     precision: { type: "string", choices: ["float32", "bfloat16"], help: "default float32" },
     ...sourceOptions,
+    ...modelOptions,
   },
   examples: [
     "limn eval runs/first/model test.csv",
@@ -41,6 +43,7 @@ const command: Command = defineCommand({
     const suites = await suitesOf(source, options);
     const results = await evaluate({
       model,
+      load: loadOptions(options, note),
       suites,
       device: resolveDevice(options.device ?? "auto", "--device"),
       precision: options.precision ?? "float32",

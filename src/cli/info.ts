@@ -1,20 +1,16 @@
 import { describeModel } from "../models/describe-model.ts";
 import { defineCommand, type Command } from "./command.ts";
-import { hubFetching, hubOptions } from "./hub-options.ts";
-import { givenFacts, modelOptions } from "./model-options.ts";
+import { loadOptions, modelOptions } from "./model-options.ts";
 
 const command: Command = defineCommand({
   name: "info",
   summary: "Shows a model's or tower's folder: architecture, sizes, preprocessing and tokenizer.",
   usage: "<model>",
-  options: { ...modelOptions, ...hubOptions },
+  options: modelOptions,
   examples: ["limn info runs/first/model", "limn info hf://google/siglip-base-patch16-224 --json"],
   async run({ options, operands, print, note }) {
-    const description = await describeModel(
-      operands[0] ?? "",
-      givenFacts(options),
-      hubFetching(options, note),
-    );
+    const { hub, ...given } = loadOptions(options, note);
+    const description = await describeModel(operands[0] ?? "", given, hub);
     print(format(description), description);
   },
 });

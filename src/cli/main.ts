@@ -15,27 +15,34 @@ import {
 import { packageRoot, setupCommand } from "../torch/engine-info.ts";
 import { parseCommandLine, type Command, type Invocation } from "./command.ts";
 import { commands, type CommandTable } from "./commands.ts";
+import { factFlags } from "./fact-flags.ts";
 import { commandHelp, listHelp } from "./help.ts";
 
 const EXIT = { failure: 1, usage: 2, badInput: 3 } as const;
 
 /** Runs `limn <argv>` and returns its exit code; nothing is thrown. */
 export async function main(argv: readonly string[], table = commands): Promise<number> {
-  const names: string[] = [];
+  const understood: Understood = { names: [] };
   try {
-    return await dispatch(argv, table, names);
+    return await dispatch(argv, table, understood);
   } catch (error) {
-    reportError(error, ["limn", ...names].join(" "), argv.includes("--debug"));
+    reportError(error, understood, argv.includes("--debug"));
     return exitCode(error);
   }
 }
 
-/** `names` collects the words that were understood, for the error line. */
+/** What of a command line was understood, for the error lines. */
+interface Understood {
+  readonly names: string[];
+  command?: Command;
+}
+
 async function dispatch(
   argv: readonly string[],
   table: CommandTable,
-  names: string[],
+  understood: Understood,
 ): Promise<number> {
+  const { names } = understood;
   const [word, ...rest] = argv;
   const here = ["limn", ...names].join(" ");
   if (word === undefined || word === "--help" || word === "-h" || word === "help") {
@@ -54,8 +61,9 @@ async function dispatch(
     throw new UsageError(`Unknown ${kind} "${word}".${near || ` See: ${here} --help`}`);
   }
   names.push(word);
-  if ("commands" in row) return dispatch(rest, row.commands, names);
-  return invoke((await row.load()).default, rest);
+  if ("commands" in row) return dispatch(rest, row.commands, understood);
+  understood.command = (await row.load()).default;
+  return invoke(understood.command, rest);
 }
 
 async function invoke(command: Command, args: readonly string[]): Promise<number> {
@@ -104,15 +112,20 @@ export function exitCode(error: unknown): number {
 }
 
 /** One line with the error, one with the next step; the stack only where it is asked for. */
-function reportError(error: unknown, where: string, debug: boolean): void {
+function reportError(error: unknown, { names, command }: Understood, debug: boolean): void {
+  const where = ["limn", ...names].join(" ");
   const message = error instanceof Error ? error.message : String(error);
   process.stderr.write(`${where}: ${message}\n`);
   if (debug) process.stderr.write(`${describeStack(error)}\n`);
-  else process.stderr.write(`${nextStep(error, where)}\n`);
+  else process.stderr.write(`${nextStep(error, where, command)}\n`);
 }
 
-function nextStep(error: unknown, where: string): string {
+function nextStep(error: unknown, where: string, command?: Command): string {
   if (error instanceof UsageError) return `Next: ${where} --help`;
+  if (error instanceof UnsettledError) {
+    const flag = factFlags[error.option] ?? error.option;
+    if (command?.options && flag in command.options) return `Next: ${where} with --${flag}`;
+  }
   if (error instanceof EngineError) return `Next: ${setupCommand()}, then npx limn doctor`;
   if (error instanceof UnsettledError) return `Next: say it with ${flagOf(error.option)}`;
   if (error instanceof LimnError) return `Next: correct this and run the command again.`;

@@ -7,9 +7,11 @@ import {
   type EvaluationTransform,
 } from "../data/image/evaluation-transform.ts";
 import { UsageError } from "../errors.ts";
+import type { HubFetchOptions } from "../models/local-model.ts";
 import type { GivenFacts } from "../models/layouts/layout.ts";
 import { activationNames } from "../nn/activation.ts";
 import type { OptionValues } from "./command.ts";
+import { hubFetching, hubOptions } from "./hub-options.ts";
 
 /** Needed only where a model's files leave it open; messages name the one that settles it. */
 export const modelOptions = {
@@ -26,12 +28,21 @@ export const modelOptions = {
     help: "how pictures are prepared, clip:224 or siglip:256; or a JSON file, as limn info --json prints",
   },
   "context-length": { type: "integer", least: 1, value: "<n>", help: "tokens per text" },
+  ...hubOptions,
 } as const;
 
 type Given = OptionValues<typeof modelOptions>;
 
+/** The options as `loadModel` takes them. Throws as `givenFacts`. */
+export function loadOptions(
+  options: Given,
+  note: (text: string) => void,
+): GivenFacts & { hub: HubFetchOptions } {
+  return { ...givenFacts(options), hub: hubFetching(options, note) };
+}
+
 /** The options as facts. Throws UsageError or RecipeError for what is no preprocessing. */
-export function givenFacts(options: Given): GivenFacts {
+function givenFacts(options: Given): GivenFacts {
   const { architecture, activation, tokenizer, preprocessing } = options;
   const contextLength = options["context-length"];
   return {

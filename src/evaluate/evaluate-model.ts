@@ -1,13 +1,15 @@
 /** Evaluates a model folder on suites: what `limn eval` runs. */
-import { loadModel } from "../models/load-model.ts";
+import { loadModel, type LoadModelOptions } from "../models/load-model.ts";
 import type { Device } from "../torch/index.ts";
 import type { BootstrapOptions } from "./bootstrap.ts";
 import { modelEmbedder } from "./model-embedder.ts";
 import { runSuite, type Suite, type SuiteResult } from "./run-suite.ts";
 
 export interface EvaluateOptions {
-  /** A folder in Hugging Face's `CLIPModel` layout. */
+  /** What `loadModel` takes: `hf://organisation/name`, or a path in any layout. */
   model: string;
+  /** What its files do not say, and how it is fetched. */
+  load?: Omit<LoadModelOptions, "device">;
   suites: readonly Suite[];
   /** Pictures per forward pass. Default 64. */
   batchSize?: number;
@@ -26,7 +28,7 @@ export interface EvaluateOptions {
  */
 export async function evaluate(options: EvaluateOptions): Promise<SuiteResult[]> {
   const { suites, batchSize = 64, device = "cpu", precision = "float32" } = options;
-  const loaded = await loadModel(options.model, { device });
+  const loaded = await loadModel(options.model, { ...options.load, device });
   try {
     const { model, tokenizer, evaluationTransform: transform } = loaded;
     const embedder = modelEmbedder({ model, tokenizer, normalization: transform, precision });

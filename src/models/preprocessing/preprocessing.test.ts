@@ -167,6 +167,9 @@ describe("fromOpenClipPreprocess", () => {
     [{ crop_pct: 0.9 }, /nothing \(the keys are size, .*\) for crop_pct/],
     [{ preprocess_cfg: { resize_mode: 1 } }, /for preprocess_cfg\.resize_mode/],
     [{ preprocess_cfg: [] }, /an object for preprocess_cfg/],
+    [{ limn_transform: 1 }, /cropRounding, transparency, resampler for limn_transform/],
+    [{ limn_transform: { imageSize: 9 } }, /an object of .* for limn_transform/],
+    [{ limn_transform: { cropRounding: "up" } }, /limn_transform\.cropRounding .* It stands in /],
   ];
   for (const [json, message] of cases) {
     it(`refuses ${JSON.stringify(json)}`, () =>
@@ -183,14 +186,23 @@ describe("fromOpenClipPreprocess", () => {
     const wrong: [Partial<EvaluationTransform>, RegExp][] = [
       [{ resizeSize: 256 }, /224 for resizeSize/],
       [{ resampler: "tensorflow" }, /"pillow" for resampler/],
-      [{ cropRounding: "down" }, /"halfEven" for cropRounding/],
-      [{ transparency: "white" }, /"drop" for transparency/],
       [{ interpolation: "lanczos" }, /for interpolation/],
       [{ resizeMode: "longest", fill: [1, 2, 3] }, /one level for all channels for fill/],
     ];
     for (const [change, message] of wrong) {
       refuses(() => toOpenClipPreprocess(file, { ...clip, ...change }), message);
     }
+  });
+  it("keeps for limn what open_clip has no words for and differs by a pixel's place or a level", () => {
+    const small = {
+      cropRounding: "down",
+      transparency: "white",
+      resampler: "torchvision",
+    } as const;
+    const json = toOpenClipPreprocess(file, { ...clip, ...small });
+    assert.deepEqual(json["limn_transform"], small);
+    assert.deepEqual(fromOpenClipPreprocess(file, json), { ...clip, ...small });
+    assert.ok(!("limn_transform" in toOpenClipPreprocess(file, clip)));
   });
 });
 
