@@ -30,9 +30,9 @@ function smallTokenizer(): string {
   const whole = JSON.parse(siglip2.files["tokenizer.json"] ?? "") as Tokenizer;
   const special = whole.added_tokens.filter(({ id }) => id < 8);
   const names = Object.entries(whole.model.vocab).sort(([, a], [, b]) => a - b);
-  const letters = [..."▁abcdefghijklmnopqrstuvwxyz0123456789"];
-  const kept = [...names.slice(0, 8).map(([name]) => name), ...letters];
-  const vocab = Object.fromEntries([...new Set(kept)].map((name, id) => [name, id]));
+  const letters = "▁abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ".split("");
+  const kept = new Set([...names.slice(0, 8).map(([name]) => name), ...letters]);
+  const vocab = Object.fromEntries([...kept].slice(0, 64).map((name, id) => [name, id]));
   return JSON.stringify({
     ...whole,
     added_tokens: special,

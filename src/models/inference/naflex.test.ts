@@ -8,6 +8,7 @@ import sharp from "sharp";
 
 import type { RgbImage } from "../../data/image/decode.ts";
 import { cellBytes, gridsOf, placePicture } from "../../data/image/picture-cell.ts";
+import { createLoader } from "../../data/loader/loader.ts";
 import { readNpy } from "../../data/npy.ts";
 import { writeShards } from "../../data/write-shards.ts";
 import { embedSource } from "../../embed/embed-source.ts";
@@ -18,6 +19,7 @@ import { floats } from "../../testing/golden-model.ts";
 import { expectedPictures, saveGoldenNaflex } from "../../testing/golden-naflex.ts";
 import { saveTinyModel } from "../../testing/tiny-model.ts";
 import { memory, zeros } from "../../torch/index.ts";
+import { describeModel } from "../describe-model.ts";
 import { loadModel, type LoadedModel } from "../load-model.ts";
 import { imageBatchSize } from "./batch-size.ts";
 import type { Picture } from "./picture.ts";
@@ -70,6 +72,17 @@ describe("a NaFlex model, misused", () => {
     squares.dispose();
   });
 
+  it("has no random changes of patches", async () => {
+    const transform = model.naflexTransform;
+    assert.ok(transform);
+    const source = { kind: "folder", directory: photos } as const;
+    const options = { source, transform, batchSize: 2, augmentation: { flip: 0.5 } };
+    await assert.rejects(createLoader(options as never), {
+      name: "TypeError",
+      message: /^Expected a transform into squares with an augmentation but received a NaFlex one;/,
+    });
+  });
+
   it("names the bad picture", () =>
     assert.rejects(
       model.encodeImages([files[0] as string, Uint8Array.of(1, 2, 3)]),
@@ -87,6 +100,12 @@ describe("a NaFlex model", () => {
       placePicture(picture, transform, cells.subarray(i * size, (i + 1) * size));
     }
     assert.deepEqual(gridsOf(cells, transform), expected.pictureGrids);
+  });
+
+  it("is described with both preparations", async () => {
+    const { naflexTransform, evaluationTransform } = await describeModel(folder);
+    assert.deepEqual(naflexTransform, model.naflexTransform);
+    assert.deepEqual(evaluationTransform, model.evaluationTransform);
   });
 
   it("gives transformers' embeddings of pixels, files and bytes", async () => {
