@@ -77,7 +77,7 @@ describe("a NaFlex model, misused", () => {
     assert.ok(transform);
     const source = { kind: "folder", directory: photos } as const;
     const options = { source, transform, batchSize: 2, augmentation: { flip: 0.5 } };
-    await assert.rejects(createLoader(options as never), {
+    await assert.rejects(createLoader(options), {
       name: "TypeError",
       message: /^Expected a transform into squares with an augmentation but received a NaFlex one;/,
     });
