@@ -12,9 +12,11 @@ export async function loadPictureEmbedder(
 ): Promise<PictureEmbedder & { dispose(): void }> {
   const { resolveDevice } = await import("../train/build-model.ts");
   const { loadModel } = await import("../models/load-model.ts");
+  const { pictureTransform } = await import("../models/inference/inference-model.ts");
   const { modelEmbedder } = await import("../evaluate/model-embedder.ts");
   const loaded = await loadModel(folder, { device: resolveDevice(deviceName, "--device") });
-  const { model, tokenizer, evaluationTransform: transform } = loaded;
-  const embedder = modelEmbedder({ model, tokenizer, normalization: transform });
+  const { model, tokenizer } = loaded;
+  const transform = pictureTransform(loaded);
+  const embedder = modelEmbedder({ model, tokenizer, transform });
   return { ...embedder, transform, dispose: () => loaded.dispose() };
 }

@@ -39,11 +39,14 @@ export interface Batch {
   ids: string[];
   /** [N] the same name for each picture alone: `shard-000003.tar#17`. */
   imageIds: string[];
-  /** [N, 3, S, S] row-major, 0 to 255, on a SharedArrayBuffer; empty with `images: "skip"`. */
+  /**
+   * [N, 3, S, S] row-major, 0 to 255, on a SharedArrayBuffer; empty with `images: "skip"`. With a
+   * NaFlex transform: [N, cellBytes(transform)], see `image/picture-cell.ts`.
+   */
   pixels: Uint8Array;
   /** N: images in this batch. */
   size: number;
-  /** S: pixels of a side. */
+  /** S: pixels of a side; 0 with a NaFlex transform. */
   imageSize: number;
   /** [R, T] token ids; R = N in training, the number of all captions in evaluation. */
   tokens: Int32Array;

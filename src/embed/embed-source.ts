@@ -7,9 +7,13 @@ import type { Problem } from "../data/sources/source.ts";
 import type { SourceSpec } from "../data/sources/source-spec.ts";
 import { DataError } from "../errors.ts";
 import { imageBatchSize } from "../models/inference/batch-size.ts";
-import { embedPixels } from "../models/inference/encode-images.ts";
+import { embedCells } from "../models/inference/encode-images.ts";
 import { embedTexts } from "../models/inference/encode-texts.ts";
-import { checkCount, type InferenceModel } from "../models/inference/inference-model.ts";
+import {
+  checkCount,
+  pictureTransform,
+  type InferenceModel,
+} from "../models/inference/inference-model.ts";
 import { EmbeddingShard, type ShardLayout, type ShardRows } from "./embedding-shard.ts";
 import { openState, writeState, type EmbedSettings, type EmbedState } from "./embed-state.ts";
 import { modelProbe } from "./model-probe.ts";
@@ -139,8 +143,8 @@ class EmbedRun {
     const { position } = this.#state.next;
     const loader = await createLoader({
       source: this.#options.source,
-      transform: model.evaluationTransform,
-      batchSize: this.#options.batchSize ?? imageBatchSize(model.model, undefined),
+      transform: pictureTransform(model),
+      batchSize: this.#options.batchSize ?? imageBatchSize(model, undefined),
       mode: "evaluate",
       onError,
       ...(texts ? { tokenizer: model.tokenizer.description } : {}),
@@ -196,7 +200,7 @@ class EmbedRun {
 
   #embed(batch: Batch): ShardRows {
     const { model, texts = false } = this.#options;
-    const images = embedPixels(model, batch.pixels, batch.size);
+    const images = embedCells(model, batch.pixels, batch.size);
     const captions = firstCaptions(batch);
     const metadata = batch.keys.map((key, i) => ({
       image_path: this.#pathOf(batch.imageIds[i] as string) ?? key,

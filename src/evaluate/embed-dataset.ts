@@ -19,7 +19,7 @@ export interface EmbeddedDataset {
   imageOfText: Int32Array;
   labels: (string | undefined)[];
   metas: Record<string, unknown>[];
-  /** The first pictures as the model sees them, for reports: uint8 [3, S, S] each. */
+  /** The first pictures as the model sees them, for reports: uint8 [3, S, S] each, or patches. */
   pictures: Uint8Array[];
   imageSize: number;
 }
@@ -91,7 +91,7 @@ class Collector {
   }
 
   #addImages(batch: EvaluationBatch, chosen: readonly number[]): void {
-    const area = 3 * batch.imageSize ** 2;
+    const area = batch.pixels.length / batch.size;
     this.#imageSize = batch.imageSize;
     for (const i of chosen) {
       this.#set.keys.push(batch.keys[i] as string);
@@ -102,7 +102,7 @@ class Collector {
       }
     }
     const pixels = rowsAt(batch.pixels, area, chosen);
-    this.#images.push(this.#embedder.embedPixels(pixels, batch.imageSize));
+    this.#images.push(this.#embedder.embedPixels(pixels));
   }
 
   /** `place` maps the images of the batch that were chosen to their place in the whole set. */

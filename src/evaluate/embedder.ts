@@ -3,8 +3,8 @@ import type { Embeddings } from "../zero-shot/embeddings.ts";
 import type { SimilarityKernel } from "./similarities.ts";
 
 export interface Embedder {
-  /** pixels uint8 [N, 3, S, S] -> [N, D] unit rows */
-  embedPixels(pixels: Uint8Array, imageSize: number): Embeddings;
+  /** pixels uint8 [N, 3, S, S], or what else a loader makes for the model -> [N, D] unit rows */
+  embedPixels(pixels: Uint8Array): Embeddings;
   /** tokens int32 [N, T] -> [N, D] unit rows; `lengths` [N] counts the tokens in use */
   embedTokens(tokens: Int32Array, contextLength: number, lengths: Int32Array): Embeddings;
   /** texts -> [N, D] unit rows */

@@ -1,5 +1,6 @@
 /** Evaluates a model folder on suites: what `limn eval` runs. */
 import { loadModel, type LoadModelOptions } from "../models/load-model.ts";
+import { pictureTransform } from "../models/inference/inference-model.ts";
 import type { Device } from "../torch/index.ts";
 import type { BootstrapOptions } from "./bootstrap.ts";
 import { modelEmbedder } from "./model-embedder.ts";
@@ -30,8 +31,9 @@ export async function evaluate(options: EvaluateOptions): Promise<SuiteResult[]>
   const { suites, batchSize = 64, device = "cpu", precision = "float32" } = options;
   const loaded = await loadModel(options.model, { ...options.load, device });
   try {
-    const { model, tokenizer, evaluationTransform: transform } = loaded;
-    const embedder = modelEmbedder({ model, tokenizer, normalization: transform, precision });
+    const { model, tokenizer } = loaded;
+    const transform = pictureTransform(loaded);
+    const embedder = modelEmbedder({ model, tokenizer, transform, precision });
     const loader = { transform, tokenizer: tokenizer.description, batchSize };
     const results: SuiteResult[] = [];
     for (const suite of suites) {

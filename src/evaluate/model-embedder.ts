@@ -1,11 +1,8 @@
 /** A model with its tokenizer as an Embedder. Batches are the caller's; texts are cut into some. */
+import type { PictureTransform } from "../data/image/picture-cell.ts";
 import type { Tokenizer } from "../data/tokenize/tokenizer.ts";
-import {
-  inference,
-  pixelsToTensor,
-  type DualEncoder,
-  type PixelNormalization,
-} from "../models/dual-encoder.ts";
+import { inference, type DualEncoder } from "../models/dual-encoder.ts";
+import { encodeCells } from "../models/encode-cells.ts";
 import { fromData, scope, type Tensor } from "../torch/index.ts";
 import { concatenate, type Embedder } from "./embedder.ts";
 import type { Embeddings } from "../zero-shot/embeddings.ts";
@@ -13,7 +10,8 @@ import type { Embeddings } from "../zero-shot/embeddings.ts";
 export interface ModelEmbedderOptions {
   model: DualEncoder;
   tokenizer: Tokenizer;
-  normalization: PixelNormalization;
+  /** That of the pictures it gets. */
+  transform: PictureTransform;
   precision?: "float32" | "bfloat16";
   /** Texts per forward pass. Default 256. */
   textBatchSize?: number;
@@ -23,7 +21,7 @@ export interface ModelEmbedderOptions {
 export function modelEmbedder({
   model,
   tokenizer,
-  normalization,
+  transform,
   precision = "float32",
   textBatchSize = 256,
 }: ModelEmbedderOptions): Embedder {
@@ -39,10 +37,7 @@ export function modelEmbedder({
     });
 
   return {
-    embedPixels: (pixels, imageSize) =>
-      embed(() =>
-        model.encodeImages(pixelsToTensor(pixels, imageSize, normalization, model.device)),
-      ),
+    embedPixels: (pixels) => embed(() => encodeCells(model, pixels, transform)),
     embedTokens,
     embedTexts: (texts) => {
       const parts: Embeddings[] = [];

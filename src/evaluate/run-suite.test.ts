@@ -15,6 +15,7 @@ import type { Embeddings } from "../zero-shot/embeddings.ts";
 import { runSuite, type Suite, type SuiteResult } from "./run-suite.ts";
 import { metricKeys, metricValues } from "./table.ts";
 
+const imageSize = 4;
 const colors = ["red", "green", "blue"] as const;
 type Color = (typeof colors)[number];
 
@@ -47,8 +48,8 @@ async function colorEmbedder(): Promise<Embedder> {
   const fromTexts = (texts: readonly string[]): Embeddings =>
     rows(texts.map((text) => colors.findIndex((color) => text.includes(color))));
   return {
-    embedPixels(pixels, side) {
-      const area = side * side;
+    embedPixels(pixels) {
+      const area = imageSize ** 2;
       const count = pixels.length / (3 * area);
       embedded.images += count;
       const strongest = Array.from({ length: count }, (_, i) => {
@@ -123,7 +124,7 @@ async function run(samples: readonly Made[], suite: Partial<Suite>): Promise<Sui
   const name = `set${sets++}`;
   const source = { kind: "webdataset" as const, shards: await shards(name, samples) };
   const loader = {
-    transform: evaluationPreset("clip", 4),
+    transform: evaluationPreset("clip", imageSize),
     tokenizer,
     batchSize: 2,
     workers: 1,

@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ShapeError } from "../errors.ts";
 import { assertClose } from "../testing/close.ts";
-import { checkEmbeddings, checkSameDim, normalizeRows, type Embeddings } from "../zero-shot/embeddings.ts";
+import {
+  checkEmbeddings,
+  checkSameDim,
+  normalizeRows,
+  type Embeddings,
+} from "../zero-shot/embeddings.ts";
 import { forEachRow, plainSimilarities, rankOf, topMatches } from "./similarities.ts";
 
 function rows(...values: number[][]): Embeddings {

@@ -1,5 +1,6 @@
 /** What a model or tower holds, from its small files and the header of its weights alone. */
 import type { EvaluationTransform } from "../data/image/evaluation-transform.ts";
+import type { NaflexTransform } from "../data/image/naflex-transform.ts";
 import type { TokenizerDescription } from "../data/tokenize/index.ts";
 import { UnsettledError } from "../errors.ts";
 import { readModelSource } from "./layouts/find-layout.ts";
@@ -33,6 +34,8 @@ export interface ModelDescription {
   probabilities: "softmax" | "sigmoid" | null;
   /** Null where the files do not say how pictures are prepared. */
   evaluationTransform: EvaluationTransform | null;
+  /** Of a NaFlex model, whose pictures keep their aspect ratio; it is trained on the squares above. */
+  naflexTransform?: NaflexTransform;
   /** Null where there is none. */
   tokenizer: { vocabSize: number; contextLength: number; description: TokenizerDescription } | null;
 }
@@ -51,6 +54,7 @@ export async function describeModel(
   const source = readModelSource(path, given);
   const { layout, family, contents } = source;
   const shapes = modelShapes(source);
+  const naflexTransform = source.naflexTransform?.();
   return {
     path,
     layout,
@@ -67,6 +71,7 @@ export async function describeModel(
     probabilities: contents.kind === "pair" ? source.probabilities : null,
     evaluationTransform:
       contents.kind === "text" ? null : known(() => source.evaluationTransform()),
+    ...(naflexTransform === undefined ? {} : { naflexTransform }),
     tokenizer: contents.kind === "image" ? null : await describeTokenizer(source),
   };
 }

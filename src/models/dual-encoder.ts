@@ -8,6 +8,7 @@ import {
   type ImageTowerConfig,
   type TextTowerConfig,
 } from "../towers/create-tower.ts";
+import { NaflexVisionTransformer, type ImagePatches } from "../towers/naflex-vision-transformer.ts";
 import type { ImageTower, TextTower } from "../towers/tower.ts";
 
 export interface DualEncoderConfig {
@@ -69,6 +70,22 @@ export class DualEncoder extends Module {
   /** pixels float [N, 3, S, S], normalised -> imageEmbeddings [N, D] float32, unit rows. */
   encodeImages(pixels: Tensor): Tensor {
     return unitRows(this.imageTower.forward(pixels));
+  }
+
+  /**
+   * `encodeImages` of pictures that keep their aspect ratio (SigLIP 2's NaFlex).
+   *
+   * throws  TypeError where the tower takes squares only; ShapeError for patches of another shape
+   */
+  encodePatches(images: ImagePatches): Tensor {
+    const { imageTower } = this;
+    if (imageTower instanceof NaflexVisionTransformer) {
+      return unitRows(imageTower.forwardPatches(images));
+    }
+    throw new TypeError(
+      `Expected a NaFlex image tower for encodePatches but received one of kind ` +
+        `${this.config.image.kind}; give encodeImages squares`,
+    );
   }
 
   /** tokens int [N, T] -> textEmbeddings [N, D] float32, unit rows. */
@@ -140,14 +157,23 @@ export function pixelsToTensor(
 }
 
 /** uint8 [N, 3, S, S] -> float32 [N, 3, S, S]: (x / 255 - mean) / std. */
-export function normalizePixels(pixels: Tensor, { mean, std }: PixelNormalization): Tensor {
+export function normalizePixels(pixels: Tensor, normalization: PixelNormalization): Tensor {
+  return standardize(pixels, normalization, [1, 3, 1, 1]);
+}
+
+/** `normalizePixels` of levels whose channels lie along the dimension of `shape` that is 3. */
+export function standardize(
+  levels: Tensor,
+  { mean, std }: PixelNormalization,
+  shape: readonly number[],
+): Tensor {
   return scope(() => {
-    const { device } = pixels;
+    const { device } = levels;
     const channel = (values: number[]): Tensor =>
-      fromData(Float32Array.from(values), [1, 3, 1, 1], { device });
+      fromData(Float32Array.from(values), shape, { device });
     const scale = channel(std.map((value) => 1 / (255 * value)));
     const shift = channel(mean.map((value, i) => -value / (std[i] ?? 1)));
-    return pixels.to("float32").mul_(scale).add_(shift);
+    return levels.to("float32").mul_(scale).add_(shift);
   });
 }
 

@@ -14,6 +14,7 @@ import {
   writeFully,
 } from "./atomic-write.ts";
 import { readCheckpointConfig } from "./checkpoint.ts";
+import { localModel } from "./local-model.ts";
 import { readModelSource } from "./layouts/find-layout.ts";
 import { buildHeader } from "./weights/safetensors-header.ts";
 import type { WeightFile } from "./weights/weight-file.ts";
@@ -26,7 +27,7 @@ import type { WeightFile } from "./weights/weight-file.ts";
  * for every floating-point number: weights, running statistics, logit scale and bias. Computed in
  * float32 (float64 where stored so) and stored in the type of `fineTuned`, whose other files `out` gets.
  *
- * zeroShot, fineTuned  model folders of one layout and of the same sizes
+ * zeroShot, fineTuned  models of one layout and of the same sizes, of the hub or folders
  * alpha                from 0, the original weights, to 1
  * throws               RangeError for alpha; CheckpointError that names the folder and every weight or
  *                      size that differs
@@ -39,13 +40,14 @@ export async function interpolateWeights(
   if (!(alpha >= 0 && alpha <= 1)) {
     throw new RangeError(`Expected a number from 0 to 1 for alpha but received ${alpha}`);
   }
-  checkConfigs(zeroShot, fineTuned);
-  const first = readModelSource(zeroShot).openWeights();
+  const [original, tuned] = await Promise.all([localModel(zeroShot), localModel(fineTuned)]);
+  checkConfigs(original, tuned);
+  const first = readModelSource(original).openWeights();
   try {
-    const second = readModelSource(fineTuned).openWeights();
+    const second = readModelSource(tuned).openWeights();
     try {
       checkFiles(first, second);
-      const source = existingFolder(fineTuned);
+      const source = existingFolder(tuned);
       await writeFolderAtomically(out, (partial) => {
         copyOtherFiles(source, partial);
         writeBetween(join(partial, weightsFile), alpha, first, second);

@@ -109,7 +109,8 @@ type Shared = Pick<PairRecipe, "activation" | "normEpsilon">;
 /** A recipe's image tower: by its published name, or of its own sizes. */
 export function imageTowerConfig(tower: PairRecipe["image"], shared: Shared): ImageTowerConfig {
   if (typeof tower === "string") return namedImageTower(tower);
-  if (tower.kind === "vit") return completed(tower, shared) as ImageTowerConfig;
+  if (tower.kind === "vit" || tower.kind === "naflex")
+    return completed(tower, shared) as ImageTowerConfig;
   if (tower.kind !== "sized") return tower as ImageTowerConfig;
   return resized(tower);
 }
@@ -127,7 +128,7 @@ function changedImage(
   const { kind } = image;
   for (const [change, value] of Object.entries(changed)) {
     if (change !== "patchDropout" && change !== "stochasticDepth") continue;
-    const knows = kind === "mixer" || kind === "bitResNet";
+    const knows = kind === "mixer" || kind === "bitResNet" || kind === "naflex";
     if (kind === "vit" || (change === "stochasticDepth" && knows)) continue;
     throw new RecipeError(
       `${key}.${change}`,

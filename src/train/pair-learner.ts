@@ -54,7 +54,7 @@ export class PairLearner implements Learner {
     const { recipe, trainer, tokenizer, transform } = this.#parts;
     const { model } = trainer;
     const { precision } = recipe.train;
-    const embedder = modelEmbedder({ model, tokenizer, normalization: transform, precision });
+    const embedder = modelEmbedder({ model, tokenizer, transform, precision });
     const { batchSize, suites } = recipe.evaluate;
     const loader = { transform, tokenizer: tokenizer.description, batchSize };
     const results = await trainer.withAverage(async () => {

@@ -36,6 +36,18 @@ const vitSchema = z.strictObject({
   stochasticDepth: probability.optional(),
 });
 
+/** SigLIP 2's, trained on squares; what it learns holds for pictures of any aspect ratio. */
+const naflexSchema = z.strictObject({
+  kind: z.literal("naflex"),
+  ...layersShape,
+  imageSize: positiveInteger,
+  patchSize: positiveInteger,
+  activation: activation.default("geluTanh"),
+  normEpsilon: z.number().positive().default(1e-6),
+  projectionBias: z.boolean().optional(),
+  stochasticDepth: probability.optional(),
+});
+
 const textTransformerSchema = z.strictObject({
   kind: z.literal("transformer"),
   ...layersShape,
@@ -128,6 +140,7 @@ function withKind(kind: string): (value: unknown) => unknown {
 
 const imageTowers = z.discriminatedUnion("kind", [
   vitSchema,
+  naflexSchema,
   modifiedResNetSchema,
   efficientNetSchema,
   mixerSchema,

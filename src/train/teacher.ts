@@ -40,13 +40,13 @@ function check(
   theirs: EvaluationTransform,
   ours: EvaluationTransform,
 ): void {
-  const keys = ["imageSize", "resizeMode", "interpolation"] as const;
-  const differing = keys.find((key) => theirs[key] !== ours[key]);
+  const [seen, given] = [spelledOut(theirs), spelledOut(ours)];
+  const differing = Object.keys(given).find((key) => seen[key] !== given[key]);
   if (differing !== undefined) {
     throw new RecipeError(
       "objective.teacher",
-      `Expected a teacher that sees pictures with ${differing} ${String(ours[differing])} for ` +
-        `objective.teacher but received one with ${String(theirs[differing])}; ` +
+      `Expected a teacher that sees pictures with ${differing} ${given[differing]} for ` +
+        `objective.teacher but received one with ${seen[differing]}; ` +
         "give data.transform and the model the teacher's values",
     );
   }
@@ -57,6 +57,22 @@ function check(
     "Expected decoded pictures in every batch for objective.teacher but received a recipe that " +
       "caches them; remove data.cache and towers.image.cache",
   );
+}
+
+/** All that decides the pixels before they are normalised, what is absent by its default. */
+function spelledOut(transform: EvaluationTransform): Record<string, string | number> {
+  const { imageSize, resizeMode, resizeSize = imageSize, interpolation } = transform;
+  const { resampler = "pillow", cropRounding = "halfEven", transparency = "drop" } = transform;
+  const { fill = [0, 0, 0] } = transform;
+  // Nothing is left to crop of a square that was resized to its size.
+  const whole = resizeMode === "squash" && resizeSize === imageSize;
+  return {
+    ...{ imageSize, resizeMode, resizeSize, interpolation, resampler },
+    crop: whole ? "none" : transform.crop,
+    cropRounding: whole ? "halfEven" : cropRounding,
+    transparency,
+    fill: `[${fill.join(", ")}]`,
+  };
 }
 
 /** The teacher sees the student's pixels, normalised in its own way, and the captions' own tokens. */

@@ -12,7 +12,7 @@ import path from "node:path";
  *
  * @typedef {object} Reader
  * @property {readonly Buffer[]} files valid ones, a few kB each
- * @property {(bytes: Buffer) => void} read throws a LimnError, or one that `admits` knows
+ * @property {(bytes: Buffer) => void | Promise<void>} read throws a LimnError, or one that `admits` knows
  * @property {(bytes: Buffer, random: import("./random.mjs").Random) => Buffer} [prepare] mends sums
  *   and lengths around the damage, so that it is not the outermost check that meets it
  * @property {(error: unknown) => boolean} [admits]

@@ -30,8 +30,8 @@ let failures = 0;
 const peak = () => process.resourceUsage().maxRSS * 1024;
 // What loading and compiling cost is no input's.
 for (const file of reader.files) {
-  attempt(file);
-  attempt(prepared(file, new Random(0, 0)));
+  await attempt(file);
+  await attempt(prepared(file, new Random(0, 0)));
 }
 const start = peak();
 let before = start;
@@ -42,7 +42,7 @@ for (let index = from; index < to; index++) {
   const random = new Random(seed, index);
   const bytes = prepared(mutate(reader.files, random), random);
   const clock = process.cpuUsage();
-  const { outcome, failure } = attempt(bytes);
+  const { outcome, failure } = await attempt(bytes);
   outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
   const { user, system } = process.cpuUsage(clock);
   const seconds = (user + system) / 1e6;
@@ -71,10 +71,10 @@ function prepared(bytes, random) {
   return reader.prepare?.(bytes, random) ?? bytes;
 }
 
-/** @param {Buffer} bytes @returns {{ outcome: string, failure?: string }} */
-function attempt(bytes) {
+/** @param {Buffer} bytes @returns {Promise<{ outcome: string, failure?: string }>} */
+async function attempt(bytes) {
   try {
-    reader.read(bytes);
+    await reader.read(bytes);
     return { outcome: "read" };
   } catch (error) {
     if (error instanceof LimnError || reader.admits?.(error)) {

@@ -141,5 +141,5 @@ export function mutate(files, random) {
     if (bytes.length === 0) break;
     bytes = random.pick(mutations)(bytes, random, files);
   }
-  return bytes.subarray(0, 1 << 18);
+  return bytes.subarray(0, 1 << 19);
 }

@@ -1,5 +1,6 @@
 /** Reads every picture of a source and keeps what duplicates are told by. */
 import type { EvaluationTransform } from "../image/index.ts";
+import type { PictureTransform } from "../image/picture-cell.ts";
 import { createLoader } from "../loader/loader.ts";
 import type { Problem } from "../sources/source.ts";
 import type { SourceSpec } from "../sources/source-spec.ts";
@@ -14,11 +15,11 @@ export interface EmbeddingRows {
 
 /** A model, as far as duplicates are concerned. */
 export interface PictureEmbedder {
-  transform: EvaluationTransform;
+  transform: PictureTransform;
   /** Pictures at once; 64 by default. */
   batchSize?: number;
-  /** pixels uint8 [N, 3, S, S] -> [N, D] unit rows */
-  embedPixels(pixels: Uint8Array, imageSize: number): EmbeddingRows;
+  /** pixels as the transform makes them, `Batch.pixels` -> [N, D] unit rows */
+  embedPixels(pixels: Uint8Array): EmbeddingRows;
   /** [Q, D] x [M, D] -> [Q, M] inner products */
   similarities(queries: EmbeddingRows, candidates: EmbeddingRows): Float32Array;
 }
@@ -96,8 +97,8 @@ async function embedPictures(
   const parts: Float32Array[] = [];
   let [count, dim] = [0, 0];
   const { transform, batchSize = 64 } = embedder;
-  await forEachBatch({ source, transform, batchSize }, options, ({ pixels, imageSize }) => {
-    const rows = embedder.embedPixels(pixels, imageSize);
+  await forEachBatch({ source, transform, batchSize }, options, ({ pixels }) => {
+    const rows = embedder.embedPixels(pixels);
     parts.push(rows.data);
     count += rows.count;
     dim = rows.dim;
@@ -107,12 +108,11 @@ async function embedPictures(
 
 interface Visited {
   pixels: Uint8Array;
-  imageSize: number;
   imageIds: string[];
 }
 
 async function forEachBatch(
-  given: { source: SourceSpec; transform: EvaluationTransform; batchSize: number },
+  given: { source: SourceSpec; transform: PictureTransform; batchSize: number },
   { workers, onProgress }: DescribeOptions,
   visit: (batch: Visited) => void,
 ): Promise<Pick<Pictures, "bad" | "badSamples">> {

@@ -1,5 +1,6 @@
 /** Turns a reference into pixels and tokens. Runs in a decode worker; knows nothing of batches. */
-import { applyEvaluationTransform, applyTrainingTransform } from "../image/index.ts";
+import { applyTrainingTransform } from "../image/index.ts";
+import { isNaflex, preparePicture } from "../image/picture-cell.ts";
 import { createRandom } from "../random.ts";
 import { PieceReader, readImage, readText } from "../sources/read-sample.ts";
 import type { ReadingOptions } from "../sources/source.ts";
@@ -22,7 +23,7 @@ export class SampleDecoder {
   }
 
   /**
-   * Decodes one sample into `pixels`, [3, S, S] or empty. A sample that cannot be used gives its reason.
+   * Decodes one sample into `pixels`, a cell or empty. A sample that cannot be used gives its reason.
    * The outcome depends on the task alone, not on what this worker did before.
    */
   async decode(task: DecodeTask, pixels: Uint8Array): Promise<Decoded> {
@@ -63,8 +64,9 @@ export class SampleDecoder {
   private async decodePixels(bytes: Uint8Array, task: DecodeTask, out: Uint8Array): Promise<void> {
     const { transform, augmentation, seed } = this.given.options;
     const at = { source: task.ref.file, key: task.ref.key };
-    if (augmentation === undefined) {
-      await applyEvaluationTransform(bytes, transform, { at, out });
+    // Options with both are refused.
+    if (augmentation === undefined || isNaflex(transform)) {
+      await preparePicture(bytes, transform, { at, out });
       return;
     }
     const { epoch, part, index, caption } = task;

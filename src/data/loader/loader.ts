@@ -4,8 +4,9 @@ import type { MessagePort } from "node:worker_threads";
 import { DisposedError, LimnError } from "../../errors.ts";
 import type { Batch } from "../sample.ts";
 import type { Problem } from "../sources/source.ts";
-import { resolveLoaderOptions } from "./options.ts";
-import type { LoaderOptions, LoaderPosition } from "./options.ts";
+import { isNaflex } from "../image/picture-cell.ts";
+import { pixelBytes, resolveLoaderOptions } from "./options.ts";
+import type { LoaderOptions, LoaderPosition, ResolvedOptions } from "./options.ts";
 import { fromPlainError } from "./protocol.ts";
 import type { BatchMessage, FromCoordinator, ToCoordinator } from "./protocol.ts";
 
@@ -57,7 +58,7 @@ export async function createLoader(options: LoaderOptions): Promise<Loader> {
     workerData: { options: resolved, port: port2 },
     transferList: [port2],
   });
-  const loader = new ThreadedLoader(worker, port1, resolved.transform.imageSize);
+  const loader = new ThreadedLoader(worker, port1, resolved);
   try {
     await loader.start();
   } catch (error) {
@@ -77,6 +78,7 @@ class ThreadedLoader implements Loader {
   private readonly worker: Worker;
   private readonly port: MessagePort;
   private readonly imageSize: number;
+  private readonly pixelBytes: number;
   private readonly exited: Promise<void>;
   private slots: Uint8Array[] = [];
   private last: LoaderPosition | undefined;
@@ -88,10 +90,12 @@ class ThreadedLoader implements Loader {
   private ended = false;
   private closed = false;
 
-  constructor(worker: Worker, port: MessagePort, imageSize: number) {
+  constructor(worker: Worker, port: MessagePort, options: ResolvedOptions) {
     this.worker = worker;
     this.port = port;
-    this.imageSize = imageSize;
+    const { transform } = options;
+    this.imageSize = isNaflex(transform) ? 0 : transform.imageSize;
+    this.pixelBytes = pixelBytes(options);
     port.on("message", (message: FromCoordinator) => this.arrive(message));
     worker.on("error", (error) => this.fail(threadError(`it failed with ${String(error)}`, error)));
     this.exited = new Promise((resolve) => {
@@ -212,12 +216,12 @@ class ThreadedLoader implements Loader {
   }
 
   private toBatch(message: BatchMessage): Batch {
-    const { imageSize, contextLength } = this;
+    const { imageSize, pixelBytes, contextLength } = this;
     const { kind: _, slot, position, problems, labels, metas, ...rest } = message;
     this.held = slot;
     this.last = position;
     this.note({ skipped: message.skipped, problems });
-    const pixels = this.slots[slot]!.subarray(0, message.size * 3 * imageSize ** 2);
+    const pixels = this.slots[slot]!.subarray(0, message.size * pixelBytes);
     const batch: Batch = { ...rest, pixels, imageSize, contextLength };
     if (labels !== undefined) batch.labels = labels;
     if (metas !== undefined) batch.metas = metas;

@@ -1,8 +1,10 @@
 /** The loader's options, checked and completed. */
 import { availableParallelism } from "node:os";
 import { DataError, didYouMean } from "../../errors.ts";
-import { parseEvaluationTransform, parseTrainingAugmentation } from "../image/index.ts";
-import type { EvaluationTransform, TrainingAugmentation } from "../image/index.ts";
+import { parseTrainingAugmentation } from "../image/index.ts";
+import type { TrainingAugmentation } from "../image/index.ts";
+import { cellBytes, isNaflex, parsePictureTransform } from "../image/picture-cell.ts";
+import type { PictureTransform } from "../image/picture-cell.ts";
 import { checkSourceSpec } from "../sources/source-spec.ts";
 import type { SourceSpec } from "../sources/source-spec.ts";
 import type { TokenizerDescription } from "../tokenize/index.ts";
@@ -10,8 +12,8 @@ import type { Cursor } from "./order.ts";
 
 export interface LoaderOptions {
   source: SourceSpec;
-  /** Size and interpolation of the pixels; in evaluation all of it. */
-  transform: EvaluationTransform;
+  /** Size and interpolation of the pixels; in evaluation all of it. NaFlex patches without changes. */
+  transform: PictureTransform;
   /** Random crops, flips and colours of training; none by default. Not with `mode: "evaluate"`. */
   augmentation?: TrainingAugmentation;
   /** Without one, batches have no tokens and samples need no captions. */
@@ -74,7 +76,7 @@ export interface LoaderPosition {
 /** Options with every default filled in; plain JSON, it travels to the workers. */
 export interface ResolvedOptions {
   source: SourceSpec;
-  transform: EvaluationTransform;
+  transform: PictureTransform;
   augmentation: TrainingAugmentation | undefined;
   tokenizer: TokenizerDescription | undefined;
   batchSize: number;
@@ -130,10 +132,17 @@ export function resolveLoaderOptions(options: LoaderOptions): ResolvedOptions {
       `Expected true or false for shuffle but received ${String(options.shuffle)}`,
     );
   }
+  const transform = parsePictureTransform(options.transform, "transform");
+  if (isNaflex(transform) && augmentation !== undefined) {
+    throw new TypeError(
+      "Expected a transform into squares with an augmentation but received a NaFlex one; " +
+        "remove the augmentation, or give an evaluation transform",
+    );
+  }
   const epochs = options.epochs ?? (evaluating ? 1 : Infinity);
   return {
     source: checkSourceSpec(options.source),
-    transform: parseEvaluationTransform(options.transform, "transform"),
+    transform,
     augmentation:
       augmentation === undefined
         ? undefined
@@ -158,9 +167,9 @@ export function resolveLoaderOptions(options: LoaderOptions): ResolvedOptions {
   };
 }
 
-/** Bytes of one decoded picture, [3, S, S] uint8; 0 where none is decoded. */
+/** Bytes of one prepared picture (`cellBytes`); 0 where none is decoded. */
 export function pixelBytes({ images, transform }: ResolvedOptions): number {
-  return images === "skip" ? 0 : 3 * transform.imageSize ** 2;
+  return images === "skip" ? 0 : cellBytes(transform);
 }
 
 function integer(value: unknown, name: string, least: number): number {

@@ -1,14 +1,16 @@
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 
+import { evaluationPreset } from "../../data/image/evaluation-transform.ts";
 import { NativeError } from "../../errors.ts";
 import { tinyPair } from "../../testing/tiny-model.ts";
 import { fromData, memory, type Tensor } from "../../torch/index.ts";
 import { DualEncoder } from "../dual-encoder.ts";
 import { imageBatchSize, textBatchSize, withFittingBatches } from "./batch-size.ts";
 
-const model = new DualEncoder(tinyPair);
-after(() => model.dispose());
+const transform = evaluationPreset("clip", 16);
+const model = { model: new DualEncoder(tinyPair), evaluationTransform: transform };
+after(() => model.model.dispose());
 const outOfMemory = (): NativeError =>
   new NativeError("aten::mm", "aten::mm failed: CUDA out of memory. Tried to allocate 2.00 GiB");
 
@@ -26,18 +28,19 @@ describe("imageBatchSize", () => {
 
   it("leaves no tensor behind", () => {
     const before = memory().tensors;
-    imageBatchSize(new DualEncoder(tinyPair), undefined, 1e9);
+    const other = new DualEncoder(tinyPair);
+    imageBatchSize({ model: other, evaluationTransform: transform }, undefined, 1e9);
     const added = memory().tensors - before;
-    assert.equal(added, [...model.namedState()].length);
+    assert.equal(added, [...other.namedState()].length);
   });
 });
 
 describe("textBatchSize", () => {
   it("goes by tokens", () => {
-    assert.equal(textBatchSize(model, 8), 512);
-    assert.equal(textBatchSize(model, 64), 64);
-    assert.equal(textBatchSize(model, 0), 4096);
-    assert.equal(textBatchSize(model, 10_000), 1);
+    assert.equal(textBatchSize(model.model, 8), 512);
+    assert.equal(textBatchSize(model.model, 64), 64);
+    assert.equal(textBatchSize(model.model, 0), 4096);
+    assert.equal(textBatchSize(model.model, 10_000), 1);
   });
 });
 

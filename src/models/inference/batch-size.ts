@@ -1,8 +1,11 @@
 /** How many inputs go through a tower at once: as many as help, as few as fit. */
 import { freemem } from "node:os";
 import { NativeError } from "../../errors.ts";
-import { memory, scope, zeros, type Tensor } from "../../torch/index.ts";
+import { cellBytes, placePicture } from "../../data/image/picture-cell.ts";
+import { memory, scope, type Tensor } from "../../torch/index.ts";
 import { inference, type DualEncoder } from "../dual-encoder.ts";
+import { encodeCells } from "../encode-cells.ts";
+import { pictureTransform, type InferenceModel } from "./inference-model.ts";
 
 /** Pictures and tokens at once that keep a CPU or a GPU busy; choices, not measured optima. */
 const ENOUGH = {
@@ -20,7 +23,9 @@ const SHARE = 1 / 4;
  */
 const PEAK_OVER_LEFT = 3;
 
-const bytesOfOne = new WeakMap<DualEncoder, number>();
+type InferencePictures = Omit<InferenceModel, "tokenizer">;
+
+const bytesOfOne = new WeakMap<InferencePictures, number>();
 
 /**
  * Pictures for one forward pass of the image tower.
@@ -34,11 +39,11 @@ const bytesOfOne = new WeakMap<DualEncoder, number>();
  * free     bytes, for tests
  */
 export function imageBatchSize(
-  model: DualEncoder,
+  model: InferencePictures,
   wanted: number | undefined,
   free = freemem(),
 ): number {
-  if (model.device !== "cpu") return ENOUGH.gpu.pictures;
+  if (model.model.device !== "cpu") return ENOUGH.gpu.pictures;
   const enough = Math.min(ENOUGH.cpu.pictures, Math.max(1, wanted ?? Infinity));
   // The estimate would cost a good part of what the work itself does.
   if (enough <= 4) return enough;
@@ -52,18 +57,24 @@ export function textBatchSize(model: DualEncoder, length: number): number {
   return Math.max(1, Math.floor(tokens / Math.max(1, length)));
 }
 
+/** A square: about as many NaFlex patches as there may be. */
+const blank = { data: new Uint8Array(3 * 64 * 64), width: 64, height: 64 };
+
 /** Bytes of one picture's forward pass; measured once for a model. */
-function bytesPerPicture(model: DualEncoder): number {
-  const known = bytesOfOne.get(model);
+function bytesPerPicture(given: InferencePictures): number {
+  const known = bytesOfOne.get(given);
   if (known !== undefined) return known;
-  const { imageSize } = model.imageTower.config;
+  const { model } = given;
+  const transform = pictureTransform(given);
+  const cell = new Uint8Array(cellBytes(transform));
+  placePicture(blank, transform, cell);
   const before = memory().bytes;
   const left = scope(() => {
-    inference(model, "float32", () => model.encodeImages(zeros([1, 3, imageSize, imageSize])));
+    inference(model, "float32", () => encodeCells(model, cell, transform));
     return memory().bytes - before;
   });
   const bytes = PEAK_OVER_LEFT * left;
-  bytesOfOne.set(model, bytes);
+  bytesOfOne.set(given, bytes);
   return bytes;
 }
 

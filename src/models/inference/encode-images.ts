@@ -1,17 +1,20 @@
 /** Pictures to embeddings: decoding and forward passes side by side. */
 import { cat, fromData, scope, type Tensor } from "../../torch/index.ts";
 import type { Embeddings } from "../../zero-shot/embeddings.ts";
-import { inference, pixelsToTensor } from "../dual-encoder.ts";
+import { cellBytes } from "../../data/image/picture-cell.ts";
+import { inference } from "../dual-encoder.ts";
+import { encodeCells } from "../encode-cells.ts";
 import { imageBatchSize, withFittingBatches } from "./batch-size.ts";
 import {
   checkCount,
   isAsyncIterable,
+  pictureTransform,
   type EmbeddingBatch,
   type InferenceModel,
   type SkippedInput,
 } from "./inference-model.ts";
 import { isPicture, type Picture } from "./picture.ts";
-import { defaultWorkers, pixelBatches, type PixelBatchOptions } from "./pixel-batches.ts";
+import { defaultWorkers, pictureBatches, type PictureBatchOptions } from "./picture-batches.ts";
 
 export interface EncodeImagesOptions {
   /** Pictures per forward pass; by default what is fast and fits the memory. Changes no result. */
@@ -114,42 +117,41 @@ export async function* embeddingBatches(
   pictures: readonly Picture[] | AsyncIterable<Picture>,
   options: EncodeImagesOptions = {},
 ): AsyncGenerator<EmbeddingBatch> {
-  const { model, evaluationTransform: transform } = given;
+  const { model } = given;
   const { precision = "float32" } = options;
   const wanted = isAsyncIterable(pictures) ? undefined : pictures.length;
-  const settings: PixelBatchOptions = {
-    transform,
-    batchSize: checkCount("batchSize", options.batchSize ?? imageBatchSize(model, wanted)),
+  const settings: PictureBatchOptions = {
+    transform: pictureTransform(given),
+    batchSize: checkCount("batchSize", options.batchSize ?? imageBatchSize(given, wanted)),
     onError: checkOnError(options.onError),
     workers: checkCount("workers", options.workers ?? defaultWorkers(wanted), 0),
   };
   let start = 0;
-  for await (const { pixels, indices, skipped } of pixelBatches(pictures, settings)) {
+  for await (const { cells, indices, skipped } of pictureBatches(pictures, settings)) {
     const count = indices.length;
-    const embeddings = embedPixels(given, pixels, count, precision);
+    const embeddings = embedCells(given, cells, count, precision);
     yield { embeddings, count, dim: model.config.embedDim, start, indices, skipped };
     start += count;
   }
 }
 
-/** pixels uint8 [N, 3, S, S], as many as fit at once -> [N, D] unit rows */
-export function embedPixels(
-  { model, evaluationTransform: transform }: InferenceModel,
-  pixels: Uint8Array,
+/** cells uint8 [N, cellBytes(transform)], as many as fit at once -> [N, D] unit rows */
+export function embedCells(
+  given: InferenceModel,
+  cells: Uint8Array,
   count: number,
   precision: "float32" | "bfloat16" = "float32",
 ): Float32Array {
   if (count === 0) return new Float32Array(0);
-  const size = 3 * transform.imageSize ** 2;
+  const { model } = given;
+  const transform = pictureTransform(given);
+  const size = cellBytes(transform);
   return scope(() => {
     const parts = withFittingBatches(count, (from, to) =>
       scope(() =>
-        inference(model, precision, () => {
-          const part = pixels.subarray(from * size, to * size);
-          return model.encodeImages(
-            pixelsToTensor(part, transform.imageSize, transform, model.device),
-          );
-        }),
+        inference(model, precision, () =>
+          encodeCells(model, cells.subarray(from * size, to * size), transform),
+        ),
       ),
     );
     return (parts.length === 1 ? (parts[0] as Tensor) : cat(parts)).toFloat32Array();

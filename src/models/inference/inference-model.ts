@@ -1,5 +1,7 @@
 /** What inference asks of a loaded model, and the rows that it gives. */
 import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
+import type { NaflexTransform } from "../../data/image/naflex-transform.ts";
+import type { PictureTransform } from "../../data/image/picture-cell.ts";
 import type { Tokenizer } from "../../data/tokenize/tokenizer.ts";
 import type { DualEncoder } from "../dual-encoder.ts";
 
@@ -8,6 +10,16 @@ export interface InferenceModel {
   readonly model: DualEncoder;
   readonly tokenizer: Tokenizer;
   readonly evaluationTransform: EvaluationTransform;
+  /** Of a NaFlex model: its pictures keep their aspect ratio. */
+  readonly naflexTransform?: NaflexTransform | undefined;
+}
+
+/** How the model's pictures are prepared: as patches where it takes such, else as squares. */
+export function pictureTransform({
+  naflexTransform,
+  evaluationTransform,
+}: Pick<InferenceModel, "naflexTransform" | "evaluationTransform">): PictureTransform {
+  return naflexTransform ?? evaluationTransform;
 }
 
 /** Embeddings of consecutive inputs. The rows are the caller's own. */

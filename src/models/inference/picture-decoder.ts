@@ -1,16 +1,18 @@
 /** Decodes pictures into given memory: on this thread, or on the loader's decode workers. */
 import { readFile } from "node:fs/promises";
 import {
-  applyEvaluationTransform,
-  type EvaluationTransform,
-} from "../../data/image/evaluation-transform.ts";
+  cellBytes,
+  placePicture,
+  preparePicture,
+  type PictureTransform,
+} from "../../data/image/picture-cell.ts";
 import { DecoderPool } from "../../data/loader/decoder-pool.ts";
 import { resolveLoaderOptions } from "../../data/loader/options.ts";
 import type { DecodeTask, Decoded } from "../../data/loader/protocol.ts";
-import { placePixels, type Picture } from "./picture.ts";
+import type { Picture } from "./picture.ts";
 
 export interface PictureDecoder {
-  /** [cells, 3, S, S] uint8 */
+  /** uint8 [cells, cellBytes(transform)] */
   readonly cells: Uint8Array;
   /** Decodes into a cell; the reason when that fails, never a rejection for a bad picture. */
   decode(picture: Picture, index: number, cell: number): Promise<string | undefined>;
@@ -20,8 +22,8 @@ export interface PictureDecoder {
 /** Pictures decoded at once on this thread: the threads that sharp has. */
 const CONCURRENT = 4;
 
-export function localDecoder(transform: EvaluationTransform, cellCount: number): PictureDecoder {
-  const size = cellSize(transform);
+export function localDecoder(transform: PictureTransform, cellCount: number): PictureDecoder {
+  const size = cellBytes(transform);
   const cells = new Uint8Array(cellCount * size);
   const limit = limiter(CONCURRENT);
   return {
@@ -46,11 +48,11 @@ export function localDecoder(transform: EvaluationTransform, cellCount: number):
  * throws  what a worker failed with
  */
 export async function threadedDecoder(
-  transform: EvaluationTransform,
+  transform: PictureTransform,
   cellCount: number,
   workers: number,
 ): Promise<PictureDecoder> {
-  const size = cellSize(transform);
+  const size = cellBytes(transform);
   const shared = new SharedArrayBuffer(cellCount * size);
   const cells = new Uint8Array(shared);
   const waiting = new Map<number, Waiting>();
@@ -79,7 +81,7 @@ export async function threadedDecoder(
     cells,
     decode(picture, index, cell) {
       if (typeof picture !== "string" && !(picture instanceof Uint8Array)) {
-        placePixels(picture, transform, cells.subarray(cell * size, (cell + 1) * size));
+        placePicture(picture, transform, cells.subarray(cell * size, (cell + 1) * size));
         return Promise.resolve(undefined);
       }
       const id = next++;
@@ -118,16 +120,16 @@ function taskOf(picture: Uint8Array | string, index: number, cell: number): Deco
 async function decodeHere(
   picture: Picture,
   index: number,
-  transform: EvaluationTransform,
+  transform: PictureTransform,
   out: Uint8Array,
 ): Promise<void> {
   if (typeof picture !== "string" && !(picture instanceof Uint8Array)) {
-    placePixels(picture, transform, out);
+    placePicture(picture, transform, out);
     return;
   }
   const source = typeof picture === "string" ? picture : "the list";
   const bytes = typeof picture === "string" ? await readFile(picture) : picture;
-  await applyEvaluationTransform(bytes, transform, {
+  await preparePicture(bytes, transform, {
     at: { source, key: `picture ${index}` },
     out,
   });
@@ -137,10 +139,6 @@ function reasonOf(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === "ENOENT") return "the file does not exist";
   return message;
-}
-
-function cellSize({ imageSize }: EvaluationTransform): number {
-  return 3 * imageSize ** 2;
 }
 
 /** Runs at most `most` of the given jobs at a time, in the order in which they came. */

@@ -1,10 +1,5 @@
 /** Pictures as callers have them: encoded bytes, the path of a file, or decoded pixels. */
-import { writePlanes } from "../../data/image/crop.ts";
 import type { RgbImage } from "../../data/image/decode.ts";
-import {
-  resizeForEvaluation,
-  type EvaluationTransform,
-} from "../../data/image/evaluation-transform.ts";
 import { ShapeError } from "../../errors.ts";
 
 /**
@@ -53,13 +48,4 @@ function describe(value: unknown): string {
 /** What errors and results call a picture. */
 export function pictureName(picture: Picture, index: number): string {
   return typeof picture === "string" ? picture : `picture ${index}`;
-}
-
-/** Decoded pixels as the model sees them, into `out` [3, S, S]. */
-export function placePixels(
-  image: RgbImage,
-  transform: EvaluationTransform,
-  out: Uint8Array,
-): void {
-  writePlanes(resizeForEvaluation(image, transform).data, out);
 }

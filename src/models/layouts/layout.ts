@@ -83,7 +83,8 @@ export interface ModelSource {
   readonly evaluationTransform: () => EvaluationTransform;
   /**
    * How pictures become patches of their own aspect ratio, where the model takes such (SigLIP 2's
-   * NaFlex); its `evaluationTransform` makes squares of them, for what works on batches of pixels.
+   * NaFlex); its `evaluationTransform` makes squares of them, as large as the tower's table of
+   * positions, for training, which works on batches of pixels.
    */
   readonly naflexTransform?: () => NaflexTransform | undefined;
   /** As `evaluationTransform`; its rows fit the text tower. */

@@ -8,7 +8,7 @@ import type { ImageTower, TextTower } from "../../towers/tower.ts";
 import type { DualEncoderConfig } from "../dual-encoder.ts";
 import { isJsonObject, JsonFields, readJsonObject, type JsonObject } from "../json-fields.ts";
 import type { KeyTable } from "../weights/key-table.ts";
-import { probabilitiesOf, readTransform } from "./hugging-face/hugging-face.ts";
+import { preparation, probabilitiesOf } from "./hugging-face/hugging-face.ts";
 import type { Layout, ModelSource, Place } from "./layout.ts";
 import { towerTokenizer } from "./tower-tokenizer.ts";
 import { openWeightsOf } from "./weights-of.ts";
@@ -33,7 +33,7 @@ export const limnPair: Layout = {
       table: ownNames,
       probabilities: probabilitiesOf(contents),
       openWeights: () => openWeightsOf(place, ["model.safetensors"]),
-      evaluationTransform: () => given.evaluationTransform ?? readTransform(place),
+      ...preparation(place, contents, given),
       tokenizer: () => towerTokenizer(place, { family: "dual encoder", contents }, given),
     };
   },
@@ -55,7 +55,7 @@ export const limnTower: Layout = {
       table: { ...ownNames, carried: (name) => !name.startsWith(`${side}Tower.`) },
       probabilities: "softmax",
       openWeights: () => openWeightsOf(place, ["model.safetensors"]),
-      evaluationTransform: () => given.evaluationTransform ?? readTransform(place),
+      ...preparation(place, contents, given),
       tokenizer: () => towerTokenizer(place, { family: "dual encoder", contents }, given),
     };
   },

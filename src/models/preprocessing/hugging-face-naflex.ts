@@ -36,11 +36,14 @@ export function fromHuggingFaceNaflex(file: string, json: JsonObject): NaflexTra
   });
 }
 
-/** Squares of as many patches, for what takes batches of pixels: SigLIP 2 at a fixed resolution. */
-export function squareTransform(transform: NaflexTransform): EvaluationTransform {
-  const { patchSize, maxPatches, interpolation, mean, std, resampler, transparency } = transform;
+/** Squares of `imageSize` pixels, for what takes batches of pixels: SigLIP 2 at a fixed resolution. */
+export function squareTransform(
+  transform: NaflexTransform,
+  imageSize: number,
+): EvaluationTransform {
+  const { interpolation, mean, std, resampler, transparency } = transform;
   return {
-    imageSize: Math.floor(Math.sqrt(maxPatches)) * patchSize,
+    imageSize,
     resizeMode: "squash",
     interpolation,
     crop: "none",
@@ -51,13 +54,22 @@ export function squareTransform(transform: NaflexTransform): EvaluationTransform
   };
 }
 
-/** Patches where the model was trained on squares. */
+/** As many patches as the squares have that the model was trained on. */
 export function patchTransform(
-  { imageSize, interpolation, mean, std }: EvaluationTransform,
+  { imageSize, interpolation, mean, std, resampler, transparency }: EvaluationTransform,
   patchSize: number,
 ): NaflexTransform {
-  const maxPatches = (imageSize / patchSize) ** 2;
-  return parseNaflexTransform({ kind: "naflex", patchSize, maxPatches, interpolation, mean, std });
+  return parseNaflexTransform({
+    kind: "naflex",
+    patchSize,
+    maxPatches: (imageSize / patchSize) ** 2,
+    interpolation,
+    // TensorFlow's resizing has no processor of patches.
+    ...(resampler === undefined || resampler === "tensorflow" ? {} : { resampler }),
+    ...(transparency === undefined ? {} : { transparency }),
+    mean,
+    std,
+  });
 }
 
 /** The text of a `preprocessor_config.json` that `Siglip2ImageProcessor` reads back as the same. */

@@ -1,4 +1,5 @@
 /** The three kinds of cache that training reads: image features, text features, decoded pictures. */
+import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
 import type { LoaderOptions } from "../../data/loader/options.ts";
 import type { Batch } from "../../data/sample.ts";
 import type { Tokenizer } from "../../data/tokenize/tokenizer.ts";
@@ -28,7 +29,9 @@ import { buildEmbeddingCache, type BuildOptions, type BuiltCache } from "./embed
 /** What every kind needs. */
 export interface CacheOptions {
   /** Of the run's training data. */
-  loader: Pick<LoaderOptions, "source" | "transform" | "augmentation" | "workers" | "onError">;
+  loader: Pick<LoaderOptions, "source" | "augmentation" | "workers" | "onError"> & {
+    transform: EvaluationTransform;
+  };
   /** Where `rows` puts its result, and the tower is. */
   device: Device;
   /** Where caches lie; `defaultCacheRoot()` when absent. */

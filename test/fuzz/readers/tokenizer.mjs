@@ -1,12 +1,13 @@
 /**
- * Tokenizer files for the fuzzer: every kind of file in a tiny vocabulary, and a reader that
- * builds a tokenizer of one and cuts a few captions with it.
+ * Tokenizer files, every kind of them in a tiny vocabulary: a tokenizer is made of one and cuts a few
+ * captions. The first byte of an input says which kind the rest is read as.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { gunzipSync } from "node:zlib";
 import { createTokenizer } from "../../../dist/data/tokenize/index.js";
+import { damageJson } from "../damage-json.mjs";
 
 /** @typedef {import("../../../dist/data/tokenize/index.js").TokenizerDescription} Description */
 
@@ -21,14 +22,6 @@ function golden(name) {
  * A file's name, its bytes, and what is read of it.
  * @typedef {{ name: string, bytes: Uint8Array, describe: (file: string) => Description }} Seed
  */
-
-/** @type {Seed[] | undefined} */
-let known;
-
-function all() {
-  known ??= [...families(), ...steps()];
-  return known;
-}
 
 const rows = { contextLength: 32, padId: 0 };
 
@@ -87,10 +80,9 @@ function shorten(model) {
   return { ...model, vocab: kept, ...(model.merges !== undefined && { merges: [] }) };
 }
 
-/** Whole files, one array of bytes each. */
-export function seeds() {
-  return all().map(({ bytes }) => bytes);
-}
+const seeds = [...families(), ...steps()];
+
+export const files = seeds.map(({ bytes }, kind) => Buffer.concat([Buffer.of(kind), bytes]));
 
 const captions = [
   "A photo of a naïve cat, it's 25 cm</s> [SEP] <eos>\n",
@@ -101,25 +93,48 @@ const captions = [
 /** @type {string | undefined} */
 let folder;
 
+/** @param {Buffer} bytes */
+function seedOf(bytes) {
+  const seed = seeds[(bytes[0] ?? 0) % seeds.length];
+  if (seed === undefined) throw new Error("internal: there are no tokenizer files");
+  return seed;
+}
+
 /**
- * Reads one changed input.
- *
- * bytes    the file          index    which of the seeds it was made of
- * throws   LimnError for input that is no tokenizer; anything else is a fault of the reader
- * @param {Uint8Array} bytes
- * @param {number} index
+ * Most JSON files that are none any longer get damage to what they say instead.
+ * @param {Buffer} bytes
+ * @param {import("../random.mjs").Random} random
  */
-export async function read(bytes, index) {
-  const list = all();
-  const seed = list[index % list.length];
-  if (seed === undefined) return;
+export function prepare(bytes, random) {
+  const seed = seedOf(bytes);
+  if (!seed.name.endsWith(".json") || isJson(bytes.subarray(1)) || random.below(8) === 0) {
+    return bytes;
+  }
+  const whole = JSON.parse(Buffer.from(seed.bytes).toString());
+  const damaged = JSON.stringify(damageJson(whole, random)) ?? "";
+  return Buffer.concat([bytes.subarray(0, 1), Buffer.from(damaged)]);
+}
+
+/** @param {Buffer} bytes */
+function isJson(bytes) {
+  try {
+    JSON.parse(bytes.toString());
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** @param {Buffer} bytes */
+export async function read(bytes) {
+  const seed = seedOf(bytes);
   if (folder === undefined) {
-    const made = mkdtempSync(path.join(tmpdir(), "limn-fuzz-tokenizer-"));
+    const made = mkdtempSync(path.join(tmpdir(), "limn-t-"));
     process.once("exit", () => rmSync(made, { recursive: true, force: true }));
     folder = made;
   }
   const file = path.join(folder, seed.name);
-  writeFileSync(file, bytes);
+  writeFileSync(file, bytes.subarray(1));
   const tokenizer = await createTokenizer(seed.describe(file));
   tokenizer.encodeBatch(captions);
 }

@@ -6,7 +6,8 @@ Needs transformers 5.x, torch, torchvision, safetensors.
 Writes test/goldens/models/<family>/: the folder as transformers saves it, and expected.json with
 pictures, token rows, and what they become: unit rows, and logits where there is a pair. Every weight is
 random, norms and biases included, so that no swapped pair of weights can go unseen; so are the running
-statistics of batch norms. Other files of the folders, such as tokenizers, are left alone.
+statistics of batch norms. SigLIP 2's also has pictures as bytes, of several shapes, and what its
+processor (by Pillow) and model make of them: their grids and embeddings. Other files of the folders, such as tokenizers, are left alone.
 
 Where the folder holds limn-config.json, the configuration as limn writes it
 (test/goldens/generate/hugging-face-configs.mjs), transformers has to read it as the same model.
@@ -21,6 +22,7 @@ import tempfile
 import numpy as np
 import torch
 import transformers
+from PIL import Image
 from transformers import (
     AlignConfig,
     AlignModel,
@@ -37,6 +39,7 @@ from transformers import (
     ViTForImageClassification,
     ViTImageProcessor,
 )
+from transformers.models.siglip2.image_processing_pil_siglip2 import Siglip2ImageProcessorPil
 
 SEED = 20240612
 MODELS = pathlib.Path(__file__).parent.parent / "models"
@@ -203,6 +206,29 @@ def gradients(model, inputs):
     return {"outputGradient": packed(given), "gradients": by_name}
 
 
+SHAPES = [(24, 40), (64, 11), (16, 16), (7, 90), (3, 3), (33, 20)]
+
+
+def whole_pictures(model, processor):
+    """RGB pictures of other shapes than the patches fill, each processed and embedded alone."""
+    if not isinstance(model, Siglip2Model):
+        return {}
+    random = np.random.default_rng(SEED)
+    resize = Siglip2ImageProcessorPil(**processor.to_dict())
+    found = {"pictures": [], "pictureGrids": [], "pictureEmbeddings": []}
+    for height, width in SHAPES:
+        pixels = random.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        inputs = resize(Image.fromarray(pixels), return_tensors="pt")
+        with torch.no_grad():
+            features = unit(model.get_image_features(**inputs).pooler_output)
+        data = base64.b64encode(pixels.tobytes()).decode()
+        found["pictures"].append({"width": width, "height": height, "data": data})
+        found["pictureGrids"].append(inputs["spatial_shapes"][0].tolist())
+        found["pictureEmbeddings"].append(features[0])
+    assert len({tuple(grid) for grid in found["pictureGrids"]}) >= 4, found["pictureGrids"]
+    return found | {"pictureEmbeddings": packed(torch.stack(found["pictureEmbeddings"]))}
+
+
 def expected(inputs, results, source):
     pixels, tokens = inputs.get("pixel_values"), inputs.get("input_ids")
     golden = {
@@ -256,6 +282,7 @@ def main():
         (folder / "model.safetensors").chmod(0o644)
         results = computed(model, inputs)
         golden = expected(inputs, results, type(model).__name__) | gradients(model, inputs)
+        golden |= whole_pictures(model, processor)
         (folder / "expected.json").write_text(json.dumps(golden, indent=1) + "\n")
         assert (folder / "model.safetensors").stat().st_size < 100_000
         assert all(np.isfinite(tensor.numpy()).all() for tensor in results.values())

@@ -65,7 +65,7 @@ function preprocessing(
     const { imageSize, patchSize } = image;
     const patches = { ...naflexPreset((imageSize / patchSize) ** 2), patchSize };
     return {
-      evaluationTransform: () => own ?? squareTransform(patches),
+      evaluationTransform: () => own ?? squareTransform(patches, imageSize),
       naflexTransform: () => (own === undefined ? patches : undefined),
     };
   }

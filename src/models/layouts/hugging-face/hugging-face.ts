@@ -2,15 +2,15 @@
 import { join } from "node:path";
 import type { EvaluationTransform } from "../../../data/image/evaluation-transform.ts";
 import { CheckpointError, didYouMean, UnsettledError } from "../../../errors.ts";
+import type { NaflexVisionTransformerConfig } from "../../../towers/naflex-vision-transformer.ts";
 import { fromHuggingFacePreprocessor } from "../../preprocessing/hugging-face-preprocessor.ts";
-import type { NaflexTransform } from "../../../data/image/naflex-transform.ts";
 import { readJsonObject, type JsonObject } from "../../json-fields.ts";
 import {
   fromHuggingFaceNaflex,
   isNaflexPreprocessor,
   squareTransform,
 } from "../../preprocessing/hugging-face-naflex.ts";
-import type { Layout, ModelSource, Place } from "../layout.ts";
+import type { GivenFacts, Layout, ModelSource, Place } from "../layout.ts";
 import { towerTokenizer } from "../tower-tokenizer.ts";
 import { firstOf } from "../place.ts";
 import { openWeightsOf } from "../weights-of.ts";
@@ -44,9 +44,7 @@ export const huggingFace: Layout = {
       table: type.table(contents),
       probabilities: probabilitiesOf(contents),
       openWeights: () => openWeightsOf(place, huggingFaceWeights),
-      evaluationTransform: () => given.evaluationTransform ?? readTransform(place),
-      naflexTransform: () =>
-        given.evaluationTransform === undefined ? readNaflex(place) : undefined,
+      ...preparation(place, contents, given),
       tokenizer: () => towerTokenizer(place, { family, contents }, given),
     };
   },
@@ -74,22 +72,52 @@ export function probabilitiesOf(contents: ModelSource["contents"]): "softmax" | 
 // transformers 5 writes a whole processor into one file.
 const processorFiles = ["preprocessor_config.json", "processor_config.json"] as const;
 
-/** Undefined where pictures are prepared as squares. */
-function readNaflex(place: Place): NaflexTransform | undefined {
-  const file = firstOf(place, processorFiles);
-  if (file === undefined) return undefined;
-  const json = readJsonObject(file);
-  return isNaflexPreprocessor(json) ? fromHuggingFaceNaflex(file, json) : undefined;
+/** How pictures are prepared for contents that lie beside transformers' files. */
+export function preparation(
+  place: Place,
+  contents: ModelSource["contents"],
+  given: GivenFacts,
+): Pick<ModelSource, "evaluationTransform" | "naflexTransform"> {
+  const { evaluationTransform } = given;
+  const naflex = naflexTower(contents);
+  if (evaluationTransform !== undefined) return { evaluationTransform: () => evaluationTransform };
+  return {
+    evaluationTransform: () => readSquares(place, naflex),
+    naflexTransform: () => {
+      const found = naflex && readProcessor(place);
+      if (!found || !isNaflexPreprocessor(found.json)) return undefined;
+      const transform = fromHuggingFaceNaflex(found.file, found.json);
+      if (transform.patchSize === naflex.patchSize) return transform;
+      throw new CheckpointError(
+        found.file,
+        `Expected ${naflex.patchSize}, the side of the tower's patches, for patch_size in ` +
+          `${found.file} but received ${transform.patchSize}; use both files of one model`,
+      );
+    },
+  };
 }
 
-/** The preprocessing of a folder. Throws CheckpointError naming the file and the field. */
-export function readTransform(place: Place): EvaluationTransform {
+function naflexTower(contents: ModelSource["contents"]): NaflexVisionTransformerConfig | undefined {
+  if (contents.kind === "text") return undefined;
+  const image = contents.kind === "pair" ? contents.config.image : contents.config;
+  return image.kind === "naflex" ? image : undefined;
+}
+
+function readProcessor(place: Place): { file: string; json: JsonObject } | undefined {
   const file = firstOf(place, processorFiles);
-  if (file !== undefined) {
-    const json = readJsonObject(file);
-    return isNaflexPreprocessor(json)
-      ? squareTransform(fromHuggingFaceNaflex(file, json))
-      : fromHuggingFacePreprocessor(file, json);
+  return file === undefined ? undefined : { file, json: readJsonObject(file) };
+}
+
+/** A NaFlex tower's squares are as large as its table of positions, whatever its processor allows. */
+function readSquares(
+  place: Place,
+  naflex: NaflexVisionTransformerConfig | undefined,
+): EvaluationTransform {
+  const found = readProcessor(place);
+  if (found) {
+    return naflex && isNaflexPreprocessor(found.json)
+      ? squareTransform(fromHuggingFaceNaflex(found.file, found.json), naflex.imageSize)
+      : fromHuggingFacePreprocessor(found.file, found.json);
   }
   throw new UnsettledError(
     join(place.folder, processorFiles[0]),

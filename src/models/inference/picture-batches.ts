@@ -1,13 +1,13 @@
-/** Pictures to batches of pixels, in order, one batch ahead of whoever takes them. */
-import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
+/** Pictures to batches of prepared ones, in order, one batch ahead of whoever takes them. */
+import { cellBytes, type PictureTransform } from "../../data/image/picture-cell.ts";
 import { DataError } from "../../errors.ts";
 import { usableCores } from "../../torch/threads.ts";
 import type { SkippedInput } from "./inference-model.ts";
 import { checkPicture, pictureName, type Picture } from "./picture.ts";
 import { localDecoder, threadedDecoder, type PictureDecoder } from "./picture-decoder.ts";
 
-export interface PixelBatchOptions {
-  readonly transform: EvaluationTransform;
+export interface PictureBatchOptions {
+  readonly transform: PictureTransform;
   /** Pictures in a batch. */
   readonly batchSize: number;
   readonly onError: "throw" | "skip";
@@ -15,9 +15,9 @@ export interface PixelBatchOptions {
   readonly workers: number;
 }
 
-export interface PixelBatch {
-  /** [N, 3, S, S] uint8; reused for a later batch. */
-  readonly pixels: Uint8Array;
+export interface PictureBatch {
+  /** uint8 [N, cellBytes(transform)]; reused for a later batch. */
+  readonly cells: Uint8Array;
   /** [N] */
   readonly indices: Int32Array;
   readonly skipped: readonly SkippedInput[];
@@ -41,10 +41,10 @@ export function defaultWorkers(count: number | undefined): number {
  * throws  DataError for a picture that cannot be read, with its name and position (`onError: throw`);
  *         TypeError for what is no picture
  */
-export async function* pixelBatches(
+export async function* pictureBatches(
   pictures: Iterable<unknown> | AsyncIterable<unknown>,
-  options: PixelBatchOptions,
-): AsyncGenerator<PixelBatch> {
+  options: PictureBatchOptions,
+): AsyncGenerator<PictureBatch> {
   const { transform, batchSize, workers } = options;
   const decoder =
     workers === 0
@@ -95,7 +95,7 @@ class Filler {
   constructor(
     decoder: PictureDecoder,
     iterator: Iterator<unknown> | AsyncIterator<unknown>,
-    { batchSize }: PixelBatchOptions,
+    { batchSize }: PictureBatchOptions,
   ) {
     this.#decoder = decoder;
     this.#iterator = iterator;
@@ -132,11 +132,11 @@ class Filler {
 function gather(
   cells: Uint8Array,
   outcomes: readonly Outcome[],
-  { transform, onError }: PixelBatchOptions,
-): PixelBatch | undefined {
+  { transform, onError }: PictureBatchOptions,
+): PictureBatch | undefined {
   const first = outcomes[0];
   if (!first) return undefined;
-  const size = 3 * transform.imageSize ** 2;
+  const size = cellBytes(transform);
   const skipped: SkippedInput[] = [];
   const indices: number[] = [];
   for (const { cell, index, name, reason } of outcomes) {
@@ -150,8 +150,8 @@ function gather(
     indices.push(index);
   }
   const from = first.cell * size;
-  const pixels = cells.subarray(from, from + indices.length * size);
-  return { pixels, indices: Int32Array.from(indices), skipped };
+  const good = cells.subarray(from, from + indices.length * size);
+  return { cells: good, indices: Int32Array.from(indices), skipped };
 }
 
 function pictureError(index: number, name: string, reason: string): DataError {
