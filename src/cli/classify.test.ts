@@ -21,6 +21,7 @@ before(async () => {
   siglip = await saveTinyModel(join(root, "siglip"), { logitBiasInit: -3 });
   writeFileSync(join(root, "bad.jpg"), "no picture");
   writeFileSync(join(root, "labels.txt"), "cat\n\n a dog \r\n");
+  writeFileSync(join(root, "empty.json"), JSON.stringify(["cat", " "]));
   writeFileSync(join(root, "labels.json"), JSON.stringify(["cat", ["dog", "hound"]]));
 });
 
@@ -54,6 +55,11 @@ describe("limn classify, misused", () => {
     await refuses([model, file, "--labels", "a,b,a"], 2, /received "a" twice/);
     await refuses([model, file, "--classes", join(root, "none.txt")], 2, /ENOENT for .*none\.txt/);
     await refuses([model, file, "--classes", join(root, "none.json")], 3, /JSON array of classes/);
+    await refuses(
+      [model, file, "--classes", join(root, "empty.json")],
+      3,
+      /a name, .* for class 1/,
+    );
   });
 
   it("names what is not there and what is no picture", async () => {

@@ -1,11 +1,10 @@
-import { DataError } from "../errors.ts";
 import { loadModel } from "../models/load-model.ts";
 import { resolveDevice } from "../train/build-model.ts";
 import { classificationText, type NamedResult } from "./classification-text.ts";
 import { labelsOf } from "./classify-labels.ts";
 import { defineCommand, type Command } from "./command.ts";
 import { loadOptions, modelOptions } from "./model-options.ts";
-import { pictureOperands } from "./picture-operands.ts";
+import { pictureOperands, unreadablePicture } from "./picture-operands.ts";
 
 const command: Command = defineCommand({
   name: "classify",
@@ -59,7 +58,7 @@ const command: Command = defineCommand({
       for await (const { index, ...result } of stream) {
         const picture = pictures.name(index);
         if (result.problem !== undefined && options["on-error"] !== "skip") {
-          throw unreadable(picture, result.problem);
+          throw unreadablePicture(picture, result.problem);
         }
         results.push({ picture, ...result });
       }
@@ -74,11 +73,3 @@ const command: Command = defineCommand({
   },
 });
 export default command;
-
-function unreadable(picture: string, problem: string): DataError {
-  return new DataError(
-    `Expected a picture that can be read for ${picture} but received a bad one: ${problem}; ` +
-      "repair it, or use --on-error skip",
-    { source: picture },
-  );
-}

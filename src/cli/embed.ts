@@ -1,12 +1,13 @@
-import { embedSource, type EmbedResult } from "../embed/embed-source.ts";
+import { embedSource } from "../embed/embed-source.ts";
 import { UsageError } from "../errors.ts";
 import { loadModel } from "../models/load-model.ts";
 import { catchSignals, pendingSignal } from "../torch/index.ts";
 import { resolveDevice } from "../train/build-model.ts";
 import { defineCommand, type Command } from "./command.ts";
 import { describeProgress } from "./embed-progress.ts";
-import { progressLine } from "./progress-line.ts";
+import { describeResult } from "./embed-result.ts";
 import { loadOptions, modelOptions } from "./model-options.ts";
+import { progressLine } from "./progress-line.ts";
 import { parseSource, sourceOptions } from "./source-argument.ts";
 
 const command: Command = defineCommand({
@@ -58,7 +59,7 @@ const command: Command = defineCommand({
       for (const { file, key, reason } of result.badSamples.slice(0, 10)) {
         note(`left out ${key === undefined ? file : `${key} in ${file}`}: ${reason}`);
       }
-      print(describe(result), result);
+      print(describeResult(result), result);
       if (!result.complete) return 128 + pendingSignal();
     } finally {
       progress.end();
@@ -69,14 +70,3 @@ const command: Command = defineCommand({
   },
 });
 export default command;
-
-function describe(result: EmbedResult): string {
-  const { rows, dim, shards, folder, resumedFrom, skipped, complete, picturesPerSecond } = result;
-  const rate = picturesPerSecond === 0 ? "" : `, ${picturesPerSecond.toPrecision(3)} pictures/s`;
-  return [
-    `${rows} embeddings of ${dim} numbers in ${shards} shards in ${folder}${rate}`,
-    ...(resumedFrom > 0 ? [`${resumedFrom} of them were there already`] : []),
-    ...(skipped > 0 ? [`${skipped} samples were left out`] : []),
-    ...(complete ? [] : ["stopped; the same command goes on from here"]),
-  ].join("\n");
-}

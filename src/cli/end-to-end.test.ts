@@ -4,7 +4,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { readNpy } from "../data/npy.ts";
 import type { ModelDescription } from "../models/describe-model.ts";
+import { assertClose } from "../testing/close.ts";
 import {
   endToEnd,
   endToEndPairs,
@@ -83,18 +86,62 @@ for (const pair of endToEndPairs) {
   });
 }
 
+describe("a tower alone", () => {
+  const towers = [
+    ["vit", "image", "Hugging Face ViT", "ViT"],
+    ["bert", "text", "Hugging Face Bert", "BERT"],
+    ["timm-vit", "image", "timm", "ViT"],
+    ["timm-map", "image", "timm", "ViT"],
+    ["timm-clip", "image", "timm", "ViT"],
+  ] as const;
+  for (const [name, side, layout, family] of towers) {
+    it(`is shown, and is no model to classify with: ${name}`, async () => {
+      const path = fileURLToPath(new URL(`../../test/goldens/models/${name}`, import.meta.url));
+      const found = await printed<ModelDescription>("info", path);
+      assert.ok(found.layout.startsWith(layout), found.layout);
+      assert.deepEqual([found.holds, found.family], [`${side} tower`, family]);
+      const other = side === "image" ? "textTower" : "imageTower";
+      assert.equal(found.parameters[other], 0);
+      assert.equal(found.parameters.total, found.parameters[`${side}Tower`]);
+      const picture = endToEndPictures[0] ?? "";
+      const { code, err } = await runLimn("classify", path, picture, "--labels", "a,b");
+      assert.equal(code, 3);
+      assert.match(err, new RegExp(`Expected a pair in .* received its ${side} tower alone`));
+    });
+  }
+});
+
 describe("a checkpoint that leaves something open", () => {
   const path = endToEndPath(endToEndPairs[8]);
-  const [picture = ""] = endToEndPictures;
-  const [activation = "", value = ""] = flags("open", endToEnd(endToEndPairs[8]));
-  const refuses = async (flag: string, ...words: string[]): Promise<void> => {
-    const { code, err } = await runLimn("classify", path, picture, "--labels", "a,b", ...words);
-    assert.equal(code, 3);
-    assert.match(err, new RegExp(`\nNext: limn classify with --${flag}\n$`));
+  const golden = endToEnd(endToEndPairs[8]);
+  const given = flags("open", golden);
+  const table = join(root, "table.csv");
+  const rows = endToEndPictures.map((picture, i) => `${picture},caption ${i}`);
+  writeFileSync(table, `image,caption\n${rows.join("\n")}\n`);
+  const commands = {
+    classify: [path, endToEndPictures[0] ?? "", "--labels", "a,b"],
+    embed: [path, table, "--out", join(root, "embedded"), "--precision", "float32"],
+    eval: [path, table],
+    convert: [path, join(root, "converted")],
   };
 
-  it("is refused with the flag that settles it", async () => {
-    await refuses("activation");
-    await refuses("preprocessing", activation, value);
+  for (const [name, words] of Object.entries(commands)) {
+    it(`is refused by limn ${name} with the flag that settles it`, async () => {
+      for (const [taken, flag] of [
+        [0, "activation"],
+        [2, "preprocessing"],
+      ] as const) {
+        const { code, err } = await runLimn(name, ...words, ...given.slice(0, taken));
+        assert.equal(code, 3);
+        assert.match(err, new RegExp(`\nNext: limn ${name} with --${flag}\n$`));
+      }
+      const { code, err } = await runLimn(name, ...words, ...given);
+      assert.equal(code, 0, err);
+    });
+  }
+
+  it("is embedded as its library does", () => {
+    const found = readNpy(join(root, "embedded", "img_emb", "img_emb_0.npy"));
+    assertClose(found.data, golden.imageEmbeddings, golden, "image");
   });
 });

@@ -4,7 +4,7 @@ import { statSync } from "node:fs";
 import { readSamples } from "../data/read-samples.ts";
 import { openSource } from "../data/sources/open-source.ts";
 import { IMAGE_EXTENSIONS, type Source } from "../data/sources/source.ts";
-import { UsageError } from "../errors.ts";
+import { DataError, UsageError } from "../errors.ts";
 import type { Picture } from "../models/inference/picture.ts";
 import { parseSource } from "./source-argument.ts";
 
@@ -72,4 +72,13 @@ async function* picturesOf(
 function isPictureFile(operand: string): boolean {
   const ending = operand.slice(operand.lastIndexOf(".") + 1).toLowerCase();
   return IMAGE_EXTENSIONS.includes(ending);
+}
+
+/** The error of a picture that the decoder refused. */
+export function unreadablePicture(picture: string, problem: string): DataError {
+  return new DataError(
+    `Expected a picture that can be read for ${picture} but received a bad one: ${problem}; ` +
+      "repair it, or use --on-error skip",
+    { source: picture },
+  );
 }

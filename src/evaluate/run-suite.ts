@@ -169,14 +169,18 @@ export function readClasses(classes: ZeroShotTask["classes"]): NamedClass[] {
 
 /** Undefined for what is no class: a file may hold anything. */
 function namedClass(entry: ClassDescription): NamedClass | undefined {
-  if (typeof entry === "string") return { key: entry, names: [entry] };
+  if (isName(entry)) return { key: entry, names: [entry] };
   if (isNames(entry)) return { key: entry[0] as string, names: entry };
   if (typeof entry !== "object" || entry === null || !("key" in entry)) return undefined;
   return typeof entry.key === "string" && isNames(entry.names) ? entry : undefined;
 }
 
 function isNames(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.length > 0 && value.every((one) => typeof one === "string");
+  return Array.isArray(value) && value.length > 0 && value.every(isName);
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === "string" && value.trim() !== "";
 }
 
 function readClassFile(file: string): readonly ClassDescription[] {

@@ -106,9 +106,10 @@ export async function fitting(
   if (vocabSize > text.vocabSize || (eotTokenId !== undefined && endId !== eotTokenId)) {
     throw new CheckpointError(
       path,
-      `Expected a tokenizer of at most ${text.vocabSize} ids that ends texts with ` +
-        `${eotTokenId ?? "any"} for the model in ${path} but received one of ${vocabSize} ids that ` +
-        `ends them with ${endId ?? "nothing"}; copy the tokenizer's files from where the model came from`,
+      `Expected a tokenizer of at most ${text.vocabSize} ids${ending(eotTokenId)} for the model in ` +
+        `${path} but received one of ${vocabSize} ids` +
+        `${eotTokenId === undefined ? "" : ending(endId ?? "nothing")}; copy the tokenizer's files ` +
+        "from where the model came from",
     );
   }
   // Files may name a longer limit, or none; the tower has one position per token.
@@ -116,3 +117,6 @@ export async function fitting(
     ? createTokenizer({ ...description, contextLength: text.contextLength })
     : tokenizer;
 }
+
+const ending = (id: number | string | undefined): string =>
+  id === undefined ? "" : ` that ends texts with ${id}`;
