@@ -65,8 +65,8 @@ class Expected {
   grids() {
     const sides = this.numbers("spatial_shapes");
     return Array.from({ length: sides.length / 2 }, (_, i) => [
-      Number(sides[2 * i]),
-      Number(sides[2 * i + 1]),
+      sides[2 * i] ?? NaN,
+      sides[2 * i + 1] ?? NaN,
     ]);
   }
 }
@@ -129,7 +129,7 @@ function pairNumbers(model, expected) {
         image: image.toFloat32Array(),
         text: text.toFloat32Array(),
         logits: logits.toFloat32Array(),
-        scale: Number(model.logitScale().item()),
+        scale: model.logitScale().item(),
       };
     }),
   );
@@ -235,7 +235,7 @@ async function preparedPicture(source, file, gridOf) {
     const same = String(gridOf()) === String([patches.height, patches.width]);
     return {
       values: same ? normalizePatches(patches, naflex) : new Float32Array(0),
-      levels: (/** @type {number} */ at) => 255 * Number(naflex.std[at % 3]),
+      levels: (/** @type {number} */ at) => 255 * (naflex.std[at % 3] ?? NaN),
     };
   }
   const transform = source.evaluationTransform();
@@ -243,6 +243,6 @@ async function preparedPicture(source, file, gridOf) {
   const pixels = await applyEvaluationTransform(file, transform);
   return {
     values: normalizePixels(pixels, plane, transform),
-    levels: (/** @type {number} */ at) => 255 * Number(transform.std[Math.floor(at / plane)]),
+    levels: (/** @type {number} */ at) => 255 * (transform.std[Math.floor(at / plane)] ?? NaN),
   };
 }

@@ -73,7 +73,7 @@ async function rowOf(family, folder) {
   if (about.savedAs !== null) {
     runReference(family, folder, "--read-back");
     const { weights, differing, differences } = readJson(folder, "read-back.json");
-    const apart = Math.max(.../** @type {number[]} */ (Object.values(differences)));
+    const apart = Math.max(...Object.values(differences));
     roundTrip = { layout: about.savedAs, weights, differing: differing.length, apart };
   }
   const { name, versions } = about;
