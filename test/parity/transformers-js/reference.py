@@ -21,6 +21,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 GOLDENS = pathlib.Path(__file__).parents[2] / "goldens"
+TOWERS = [("get_image_features", "pixel_values"), ("get_text_features", "input_ids")]
 LAYERS = dict(hidden_size=384, intermediate_size=1536, num_hidden_layers=6, num_attention_heads=6)
 
 
@@ -44,18 +45,20 @@ def siglip2(folder):
         (folder / name).write_text(text)
     tokenizer = hf.Siglip2Tokenizer.from_pretrained(folder)
     vision = dict(**LAYERS, image_size=256, patch_size=16)
-    config = hf.SiglipConfig(text_config=dict(**LAYERS, vocab_size=len(tokenizer)), vision_config=vision)
+    text = dict(**LAYERS, vocab_size=len(tokenizer), pad_token_id=0, eos_token_id=1, bos_token_id=2)
+    config = hf.SiglipConfig(text_config=text, vision_config=vision)
     processor = hf.SiglipImageProcessorPil(size={"height": 256, "width": 256}, resample=2)
     return hf.SiglipModel(config), processor, None, 64
 
 
 class Tower(torch.nn.Module):
-    def __init__(self, encode, name):
+    def __init__(self, model, encode, name):
         super().__init__()
-        self.encode, self.name = encode, name
+        self.model, self.encode, self.name = model, encode, name
 
     def forward(self, inputs):
-        return getattr(found := self.encode(**{self.name: inputs}), "pooler_output", found)
+        found = getattr(self.model, self.encode)(**{self.name: inputs})
+        return getattr(found, "pooler_output", found)
 
 
 def export(tower, inputs, file, output):
@@ -91,7 +94,7 @@ def main():
         pixels = processor(images=images, return_tensors="pt")["pixel_values"]
         fill = dict(padding="max_length", max_length=length, truncation=True)
         tokens = tokenizer(texts, **fill, return_tensors="pt")["input_ids"]
-        towers = Tower(model.get_image_features, "pixel_values"), Tower(model.get_text_features, "input_ids")
+        towers = [Tower(model, *names) for names in TOWERS]
         with torch.no_grad():
             found = {
                 "pixels": pixels.contiguous(),
