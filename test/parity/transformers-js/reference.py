@@ -4,8 +4,9 @@ Run:  python test/parity/transformers-js/reference.py FOLDER PHOTO...     (compa
 Needs the environment of bench/peers/requirements.txt with onnx and onnxscript.
 
 Writes FOLDER/<name>: a Hugging Face folder with onnx/vision_model.onnx and onnx/text_model.onnx beside its
-weights, and FOLDER/<name>.safetensors: pixels, tokens and unit rows of the photographs and of the 1,000
-strings of test/goldens/captions.json.gz. Weights are random. CLIP has its published vocabulary; SigLIP 2 the
+weights, and FOLDER/<name>.safetensors: pixels, tokens and unit rows of the photographs and of 2,000 texts, the
+hostile strings of test/goldens/captions.json.gz and a prompt for each class of ImageNet; for CLIP also the tokens
+of OpenAI's own code, as open_clip has it. Weights are random. CLIP has its published vocabulary; SigLIP 2 the
 one of test/goldens/family-tokens.json.gz, in the form of google's files.
 """
 
@@ -13,13 +14,17 @@ import argparse
 import gzip
 import json
 import pathlib
+import warnings
 
-import open_clip.tokenizer
+import open_clip
 import torch
 import transformers as hf
 from PIL import Image
 from safetensors.torch import save_file
 
+# The exporter's, of what does not change between two calls.
+warnings.filterwarnings("ignore")
+hf.logging.set_verbosity_error()
 GOLDENS = pathlib.Path(__file__).parents[2] / "goldens"
 TOWERS = [("get_image_features", "pixel_values"), ("get_text_features", "input_ids")]
 LAYERS = dict(hidden_size=384, intermediate_size=1536, num_hidden_layers=6, num_attention_heads=6)
@@ -61,6 +66,20 @@ class Tower(torch.nn.Module):
         return getattr(found, "pooler_output", found)
 
 
+def all_texts():
+    templates, names = open_clip.OPENAI_IMAGENET_TEMPLATES, open_clip.IMAGENET_CLASSNAMES
+    prompts = [templates[i % len(templates)](name) for i, name in enumerate(names)]
+    return golden("captions")["texts"] + prompts
+
+
+def tokens_of_openai(texts):
+    """Rows that are filled up with the end, as transformers fills them."""
+    rows = open_clip.tokenizer.SimpleTokenizer()(texts, 77)
+    for row, end in zip(rows, rows.argmax(dim=-1), strict=True):
+        row[end:] = 49407
+    return {"ownTokens": rows.int()}
+
+
 def export(tower, inputs, file, output):
     names = dict(input_names=[tower.name], output_names=[output])
     axes = {tower.name: {0: "batch"}, output: {0: "batch"}}
@@ -76,7 +95,7 @@ def main():
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("photos", nargs="+")
     args = parser.parse_args()
-    texts = golden("captions")["texts"]
+    texts = all_texts()
     images = [Image.open(photo).convert("RGB") for photo in args.photos]
     for make, tokenizer_class, output in [
         (clip, hf.CLIPTokenizer, ("image_embeds", "text_embeds")),
@@ -102,6 +121,7 @@ def main():
                 "image": unit(towers[0](pixels)),
                 "text": unit(torch.cat([towers[1](part) for part in tokens.split(50)])),
             }
+            found |= tokens_of_openai(texts) if make is clip else {}
             export(towers[0], pixels[:2], folder / "onnx" / "vision_model.onnx", output[0])
             export(towers[1], tokens[:2], folder / "onnx" / "text_model.onnx", output[1])
         save_file(found, args.folder / f"{make.__name__}.safetensors")

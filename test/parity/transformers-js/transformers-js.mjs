@@ -8,7 +8,8 @@ const require = createRequire(path.join(path.resolve(home), "package.json"));
 const library = await import(pathToFileURL(require.resolve("@huggingface/transformers")).href);
 const { AutoProcessor, AutoTokenizer, RawImage, env } = library;
 env.allowRemoteModels = false;
-console.log(`transformers.js ${env.version}`);
+
+export const version = String(env.version);
 
 /** Its classes for one tower, and the names of their outputs. */
 const classes = {
