@@ -2,18 +2,22 @@
 import { readFileSync, writeFileSync } from "node:fs";
 
 /**
- * @typedef {object} Row
- * @property {string} family
- * @property {string} layout
- * @property {string} model
- * @property {number} parameters
- * @property {number} image largest distance of two unit rows
- * @property {number} text
- * @property {number} logits largest difference over the logit scale
- * @property {number} pixels levels of 256
- * @property {Record<string, string>} versions
- * @property {string} commit
- * @property {boolean} equal
+ * @typedef {object} RoundTrip
+ * @property {string} layout in which limn saved the model
+ * @property {number} weights as many the reference read again
+ * @property {number} differing of these, by their bits
+ * @property {number} apart largest difference of the reference's pixels, embeddings and logits
+ */
+
+/**
+ * @typedef {import("./compare.mjs").Found & {
+ *   family: string,
+ *   model: string,
+ *   roundTrip: RoundTrip | null,
+ *   versions: Record<string, string>,
+ *   commit: string,
+ *   equal: boolean,
+ * }} Row
  */
 
 /** @type {readonly string[]} */
@@ -21,10 +25,15 @@ export const families = [
   "clip",
   "siglip",
   "siglip2",
+  "siglip2-naflex",
   "align",
   "open-clip",
   "open-clip-resnet",
   "open-clip-siglip",
+  "openai",
+  "timm",
+  "big-vision-siglip",
+  "big-vision-lit",
 ];
 
 const begin = "<!-- parity: npm run parity -- --write -->";
@@ -46,37 +55,33 @@ export function writeTable(file, rows) {
   }
   for (const row of rows) lines.set(row.family, lineOf(row));
   const table = [
-    "| family | layout | model | parameters | image | text | logits | pixels | versions | commit |",
-    "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    "| family | layout | model | parameters | image | text | logits | pixels | round trip | versions | commit |",
+    "| --- | --- | --- | ---: | --- | --- | --- | --- | --- | --- | --- |",
     ...families.flatMap((family) => lines.get(family) ?? []),
   ];
   writeFileSync(file, `${head}${begin}\n\n${table.join("\n")}\n\n${end}${tail}`);
 }
 
 /** @param {Row} row */
-function lineOf({
-  family,
-  layout,
-  model,
-  parameters,
-  image,
-  text,
-  logits,
-  pixels,
-  versions,
-  commit,
-}) {
-  const numbers = [image, text, logits].map((value) => value.toExponential(1));
-  const shown = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+function lineOf(row) {
+  const numbers = [row.image, row.text, row.logits].map((value) => value?.toExponential(1) ?? "");
+  const shown = Object.entries(row.versions).map(([name, version]) => `${name} ${version}`);
   const cells = [
-    `\`${family}\``,
-    layout,
-    model,
-    parameters.toLocaleString("en-US"),
+    `\`${row.family}\``,
+    row.layout,
+    row.model,
+    row.parameters.toLocaleString("en-US"),
     ...numbers,
-    pixels === 0 ? "equal" : `${pixels} level`,
+    row.pixels === null ? "" : row.pixels === 0 ? "equal" : `${row.pixels} levels`,
+    row.roundTrip === null ? "" : roundTripOf(row.roundTrip),
     shown.join(", "),
-    commit,
+    row.commit,
   ];
   return `| ${cells.join(" | ")} |`;
+}
+
+/** @param {RoundTrip} roundTrip */
+function roundTripOf({ layout, weights, differing, apart }) {
+  const bits = differing === 0 ? `${weights} equal` : `${differing} of ${weights} differ`;
+  return `${layout}: ${bits}${apart === 0 ? "" : `, numbers ${apart.toExponential(1)}`}`;
 }
