@@ -13,7 +13,6 @@ import {
   endToEndPairs,
   endToEndPath,
   endToEndPictures,
-  unlikePictures,
   type EndToEnd,
 } from "../testing/end-to-end-goldens.ts";
 import { runLimn } from "../testing/run-limn.ts";
@@ -68,8 +67,7 @@ for (const pair of endToEndPairs) {
       assert.match(out, new RegExp(`^layout +${pair.layout}$`, "m"));
     });
 
-    const skip = unlikePictures.includes(pair.name) && "pictures become squares";
-    it("names pictures", { skip }, async () => {
+    it("names pictures", async () => {
       const classes = join(root, `${pair.name}.json`);
       writeFileSync(classes, JSON.stringify(golden.texts.filter((text) => text !== "")));
       const found = await printed<Answer>(

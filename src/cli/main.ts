@@ -127,16 +127,8 @@ function nextStep(error: unknown, where: string, command?: Command): string {
     if (command?.options && flag in command.options) return `Next: ${where} with --${flag}`;
   }
   if (error instanceof EngineError) return `Next: ${setupCommand()}, then npx limn doctor`;
-  if (error instanceof UnsettledError) return `Next: say it with ${flagOf(error.option)}`;
   if (error instanceof LimnError) return `Next: correct this and run the command again.`;
   return `Next: run it again with --debug for the stack.`;
-}
-
-/** The flag of `model-options.ts` that settles a question. */
-function flagOf(option: string): string {
-  if (option === "evaluationTransform") return "--preprocessing clip:224";
-  const words = option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-  return `--${words} <value>`;
 }
 
 function describeStack(error: unknown): string {

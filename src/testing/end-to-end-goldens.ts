@@ -27,9 +27,6 @@ export const endToEndPairs = [
 
 export type EndToEndPair = (typeof endToEndPairs)[number];
 
-/** Pairs whose pictures limn does not prepare as their library does; all else of them is compared. */
-export const unlikePictures: readonly EndToEndPair["name"][] = ["siglip2-naflex"];
-
 /** Where the pair lies. */
 export function endToEndPath(pair: EndToEndPair): string {
   return "file" in pair ? join(root, pair.name, pair.file) : join(root, pair.name);
