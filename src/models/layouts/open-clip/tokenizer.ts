@@ -27,7 +27,8 @@ export function readTokenizerFields(text: StrictFields): OpenClipTokenizer {
   const huggingFace = (text.text("hf_tokenizer_name") ?? "") !== "";
   text.fixed({ tokenizer_mode: [""] });
   const kwargs = text.section("tokenizer_kwargs");
-  kwargs.only(huggingFace ? ["clean", "strip_sep_token"] : ["clean", "context_length"]);
+  // open_clip itself fails on a context_length here, beside that of text_cfg.
+  kwargs.only(huggingFace ? ["clean", "strip_sep_token"] : ["clean"]);
   kwargs.fixed({ clean: ["lower", "whitespace", "canonicalize"] });
   const clean = kwargs.text("clean");
   return {
