@@ -11,7 +11,7 @@ import {
 import type { TextTowerConfig } from "../../../towers/create-tower.ts";
 import type { GivenFacts, Place } from "../layout.ts";
 import type { StrictFields } from "../strict-fields.ts";
-import { fitting, noTokenizer } from "../tower-tokenizer.ts";
+import { checkContextLength, fitting, noTokenizer } from "../tower-tokenizer.ts";
 
 /** What `text_cfg` says of the tokenizer. */
 export interface OpenClipTokenizer {
@@ -61,6 +61,7 @@ export async function openTokenizer(
   given: GivenFacts,
   { text, wanted }: { text: TextTowerConfig; wanted: OpenClipTokenizer },
 ): Promise<Tokenizer> {
+  checkContextLength(place, text, given);
   const source = given.tokenizer ?? beside(place, wanted);
   const contextLength = given.contextLength ?? wanted.contextLength;
   const { huggingFace, kwargs } = wanted;
