@@ -2,7 +2,7 @@
  * WiSE-FT: a model between its original weights and its fine-tuned ones. Works on folders, one weight
  * at a time.
  */
-import { cpSync, readdirSync } from "node:fs";
+import { copyFileSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 import { CheckpointError } from "../errors.ts";
@@ -15,6 +15,7 @@ import {
 } from "./atomic-write.ts";
 import { readCheckpointConfig } from "./checkpoint.ts";
 import { readModelSource } from "./layouts/find-layout.ts";
+import { openPlace } from "./layouts/place.ts";
 import { buildHeader } from "./weights/safetensors-header.ts";
 import type { WeightFile } from "./weights/weight-file.ts";
 
@@ -39,6 +40,7 @@ export async function interpolateWeights(
   if (!(alpha >= 0 && alpha <= 1)) {
     throw new RangeError(`Expected a number from 0 to 1 for alpha but received ${alpha}`);
   }
+  for (const path of [zeroShot, fineTuned]) checkFolder(path);
   checkConfigs(zeroShot, fineTuned);
   const first = readModelSource(zeroShot).openWeights();
   try {
@@ -60,11 +62,23 @@ export async function interpolateWeights(
 
 const weightsFile = "model.safetensors";
 
-/** All of a model's files but weights, and but what a checkpoint keeps for its run. */
+/** Throws CheckpointError for a file, whose tokenizer and preprocessing `out` could not get. */
+function checkFolder(path: string): void {
+  const { file } = openPlace(path);
+  if (file === undefined) return;
+  throw new CheckpointError(
+    path,
+    `Expected a model folder for ${path} but received a file; make a folder of it with limn convert`,
+  );
+}
+
+/** All of a model's files but weights and their indexes, and but what a checkpoint keeps for its run. */
 function copyOtherFiles(from: string, to: string): void {
-  for (const entry of readdirSync(from, { withFileTypes: true })) {
-    if (!entry.isFile() || /\.(safetensors|bin|pt|npz)$/.test(entry.name)) continue;
-    cpSync(join(from, entry.name), join(to, entry.name));
+  for (const name of readdirSync(from)) {
+    const isWeights = /\.(safetensors|bin|pth?|npz)$|\.index\.json$/.test(name);
+    // Through links, as the hub's cache has them.
+    if (isWeights || !statSync(join(from, name)).isFile()) continue;
+    copyFileSync(join(from, name), join(to, name));
   }
 }
 
