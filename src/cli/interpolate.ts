@@ -1,8 +1,10 @@
 import { join } from "node:path";
 
-import { interpolateWeights } from "../models/interpolate-weights.ts";
 import { UsageError } from "../errors.ts";
+import { interpolateWeights } from "../models/interpolate-weights.ts";
+import { localModel } from "../models/local-model.ts";
 import { defineCommand, type Command } from "./command.ts";
+import { hubFetching, hubOptions } from "./hub-options.ts";
 
 const command: Command = defineCommand({
   name: "interpolate",
@@ -19,7 +21,8 @@ const command: Command = defineCommand({
       value: "<share>",
       help: "share of the fine-tuned weights; may be repeated; default 0.5",
     },
-    out: { type: "string", value: "<folder>", help: "where the model goes" },
+    out: { type: "string", value: "<folder>", help: "where the model goes; required" },
+    ...hubOptions,
   },
   examples: [
     "limn interpolate models/clip runs/tuned/model --alpha 0.5 --out models/tuned-0.5",
@@ -28,9 +31,11 @@ const command: Command = defineCommand({
   async run({ options, operands, print, note }) {
     const { alpha: alphas = [0.5], out } = options;
     if (out === undefined) {
-      throw new UsageError("Expected --out <folder> for the model between the two.");
+      throw new UsageError("Expected --out <folder> but received nothing; name a folder.");
     }
-    const [zeroShot = "", fineTuned = ""] = operands;
+    const fetching = hubFetching(options, note);
+    const zeroShot = await localModel(operands[0] ?? "", fetching);
+    const fineTuned = await localModel(operands[1] ?? "", fetching);
     const written: { alpha: number; folder: string }[] = [];
     for (const alpha of new Set(alphas)) {
       const folder = alphas.length === 1 ? out : join(out, `alpha-${alpha}`);

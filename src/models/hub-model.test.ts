@@ -6,6 +6,7 @@ import path from "node:path";
 import { after, before, test } from "node:test";
 import { evaluationPreset } from "../data/image/evaluation-transform.ts";
 import { createTokenizer, saveTokenizer } from "../data/tokenize/index.ts";
+import { goldenFile } from "../testing/golden-model.ts";
 import { startLocalHub, type LocalHub } from "../testing/local-hub.ts";
 import { saveCheckpoint } from "./checkpoint.ts";
 import type { ClipConfig } from "./configs.ts";
@@ -87,4 +88,29 @@ test("a model of the hub is the one that was put there, also offline", async () 
   const description = await describeModel("hf://org/tiny", {}, { ...fetching, offline: true });
   assert.equal(description.layout, "Hugging Face CLIPModel");
   assert.equal(hub.log.length, requests);
+});
+
+test("of timm's repositories the weights of the pair are fetched, not those of its image tower", async () => {
+  const files = [
+    ["timm-vit", "config.json"],
+    ["timm-vit", "model.safetensors"],
+    ["open-clip-vit", "open_clip_config.json"],
+    ["open-clip-vit", "open_clip_model.safetensors"],
+  ].map(([golden = "", name = ""]) => {
+    const bytes = readFileSync(goldenFile(golden, name));
+    return [name, { bytes, lfs: name.endsWith(".safetensors") }] as const;
+  });
+  const commit = createHash("sha1").update("two").digest("hex");
+  hub.repositories.set("org/two", {
+    commit,
+    revisions: ["main"],
+    files: Object.fromEntries(files),
+  });
+  const before = hub.log.length;
+  const { layout } = await describeModel("hf://org/two", {}, fetching);
+  assert.equal(layout, "open_clip");
+  const got = hub.log.slice(before).map(({ url }) => url);
+  assert.ok(got.some((url) => url.endsWith("/open_clip_model.safetensors")));
+  assert.ok(!got.some((url) => url.endsWith("/model.safetensors")));
+  await describeModel("hf://org/two", {}, { ...fetching, offline: true });
 });

@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import {
   cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,6 +15,7 @@ import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
+import { goldenFile } from "../testing/golden-model.ts";
 import { hashedValues } from "../testing/hashed-values.ts";
 import { tensorsOf } from "../testing/tiny-towers.ts";
 import { fromData, scope, type Tensor } from "../torch/index.ts";
@@ -86,6 +89,13 @@ describe("what has nothing in between is refused, and nothing is written", () =>
       /text\.activation "quickGelu" there, "gelu" here; give two folders of one model/,
     );
   });
+  test("a file, which has no tokenizer and preprocessing beside its weights", async () => {
+    const file = goldenFile("openai", "tiny.pt");
+    await refused(
+      file,
+      /Expected a model folder for .*tiny\.pt but received a file; .* limn convert/,
+    );
+  });
   test("whole numbers that differ", async () => {
     const integers = (value: bigint) => (weights: Map<string, Tensor>) =>
       void weights.set(
@@ -125,6 +135,17 @@ test("(1 - alpha) zeroShot + alpha fineTuned, every weight, logit scale included
   }
   assert.deepEqual(numbers(join(root, "alpha-0")), a);
   assert.deepEqual(numbers(join(root, "alpha-1")), b);
+});
+
+test("a folder of links to files and of shards becomes one of files, without the index", async () => {
+  const linked = join(root, "linked");
+  mkdirSync(linked);
+  const names = readdirSync(base);
+  for (const name of names) symlinkSync(join(base, name), join(linked, name));
+  writeFileSync(join(linked, "model.safetensors.index.json"), "{}");
+  const out = join(root, "unlinked");
+  await interpolateWeights(base, linked, { alpha: 0.5, out });
+  assert.deepEqual(readdirSync(out).sort(), names.sort());
 });
 
 test("halves are mixed in float32 and stored as the fine-tuned model is", async () => {

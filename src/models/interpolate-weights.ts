@@ -2,7 +2,7 @@
  * WiSE-FT: a model between its original weights and its fine-tuned ones. Works on folders, one weight
  * at a time.
  */
-import { cpSync, readdirSync } from "node:fs";
+import { copyFileSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 import { CheckpointError } from "../errors.ts";
@@ -16,6 +16,7 @@ import {
 import { readCheckpointConfig } from "./checkpoint.ts";
 import { localModel } from "./local-model.ts";
 import { readModelSource } from "./layouts/find-layout.ts";
+import { openPlace } from "./layouts/place.ts";
 import { buildHeader } from "./weights/safetensors-header.ts";
 import type { WeightFile } from "./weights/weight-file.ts";
 
@@ -41,6 +42,7 @@ export async function interpolateWeights(
     throw new RangeError(`Expected a number from 0 to 1 for alpha but received ${alpha}`);
   }
   const [original, tuned] = await Promise.all([localModel(zeroShot), localModel(fineTuned)]);
+  for (const path of [original, tuned]) checkFolder(path);
   checkConfigs(original, tuned);
   const first = readModelSource(original).openWeights();
   try {
@@ -62,11 +64,23 @@ export async function interpolateWeights(
 
 const weightsFile = "model.safetensors";
 
-/** All of a model's files but weights, and but what a checkpoint keeps for its run. */
+/** Throws CheckpointError for a file, whose tokenizer and preprocessing `out` could not get. */
+function checkFolder(path: string): void {
+  const { file } = openPlace(path);
+  if (file === undefined) return;
+  throw new CheckpointError(
+    path,
+    `Expected a model folder for ${path} but received a file; make a folder of it with limn convert`,
+  );
+}
+
+/** All of a model's files but weights and their indexes, and but what a checkpoint keeps for its run. */
 function copyOtherFiles(from: string, to: string): void {
-  for (const entry of readdirSync(from, { withFileTypes: true })) {
-    if (!entry.isFile() || /\.(safetensors|bin|pt|npz)$/.test(entry.name)) continue;
-    cpSync(join(from, entry.name), join(to, entry.name));
+  for (const name of readdirSync(from)) {
+    const isWeights = /\.(safetensors|bin|pth?|npz)$|\.index\.json$/.test(name);
+    // Through links, as the hub's cache has them.
+    if (isWeights || !statSync(join(from, name)).isFile()) continue;
+    copyFileSync(join(from, name), join(to, name));
   }
 }
 

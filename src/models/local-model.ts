@@ -1,7 +1,10 @@
 /** From what a user calls a model to a path on this machine: a path itself, or one of the hub's to fetch. */
+import { join } from "node:path";
+
 import { fetchModel, type FetchModelOptions } from "../hub/fetch-model.ts";
 import { formatReference, parseModelReference } from "../hub/reference.ts";
-import { chooseModelFiles } from "./model-files.ts";
+import { readJsonObject } from "./json-fields.ts";
+import { chooseModelFiles, hasTwoConfigs } from "./model-files.ts";
 
 /** How models of the hub are fetched. */
 export type HubFetchOptions = Omit<FetchModelOptions, "choose">;
@@ -18,7 +21,20 @@ export async function localModel(
 ): Promise<string> {
   const parsed = parseModelReference(reference);
   if (parsed.kind === "path") return reference;
-  const choose: FetchModelOptions["choose"] = (files) =>
-    chooseModelFiles(formatReference(parsed), files);
-  return fetchModel(parsed, { ...options, choose });
+  const name = formatReference(parsed);
+  let isOpen = false;
+  const folder = await fetchModel(parsed, {
+    ...options,
+    choose: (files) => {
+      isOpen = hasTwoConfigs(files);
+      return isOpen ? ["config.json"] : chooseModelFiles(name, files);
+    },
+  });
+  if (!isOpen) return folder;
+  const { model_type: type } = readJsonObject(join(folder, "config.json"));
+  const openClip = type === undefined;
+  return fetchModel(parsed, {
+    ...options,
+    choose: (files) => chooseModelFiles(name, files, { openClip }),
+  });
 }

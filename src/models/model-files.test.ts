@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { chooseModelFiles } from "./model-files.ts";
+import { chooseModelFiles, hasTwoConfigs } from "./model-files.ts";
 
 const choose = (...paths: string[]): string[] =>
   chooseModelFiles(
@@ -46,6 +46,21 @@ test("open_clip's own files are taken where there is no other configuration", ()
     "config.json",
     "model.safetensors",
   ]);
+});
+
+test("with both configurations, the weights are those of the layout that is read", () => {
+  const configs = ["config.json", "open_clip_config.json"];
+  const files = (...paths: string[]) => [...configs, ...paths].map((path) => ({ path }));
+  const weights = files("open_clip_model.safetensors", "pytorch_model.bin", "model.safetensors");
+  const chosen = (openClip: boolean, from = weights): string | undefined =>
+    chooseModelFiles("hf://a/b", from, { openClip }).at(-1);
+  assert.ok(hasTwoConfigs(weights));
+  assert.equal(chosen(true), "open_clip_model.safetensors");
+  assert.equal(chosen(false), "model.safetensors");
+  const pickles = files("open_clip_model.safetensors", "pytorch_model.bin");
+  assert.equal(chosen(false, pickles), "pytorch_model.bin");
+  assert.equal(chosen(true, files("pytorch_model.bin")), "pytorch_model.bin");
+  assert.ok(!hasTwoConfigs([{ path: "config.json" }]));
 });
 
 test("a vocabulary is fetched once", () => {

@@ -183,8 +183,3 @@ function towerConfigOf({ place, contents }: ModelSource, side: "image" | "text")
       `${contents.kind}; give another folder`,
   );
 }
-
-/** The configuration of the tower whose weights a checkpoint holds. Throws CheckpointError naming it. */
-export function readTowerConfig(path: string, side: "image" | "text"): TowerConfig {
-  return towerConfigOf(readModelSource(path), side);
-}

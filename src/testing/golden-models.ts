@@ -4,17 +4,12 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { assertClose } from "./close.ts";
-import { cat, fromData, noGrad, scope, type Tensor } from "../torch/index.ts";
+import { fromData, noGrad, scope, type Tensor } from "../torch/index.ts";
 import { createImageTower } from "../towers/create-tower.ts";
 import type { Module } from "../nn/module.ts";
+import { loadWeights } from "../models/checkpoint.ts";
 import { DualEncoder, inference } from "../models/dual-encoder.ts";
-import { matchWeights, type FoundWeight } from "../models/weights/match-weights.ts";
-import {
-  partToOurs,
-  partToTheirs,
-  weightRows,
-  type KeyTable,
-} from "../models/weights/key-table.ts";
+import { partToTheirs, weightRows, type KeyTable } from "../models/weights/key-table.ts";
 import type { ModelSource, Place } from "../models/layouts/layout.ts";
 
 const root = fileURLToPath(new URL("../../test/goldens/models", import.meta.url));
@@ -48,34 +43,7 @@ function goldenOf(name: string): Golden {
 
 /** Reads every weight of a source into a model of its configuration; all must match. */
 export function fill(source: ModelSource, model: Module, prefix = ""): void {
-  const state = new Map([...model.namedState(prefix)]);
-  const weights = source.openWeights();
-  try {
-    const rows = weightRows(source.table, state);
-    const parts = rows.flatMap((row) => row.parts);
-    const { carried = () => false, ignored = () => false } = source.table;
-    const found = weights.names
-      .filter((name) => !carried(name) && !ignored(name))
-      .map((name): [string, FoundWeight] => {
-        const { shape, storedAs } = weights.info(name);
-        return [name, { shape, storedAs, floating: true }];
-      });
-    matchWeights(
-      weights.file,
-      new Map(parts.map(({ name, fileShape }) => [name, fileShape])),
-      new Map(found),
-    );
-    for (const { ours, parts: pieces } of rows) {
-      scope(() => {
-        const tensors = pieces.map((part) => partToOurs(part, weights.tensor(part.name)));
-        noGrad(() =>
-          state.get(ours)?.copy_(tensors.length === 1 ? (tensors[0] as Tensor) : cat(tensors)),
-        );
-      });
-    }
-  } finally {
-    weights.close();
-  }
+  loadWeights(source, { namedState: () => model.namedState(prefix) });
 }
 
 /** The pair of a source, with its weights. */

@@ -20,11 +20,6 @@ const textTowers: Readonly<Record<string, () => TextTowerConfig>> = {
   ...bertSizes,
 };
 
-/** The names `namedImageTower` knows. */
-export const imageTowerNames: readonly string[] = Object.keys(imageTowers);
-/** The names `namedTextTower` knows. */
-export const textTowerNames: readonly string[] = Object.keys(textTowers);
-
 /** A fresh copy of a published image tower's configuration; RecipeError for an unknown name. */
 export function namedImageTower(name: string): ImageTowerConfig {
   return named(imageTowers, name, "model.image");

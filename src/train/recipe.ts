@@ -178,7 +178,6 @@ export type ResolvedRecipe = z.output<typeof recipeSchema>;
 export type ModelRecipe = NonNullable<ResolvedRecipe["model"]>;
 export type SuiteRecipe = ResolvedRecipe["evaluate"]["suites"][number];
 export type DataRecipe = ResolvedRecipe["data"];
-export type ScheduleRecipe = ResolvedRecipe["train"]["schedule"];
 
 /** Types a recipe: the compiler checks its keys and values, the file stays plain data. */
 export function defineRecipe<const R extends Recipe>(recipe: R): R {

@@ -1,5 +1,5 @@
 import { RecipeError, didYouMean } from "../../errors.ts";
-import { cleanings, type Cleaning } from "./clean.ts";
+import { cleanings } from "./clean.ts";
 import { textRules } from "./rules.ts";
 import type { ClipBpeDescription, Pooling, TokenizerDescription } from "./tokenizer.ts";
 
@@ -107,9 +107,4 @@ function fail(key: string, expected: string, value: unknown, near: readonly stri
     `Expected ${expected} for tokenizer.${key} but received ${JSON.stringify(value)};` +
       (hint || " correct the description."),
   );
-}
-
-/** The cleaning that a kind has by default. */
-export function defaultCleaning(kind: TokenizerDescription["kind"]): Cleaning {
-  return kind === "clip-bpe" ? "lower" : "none";
 }

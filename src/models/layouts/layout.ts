@@ -39,15 +39,6 @@ export interface GivenFacts {
   readonly contextLength?: number;
 }
 
-/** The names of `GivenFacts`, for messages: "say it with `activation`". */
-export const factNames = [
-  "architecture",
-  "activation",
-  "evaluationTransform",
-  "tokenizer",
-  "contextLength",
-] as const satisfies readonly (keyof GivenFacts)[];
-
 export interface PairContents {
   readonly kind: "pair";
   readonly config: DualEncoderConfig;

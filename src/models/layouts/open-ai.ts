@@ -6,10 +6,11 @@
 import { evaluationPreset } from "../../data/image/evaluation-transform.ts";
 import { inferClip, openAiHeads } from "./open-clip/infer-model.ts";
 import { openClipTable } from "./open-clip/keys.ts";
-import { isWeightsFile, openWeights } from "./open-clip/open-weights.ts";
 import { pairSource } from "./open-clip/pair-source.ts";
 import { clipTokenizer } from "./open-clip/tokenizer.ts";
+import { openWeightFile } from "../weights/open-weight-file.ts";
 import type { Layout, ModelSource } from "./layout.ts";
+import { isWeightsFile } from "./weights-of.ts";
 
 /** Three numbers that OpenAI keeps beside the weights. */
 const marks = ["input_resolution", "context_length", "vocab_size"];
@@ -18,7 +19,7 @@ export const openAi: Layout = {
   name: "OpenAI",
   matches: ({ file }) => {
     if (file === undefined || !isWeightsFile(file)) return false;
-    const weights = openWeights(file);
+    const weights = openWeightFile(file);
     try {
       return marks.every((name) => weights.has(name));
     } finally {
@@ -27,7 +28,7 @@ export const openAi: Layout = {
   },
   read: (place, given): ModelSource => {
     const file = place.file as string;
-    const weights = openWeights(file);
+    const weights = openWeightFile(file);
     try {
       const { activation = "quickGelu" } = given;
       const options = { activation, imageHeads: openAiHeads, textHeads: openAiHeads };
@@ -39,7 +40,7 @@ export const openAi: Layout = {
         config,
         table: openClipTable(names),
         wanted: clipTokenizer(config.text.contextLength),
-        openWeights: () => openWeights(file),
+        openWeights: () => openWeightFile(file),
         transform: () => evaluationPreset("clip", config.image.imageSize),
       });
     } finally {

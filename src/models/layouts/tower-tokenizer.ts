@@ -37,6 +37,7 @@ export async function towerTokenizer(
   if (given.tokenizer === undefined && !tokenizerFiles.some((name) => place.names.includes(name))) {
     throw noTokenizer(place, tokenizerFiles);
   }
+  checkContextLength(place, text, given);
   const contextLength = given.contextLength ?? rowLength(family, text);
   const from = given.tokenizer ?? place.folder;
   const tokenizer = statSync(from, { throwIfNoEntry: false })?.isFile()
@@ -80,7 +81,7 @@ export function tokenizerFamily(family: Family, text: TextTowerConfig): Tokenize
   return text.kind === "bert" ? "align" : "clip-openai";
 }
 
-/** The class that transformers takes for a model type whose folder names none. */
+/** The class that transformers takes for a model type whose folder names none, or another's. */
 async function classFor(family: Family, folder: string): Promise<{ tokenizerClass?: string }> {
   const classes: Partial<Record<Family, string>> = {
     CLIP: "CLIPTokenizer",
@@ -90,8 +91,29 @@ async function classFor(family: Family, folder: string): Promise<{ tokenizerClas
     BERT: "BertTokenizer",
   };
   const usual = classes[family];
-  if (usual === undefined || (await tokenizerClassOf(folder)) !== undefined) return {};
-  return { tokenizerClass: usual };
+  const named = await tokenizerClassOf(folder);
+  // SigLIP 2 was published under Gemma's class, which does not lower-case as its own does.
+  const isOther = named !== undefined && !(family === "SigLIP 2" && named === "GemmaTokenizer");
+  return usual === undefined || isOther ? {} : { tokenizerClass: usual };
+}
+
+/**
+ * Throws CheckpointError for rows of a given length that the tower does not read: longer than its table
+ * of positions, or other than it where texts are read at their last place.
+ */
+export function checkContextLength(
+  { path }: Place,
+  text: TextTowerConfig,
+  { contextLength: given }: GivenFacts,
+): void {
+  const { contextLength: places } = text;
+  const readAtLast = text.kind === "transformer" && text.pooling === "last";
+  if (given === undefined || (readAtLast ? given === places : given <= places)) return;
+  throw new CheckpointError(
+    path,
+    `Expected ${readAtLast ? "" : "at most "}${places}, the places of its weights, for contextLength ` +
+      `of ${path} but received ${given}; ${readAtLast ? "leave it out" : "give a smaller one"}`,
+  );
 }
 
 /** `tokenizer` with rows that the tower reads. Throws CheckpointError where its ids do not fit. */

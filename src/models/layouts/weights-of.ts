@@ -20,3 +20,10 @@ export function openWeightsOf(place: Place, names: readonly string[]): WeightFil
       "fetch or copy the whole folder",
   );
 }
+
+const endings: readonly string[] = [".safetensors", ".pt", ".pth", ".bin"];
+
+/** True for the name of a file that open_clip or OpenAI may have saved weights in. */
+export function isWeightsFile(name: string): boolean {
+  return endings.some((ending) => name.endsWith(ending));
+}

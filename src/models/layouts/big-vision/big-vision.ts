@@ -10,10 +10,11 @@ import { CheckpointError } from "../../../errors.ts";
 import { squareTransform } from "../../preprocessing/hugging-face-naflex.ts";
 import { oneNumber, type KeyTable } from "../../weights/key-table.ts";
 import { openWeightFile } from "../../weights/open-weight-file.ts";
+import { siglipFamily } from "../gemma-vocabulary.ts";
 import type { Family, GivenFacts, Layout, ModelSource, PairContents, Place } from "../layout.ts";
 import { readImageTower, type FlaxImageTower } from "./image.ts";
 import { FlaxShapes, plainName } from "./shapes.ts";
-import { gemmaVocabulary, readTextTower } from "./text.ts";
+import { readTextTower } from "./text.ts";
 import { flaxTokenizer } from "./tokenizer.ts";
 
 export const bigVision: Layout = {
@@ -113,7 +114,7 @@ function readPair(shapes: FlaxShapes, given: GivenFacts): FlaxModel {
 /** LiT's image towers have a class token, SigLIP's none. */
 function familyOf({ config: { image, text } }: PairContents): Family {
   if (image.kind === "vit" && image.classToken === true) return "LiT";
-  return text.vocabSize === gemmaVocabulary ? "SigLIP 2" : "SigLIP";
+  return siglipFamily(text);
 }
 
 /** A tower alone, with the classifier that it was pretrained with. */

@@ -4,6 +4,7 @@ import type { BertConfig } from "../../../towers/bert.ts";
 import type { TextTowerConfig } from "../../../towers/create-tower.ts";
 import type { TextTransformerConfig } from "../../../towers/text-transformer.ts";
 import { leadingOne, transposed, type KeyTable } from "../../weights/key-table.ts";
+import { gemmaVocabulary } from "../gemma-vocabulary.ts";
 import { blocks, dense, norm } from "./flax-forms.ts";
 import { layersOf, namesOf } from "./layers.ts";
 import type { FlaxShapes } from "./shapes.ts";
@@ -13,9 +14,6 @@ export interface FlaxTextTower {
   embedDim: number;
   keys: KeyTable["keys"];
 }
-
-/** Gemma's vocabulary, of SigLIP 2; its texts are filled up with 0, those of the others with their end. */
-export const gemmaVocabulary = 256_000;
 
 /** The tower under `txt/`. Throws CheckpointError naming the weight that is missing. */
 export function readTextTower(shapes: FlaxShapes): FlaxTextTower {

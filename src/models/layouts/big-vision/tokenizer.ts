@@ -7,11 +7,15 @@ import {
   type Tokenizer,
   type TokenizerFamily,
 } from "../../../data/tokenize/index.ts";
-import { CheckpointError } from "../../../errors.ts";
-import type { TextTowerConfig } from "../../../towers/create-tower.ts";
 import type { GivenFacts, ModelSource, Place } from "../layout.ts";
 import { openPlace } from "../place.ts";
-import { fitting, noTokenizer, textTowerOf, tokenizerFamily } from "../tower-tokenizer.ts";
+import {
+  checkContextLength,
+  fitting,
+  noTokenizer,
+  textTowerOf,
+  tokenizerFamily,
+} from "../tower-tokenizer.ts";
 
 /**
  * The family's tokenizer, with big_vision's cleaning where SentencePiece's own file is read. LiT's
@@ -30,30 +34,14 @@ export async function flaxTokenizer(
   const text = textTowerOf(place, contents);
   const rules = tokenizerFamily(family, text);
   const from = vocabularyFile(place, file, rules, given.tokenizer);
-  const contextLength = rowLength(place, text, given);
+  checkContextLength(place, text, given);
+  // BERT's table of positions is longer than LiT's texts.
+  const contextLength = text.kind === "bert" ? given.contextLength : text.contextLength;
   const description = await familyTokenizer(rules, from, {
     ...(contextLength === undefined ? {} : { contextLength }),
     ...(family !== "LiT" && from.endsWith(".model") ? { clean: "big-vision-lower" as const } : {}),
   });
   return fitting(place, text, await createTokenizer(description));
-}
-
-/**
- * Of BERT, whose table of positions is longer than LiT's texts, what the caller says or LiT's own; the
- * other towers read texts at the last of their places.
- */
-function rowLength(
-  { path }: Place,
-  { kind, contextLength }: TextTowerConfig,
-  { contextLength: given }: GivenFacts,
-): number | undefined {
-  if (kind === "bert") return given;
-  if (given === undefined || given === contextLength) return contextLength;
-  throw new CheckpointError(
-    path,
-    `Expected ${contextLength}, the places of its weights, for contextLength of ${path} but received ` +
-      `${given}; leave it out`,
-  );
 }
 
 /** Beside `<name>.npz`: the name's own vocabulary first. */

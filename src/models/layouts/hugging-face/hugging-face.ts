@@ -29,6 +29,9 @@ export const huggingFace: Layout = {
   name: "Hugging Face",
   matches: (place) => {
     if (place.file !== undefined || !place.names.includes("config.json")) return false;
+    // Beside open_clip's configuration and weights alone it may only tell how a page shows the model.
+    const isOpenClip = place.names.includes("open_clip_config.json");
+    if (isOpenClip && firstOf(place, huggingFaceWeights) === undefined) return false;
     return readJsonObject(join(place.folder, "config.json"))["model_type"] !== undefined;
   },
   read: (place, given) => {

@@ -8,7 +8,7 @@ import { pythonJson } from "../../python-json.ts";
 import { oneNumber, type KeyTable } from "../../weights/key-table.ts";
 import type { VisionTransformerConfig } from "../../../towers/vision-transformer.ts";
 import type { TextTransformerConfig } from "../../../towers/text-transformer.ts";
-import type { Family } from "../layout.ts";
+import { gemmaVocabulary, siglipFamily } from "../gemma-vocabulary.ts";
 import type { HuggingFaceFamily, HuggingFaceModel } from "./family.ts";
 import {
   configHead,
@@ -31,17 +31,10 @@ export const siglipLayers: LayerDefaults = {
   normEpsilon: 1e-6,
 };
 
-/** Of Gemma's tokenizer, which is SigLIP 2's; its padding is id 0, and `</s>`, id 1, elsewhere. */
-const gemmaVocabulary = 256_000;
 /** Both tokenizers' end of text. */
 const endOfText = 1;
 /** transformers' default, the end of text of CLIP's tokenizer, which SigLIP does not have. */
 const clipEndOfText = 49407;
-
-/** What the configuration can tell: a label only, texts are cleaned as the tokenizer's files say. */
-export function siglipFamily({ vocabSize }: TextTransformerConfig): Family {
-  return vocabSize === gemmaVocabulary ? "SigLIP 2" : "SigLIP";
-}
 
 /** The pair of two towers of any SigLIP: no image head, a text head with a bias, a bias of the logits. */
 export function siglipPair(

@@ -75,6 +75,11 @@ describe("openClipFolder, when a folder does not fit", () => {
     const place = changed("open-clip-vit", ({ model_cfg }) => (model_cfg["text_config"] = {}));
     const message = /limn knows in .* received model_cfg\.text_config; Did you mean "text_cfg"\?/;
     assert.throws(() => openClipFolder.read(place, {}), message);
+    const twice = changed("open-clip-vit", ({ model_cfg }) => {
+      const text = model_cfg["text_cfg"] as Record<string, unknown>;
+      text["tokenizer_kwargs"] = { context_length: 4 };
+    });
+    assert.throws(() => openClipFolder.read(twice, {}), /tokenizer_kwargs\.context_length/);
   });
 });
 

@@ -1,14 +1,14 @@
 /** A folder as open_clip's `push_to_hf_hub` writes it: `open_clip_config.json` beside the weights. */
 import { join } from "node:path";
-import { CheckpointError } from "../../../errors.ts";
 import { isJsonObject, readJsonObject } from "../../json-fields.ts";
 import { fromOpenClipPreprocess } from "../../preprocessing/open-clip-preprocess.ts";
-import type { Layout, ModelSource, Place } from "../layout.ts";
+import { openWeightFile } from "../../weights/open-weight-file.ts";
+import type { Layout, ModelSource } from "../layout.ts";
 import { StrictFields } from "../strict-fields.ts";
 import { timmVit, type TimmVits } from "../timm/names.ts";
+import { isWeightsFile, openWeightsOf } from "../weights-of.ts";
 import { openClipTable } from "./keys.ts";
 import { fromModelConfig } from "./model-config.ts";
-import { isWeightsFile, openWeights } from "./open-weights.ts";
 import { pairSource } from "./pair-source.ts";
 import { readTokenizerFields } from "./tokenizer.ts";
 
@@ -52,7 +52,10 @@ export function folderLayout(timmVits: TimmVits): Layout {
         config,
         table: openClipTable(names),
         wanted,
-        openWeights: () => openWeights(weightsFile(place)),
+        openWeights: () =>
+          place.file !== undefined && isWeightsFile(place.file)
+            ? openWeightFile(place.file)
+            : openWeightsOf({ ...place, file: undefined }, weightsFiles),
         transform: () =>
           fromOpenClipPreprocess(
             file,
@@ -62,16 +65,4 @@ export function folderLayout(timmVits: TimmVits): Layout {
       });
     },
   };
-}
-
-/** The file that was named, or the one that open_clip would take. */
-function weightsFile({ file, folder, names, path }: Place): string {
-  if (file !== undefined && isWeightsFile(file)) return file;
-  const name = weightsFiles.find((one) => names.includes(one));
-  if (name !== undefined) return join(folder, name);
-  throw new CheckpointError(
-    join(folder, weightsFiles[0] as string),
-    `Expected the weights, one of ${weightsFiles.join(", ")}, in ${path} but there is no such file; ` +
-      "fetch or copy the whole folder, or give the path of the file",
-  );
 }

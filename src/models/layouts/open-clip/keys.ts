@@ -137,21 +137,14 @@ export function openClipTable(names: OpenClipNames): KeyTable {
     logitBias: scalar("logit_bias"),
   };
   return {
-    keys: prefix === "" ? keys : withPrefix(keys, prefix),
+    keys,
     leaves: torchLeaves,
+    ...(prefix === "" ? {} : { canonical: (name) => withoutPrefix(name, prefix) }),
     carried: (name) => name.endsWith(".num_batches_tracked"),
-    ignored: (name) =>
-      meaningless.includes(name.slice(name.startsWith(prefix) ? prefix.length : 0)),
+    ignored: (name) => meaningless.includes(name),
   };
 }
 
-function withPrefix(keys: Keys, prefix: string): Keys {
-  return Object.fromEntries(
-    Object.entries(keys).map(([ours, theirs]) => [
-      ours,
-      typeof theirs === "string"
-        ? prefix + theirs
-        : { ...theirs, names: theirs.names.map((name) => prefix + name) },
-    ]),
-  );
+function withoutPrefix(name: string, prefix: string): string {
+  return name.startsWith(prefix) ? name.slice(prefix.length) : name;
 }

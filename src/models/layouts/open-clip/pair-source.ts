@@ -3,6 +3,7 @@ import type { EvaluationTransform } from "../../../data/image/evaluation-transfo
 import type { DualEncoderConfig } from "../../dual-encoder.ts";
 import type { KeyTable } from "../../weights/key-table.ts";
 import type { WeightFile } from "../../weights/weight-file.ts";
+import { siglipFamily } from "../gemma-vocabulary.ts";
 import type { Family, GivenFacts, ModelSource, Place } from "../layout.ts";
 import { openTokenizer, type OpenClipTokenizer } from "./tokenizer.ts";
 
@@ -33,12 +34,8 @@ export function pairSource(facts: PairFacts): ModelSource {
   };
 }
 
-/** Gemma's vocabulary, which SigLIP 2 reads. */
-const gemma = 256_000;
-
 function familyOf({ text, logitBiasInit }: DualEncoderConfig): Family {
   const siglip =
     logitBiasInit !== undefined && text.kind === "transformer" && text.pooling === "last";
-  if (!siglip) return "CLIP";
-  return text.vocabSize === gemma ? "SigLIP 2" : "SigLIP";
+  return siglip ? siglipFamily(text) : "CLIP";
 }

@@ -11,7 +11,7 @@ import {
 import type { TextTowerConfig } from "../../../towers/create-tower.ts";
 import type { GivenFacts, Place } from "../layout.ts";
 import type { StrictFields } from "../strict-fields.ts";
-import { fitting, noTokenizer } from "../tower-tokenizer.ts";
+import { checkContextLength, fitting, noTokenizer } from "../tower-tokenizer.ts";
 
 /** What `text_cfg` says of the tokenizer. */
 export interface OpenClipTokenizer {
@@ -27,7 +27,8 @@ export function readTokenizerFields(text: StrictFields): OpenClipTokenizer {
   const huggingFace = (text.text("hf_tokenizer_name") ?? "") !== "";
   text.fixed({ tokenizer_mode: [""] });
   const kwargs = text.section("tokenizer_kwargs");
-  kwargs.only(huggingFace ? ["clean", "strip_sep_token"] : ["clean", "context_length"]);
+  // open_clip itself fails on a context_length here, beside that of text_cfg.
+  kwargs.only(huggingFace ? ["clean", "strip_sep_token"] : ["clean"]);
   kwargs.fixed({ clean: ["lower", "whitespace", "canonicalize"] });
   const clean = kwargs.text("clean");
   return {
@@ -60,6 +61,7 @@ export async function openTokenizer(
   given: GivenFacts,
   { text, wanted }: { text: TextTowerConfig; wanted: OpenClipTokenizer },
 ): Promise<Tokenizer> {
+  checkContextLength(place, text, given);
   const source = given.tokenizer ?? beside(place, wanted);
   const contextLength = given.contextLength ?? wanted.contextLength;
   const { huggingFace, kwargs } = wanted;

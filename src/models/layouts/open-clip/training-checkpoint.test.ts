@@ -6,6 +6,7 @@ import { after, describe, it } from "node:test";
 import { scope, zeros, type Tensor } from "../../../torch/index.ts";
 import type { TextTransformerConfig } from "../../../towers/text-transformer.ts";
 import type { VisionTransformerConfig } from "../../../towers/vision-transformer.ts";
+import { loadCarried } from "../../checkpoint.ts";
 import { DualEncoder, type DualEncoderConfig } from "../../dual-encoder.ts";
 import { writeSafetensors } from "../../weights/write-safetensors.ts";
 import type { GivenFacts, ModelSource, Place } from "../layout.ts";
@@ -49,7 +50,10 @@ function stateDict(
   const model = new DualEncoder(config);
   const folder = mkdtempSync(join(root, "dict-"));
   scope(() => {
-    const weights = new Map(named(openClipTable({ ...clipNames, ...names }), model));
+    const whole = { ...clipNames, ...names };
+    const weights = new Map(
+      named(openClipTable(whole), model).map(([name, one]) => [whole.prefix + name, one] as const),
+    );
     change(weights);
     writeSafetensors(join(folder, "epoch_1.safetensors"), weights);
   });
@@ -141,6 +145,26 @@ describe("openClipCheckpoint", () => {
       loaded.dispose();
     });
   }
+
+  it("keeps the counts of batches under the names of a model that is not distributed", () => {
+    const config: DualEncoderConfig = {
+      ...pair,
+      image: { kind: "modifiedResNet", imageSize: 64, width: 4, depths: [1, 1, 1, 1], heads: 2 },
+    };
+    const names = { image: "modifiedResNet", prefix: "module." } as const;
+    const count = "visual.bn1.num_batches_tracked";
+    const { place, model } = stateDict(config, names, (weights) =>
+      weights.set(`module.${count}`, zeros([])),
+    );
+    model.dispose();
+    scope(() => {
+      const carried = loadCarried(read(place, { activation: "gelu" }));
+      assert.deepEqual(
+        carried.map(([name]) => name),
+        [count],
+      );
+    });
+  });
 
   it("takes the activation from a name, and from the option before the name", () => {
     const { place } = stateDict(pair);

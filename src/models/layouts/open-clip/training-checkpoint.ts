@@ -5,13 +5,14 @@
 import type { Activation } from "../../../nn/activation.ts";
 import type { DualEncoderConfig } from "../../dual-encoder.ts";
 import type { WeightFile } from "../../weights/weight-file.ts";
+import { openWeightFile } from "../../weights/open-weight-file.ts";
 import type { GivenFacts, Layout, ModelSource } from "../layout.ts";
+import { isWeightsFile } from "../weights-of.ts";
 import { unsettled } from "../unsettled.ts";
 import { inferClip, openClipImageHeads, openClipTextHeads, prefixOf } from "./infer-model.ts";
 import { openClipTable, type OpenClipNames } from "./keys.ts";
 import type { OpenClipModel } from "./model-config.ts";
 import { openClipModel } from "./names.ts";
-import { isWeightsFile, openWeights } from "./open-weights.ts";
 import { pairSource } from "./pair-source.ts";
 import { clipTokenizer } from "./tokenizer.ts";
 
@@ -19,7 +20,7 @@ export const openClipCheckpoint: Layout = {
   name: "open_clip checkpoint",
   matches: ({ file }) => {
     if (file === undefined || !isWeightsFile(file)) return false;
-    const weights = openWeights(file);
+    const weights = openWeightFile(file);
     try {
       return weights.names.some((name) =>
         /^(module\.)?(text\.)?token_embedding\.weight$/.test(name),
@@ -30,7 +31,7 @@ export const openClipCheckpoint: Layout = {
   },
   read: (place, given): ModelSource => {
     const file = place.file as string;
-    const weights = openWeights(file);
+    const weights = openWeightFile(file);
     try {
       const { config, names } = modelOf(weights, given);
       return pairSource({
@@ -40,7 +41,7 @@ export const openClipCheckpoint: Layout = {
         config,
         table: openClipTable(names),
         wanted: clipTokenizer(config.text.contextLength),
-        openWeights: () => openWeights(file),
+        openWeights: () => openWeightFile(file),
         transform: () => {
           throw unsettled(place.path, "evaluationTransform", "how pictures are prepared");
         },

@@ -12,11 +12,11 @@ export interface TimmTower {
   readonly classes: number;
 }
 
-const activations: Readonly<Record<string, Activation>> = {
-  gelu: "gelu",
-  gelu_tanh: "geluTanh",
-  quick_gelu: "quickGelu",
-};
+const activations: ReadonlyMap<string, Activation> = new Map([
+  ["gelu", "gelu"],
+  ["gelu_tanh", "geluTanh"],
+  ["quick_gelu", "quickGelu"],
+]);
 
 /** Settings of `VisionTransformer` that limn's tower has, beside the sizes. */
 const sizeArguments = ["img_size", "patch_size", "embed_dim", "depth", "num_heads", "mlp_ratio"];
@@ -60,11 +60,23 @@ export function fromTimmConfig(file: string, json: JsonObject): TimmTower {
     ...Object.keys(plainArguments),
   ]);
   settings.fixed(plainArguments);
-  const config = withKind(settings, withSizes(settings, known));
+  const imageSize = fixedSize(fields) ?? known.imageSize;
+  const config = withKind(settings, withSizes(settings, { ...known, imageSize }));
   return {
     config: withPooling(fields, config),
     classes: fields.integer("num_classes", 1000, { least: 0 }),
   };
+}
+
+/** Side of the pictures that timm makes the tower for where `model_args` does not say it. */
+function fixedSize(fields: StrictFields): number | undefined {
+  const pretrained = fields.section("pretrained_cfg");
+  if (!pretrained.boolean("fixed_input_size", false)) return undefined;
+  const size = pretrained.raw("input_size");
+  if (size === undefined) return undefined;
+  const [channels, height, width] = Array.isArray(size) ? (size as unknown[]) : [];
+  const fits = channels === 3 && height === width && Number.isInteger(height) && Number(height) > 0;
+  return fits ? Number(height) : pretrained.fail("input_size", "[3, S, S]");
 }
 
 function withSizes(
@@ -94,21 +106,22 @@ function withKind(settings: StrictFields, known: VisionTransformerConfig): Visio
   const activation =
     name === undefined
       ? known.activation
-      : (activations[name] ??
-        settings.refuse("act_layer", `one of ${Object.keys(activations).join(", ")}`));
+      : (activations.get(name) ??
+        settings.refuse("act_layer", `one of ${[...activations.keys()].join(", ")}`));
   const classToken = settings.boolean("class_token", known.classToken ?? true);
   return { ...known, classToken, normBefore: before, patchBias: !before, activation };
 }
 
-const poolings: Readonly<Record<string, NonNullable<VisionTransformerConfig["pooling"]>>> = {
-  token: "class",
-  map: "map",
-  avg: "mean",
-};
+const poolings: ReadonlyMap<string, NonNullable<VisionTransformerConfig["pooling"]>> = new Map([
+  ["token", "class"],
+  ["map", "map"],
+  ["avg", "mean"],
+]);
 
 /**
  * How the tokens become one. The mean of a tower that was made for another pooling has its norm behind
- * it (`fc_norm`), as has one that `model_args` asks for.
+ * it (`fc_norm`), as has one that `model_args` asks for. timm only notes the `global_pool` at the top,
+ * so one that it would not make is refused.
  */
 function withPooling(
   fields: StrictFields,
@@ -116,10 +129,15 @@ function withPooling(
 ): VisionTransformerConfig {
   const settings = fields.section("model_args");
   const asked = settings.text("global_pool");
-  const name = asked ?? fields.text("global_pool");
-  const pooling = name === undefined ? known.pooling : poolings[name];
-  if (pooling === undefined) {
-    fields.refuse("global_pool", `one of ${Object.keys(poolings).join(", ")}`);
+  const pooling =
+    asked === undefined
+      ? (known.pooling ?? "class")
+      : (poolings.get(asked) ??
+        settings.refuse("global_pool", `one of ${[...poolings.keys()].join(", ")}`));
+  const noted = fields.text("global_pool");
+  if (noted !== undefined && poolings.get(noted) !== pooling) {
+    const made = [...poolings].find(([, one]) => one === pooling)?.[0];
+    fields.refuse("global_pool", `"${made}", which architecture and model_args make,`);
   }
   const behind = pooling === "mean" && asked !== undefined && known.pooling !== "mean";
   if (settings.boolean("fc_norm", behind)) {

@@ -24,7 +24,26 @@ describe("fromTimmConfig, of what limn does not compute", () => {
     ["registers", { model_args: { reg_tokens: 4 } }, /0 for model_args\.reg_tokens .* received 4/],
     ["an unknown setting", { model_args: { rope: true } }, /received model_args\.rope/],
     ["a mean before the norm", { model_args: { global_pool: "avg" } }, /no norm behind the mean/],
-    ["another pooling", { global_pool: "max" }, /one of token, map, avg for global_pool/],
+    [
+      "another pooling",
+      { model_args: { global_pool: "constructor" } },
+      /one of token, map, avg for model_args\.global_pool .* "constructor"/,
+    ],
+    [
+      "a pooling that timm only notes",
+      { global_pool: "avg" },
+      /"token", .* for global_pool .* "avg"/,
+    ],
+    [
+      "an activation by an inherited name",
+      { model_args: { act_layer: "toString" } },
+      /one of gelu, .* for model_args\.act_layer/,
+    ],
+    [
+      "an oblong input",
+      { pretrained_cfg: { fixed_input_size: true, input_size: [3, 224, 196] } },
+      /\[3, S, S\] for pretrained_cfg\.input_size/,
+    ],
     [
       "another activation",
       { model_args: { act_layer: "silu" } },
@@ -57,6 +76,13 @@ describe("fromTimmConfig", () => {
       [384, 2304, 4, 12],
     );
   });
+});
+
+it("fromTimmConfig takes the image size of a fixed input, before that of the name", () => {
+  const pretrained_cfg = { fixed_input_size: true, input_size: [3, 384, 384] };
+  assert.equal(config({ pretrained_cfg }).config.imageSize, 384);
+  assert.equal(config({ pretrained_cfg, model_args: { img_size: 256 } }).config.imageSize, 256);
+  assert.equal(config({ pretrained_cfg: { input_size: [3, 384, 384] } }).config.imageSize, 224);
 });
 
 describe("timm", () => {

@@ -5,7 +5,7 @@ import { readJsonObject } from "../../json-fields.ts";
 import { fromTimmPretrainedConfig } from "../../preprocessing/timm-pretrained-config.ts";
 import type { KeyTable } from "../../weights/key-table.ts";
 import type { Layout, ModelSource, Place } from "../layout.ts";
-import { openWeights } from "../open-clip/open-weights.ts";
+import { openWeightsOf } from "../weights-of.ts";
 import { fromTimmConfig } from "./config.ts";
 import { timmVitKeys } from "./keys.ts";
 
@@ -32,7 +32,7 @@ export const timm: Layout = {
       contents: { kind: "image", config, embedDim: null },
       table: timmTable,
       probabilities: "softmax",
-      openWeights: () => openWeights(weightsFile(place)),
+      openWeights: () => openWeightsOf(place, weightsFiles),
       evaluationTransform: () => given.evaluationTransform ?? fromTimmPretrainedConfig(file, json),
       tokenizer: () => Promise.reject(noText(place)),
     };
@@ -40,16 +40,6 @@ export const timm: Layout = {
 };
 
 const weightsFiles = ["model.safetensors", "pytorch_model.bin"];
-
-function weightsFile({ folder, names, path }: Place): string {
-  const name = weightsFiles.find((one) => names.includes(one));
-  if (name !== undefined) return join(folder, name);
-  throw new CheckpointError(
-    join(folder, "model.safetensors"),
-    `Expected the weights, one of ${weightsFiles.join(", ")}, in ${path} but there is no such ` +
-      "file; fetch or copy the whole folder",
-  );
-}
 
 function noText({ path }: Place): CheckpointError {
   return new CheckpointError(
