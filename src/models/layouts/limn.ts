@@ -80,11 +80,24 @@ export function toTowerConfig(side: "image" | "text", { config, projection }: An
 
 type AnyTower = ImageTower | TextTower;
 
+const pairKeys: readonly string[] = [
+  "embedDim",
+  "image",
+  "text",
+  "imageProjection",
+  "textProjection",
+  "logitScaleLogInit",
+  "logitScaleAs",
+  "logitBiasInit",
+] satisfies (keyof DualEncoderConfig)[];
+
 /** Sizes are checked where the towers are made. Throws CheckpointError naming the file and the field. */
 function fromPairConfig(file: string, json: JsonObject): DualEncoderConfig {
   const { model_type: _, version, ...config } = json;
   checkVersion(file, version);
   const fields = new JsonFields(file, "", json);
+  const unknown = Object.keys(config).find((key) => !pairKeys.includes(key));
+  if (unknown !== undefined) fields.fail(unknown, `nothing (the keys are ${pairKeys.join(", ")})`);
   fields.integer("embedDim", Number.NaN);
   fields.number("logitScaleLogInit", Number.NaN);
   for (const name of ["image", "text"]) checkTower(fields, name, json[name]);
