@@ -61,6 +61,14 @@ describe("files that cannot be used", () => {
       "LIMN_DATA",
       /Expected a known normalizer .* received "Romanize"/,
     );
+    for (const behavior of ["Vanish", "constructor"]) {
+      const pre_tokenizer = { type: "Split", pattern: { String: " " }, behavior };
+      await refused(
+        await file("odd-split.json", { ...goldenFile("clip_bpe"), pre_tokenizer }),
+        "LIMN_DATA",
+        new RegExp(`Expected a known split behavior .* received "${behavior}"`),
+      );
+    }
     const cut = {
       ...goldenFile("clip_bpe"),
       normalizer: { type: "Precompiled", precompiled_charsmap: "AAA=" },

@@ -56,7 +56,7 @@ interface Part {
 
 /** Cuts at matches (with `invert`: at what lies between), and treats these as `behavior` says. */
 function splitter(pattern: RegExp, behavior: string, invert: unknown = false): PreTokenize {
-  const join = joins[behavior.toLowerCase().replaceAll("_", "")];
+  const join = joins.get(behavior.toLowerCase().replaceAll("_", ""));
   if (join === undefined) return unsupported("split behavior", behavior);
   return (text) => {
     const parts: Part[] = [];
@@ -75,14 +75,19 @@ function splitter(pattern: RegExp, behavior: string, invert: unknown = false): P
   };
 }
 
-const joins: Readonly<Record<string, (parts: Part[]) => string[]>> = {
-  removed: (parts) => parts.filter(({ matched }) => !matched).map(({ text }) => text),
-  isolated: (parts) => parts.map(({ text }) => text),
-  contiguous: (parts) => joinWhere(parts, (before, part) => before.matched === part.matched),
-  mergedwithprevious: (parts) =>
-    joinWhere(parts, (before, part) => part.matched && !before.matched),
-  mergedwithnext: (parts) => joinWhere(parts, (before, part) => before.matched && !part.matched),
-};
+const joins = new Map<string, (parts: Part[]) => string[]>([
+  ["removed", (parts) => parts.filter(({ matched }) => !matched).map(({ text }) => text)],
+  ["isolated", (parts) => parts.map(({ text }) => text)],
+  ["contiguous", (parts) => joinWhere(parts, (before, part) => before.matched === part.matched)],
+  [
+    "mergedwithprevious",
+    (parts) => joinWhere(parts, (before, part) => part.matched && !before.matched),
+  ],
+  [
+    "mergedwithnext",
+    (parts) => joinWhere(parts, (before, part) => before.matched && !part.matched),
+  ],
+]);
 
 function joinWhere(parts: Part[], together: (before: Part, part: Part) => boolean): string[] {
   const words: string[] = [];
