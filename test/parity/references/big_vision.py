@@ -13,11 +13,11 @@ import torch
 import transformers
 from open_clip.convert import load_big_vision_weights
 from open_clip.model import CustomTextCLIP
-from open_clip.transform import PreprocessCfg, image_transform_v2
 
 from . import inputs
 from .family import Family, unit
-from .open_clip_layouts import OpenClip
+from .hugging_face import load_pretrained, pair_embeddings
+from .open_clip_layouts import open_clip_pair
 
 WIDTH, HEADS, DEPTH, MLP, PATCH = 768, 12, 12, 3072, 16
 SQUARE, VECTOR = (WIDTH, WIDTH), (WIDTH,)
@@ -111,30 +111,104 @@ def write_npz(folder, shapes):
     np.savez(folder / "model.npz", **random_arrays(shapes))
 
 
-class SigLip(OpenClip):
-    """Read by open_clip's loader; limn saves it in open_clip's layout, which open_clip reads again."""
+class SigLip(Family):
+    """
+    Read by open_clip's loader. limn saves it as transformers' SiglipModel, whose weights are compared with the
+    arrays under the names of its convert_siglip_to_hf.py.
+    """
 
+    name = "SigLIP B/16-224"
+    saved_as = "hugging-face"
     has_processor = False
 
     def __init__(self):
-        super().__init__("SigLIP B/16-224", inputs.siglip_tokens())
+        self.tokens = inputs.siglip_tokens()
 
     def write(self, folder):
         write_npz(folder, siglip_shapes())
 
     def read(self, folder):
         config = copy.deepcopy(open_clip.get_model_config("ViT-B-16-SigLIP"))
-        # big_vision's GELU is the approximate one, which open_clip's configuration leaves out.
-        config["text_cfg"]["act_kwargs"] = {"approximate": "tanh"}
         del config["custom_text"]
         model = CustomTextCLIP(**config)
         load_big_vision_weights(model, folder / "model.npz")
-        half = (0.5, 0.5, 0.5)
-        preprocess = PreprocessCfg(size=224, mean=half, std=half, resize_mode="squash")
-        return model.eval(), image_transform_v2(preprocess, is_train=False)
+        # All of big_vision's are the approximate one, which the configurations of open_clip and timm leave out.
+        for module in model.modules():
+            if isinstance(module, torch.nn.GELU):
+                module.approximate = "tanh"
+        return model.eval(), np.load(folder / "model.npz")
 
     def read_back(self, folder):
-        return super().read(folder)
+        return load_pretrained(transformers.SiglipModel, folder), None
+
+    def prepare(self, read, images):
+        return squared(images)
+
+    def embed(self, read, prepared):
+        model, arrays = read
+        if arrays is None:
+            return pair_embeddings(model, self.tokens, pixel_values=prepared["pixels"])
+        return open_clip_pair(model, prepared["pixels"], self.tokens)
+
+    def state(self, read):
+        model, arrays = read
+        return model.state_dict() if arrays is None else siglip_state(arrays)
+
+
+def squared(images):
+    resized = [np.asarray(image.resize((224, 224))) for image in images]
+    return {"pixels": torch.tensor(np.stack(resized)).permute(0, 3, 1, 2) / 127.5 - 1}
+
+
+def siglip_state(arrays):
+    """SiglipModel's names on the left."""
+    state = {}
+
+    def put(ours, theirs, kernel="kernel"):
+        weight, bias = arrays[f"{theirs}/{kernel}"], arrays[f"{theirs}/bias"]
+        if weight.ndim == 4:
+            weight = weight.transpose(3, 2, 0, 1)
+        elif kernel == "kernel":
+            out = theirs.endswith("/out")
+            weight = (weight.reshape(-1, WIDTH) if out else weight.reshape(len(weight), -1)).T
+        state.update({f"{ours}.weight": torch.tensor(weight), f"{ours}.bias": torch.tensor(bias.reshape(-1))})
+
+    def layers(tower, stack):
+        for i in range(DEPTH):
+            ours, theirs = f"{tower}.encoder.layers.{i}", f"{stack}/encoderblock_{i}"
+            inner = f"{theirs}/MultiHeadDotProductAttention_0"
+            for short, long in {"q": "query", "k": "key", "v": "value", "out": "out"}.items():
+                put(f"{ours}.self_attn.{short}_proj", f"{inner}/{long}")
+            for k in (0, 1):
+                put(f"{ours}.layer_norm{k + 1}", f"{theirs}/LayerNorm_{k}", "scale")
+                put(f"{ours}.mlp.fc{k + 1}", f"{theirs}/MlpBlock_0/Dense_{k}")
+
+    image, text, head = "vision_model", "text_model", "img/MAPHead_0"
+    layers(image, "img/Transformer")
+    layers(text, "txt/Encoder_0")
+    put(f"{image}.embeddings.patch_embedding", "img/embedding")
+    put(f"{image}.post_layernorm", "img/Transformer/encoder_norm", "scale")
+    put(f"{text}.final_layer_norm", "txt/Encoder_0/encoder_norm", "scale")
+    put(f"{text}.head", "txt/head")
+    put(f"{image}.head.layernorm", f"{head}/LayerNorm_0", "scale")
+    put(f"{image}.head.mlp.fc1", f"{head}/MlpBlock_0/Dense_0")
+    put(f"{image}.head.mlp.fc2", f"{head}/MlpBlock_0/Dense_1")
+    attention_of_head = f"{head}/MultiHeadDotProductAttention_0"
+    for part in ("query", "key", "value"):
+        put(part, f"{attention_of_head}/{part}")
+    for leaf in ("weight", "bias"):
+        parts = [state.pop(f"{part}.{leaf}") for part in ("query", "key", "value")]
+        state[f"{image}.head.attention.in_proj_{leaf}"] = torch.cat(parts)
+    put(f"{image}.head.attention.out_proj", f"{attention_of_head}/out")
+    same = {
+        f"{image}.embeddings.position_embedding.weight": arrays["img/pos_embedding"][0],
+        f"{image}.head.probe": arrays[f"{head}/probe"],
+        f"{text}.embeddings.token_embedding.weight": arrays["txt/Embed_0/embedding"],
+        f"{text}.embeddings.position_embedding.weight": arrays["txt/pos_embedding"][0],
+        "logit_scale": arrays["t"],
+        "logit_bias": arrays["b"],
+    }
+    return state | {name: torch.tensor(array) for name, array in same.items()}
 
 
 class Lit(Family):
@@ -158,9 +232,7 @@ class Lit(Family):
         return image, text, head
 
     def prepare(self, read, images):
-        resized = [np.asarray(image.resize((224, 224))) for image in images]
-        pixels = torch.tensor(np.stack(resized)).permute(0, 3, 1, 2) / 127.5 - 1
-        return {"pixels": pixels.contiguous()}
+        return squared(images)
 
     def embed(self, read, prepared):
         image_tower, text_tower, (kernel, bias, t) = read

@@ -19,9 +19,7 @@ class HuggingFace(Family):
         self.processor.save_pretrained(folder)
 
     def read(self, folder):
-        model, found = self.kind.from_pretrained(folder, output_loading_info=True)
-        assert not any(found.values()), found
-        return model.eval(), type(self.processor).from_pretrained(folder)
+        return load_pretrained(self.kind, folder), type(self.processor).from_pretrained(folder)
 
     def prepare(self, read, images):
         prepared = read[1](images=images, return_tensors="pt")
@@ -29,12 +27,22 @@ class HuggingFace(Family):
 
     def embed(self, read, prepared):
         images = {"pixel_values": prepared["pixels"]} | {k: v for k, v in prepared.items() if k != "pixels"}
-        model = read[0]
-        return {
-            "image": unit(pooled(model.get_image_features(**images))),
-            "text": unit(pooled(model.get_text_features(input_ids=self.tokens, **self.text))),
-            "logits": model(input_ids=self.tokens, **self.text, **images).logits_per_image,
-        }
+        return pair_embeddings(read[0], self.tokens, self.text, **images)
+
+
+def load_pretrained(kind, folder):
+    model, found = kind.from_pretrained(folder, output_loading_info=True)
+    assert not any(found.values()), found
+    return model.eval()
+
+
+def pair_embeddings(model, tokens, text=None, **images):
+    texts = {"input_ids": tokens, **(text or {})}
+    return {
+        "image": unit(pooled(model.get_image_features(**images))),
+        "text": unit(pooled(model.get_text_features(**texts))),
+        "logits": model(**texts, **images).logits_per_image,
+    }
 
 
 def pooled(features):
