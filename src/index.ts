@@ -218,6 +218,7 @@ export {
   decodeImage,
   evaluationPreset,
   type EvaluationTransform,
+  naflexPreset,
   type NaflexTransform,
   type TrainingAugmentation,
 } from "./data/image/index.ts";

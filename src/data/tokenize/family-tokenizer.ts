@@ -63,7 +63,7 @@ export async function familyTokenizer(
   files: string,
   options: FamilyTokenizerOptions = {},
 ): Promise<TokenizerDescription> {
-  const describe = families[family] as (typeof families)[TokenizerFamily] | undefined;
+  const describe = Object.hasOwn(families, family) ? families[family] : undefined;
   if (describe === undefined) {
     const names = Object.keys(families);
     throw new RecipeError(
