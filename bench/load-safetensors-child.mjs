@@ -4,8 +4,10 @@
  * `make` writes the file that the others read.
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { huggingFaceRows, partShape } from "../dist/models/hugging-face-keys.js";
 import { clipConfig } from "../dist/models/configs.js";
+import { clip } from "../dist/models/layouts/hugging-face/clip.js";
+import { modelShapes } from "../dist/models/model-shapes.js";
+import { weightRows } from "../dist/models/weights/key-table.js";
 import { readSafetensors, writeSafetensors } from "../dist/models/weights/safetensors.js";
 import { empty, fromData, randn, setThreadCount, zeros } from "../dist/torch/index.js";
 
@@ -52,8 +54,12 @@ const ways = {
 };
 
 if (way === "make") {
-  const rows = huggingFaceRows(clipConfig("ViT-L/14"));
-  const entries = rows.flatMap((row) => row.theirs.map((name) => [name, randn(partShape(row))]));
+  const contents = /** @type {const} */ ({ kind: "pair", config: clipConfig("ViT-L/14") });
+  const place = { path: file, folder: file, file: undefined, names: [] };
+  const rows = weightRows(clip.table(contents), modelShapes({ place, contents }));
+  const entries = rows.flatMap(({ parts }) =>
+    parts.map(({ name, fileShape }) => [name, randn(fileShape)]),
+  );
   writeSafetensors(file, entries);
 } else {
   const body = way === "into" ? prepareInto() : ways[way];
