@@ -86,7 +86,7 @@ function describe({ shape, dtype }: Tensor): FoundWeight {
 }
 
 /** The file's weights as views of the parameters where they can be. */
-function splitRows(
+export function splitRows(
   rows: readonly WeightRow[],
   weights: ReadonlyMap<string, Tensor>,
 ): [string, Tensor][] {

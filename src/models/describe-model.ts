@@ -5,6 +5,7 @@ import type { TokenizerDescription } from "../data/tokenize/index.ts";
 import { UnsettledError } from "../errors.ts";
 import { readModelSource } from "./layouts/find-layout.ts";
 import type { Family, GivenFacts, ModelSource } from "./layouts/layout.ts";
+import { probabilityKind } from "./inference/probabilities.ts";
 import { localModel, type HubFetchOptions } from "./local-model.ts";
 import { checkWeights, openSource } from "./load-weights.ts";
 import { modelShapes, type WeightShape } from "./model-shapes.ts";
@@ -68,7 +69,7 @@ export async function describeModel(
       textTower: learnedNumbers(shapes, "textTower."),
     },
     weights: describeWeights(source, shapes),
-    probabilities: contents.kind === "pair" ? source.probabilities : null,
+    probabilities: contents.kind === "pair" ? probabilityKind(contents.config) : null,
     evaluationTransform:
       contents.kind === "text" ? null : known(() => source.evaluationTransform()),
     ...(naflexTransform === undefined ? {} : { naflexTransform }),

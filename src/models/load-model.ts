@@ -14,6 +14,7 @@ import {
   type SaveOptions,
 } from "./checkpoint.ts";
 import { DualEncoder, type DualEncoderConfig } from "./dual-encoder.ts";
+import { probabilityKind } from "./inference/probabilities.ts";
 import { inferenceMethods, type InferenceMethods } from "./inference/inference-methods.ts";
 import { readModelSource } from "./layouts/find-layout.ts";
 import type { Family, GivenFacts, ModelSource } from "./layouts/layout.ts";
@@ -84,7 +85,8 @@ export async function loadModel(
     model.dispose();
     throw error;
   }
-  const { layout, family, probabilities } = source;
+  const { layout, family } = source;
+  const probabilities = probabilityKind(config);
   const naflexTransform = source.naflexTransform?.();
   const parts = { model, tokenizer, evaluationTransform, naflexTransform, probabilities };
   return {

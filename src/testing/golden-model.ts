@@ -8,18 +8,14 @@ import { fileURLToPath } from "node:url";
 import { DualEncoder, unitRows } from "../models/dual-encoder.ts";
 import type { JsonObject } from "../models/json-fields.ts";
 import type { HuggingFaceFamily, HuggingFaceModel } from "../models/layouts/hugging-face/family.ts";
+import { splitRows } from "../models/checkpoint.ts";
+import { checkWeights, copyWeight } from "../models/load-weights.ts";
 import { canonicalWeights } from "../models/weights/canonical-weights.ts";
-import {
-  partToOurs,
-  partToTheirs,
-  weightRows,
-  type KeyTable,
-  type WeightRow,
-} from "../models/weights/key-table.ts";
-import { matchWeights, type FoundWeight } from "../models/weights/match-weights.ts";
+import { weightRows, type KeyTable, type WeightRow } from "../models/weights/key-table.ts";
+import type { FoundWeight } from "../models/weights/match-weights.ts";
 import { readSafetensors } from "../models/weights/safetensors.ts";
 import type { WeightFile } from "../models/weights/weight-file.ts";
-import { cat, fromData, isFloating, noGrad, scope, type Tensor } from "../torch/index.ts";
+import { fromData, isFloating, noGrad, scope, type Tensor } from "../torch/index.ts";
 import { createImageTower, createTextTower } from "../towers/create-tower.ts";
 import { NaflexVisionTransformer, type ImagePatches } from "../towers/naflex-vision-transformer.ts";
 import type { ImageTower, TextTower } from "../towers/tower.ts";
@@ -59,13 +55,7 @@ export function floats(text: string | undefined): Float32Array {
 
 /** The golden's weights under its own names. The caller closes the file. */
 export function openGolden(model: string): WeightFile {
-  const file = readSafetensors(goldenFile(model, "model.safetensors"));
-  return {
-    ...file,
-    info: (name) => ({ ...file.info(name), bytes: 0 }),
-    readInto: (name, target) =>
-      scope(() => void noGrad(() => target.copy_(file.tensor(name).reshape(...target.shape)))),
-  };
+  return readSafetensors(goldenFile(model, "model.safetensors"));
 }
 
 export function createContents(contents: HuggingFaceModel["contents"]): GoldenModel {
@@ -116,15 +106,9 @@ export function loadGolden(
   const rows = weightRows(table, state);
   const weights = canonicalWeights(open(family.modelType), table);
   try {
-    matchWeights(weights.file, neededWeights(rows), computedWith(weights, table));
+    checkWeights(weights, rows, table);
     const targets = new Map(state);
-    for (const { ours, parts } of rows) {
-      scope(() => {
-        const pieces = parts.map((part) => partToOurs(part, weights.tensor(part.name)));
-        const whole = pieces.length === 1 ? (pieces[0] as Tensor) : cat(pieces);
-        noGrad(() => targets.get(ours)?.copy_(whole));
-      });
-    }
+    for (const row of rows) copyWeight(weights, row, targets.get(row.ours) as Tensor);
   } finally {
     weights.close();
   }
@@ -136,18 +120,7 @@ export function writtenBack(
   rows: readonly WeightRow[],
   state: ReadonlyMap<string, Tensor>,
 ): Map<string, Tensor> {
-  const back = new Map<string, Tensor>();
-  for (const { ours, parts } of rows) {
-    const whole = (state.get(ours) as Tensor).detach();
-    let at = 0;
-    for (const part of parts) {
-      const size = part.shape[0] ?? 1;
-      const ownPart = parts.length === 1 ? whole : whole.narrow(0, at, size);
-      at += size;
-      back.set(part.name, partToTheirs(part, ownPart));
-    }
-  }
-  return back;
+  return new Map(splitRows(rows, state));
 }
 
 function encodeImages(model: GoldenModel, expected: Expected): Tensor {

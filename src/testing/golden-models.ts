@@ -7,9 +7,9 @@ import { assertClose } from "./close.ts";
 import { fromData, noGrad, scope, type Tensor } from "../torch/index.ts";
 import { createImageTower } from "../towers/create-tower.ts";
 import type { Module } from "../nn/module.ts";
-import { loadWeights } from "../models/checkpoint.ts";
+import { loadWeights, splitRows } from "../models/checkpoint.ts";
 import { DualEncoder, inference } from "../models/dual-encoder.ts";
-import { partToTheirs, weightRows, type KeyTable } from "../models/weights/key-table.ts";
+import { weightRows, type KeyTable } from "../models/weights/key-table.ts";
 import type { ModelSource, Place } from "../models/layouts/layout.ts";
 
 const root = fileURLToPath(new URL("../../test/goldens/models", import.meta.url));
@@ -96,17 +96,11 @@ export function assertTower(name: string, source: ModelSource): void {
   );
 }
 
-/** A model's weights under a table's names, as views. */
+/** A model's weights under a table's names. */
 export function named(table: KeyTable, model: Module): [string, Tensor][] {
   const state = new Map([...model.namedState()]);
-  return weightRows(table, state).flatMap(({ ours, parts }) => {
-    const tensor = (state.get(ours) as Tensor).detach();
-    let start = 0;
-    return parts.map((part): [string, Tensor] => {
-      const length = part.shape[0] ?? 1;
-      const piece = parts.length === 1 ? tensor : tensor.narrow(0, start, length);
-      start += length;
-      return [part.name, partToTheirs(part, piece).contiguous()];
-    });
-  });
+  return splitRows(weightRows(table, state), state).map(([name, piece]) => [
+    name,
+    piece.contiguous(),
+  ]);
 }

@@ -1,7 +1,7 @@
 /** Similarities to logits and probabilities, as the model was trained to mean them. */
 import { fromData, scope, type Tensor } from "../../torch/index.ts";
 import type { Embeddings } from "../../zero-shot/embeddings.ts";
-import type { DualEncoder } from "../dual-encoder.ts";
+import type { DualEncoder, DualEncoderConfig } from "../dual-encoder.ts";
 
 /**
  * `softmax`: the labels share a probability of 1; they are taken for all that there can be (CLIP,
@@ -18,8 +18,10 @@ export interface LogitTerms {
 }
 
 /** What the model's loss made its logits mean: a bias was learned for the sigmoid loss only. */
-export function probabilityKind(model: DualEncoder): ProbabilityKind {
-  return model.logitBias === null ? "softmax" : "sigmoid";
+export function probabilityKind({
+  logitBiasInit,
+}: Pick<DualEncoderConfig, "logitBiasInit">): ProbabilityKind {
+  return logitBiasInit === undefined ? "softmax" : "sigmoid";
 }
 
 /** throws  RangeError for another word */

@@ -46,7 +46,7 @@ export async function similarity(
   { batchSize, probabilities }: SimilarityOptions = {},
 ): Promise<SimilarityResult> {
   const pair = model.model;
-  const kind = checkProbabilityKind(probabilities ?? probabilityKind(pair));
+  const kind = checkProbabilityKind(probabilities ?? probabilityKind(pair.config));
   const sized = batchSize === undefined ? {} : { batchSize };
   const columns = embedTexts(model, typeof texts === "string" ? [texts] : [...texts], sized);
   const { rows } = await encodeList(model, pictures, sized);

@@ -174,7 +174,7 @@ export async function zeroShotClassifier(
   labels: readonly ClassEntry[],
   { templates = "photo", probabilities, onProgress }: ClassifierOptions = {},
 ): Promise<ZeroShotClassifier> {
-  const kind = checkProbabilityKind(probabilities ?? probabilityKind(model.model));
+  const kind = checkProbabilityKind(probabilities ?? probabilityKind(model.model.config));
   const made = await classifierWeights({
     classes: labels,
     templates,

@@ -66,8 +66,6 @@ export interface ModelSource {
   readonly contents: PairContents | ImageTowerContents | TextTowerContents;
   /** From limn's names (`imageTower.`, `textTower.`, `logitScaleLog`) to the file's. */
   readonly table: KeyTable;
-  /** Of a pair: over the labels (softmax) or for each label alone (sigmoid). */
-  readonly probabilities: "softmax" | "sigmoid";
   /** Opens the weights; the caller closes them. */
   readonly openWeights: () => WeightFile;
   /** Throws CheckpointError that says which option settles it where the files do not. */

@@ -8,7 +8,7 @@ import type { ImageTower, TextTower } from "../../towers/tower.ts";
 import type { DualEncoderConfig } from "../dual-encoder.ts";
 import { isJsonObject, JsonFields, readJsonObject, type JsonObject } from "../json-fields.ts";
 import type { KeyTable } from "../weights/key-table.ts";
-import { preparation, probabilitiesOf } from "./hugging-face/hugging-face.ts";
+import { preparation } from "./hugging-face/hugging-face.ts";
 import type { Layout, ModelSource, Place } from "./layout.ts";
 import { towerTokenizer } from "./tower-tokenizer.ts";
 import { openWeightsOf } from "./weights-of.ts";
@@ -31,7 +31,6 @@ export const limnPair: Layout = {
       family: "dual encoder",
       contents,
       table: ownNames,
-      probabilities: probabilitiesOf(contents),
       openWeights: () => openWeightsOf(place, ["model.safetensors"]),
       ...preparation(place, contents, given),
       tokenizer: () => towerTokenizer(place, { family: "dual encoder", contents }, given),
@@ -53,7 +52,6 @@ export const limnTower: Layout = {
       contents,
       // What it was pretrained with, such as a head, lies beside the tower.
       table: { ...ownNames, carried: (name) => !name.startsWith(`${side}Tower.`) },
-      probabilities: "softmax",
       openWeights: () => openWeightsOf(place, ["model.safetensors"]),
       ...preparation(place, contents, given),
       tokenizer: () => towerTokenizer(place, { family: "dual encoder", contents }, given),

@@ -74,7 +74,7 @@ function preprocessing(
   return { evaluationTransform: () => own ?? evaluationPreset(preset, image.imageSize) };
 }
 
-type FlaxModel = Pick<ModelSource, "family" | "table" | "probabilities"> & {
+type FlaxModel = Pick<ModelSource, "family" | "table"> & {
   contents: Exclude<ModelSource["contents"], { kind: "text" }>;
 };
 
@@ -107,7 +107,6 @@ function readPair(shapes: FlaxShapes, given: GivenFacts): FlaxModel {
     family: familyOf(contents),
     contents,
     table: { ...common, keys: { ...numbers, ...image.keys, ...text.keys } },
-    probabilities: biased ? "sigmoid" : "softmax",
   };
 }
 
@@ -129,6 +128,5 @@ function readTower(shapes: FlaxShapes, given: GivenFacts): FlaxModel {
       keys,
       carried: (name) => /^(img\/)?(head|pre_logits)\//.test(name),
     },
-    probabilities: "softmax",
   };
 }

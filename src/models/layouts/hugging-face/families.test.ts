@@ -47,6 +47,7 @@ function renamed(change: (name: string) => string): (model: string) => WeightFil
       names: [...spelled.keys()],
       info: (name) => file.info(real(name)),
       tensor: (name) => file.tensor(real(name)),
+      readInto: (name, target) => file.readInto(real(name), target),
     };
   };
 }

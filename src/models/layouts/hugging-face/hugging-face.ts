@@ -45,7 +45,6 @@ export const huggingFace: Layout = {
       family,
       contents,
       table: type.table(contents),
-      probabilities: probabilitiesOf(contents),
       openWeights: () => openWeightsOf(place, huggingFaceWeights),
       ...preparation(place, contents, given),
       tokenizer: () => towerTokenizer(place, { family, contents }, given),
@@ -63,13 +62,6 @@ function familyOf(file: string, json: JsonObject): HuggingFaceFamily {
     `Expected one of ${names.join(", ")} for model_type in ${file} but received ` +
       `${JSON.stringify(type)};${didYouMean(String(type), names) || " limn has no tower that computes it"}`,
   );
-}
-
-/** Over the labels, or for each alone where the pair was trained with a sigmoid and a bias. */
-export function probabilitiesOf(contents: ModelSource["contents"]): "softmax" | "sigmoid" {
-  return contents.kind === "pair" && contents.config.logitBiasInit !== undefined
-    ? "sigmoid"
-    : "softmax";
 }
 
 // transformers 5 writes a whole processor into one file.

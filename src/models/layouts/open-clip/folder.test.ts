@@ -10,6 +10,8 @@ import { readSafetensors } from "../../weights/safetensors.ts";
 import { writeSafetensors } from "../../weights/write-safetensors.ts";
 import type { Layout } from "../layout.ts";
 import { configFile, folderLayout, openClipFolder } from "./folder.ts";
+import { pairConfigOf } from "../../checkpoint.ts";
+import { probabilityKind } from "../../inference/probabilities.ts";
 import { assertPair, goldenPlace, named, pairOf, placeOf } from "../../../testing/golden-models.ts";
 import { openClipFiles } from "./write.ts";
 
@@ -95,7 +97,10 @@ describe("openClipFolder", () => {
       assert.ok(layout.matches(place));
       const source = layout.read(place, {});
       assert.equal(source.family, family);
-      assert.equal(source.probabilities, family === "SigLIP" ? "sigmoid" : "softmax");
+      assert.equal(
+        probabilityKind(pairConfigOf(source)),
+        family === "SigLIP" ? "sigmoid" : "softmax",
+      );
       const model = pairOf(source);
       assertPair(name, model);
       model.dispose();

@@ -27,7 +27,6 @@ export function pairSource(facts: PairFacts): ModelSource {
     family: familyOf(config),
     contents: { kind: "pair", config },
     table,
-    probabilities: config.logitBiasInit === undefined ? "softmax" : "sigmoid",
     openWeights,
     evaluationTransform: () => given.evaluationTransform ?? transform(),
     tokenizer: () => openTokenizer(place, given, { text: config.text, wanted }),

@@ -31,7 +31,6 @@ export const timm: Layout = {
       family: "ViT",
       contents: { kind: "image", config, embedDim: null },
       table: timmTable,
-      probabilities: "softmax",
       openWeights: () => openWeightsOf(place, weightsFiles),
       evaluationTransform: () => given.evaluationTransform ?? fromTimmPretrainedConfig(file, json),
       tokenizer: () => Promise.reject(noText(place)),
