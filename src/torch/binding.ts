@@ -49,7 +49,6 @@ export interface Addon {
   libtorchVersion(): string;
   libtorchConfig(): string;
   memory(): [number, number];
-  rawMatrixProduct(n: number, repeats: number): number;
   catchSignals(on: boolean): void;
   pendingSignalNumber(): number;
 }

@@ -33,7 +33,7 @@ export interface EngineRecord {
   /** A GPU was here when it was built. */
   gpu: boolean;
   /** GFLOP/s of a 512 x 512 float32 product when it was built. */
-  gflops: number | null;
+  gflops: number;
 }
 
 export interface EngineFile {

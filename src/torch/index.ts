@@ -1,13 +1,10 @@
 /** limn's face of libtorch. The only folder that imports the addon. */
 export * from "./autograd.ts";
 export * from "./create.ts";
+export * from "./devices.ts";
 export { dtypeBytes, isFloating, type DType, type TensorData } from "./dtype.ts";
 export * from "./functional.ts";
 export {
-  call,
-  callForEffect,
-  callInPlace,
-  callMany,
   hasOperator,
   operator,
   operatorSchema,
@@ -17,4 +14,13 @@ export {
 export * from "./read-file.ts";
 export * from "./runtime.ts";
 export { scope, scopeDepth } from "./scope.ts";
-export { Tensor, type Device, type Operand, type Shape } from "./tensor.ts";
+export {
+  call,
+  callForEffect,
+  callInPlace,
+  callMany,
+  Tensor,
+  type Device,
+  type Operand,
+  type Shape,
+} from "./tensor.ts";

@@ -9,11 +9,11 @@ import {
   devices,
   libtorchConfig,
   manualSeed,
+  matrixProductRate,
   memory,
   ones,
   randn,
   randomState,
-  rawMatrixProductRate,
   scope,
   setRandomState,
   setThreadCount,
@@ -64,7 +64,7 @@ describe("runtime", () => {
   it("reports devices, build and speed", () => {
     assert.equal(devices()[0], "cpu");
     assert.match(libtorchConfig(), /PyTorch built with[^]*at::get_num_threads/);
-    assert.ok(rawMatrixProductRate(64, 2) > 0.01);
+    assert.ok(matrixProductRate(64, 2) > 0.01);
   });
 });
 

@@ -1,5 +1,7 @@
-/** Random state, threads, devices, memory and signals. */
+/** Random state, threads, memory, speed and signals. */
 import { addon } from "./binding.ts";
+import { ones } from "./create.ts";
+import { scope } from "./scope.ts";
 import { Tensor, type Device } from "./tensor.ts";
 
 /** Restarts the default generator of `device`; the same seed gives the same numbers. */
@@ -29,16 +31,6 @@ export function setThreadCount(count: number): void {
   addon().setThreadCount(count);
 }
 
-/** The devices that this libtorch can use here: `cpu` first, then `cuda:0`, ... */
-export function devices(): Device[] {
-  const found: Device[] = ["cpu"];
-  for (const kind of ["cuda", "mps", "xpu"]) {
-    const count = addon().deviceCount(kind);
-    for (let i = 0; i < count; i++) found.push(`${kind}:${i}`);
-  }
-  return found;
-}
-
 export interface MemoryReport {
   /** Handles alive in this thread. */
   tensors: number;
@@ -61,9 +53,18 @@ export function libtorchConfig(): string {
   return addon().libtorchConfig();
 }
 
-/** GFLOP/s of n x n float32 products in a loop inside the addon, without JavaScript in between. */
-export function rawMatrixProductRate(n: number, repeats: number): number {
-  return (2 * n ** 3) / addon().rawMatrixProduct(n, repeats) / 1e9;
+/** GFLOP/s of an n x n float32 matrix product: the best of `repeats`, since other work only slows. */
+export function matrixProductRate(n: number, repeats: number): number {
+  return scope(() => {
+    const a = ones([n, n]);
+    let best = Infinity;
+    for (let i = 0; i < repeats; i++) {
+      const start = performance.now();
+      a.mm(a).dispose();
+      best = Math.min(best, performance.now() - start);
+    }
+    return (2 * n ** 3) / best / 1e6;
+  });
 }
 
 /** From now on SIGINT and SIGTERM are remembered; a second one ends the process at once. */
