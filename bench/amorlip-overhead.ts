@@ -2,11 +2,11 @@
  * What AmorLIP adds to a step of CLIP, in percent: the objective alone on both sides at the published
  * batches, over the time of whole ViT-B/32 steps per pair. Beside it the paper's figure on an H100.
  */
-import { clipConfig } from "../dist/models/configs.js";
-import { DualEncoder } from "../dist/models/dual-encoder.js";
-import { AdamW } from "../dist/nn/optimizer.js";
-import { parameterGroups } from "../dist/nn/optimizer-groups.js";
-import { softmaxContrastive } from "../dist/objectives/softmax-contrastive.js";
+import { clipConfig } from "../dist/src/pair/clip-configs.js";
+import { DualEncoder } from "../dist/src/pair/dual-encoder.js";
+import { AdamW } from "../dist/src/optimize/adamw.js";
+import { parameterGroups } from "../dist/src/optimize/groups.js";
+import { softmaxContrastive } from "../dist/src/objectives/softmax-contrastive.js";
 import {
   backward,
   libtorchVersion,
@@ -17,9 +17,9 @@ import {
   setThreadCount,
   tensor,
   type Tensor,
-} from "../dist/torch/index.js";
-import { usableCores } from "../dist/torch/threads.js";
-import { amorlipSchema, createAmorlip } from "../dist/train/objectives/amorlip.js";
+} from "../dist/src/torch/index.js";
+import { usableCores } from "../dist/src/torch/threads.js";
+import { amorlipSchema, createAmorlip } from "../dist/src/train/objectives/amorlip.js";
 import { commit, rounded, seconds, type BenchResult } from "./result.ts";
 
 /** Of the steps that are timed whole; captions as long as people write them. */

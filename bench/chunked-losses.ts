@@ -5,8 +5,8 @@
 import { execFileSync } from "node:child_process";
 import path from "node:path";
 
-import { torch } from "../dist/index.js";
-import { usableCores } from "../dist/torch/threads.js";
+import { torch } from "../dist/src/index.js";
+import { usableCores } from "../dist/src/torch/threads.js";
 import {
   chunkSize,
   embedDim,

@@ -6,10 +6,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
-import { createLoader } from "../dist/data/loader/loader.js";
-import { evaluationPreset } from "../dist/data/image/index.js";
-import { writeShards } from "../dist/data/pack.js";
-import { usableCores } from "../dist/torch/threads.js";
+import { createLoader } from "../dist/src/data/loader/loader.js";
+import { evaluationPreset } from "../dist/src/data/image/index.js";
+import { writeShards } from "../dist/src/data/pack.js";
+import { usableCores } from "../dist/src/torch/threads.js";
 import { Peer } from "./peer.ts";
 import { commit, rounded, type BenchResult } from "./result.ts";
 

@@ -8,11 +8,11 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import sharp from "sharp";
 
-import { evaluationPreset } from "../dist/data/image/index.js";
-import { createRandom, writeShards, type Random } from "../dist/data/index.js";
-import { saveCheckpoint } from "../dist/models/checkpoint.js";
-import { clipConfig, type ClipConfig } from "../dist/models/configs.js";
-import { DualEncoder } from "../dist/models/dual-encoder.js";
+import { evaluationPreset } from "../dist/src/data/image/index.js";
+import { createRandom, writeShards, type Random } from "../dist/src/data/index.js";
+import { saveCheckpoint } from "../dist/src/checkpoints/checkpoint.js";
+import { clipConfig, type ClipConfig } from "../dist/src/pair/clip-configs.js";
+import { DualEncoder } from "../dist/src/pair/dual-encoder.js";
 import {
   devices,
   libtorchVersion,
@@ -20,12 +20,12 @@ import {
   randn,
   scope,
   setThreadCount,
-} from "../dist/torch/index.js";
-import { usableCores } from "../dist/torch/threads.js";
-import { imageFeatureCache } from "../dist/train/cache/tower-caches.js";
-import { preparePair } from "../dist/train/prepare-pair.js";
-import { resolveRecipe } from "../dist/train/resolve-recipe.js";
-import { RunDirectory } from "../dist/train/run-directory.js";
+} from "../dist/src/torch/index.js";
+import { usableCores } from "../dist/src/torch/threads.js";
+import { imageFeatureCache } from "../dist/src/train/cache/tower-caches.js";
+import { preparePair } from "../dist/src/train/pair/prepare-pair.js";
+import { resolveRecipe } from "../dist/src/train/recipe/resolve-recipe.js";
+import { RunDirectory } from "../dist/src/train/run/run-directory.js";
 import { commit, rounded, seconds, type BenchResult } from "./result.ts";
 
 const onGpu = devices().length > 1;

@@ -8,14 +8,14 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
-import { evaluationPreset } from "../dist/data/image/index.js";
-import { createTokenizer, saveTokenizer } from "../dist/data/tokenize/index.js";
-import { saveCheckpoint } from "../dist/models/checkpoint.js";
-import { clipConfig } from "../dist/models/configs.js";
-import { DualEncoder } from "../dist/models/dual-encoder.js";
-import { loadModel, type LoadedModel } from "../dist/models/load-model.js";
-import { libtorchVersion, manualSeed } from "../dist/torch/index.js";
-import { usableCores } from "../dist/torch/threads.js";
+import { evaluationPreset } from "../dist/src/data/image/index.js";
+import { createTokenizer, saveTokenizer } from "../dist/src/text/index.js";
+import { saveCheckpoint } from "../dist/src/checkpoints/checkpoint.js";
+import { clipConfig } from "../dist/src/pair/clip-configs.js";
+import { DualEncoder } from "../dist/src/pair/dual-encoder.js";
+import { loadModel, type LoadedModel } from "../dist/src/inference/load-model.js";
+import { libtorchVersion, manualSeed } from "../dist/src/torch/index.js";
+import { usableCores } from "../dist/src/torch/threads.js";
 import { Peer } from "./peer.ts";
 import { commit, rounded, type BenchResult } from "./result.ts";
 

@@ -4,12 +4,12 @@
  * `make` writes the file that the others read.
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { clipConfig } from "../dist/models/configs.js";
-import { clip } from "../dist/models/layouts/hugging-face/clip.js";
-import { modelShapes } from "../dist/models/model-shapes.js";
-import { weightRows } from "../dist/models/weights/key-table.js";
-import { readSafetensors, writeSafetensors } from "../dist/models/weights/safetensors.js";
-import { empty, fromData, randn, setThreadCount, zeros } from "../dist/torch/index.js";
+import { clipConfig } from "../dist/src/pair/clip-configs.js";
+import { clip } from "../dist/src/checkpoints/layouts/hugging-face/clip.js";
+import { modelShapes } from "../dist/src/checkpoints/model-shapes.js";
+import { weightRows } from "../dist/src/checkpoints/weights/key-table.js";
+import { readSafetensors, writeSafetensors } from "../dist/src/checkpoints/weights/safetensors.js";
+import { empty, fromData, randn, setThreadCount, zeros } from "../dist/src/torch/index.js";
 
 const [way = "", file = ""] = process.argv.slice(2);
 const piece = 1 << 28;

@@ -13,7 +13,7 @@ import {
   sigmoidContrastive,
   softmaxContrastive,
   torch,
-} from "../dist/index.js";
+} from "../dist/src/index.js";
 
 type Tensor = ReturnType<typeof torch.tensor>;
 

@@ -6,8 +6,8 @@ import {
   scope,
   setThreadCount,
   type Tensor,
-} from "../dist/torch/index.js";
-import { usableCores } from "../dist/torch/threads.js";
+} from "../dist/src/torch/index.js";
+import { usableCores } from "../dist/src/torch/threads.js";
 import { Peer } from "./peer.ts";
 import { assertSameWork, commit, rounded, seconds, type BenchResult } from "./result.ts";
 

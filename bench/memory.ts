@@ -1,9 +1,9 @@
 /** Peak memory of the train-step's work on both sides, and whether a long run of a tiny one is flat. */
 import { rmSync } from "node:fs";
 
-import { AdamW } from "../dist/nn/optimizer.js";
-import { parameterGroups } from "../dist/nn/optimizer-groups.js";
-import { DualEncoder } from "../dist/models/dual-encoder.js";
+import { AdamW } from "../dist/src/optimize/adamw.js";
+import { parameterGroups } from "../dist/src/optimize/groups.js";
+import { DualEncoder } from "../dist/src/pair/dual-encoder.js";
 import {
   fromData,
   libtorchVersion,
@@ -12,8 +12,8 @@ import {
   randn,
   scope,
   setThreadCount,
-} from "../dist/torch/index.js";
-import { usableCores } from "../dist/torch/threads.js";
+} from "../dist/src/torch/index.js";
+import { usableCores } from "../dist/src/torch/threads.js";
 import { clipGradient } from "./pair-step-data.ts";
 import { Peer } from "./peer.ts";
 import { commit, rounded, type BenchResult } from "./result.ts";

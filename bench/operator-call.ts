@@ -8,7 +8,7 @@ import {
   tensor,
   zeros,
   type Tensor,
-} from "../dist/torch/index.js";
+} from "../dist/src/torch/index.js";
 import { Peer } from "./peer.ts";
 import { assertSameWork, commit, rounded, type BenchResult } from "./result.ts";
 

@@ -1,10 +1,10 @@
 /** One gradient of CLIP's objective, both towers trained, as the benches measure it. */
-import type { DualEncoder } from "../dist/models/dual-encoder.js";
-import type { Tensor } from "../dist/torch/index.js";
-import { LockableTower } from "../dist/train/lockable-tower.js";
-import { createSoftmax } from "../dist/train/objectives/softmax.js";
-import { accumulateGradient } from "../dist/train/step.js";
-import type { TowerState } from "../dist/train/tower-states.js";
+import type { DualEncoder } from "../dist/src/pair/dual-encoder.js";
+import type { Tensor } from "../dist/src/torch/index.js";
+import { LockableTower } from "../dist/src/train/step/lockable-tower.js";
+import { createSoftmax } from "../dist/src/train/objectives/softmax.js";
+import { accumulateGradient } from "../dist/src/train/step/step.js";
+import type { TowerState } from "../dist/src/train/step/tower-states.js";
 
 const trained: TowerState = { locked: false, head: "random", learningRateFactor: 1 };
 

@@ -3,15 +3,15 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
-import { createTokenizer } from "../dist/data/tokenize/index.js";
-import { DualEncoder } from "../dist/models/dual-encoder.js";
-import { saveCheckpoint } from "../dist/models/checkpoint.js";
-import { clipConfig, type ClipConfig } from "../dist/models/configs.js";
-import { writeSafetensors } from "../dist/models/weights/safetensors.js";
-import { evaluationPreset } from "../dist/data/image/index.js";
-import { AdamW } from "../dist/nn/optimizer.js";
-import { parameterGroups } from "../dist/nn/optimizer-groups.js";
-import { fromData, manualSeed, noGrad, randn, scope } from "../dist/torch/index.js";
+import { createTokenizer } from "../dist/src/text/index.js";
+import { DualEncoder } from "../dist/src/pair/dual-encoder.js";
+import { saveCheckpoint } from "../dist/src/checkpoints/checkpoint.js";
+import { clipConfig, type ClipConfig } from "../dist/src/pair/clip-configs.js";
+import { writeSafetensors } from "../dist/src/checkpoints/weights/safetensors.js";
+import { evaluationPreset } from "../dist/src/data/image/index.js";
+import { AdamW } from "../dist/src/optimize/adamw.js";
+import { parameterGroups } from "../dist/src/optimize/groups.js";
+import { fromData, manualSeed, noGrad, randn, scope } from "../dist/src/torch/index.js";
 import { clipGradient } from "./pair-step-data.ts";
 
 export const batchSize = 32;

@@ -1,8 +1,8 @@
 /** A CLIP ViT-B/32 step of 32 pairs in float32, against open_clip on the same weights and batch. */
 import { rmSync } from "node:fs";
 
-import { libtorchVersion, matrixProductRate, setThreadCount } from "../dist/torch/index.js";
-import { usableCores } from "../dist/torch/threads.js";
+import { libtorchVersion, matrixProductRate, setThreadCount } from "../dist/src/torch/index.js";
+import { usableCores } from "../dist/src/torch/threads.js";
 import { Peer } from "./peer.ts";
 import { assertSameWork, commit, rounded, seconds, type BenchResult } from "./result.ts";
 import { batchSize, prepareTrainStep, stepFlops } from "./train-step-data.ts";

@@ -9,7 +9,7 @@ process.stdout.on("error", (error) => {
   throw error;
 });
 const [command, ...rest] = process.argv.slice(2);
-const compiled = new URL("../dist/cli/main.js", import.meta.url);
+const compiled = new URL("../dist/src/cli/main.js", import.meta.url);
 if (command === "setup") {
   const { main } = await import("../setup/main.mjs");
   await main(rest);

@@ -47,8 +47,11 @@ function stampFile(root) {
 function fingerprint(root) {
   const hash = createHash("sha256");
   const files = ["tsconfig.json", "package.json"];
-  for (const name of readdirSync(path.join(root, "src"), { recursive: true }).map(String).sort()) {
-    if (name.endsWith(".ts")) files.push(path.join("src", name));
+  for (const folder of ["src", path.join("test", "support")]) {
+    const names = readdirSync(path.join(root, folder), { recursive: true }).map(String).sort();
+    files.push(
+      ...names.filter((name) => name.endsWith(".ts")).map((name) => path.join(folder, name)),
+    );
   }
   for (const name of files) {
     const { size, mtimeMs } = statSync(path.join(root, name));
@@ -66,7 +69,7 @@ function removeOrphans(root) {
   if (!existsSync(dist)) return;
   for (const name of readdirSync(dist, { recursive: true }).map(String)) {
     const match = /^(.*?)(\.d\.ts|\.js|\.js\.map)$/.exec(name);
-    if (match && !existsSync(path.join(root, "src", `${match[1]}.ts`))) {
+    if (match && !existsSync(path.join(root, `${match[1]}.ts`))) {
       rmSync(path.join(dist, name), { force: true });
     }
   }

@@ -1,13 +1,17 @@
 /**
  * limn: train, evaluate and ship language-image models. The verbs are `train`, `evaluate` and
- * `loadModel`; recipes are made with `defineRecipe`. `torch` and `nn` are the engine underneath.
+ * `loadModel`; recipes are made with `defineRecipe`. `torch`, `nn` and `optimize` are the engine underneath.
  */
-export { train, type TrainOptions, type TrainResult } from "./train/train.ts";
-export { pretrain, type PretrainOptions, type PretrainResult } from "./train/pretrain/pretrain.ts";
-export { definePretraining, type PretrainRecipe } from "./train/pretrain/recipe.ts";
-export { defineRecipe, type Recipe, type ResolvedRecipe } from "./train/recipe.ts";
-export { resolveRecipe, type ResolveOptions } from "./train/resolve-recipe.ts";
-export { runReport, type RunReportOptions } from "./train/run-report.ts";
+export { train, type TrainOptions, type TrainResult } from "./train/train-pair.ts";
+export {
+  pretrain,
+  type PretrainOptions,
+  type PretrainResult,
+} from "./train/tower/pretrain-tower.ts";
+export { definePretraining, type PretrainRecipe } from "./train/recipe/pretrain-recipe.ts";
+export { defineRecipe, type Recipe, type ResolvedRecipe } from "./train/recipe/recipe.ts";
+export { resolveRecipe, type ResolveOptions } from "./train/recipe/resolve-recipe.ts";
+export { runReport, type RunReportOptions } from "./train/run/run-report.ts";
 export {
   buildEmbeddingCache,
   openEmbeddingCache,
@@ -25,7 +29,7 @@ export {
   type CacheOptions,
   type FeatureCacheOptions,
 } from "./train/cache/tower-caches.ts";
-export { DivergedError } from "./train/diverged.ts";
+export { DivergedError } from "./train/run/diverged.ts";
 export { createObjective, objectiveSchema } from "./train/objectives/index.ts";
 export type {
   ObjectiveContext,
@@ -35,7 +39,7 @@ export type {
 
 export { evaluate, type EvaluateOptions } from "./evaluate/evaluate-model.ts";
 export type { Suite, SuiteResult, TaskResult } from "./evaluate/run-suite.ts";
-export { classifierWeights } from "./zero-shot/classifier-weights.ts";
+export { classifierWeights } from "./inference/classifier-weights.ts";
 export { retrieval, type RetrievalResult } from "./evaluate/retrieval.ts";
 export { formatTable, metricsJson, type MetricRow } from "./evaluate/table.ts";
 export { zeroShotClassification, type ZeroShotResult } from "./evaluate/zero-shot.ts";
@@ -61,36 +65,37 @@ export type { StudyResults } from "./study/results.ts";
 export type { Difference, Estimate } from "./study/statistics.ts";
 export { suiteOutcome } from "./study/suite-outcome.ts";
 
-export { loadModel, type LoadedModel, type LoadModelOptions } from "./models/load-model.ts";
-export { describeModel, type ModelDescription } from "./models/describe-model.ts";
-export { saveCheckpoint, type CheckpointContents, type SaveOptions } from "./models/checkpoint.ts";
-export type { Family, GivenFacts } from "./models/layouts/layout.ts";
-export type { SaveLayout } from "./models/layouts/writers.ts";
-export { localModel, type HubFetchOptions } from "./models/local-model.ts";
-export { loadAdapter } from "./models/load-adapter.ts";
-export { saveAdapter } from "./models/save-adapter.ts";
-export { interpolateWeights } from "./models/interpolate-weights.ts";
-export { openWeightFile, type OpenOptions } from "./models/weights/open-weight-file.ts";
-export type { WeightFile, WeightInfo } from "./models/weights/weight-file.ts";
-export { checkFinite, nonFiniteNames } from "./models/weights/non-finite.ts";
+export { loadModel, type LoadedModel, type LoadModelOptions } from "./inference/load-model.ts";
+export { describeModel, type ModelDescription } from "./checkpoints/describe-model.ts";
+export {
+  saveCheckpoint,
+  type CheckpointContents,
+  type SaveOptions,
+} from "./checkpoints/checkpoint.ts";
+export type { Family, GivenFacts } from "./checkpoints/layout.ts";
+export type { SaveLayout } from "./checkpoints/layouts/writers.ts";
+export { localModel, type HubFetchOptions } from "./checkpoints/local-model.ts";
+export { loadAdapter } from "./checkpoints/adapters/load-adapter.ts";
+export { saveAdapter } from "./checkpoints/adapters/save-adapter.ts";
+export { interpolateWeights } from "./checkpoints/interpolate-weights.ts";
+export { openWeightFile, type OpenOptions } from "./checkpoints/weights/open-weight-file.ts";
+export type { WeightFile, WeightInfo } from "./checkpoints/weights/weight-file.ts";
+export { checkFinite, nonFiniteNames } from "./checkpoints/weights/non-finite.ts";
 export {
   readSafetensors,
   writeSafetensors,
   type SafetensorsFile,
   type SafetensorsOptions,
   type WriteOptions,
-} from "./models/weights/safetensors.ts";
-export type { EncodedPictures, EncodeImagesOptions } from "./models/inference/encode-images.ts";
-export type { EmbeddingBatch, SkippedInput } from "./models/inference/inference-model.ts";
-export type { Picture } from "./models/inference/picture.ts";
-export type { SimilarityOptions, SimilarityResult } from "./models/inference/similarity.ts";
-export type {
-  ClassifierOptions,
-  ZeroShotClassifier,
-} from "./models/inference/zero-shot-classifier.ts";
-export { DualEncoder, type DualEncoderConfig } from "./models/dual-encoder.ts";
-export { clipConfig, clipConfigNames, type ClipConfig } from "./models/configs.ts";
-export { pairConfig, pairNames } from "./models/pairs.ts";
+} from "./checkpoints/weights/safetensors.ts";
+export type { EncodedPictures, EncodeImagesOptions } from "./inference/encode-images.ts";
+export type { EmbeddingBatch, SkippedInput } from "./inference/inference-model.ts";
+export type { Picture } from "./inference/picture.ts";
+export type { SimilarityOptions, SimilarityResult } from "./inference/similarity.ts";
+export type { ClassifierOptions, ZeroShotClassifier } from "./inference/zero-shot-classifier.ts";
+export { DualEncoder, type DualEncoderConfig } from "./pair/dual-encoder.ts";
+export { clipConfig, clipConfigNames, type ClipConfig } from "./pair/clip-configs.ts";
+export { pairConfig, pairNames } from "./pair/published-pairs.ts";
 
 export { fetchModel, type FetchModelOptions, type HubFile } from "./hub/fetch-model.ts";
 export type { FetchProgress } from "./hub/progress.ts";
@@ -233,7 +238,7 @@ export {
   type Tokenizer,
   type TokenizerDescription,
   type TokenizerFamily,
-} from "./data/tokenize/index.ts";
+} from "./text/index.ts";
 
 export { renderReport } from "./report/report.ts";
 export type { ReportData } from "./report/types.ts";
@@ -241,3 +246,4 @@ export type { ReportData } from "./report/types.ts";
 export * from "./errors.ts";
 export * as torch from "./torch/index.ts";
 export * as nn from "./nn/index.ts";
+export * as optimize from "./optimize/index.ts";

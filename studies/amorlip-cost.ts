@@ -2,7 +2,7 @@
 import {
   createObjective,
   loadModel,
-  nn,
+  optimize,
   objectiveSchema,
   peakMemoryBytes,
   resetPeakMemory,
@@ -155,8 +155,8 @@ interface Steps {
 function stepsOf({ model, tokenizer, config }: LoadedModel, options: CostOptions): Steps {
   const { batchSize, examples } = options;
   const objective = create(options, config.embedDim, batchSize);
-  const groups = nn.parameterGroups(model, { weightDecay: 0 });
-  const optimizer = new nn.AdamW(groups);
+  const groups = optimize.parameterGroups(model, { weightDecay: 0 });
+  const optimizer = new optimize.AdamW(groups);
   const side = config.image.imageSize;
   const pixels = torch.randn([batchSize, 3, side, side]);
   const names = Array.from({ length: batchSize }, () => "smiling face with sunglasses");

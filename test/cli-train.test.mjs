@@ -7,11 +7,11 @@ import path from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { tinyData, tinyRecipe } from "../dist/testing/tiny-run.js";
+import { tinyData, tinyRecipe } from "../dist/test/support/tiny-run.js";
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const folder = mkdtempSync(path.join(tmpdir(), "limn-cli-"));
-/** @type {import("../dist/testing/tiny-run.js").TinyData} */
+/** @type {import("../dist/test/support/tiny-run.js").TinyData} */
 let data;
 const recipeFile = path.join(folder, "tiny.ts");
 

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { createJiti } from "jiti";
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
-const alias = { limn: path.join(root, "dist", "index.js") };
+const alias = { limn: path.join(root, "dist", "src", "index.js") };
 const jiti = createJiti(import.meta.url, { alias, fsCache: false });
 
 for (const folder of ["examples", "recipes", "bench"]) {

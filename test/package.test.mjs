@@ -61,7 +61,7 @@ test("the package holds the library, the addon's sources and setup; no tests, no
   for (const file of ["bin/limn.mjs", "setup.mjs", "setup/main.mjs", "native/addon.cc"]) {
     assert.ok(files.includes(file), `${file} is missing`);
   }
-  assert.ok(files.some((file) => file === "dist/cli/main.js"));
+  assert.ok(files.some((file) => file === "dist/src/cli/main.js"));
   const unwanted = files.filter((file) =>
     /\.test\.|(^|\/)testing\/|^src\/|^build\/|^test\/|\.node$|goldens|\.env|node_modules/.test(
       file,
@@ -92,14 +92,14 @@ test("without an engine, the doctor and the first use say: npx limn setup", () =
   const { stdout, status } = node(["node_modules/limn/bin/limn.mjs", "doctor"], folder);
   assert.equal(status, 1);
   assert.match(stdout, /error: Expected limn's engine .*\n {2}cure: npx limn setup\n/);
-  if (!files.includes("dist/index.js")) return;
+  if (!files.includes("dist/src/index.js")) return;
   const code = 'const limn = await import("limn"); limn.torch.tensor([1]);';
   const { stderr } = node(["--input-type=module", "-e", code], folder);
   assert.match(stderr, /EngineError: Expected limn's engine .* run: npx limn setup/);
 });
 
 test("with this clone's engine, another project computes", { skip: !hasEngine() }, () => {
-  if (!files.includes("dist/index.js")) return;
+  if (!files.includes("dist/src/index.js")) return;
   fs.symlinkSync(path.join(root, "build"), path.join(installed, "build"));
   const code =
     'const { torch: { tensor } } = await import("limn"); console.log(tensor([1, 2]).add(tensor([3, 4])).sum().item());';

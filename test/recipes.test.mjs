@@ -6,16 +6,16 @@ import path from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { loadFile } from "../dist/cli/load-file.js";
-import { DualEncoder } from "../dist/models/dual-encoder.js";
-import { initializeOn } from "../dist/nn/initialize.js";
-import { createImageTower } from "../dist/towers/create-tower.js";
-import { imageTowerConfig, modelConfig } from "../dist/train/build-model.js";
-import { LockableTower } from "../dist/train/lockable-tower.js";
-import { resolveLogits } from "../dist/train/logits.js";
-import { createObjective } from "../dist/train/objectives/index.js";
-import { resolvePretraining, resolveRecipe } from "../dist/train/resolve-recipe.js";
-import { resolveTowers } from "../dist/train/tower-states.js";
+import { loadFile } from "../dist/src/cli/options/load-file.js";
+import { DualEncoder } from "../dist/src/pair/dual-encoder.js";
+import { initializeOn } from "../dist/src/nn/initialize.js";
+import { createImageTower } from "../dist/src/towers/create-tower.js";
+import { imageTowerConfig, modelConfig } from "../dist/src/train/pair/build-model.js";
+import { LockableTower } from "../dist/src/train/step/lockable-tower.js";
+import { resolveLogits } from "../dist/src/train/recipe/logits.js";
+import { createObjective } from "../dist/src/train/objectives/index.js";
+import { resolvePretraining, resolveRecipe } from "../dist/src/train/recipe/resolve-recipe.js";
+import { resolveTowers } from "../dist/src/train/step/tower-states.js";
 
 const folder = path.join(path.dirname(path.dirname(fileURLToPath(import.meta.url))), "recipes");
 const files = readdirSync(folder).filter((name) => name.endsWith(".ts"));

@@ -5,7 +5,7 @@
  *
  *   npm test                          all of it
  *   node test/run.mjs --only lint     one check
- *   node test/run.mjs dist/nn         the tests of one folder
+ *   node test/run.mjs src/nn          the tests of one folder; src/nn/module.test.ts: of one file
  */
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -96,8 +96,12 @@ function runTests(wanted) {
   });
 }
 
-/** @param {string} place @returns {string[]} */
+/**
+ * The compiled tests of a place in the sources, or of one in dist.
+ * @param {string} place @returns {string[]}
+ */
 function testFiles(place) {
+  if (/^src(\/|$)/.test(place)) return testFiles(path.join("dist", place.replace(/\.ts$/, ".js")));
   const full = path.resolve(root, place);
   if (!existsSync(full)) return [];
   if (/\.test\.m?js$/.test(place)) return [full];

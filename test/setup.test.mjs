@@ -276,7 +276,7 @@ test("an old Node is told so before anything else is loaded", async () => {
 
 test("an engine that is missing, stale or broken says so with the command that helps", async () => {
   await inFolder(async (folder) => {
-    const load = path.join(root, "dist", "torch", "load.js");
+    const load = path.join(root, "dist", "src", "torch", "load.js");
     const code = `
       const { loadAddon } = await import(${JSON.stringify(pathToFileURL(load).href)});
       try { loadAddon(); } catch (error) { console.log(error.code + " " + error.message); }`;

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { createRandom } from "../data/random.ts";
-import { assertClose } from "../testing/close.ts";
+import { createRandom } from "../arrays/random.ts";
+import { assertClose } from "../../test/support/close.ts";
 import { correctOnes, type Adapter, type Support } from "./adapter.ts";
 import { similaritiesOf, type Embeddings } from "./embeddings.ts";
 import { nearestNeighbors, type Voting } from "./nearest-neighbors.ts";
@@ -193,7 +193,7 @@ test("one preparation serves every setting as a fit of its own does", () => {
 });
 
 test("votes and means equal scikit-learn's", () => {
-  const file = new URL("../../test/goldens/few-shot.json", import.meta.url);
+  const file = new URL("../../../test/goldens/few-shot.json", import.meta.url);
   const golden = JSON.parse(readFileSync(file, "utf8")) as {
     rtol: number;
     atol: number;

@@ -1,5 +1,5 @@
 /** Draws the few examples of each class, and the queries that none of them is among. */
-import { createRandom } from "../data/random.ts";
+import { createRandom } from "../arrays/random.ts";
 import { classCounts } from "./adapter.ts";
 
 export interface EpisodeOptions {

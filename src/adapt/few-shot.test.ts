@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { createRandom } from "../data/random.ts";
-import { assertClose } from "../testing/close.ts";
+import { createRandom } from "../arrays/random.ts";
+import { assertClose } from "../../test/support/close.ts";
 import { supportAt, type Adapter, type Support } from "./adapter.ts";
 import type { Embeddings } from "./embeddings.ts";
 import { sampleEpisode, sampleSupport } from "./episode.ts";

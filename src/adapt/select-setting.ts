@@ -1,5 +1,5 @@
 /** The choice of an adapter's setting from the support alone: the queries are never looked at. */
-import { createRandom } from "../data/random.ts";
+import { createRandom } from "../arrays/random.ts";
 import {
   checkSupport,
   classCounts,

@@ -16,66 +16,66 @@ export type CommandTable = Readonly<Record<string, CommandRow | GroupRow>>;
 export const commands: CommandTable = {
   setup: {
     summary: "find or fetch libtorch and build the engine",
-    load: () => import("./setup.ts"),
+    load: () => import("./commands/setup.ts"),
   },
   doctor: {
     summary: "what this machine has, how fast it is and what is wrong",
-    load: () => import("./doctor.ts"),
+    load: () => import("./commands/doctor.ts"),
   },
   train: {
     summary: "train a recipe, or go on with a run",
-    load: () => import("./train.ts"),
+    load: () => import("./commands/train.ts"),
   },
   pretrain: {
     summary: "train one tower, to be locked or fine-tuned in a pair",
-    load: () => import("./pretrain.ts"),
+    load: () => import("./commands/pretrain.ts"),
   },
   eval: {
     summary: "zero-shot classification and retrieval of a model",
-    load: () => import("./eval.ts"),
+    load: () => import("./commands/eval.ts"),
   },
   classify: {
     summary: "name pictures among labels of your own",
-    load: () => import("./classify.ts"),
+    load: () => import("./commands/classify.ts"),
   },
   embed: {
     summary: "embed a source's pictures into .npy files and Parquet metadata",
-    load: () => import("./embed.ts"),
+    load: () => import("./commands/embed.ts"),
   },
   info: {
     summary: "architecture, parameters, preprocessing and tokenizer of a model",
-    load: () => import("./info.ts"),
+    load: () => import("./commands/info.ts"),
   },
   convert: {
     summary: "write a model in another layout",
-    load: () => import("./convert.ts"),
+    load: () => import("./commands/convert.ts"),
   },
   interpolate: {
     summary: "a model between its original and its fine-tuned weights",
-    load: () => import("./interpolate.ts"),
+    load: () => import("./commands/interpolate.ts"),
   },
   quickstart: {
     summary: "train a small CLIP on emoji and see what it learned",
-    load: () => import("./quickstart.ts"),
+    load: () => import("./commands/quickstart.ts"),
   },
   study: {
     summary: "run a paper's comparison at a small scale, with several seeds",
-    load: () => import("./study.ts"),
+    load: () => import("./commands/study.ts"),
   },
   data: {
     summary: "pack, inspect and clean pairs of images and captions",
     commands: {
       pack: {
         summary: "pack pairs into WebDataset shards",
-        load: () => import("./data-pack.ts"),
+        load: () => import("./commands/data-pack.ts"),
       },
       inspect: {
         summary: "counts, sizes, bad samples and a contact sheet of a source",
-        load: () => import("./data-inspect.ts"),
+        load: () => import("./commands/data-inspect.ts"),
       },
       dedupe: {
         summary: "near-duplicates within a set and against evaluation sets",
-        load: () => import("./data-dedupe.ts"),
+        load: () => import("./commands/data-dedupe.ts"),
       },
     },
   },
@@ -84,7 +84,7 @@ export const commands: CommandTable = {
     commands: {
       train: {
         summary: "train a vocabulary on your captions",
-        load: () => import("./tokenizer-train.ts"),
+        load: () => import("./commands/tokenizer-train.ts"),
       },
     },
   },

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { CheckpointError, DataError, UsageError } from "../errors.ts";
 import { defineCommand, parseCommandLine, type Command } from "./command.ts";
 import type { CommandTable } from "./commands.ts";
-import { commandHelp } from "./help.ts";
+import { commandHelp } from "./print/help.ts";
 import { exitCode, main } from "./main.ts";
 
 const pack: Command = defineCommand({

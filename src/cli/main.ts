@@ -15,8 +15,8 @@ import {
 import { packageRoot, setupCommand } from "../torch/engine-info.ts";
 import { parseCommandLine, type Command, type Invocation } from "./command.ts";
 import { commands, type CommandTable } from "./commands.ts";
-import { factFlags } from "./fact-flags.ts";
-import { commandHelp, listHelp } from "./help.ts";
+import { factFlags } from "./options/fact-flags.ts";
+import { commandHelp, listHelp } from "./print/help.ts";
 
 const EXIT = { failure: 1, usage: 2, badInput: 3 } as const;
 

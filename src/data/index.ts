@@ -21,7 +21,7 @@ export {
   type LoaderPosition,
 } from "./loader/loader.ts";
 export { packDataset, type PackOptions, type PackResult } from "./pack.ts";
-export { createRandom, type Random, type RandomSeed, type RandomState } from "./random.ts";
+export { createRandom, type Random, type RandomSeed, type RandomState } from "../arrays/random.ts";
 export type { Batch, PackSample, Sample } from "./sample.ts";
 export { openSource } from "./sources/open-source.ts";
 export type { Problem, Source } from "./sources/source.ts";

@@ -8,7 +8,7 @@ import type { ReadSample } from "./read-samples.ts";
 import { openSource } from "./sources/open-source.ts";
 import type { Problem } from "./sources/source.ts";
 import type { SourceSpec } from "./sources/source-spec.ts";
-import type { Tokenizer } from "./tokenize/index.ts";
+import type { Tokenizer } from "../text/index.ts";
 
 export interface InspectOptions {
   source: SourceSpec;

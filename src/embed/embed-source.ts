@@ -1,19 +1,15 @@
 /** Embeds every picture of a source into a folder of shards, and goes on where it was stopped. */
 import { createLoader, type Loader } from "../data/loader/loader.ts";
-import type { NpyPrecision } from "../data/npy.ts";
+import type { NpyPrecision } from "../files/npy.ts";
 import type { Batch } from "../data/sample.ts";
 import { openSource } from "../data/sources/open-source.ts";
 import type { Problem } from "../data/sources/source.ts";
 import type { SourceSpec } from "../data/sources/source-spec.ts";
 import { DataError } from "../errors.ts";
-import { imageBatchSize } from "../models/inference/batch-size.ts";
-import { embedCells } from "../models/inference/encode-images.ts";
-import { embedTexts } from "../models/inference/encode-texts.ts";
-import {
-  checkCount,
-  pictureTransform,
-  type InferenceModel,
-} from "../models/inference/inference-model.ts";
+import { imageBatchSize } from "../inference/batch-size.ts";
+import { embedCells } from "../inference/encode-images.ts";
+import { embedTexts } from "../inference/encode-texts.ts";
+import { checkCount, pictureTransform, type InferenceModel } from "../inference/inference-model.ts";
 import { EmbeddingShard, type ShardLayout, type ShardRows } from "./embedding-shard.ts";
 import { openState, writeState, type EmbedSettings, type EmbedState } from "./embed-state.ts";
 import { modelProbe } from "./model-probe.ts";

@@ -3,10 +3,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 
 import type { LoaderPosition } from "../data/loader/options.ts";
-import type { NpyPrecision } from "../data/npy.ts";
+import type { NpyPrecision } from "../files/npy.ts";
 import type { SourceSpec } from "../data/sources/source-spec.ts";
 import { DataError } from "../errors.ts";
-import { writeTextAtomically } from "../models/atomic-write.ts";
+import { writeTextAtomically } from "../files/atomic-write.ts";
 
 /** Everything that decides what the files hold. */
 export interface EmbedSettings {

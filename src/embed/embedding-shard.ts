@@ -7,7 +7,7 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from "node:fs";
 import path from "node:path";
 
-import { NpyWriter, type NpyPrecision } from "../data/npy.ts";
+import { NpyWriter, type NpyPrecision } from "../files/npy.ts";
 import { writeMetadata, type MetadataRow } from "./metadata-table.ts";
 
 export interface ShardLayout {

@@ -1,8 +1,8 @@
 /** What a model makes of one fixed picture and text: enough to tell it from another. */
 import { cellBytes, placePicture } from "../data/image/picture-cell.ts";
-import { embedCells } from "../models/inference/encode-images.ts";
-import { embedTexts } from "../models/inference/encode-texts.ts";
-import { pictureTransform, type InferenceModel } from "../models/inference/inference-model.ts";
+import { embedCells } from "../inference/encode-images.ts";
+import { embedTexts } from "../inference/encode-texts.ts";
+import { pictureTransform, type InferenceModel } from "../inference/inference-model.ts";
 
 /** Numbers of each embedding that are kept. */
 const KEPT = 16;

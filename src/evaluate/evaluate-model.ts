@@ -1,9 +1,9 @@
 /** Evaluates a model folder on suites: what `limn eval` runs. */
-import { loadModel, type LoadModelOptions } from "../models/load-model.ts";
-import { pictureTransform } from "../models/inference/inference-model.ts";
+import { loadModel, type LoadModelOptions } from "../inference/load-model.ts";
+import { pictureTransform } from "../inference/inference-model.ts";
 import type { Device } from "../torch/index.ts";
-import type { BootstrapOptions } from "./bootstrap.ts";
-import { modelEmbedder } from "./model-embedder.ts";
+import type { BootstrapOptions } from "../arrays/bootstrap.ts";
+import { modelEmbedder } from "../inference/model-embedder.ts";
 import { runSuite, type Suite, type SuiteResult } from "./run-suite.ts";
 
 export interface EvaluateOptions {

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import { assertClose } from "../testing/close.ts";
-import { classifierWeights } from "../zero-shot/classifier-weights.ts";
-import type { Embeddings } from "../zero-shot/embeddings.ts";
+import { assertClose } from "../../test/support/close.ts";
+import { classifierWeights } from "../inference/classifier-weights.ts";
+import type { Embeddings } from "../arrays/embeddings.ts";
 import { retrieval } from "./retrieval.ts";
 import { zeroShotClassification } from "./zero-shot.ts";
 
@@ -31,7 +31,7 @@ interface Golden {
   };
 }
 
-const file = new URL("../../test/goldens/evaluate.json", import.meta.url);
+const file = new URL("../../../test/goldens/evaluate.json", import.meta.url);
 const golden = JSON.parse(readFileSync(file, "utf8")) as Golden;
 
 function unpack(base64: string, dim: number): Embeddings {

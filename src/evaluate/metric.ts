@@ -1,5 +1,5 @@
 /** The number that every evaluation reports: a value, its interval, and what guessing gives. */
-import type { Interval } from "./bootstrap.ts";
+import type { Interval } from "../arrays/bootstrap.ts";
 
 export interface Metric {
   readonly value: number;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { assertClose } from "../testing/close.ts";
-import { normalizeRows, type Embeddings } from "../zero-shot/embeddings.ts";
+import { assertClose } from "../../test/support/close.ts";
+import { normalizeRows, type Embeddings } from "../arrays/embeddings.ts";
 import { retrieval, type RetrievalDirection, type RetrievalOptions } from "./retrieval.ts";
 
 function rows(...values: number[][]): Embeddings {

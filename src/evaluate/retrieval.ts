@@ -3,11 +3,15 @@
  * Plain arrays in, numbers out; memory is linear in the number of images and captions.
  */
 import { ShapeError } from "../errors.ts";
-import { bootstrapIntervals, resolveBootstrap, type BootstrapOptions } from "./bootstrap.ts";
-import { checkEmbeddings, checkSameDim, type Embeddings } from "../zero-shot/embeddings.ts";
+import {
+  bootstrapIntervals,
+  resolveBootstrap,
+  type BootstrapOptions,
+} from "../arrays/bootstrap.ts";
+import { checkEmbeddings, checkSameDim, type Embeddings } from "../arrays/embeddings.ts";
 import { toMetrics, type Metric } from "./metric.ts";
 import { chanceOfRetrieval } from "./retrieval-chance.ts";
-import { forEachRow, rankOf, type ChunkOptions } from "./similarities.ts";
+import { forEachRow, rankOf, type ChunkOptions } from "../arrays/similarities.ts";
 
 export interface RetrievalOptions extends ChunkOptions {
   /** [N, D] unit rows */

@@ -7,11 +7,11 @@ import { after, before, describe, it } from "node:test";
 import sharp from "sharp";
 
 import { evaluationPreset } from "../data/image/index.ts";
-import { createTokenizer, type TokenizerDescription } from "../data/tokenize/index.ts";
+import { createTokenizer, type TokenizerDescription } from "../text/index.ts";
 import { writeShards } from "../data/write-shards.ts";
-import { tinyData } from "../testing/tiny-run.ts";
-import type { Embedder } from "./embedder.ts";
-import type { Embeddings } from "../zero-shot/embeddings.ts";
+import { tinyData } from "../../test/support/tiny-run.ts";
+import type { Embedder } from "../inference/embedder.ts";
+import type { Embeddings } from "../arrays/embeddings.ts";
 import { runSuite, type Suite, type SuiteResult } from "./run-suite.ts";
 import { metricKeys, metricValues } from "./table.ts";
 

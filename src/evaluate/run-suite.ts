@@ -3,13 +3,13 @@ import { readFileSync } from "node:fs";
 
 import type { LoaderOptions } from "../data/loader/options.ts";
 import { DataError } from "../errors.ts";
-import type { BootstrapOptions } from "./bootstrap.ts";
-import { classifierWeights } from "../zero-shot/classifier-weights.ts";
-import { embedDataset, type EmbeddedDataset, type Where } from "./embed-dataset.ts";
-import type { Embedder } from "./embedder.ts";
+import type { BootstrapOptions } from "../arrays/bootstrap.ts";
+import { classifierWeights } from "../inference/classifier-weights.ts";
+import { embedDataset, type EmbeddedDataset, type Where } from "../inference/embed-dataset.ts";
+import type { Embedder } from "../inference/embedder.ts";
 import { retrieval, type RetrievalResult } from "./retrieval.ts";
 import { retrievalRows, zeroShotRows, type MetricRow } from "./table.ts";
-import type { TemplateChoice } from "../zero-shot/templates.ts";
+import type { TemplateChoice } from "../inference/templates.ts";
 import { zeroShotClassification, type ZeroShotResult } from "./zero-shot.ts";
 
 /** A class by its name, by several, or by the answer that samples give and the names to ask for. */

@@ -1,5 +1,5 @@
 /** Results as rows under metric keys, then as plain text or JSON. Knows no files and no terminal. */
-import type { Interval } from "./bootstrap.ts";
+import type { Interval } from "../arrays/bootstrap.ts";
 import type { Metric } from "./metric.ts";
 import type { RetrievalResult } from "./retrieval.ts";
 import type { ZeroShotResult } from "./zero-shot.ts";

@@ -3,10 +3,14 @@
  * Plain arrays in, numbers out; knows nothing about models, templates or files.
  */
 import { ShapeError } from "../errors.ts";
-import { bootstrapIntervals, resolveBootstrap, type BootstrapOptions } from "./bootstrap.ts";
-import { checkEmbeddings, checkSameDim, type Embeddings } from "../zero-shot/embeddings.ts";
+import {
+  bootstrapIntervals,
+  resolveBootstrap,
+  type BootstrapOptions,
+} from "../arrays/bootstrap.ts";
+import { checkEmbeddings, checkSameDim, type Embeddings } from "../arrays/embeddings.ts";
 import { toMetrics, type Metric } from "./metric.ts";
-import { fillTop, forEachRow, rankOf, type ChunkOptions } from "./similarities.ts";
+import { fillTop, forEachRow, rankOf, type ChunkOptions } from "../arrays/similarities.ts";
 
 export interface ZeroShotOptions extends ChunkOptions {
   /** [N, D] unit rows */

@@ -5,7 +5,7 @@ import { lstatSync, readlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test, type TestContext } from "node:test";
-import { startLocalHub } from "../testing/local-hub.ts";
+import { startLocalHub } from "../../test/support/local-hub.ts";
 import { fetchModel } from "./fetch-model.ts";
 
 type Entry = { readonly link: string } | { readonly base64: string };
@@ -16,7 +16,7 @@ interface Golden {
   readonly cache: Readonly<Record<string, Entry>>;
 }
 
-const file = new URL("../../test/goldens/hub-cache.json", import.meta.url);
+const file = new URL("../../../test/goldens/hub-cache.json", import.meta.url);
 const golden = JSON.parse(readFileSync(file, "utf8")) as Golden;
 const choose = (files: readonly { path: string }[]) => files.map((file) => file.path);
 const skip = process.platform === "win32" && "links need a right on Windows";

@@ -12,8 +12,8 @@ import {
   model,
   weights,
   type HubFixture,
-} from "../testing/hub-fixture.ts";
-import { gitHash, refuseWith, sha256, type LoggedRequest } from "../testing/local-hub.ts";
+} from "../../test/support/hub-fixture.ts";
+import { gitHash, refuseWith, sha256, type LoggedRequest } from "../../test/support/local-hub.ts";
 import { requestedWait } from "./retry.ts";
 
 const etag = sha256(weights);

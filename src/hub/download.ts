@@ -12,7 +12,7 @@ import {
   type RepositoryCache,
 } from "./cache-layout.ts";
 import { hashLike } from "./checksum.ts";
-import { withFileLock } from "./file-lock.ts";
+import { withFileLock } from "../files/file-lock.ts";
 import type { FileMetadata, HubClient } from "./hub-client.ts";
 import { retrying, TransientError, type RetryPlan } from "./retry.ts";
 

@@ -12,8 +12,8 @@ import {
   config,
   weights,
   commit,
-} from "../testing/hub-fixture.ts";
-import { gitHash, refuseWith, sha256, someBytes } from "../testing/local-hub.ts";
+} from "../../test/support/hub-fixture.ts";
+import { gitHash, refuseWith, sha256, someBytes } from "../../test/support/local-hub.ts";
 import type { FetchProgress } from "./progress.ts";
 
 const api = "GET /api/models/org/model/revision/main";

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { rmSync, unlinkSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { commit, failsWith, hubFixture, needed } from "../testing/hub-fixture.ts";
-import { refuseWith } from "../testing/local-hub.ts";
+import { commit, failsWith, hubFixture, needed } from "../../test/support/hub-fixture.ts";
+import { refuseWith } from "../../test/support/local-hub.ts";
 
 test("offline, what is missing is named and the network is left alone", async (t) => {
   const { hub, fetch, cache, repository } = await hubFixture(t);

@@ -13,9 +13,9 @@ import { hostname } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
-import { hubFixture, weights, type HubFixture } from "../testing/hub-fixture.ts";
-import { sha256 } from "../testing/local-hub.ts";
-import { withFileLock } from "./file-lock.ts";
+import { hubFixture, weights, type HubFixture } from "../../test/support/hub-fixture.ts";
+import { sha256 } from "../../test/support/local-hub.ts";
+import { withFileLock } from "../files/file-lock.ts";
 
 const script = `
   import { fetchModel } from ${JSON.stringify(new URL("./fetch-model.js", import.meta.url).href)};

@@ -7,7 +7,7 @@ import { connect, type AddressInfo } from "node:net";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { test, type TestContext } from "node:test";
-import { failsWith, hubFixture } from "../testing/hub-fixture.ts";
+import { failsWith, hubFixture } from "../../test/support/hub-fixture.ts";
 
 interface Proxy {
   readonly address: string;

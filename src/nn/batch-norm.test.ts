@@ -1,8 +1,8 @@
 /** Batch norm, group norm and pooling against their equations in plain loops. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { assertClose } from "../testing/close.ts";
-import { hashedValues } from "../testing/hashed-values.ts";
+import { assertClose } from "../../test/support/close.ts";
+import { hashedValues } from "../../test/support/hashed-values.ts";
 import {
   adaptiveAvgPool2d,
   avgPool2d,

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { NativeError } from "../errors.ts";
-import { assertClose } from "../testing/close.ts";
+import { assertClose } from "../../test/support/close.ts";
 import { backward, fromData, manualSeed, ones, type Tensor } from "../torch/index.ts";
 import { Conv2d, type Conv2dOptions, Embedding, LayerNorm, Linear } from "./layers.ts";
 import type { Module } from "./module.ts";
@@ -24,7 +24,7 @@ interface Case {
   gradients: Record<string, Entry>;
 }
 
-const file = new URL("../../test/goldens/layers.json", import.meta.url);
+const file = new URL("../../../test/goldens/layers.json", import.meta.url);
 const golden = JSON.parse(readFileSync(file, "utf8")) as {
   rtol: number;
   atol: number;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { assertClose } from "../testing/close.ts";
-import { hashedValues } from "../testing/hashed-values.ts";
+import { assertClose } from "../../test/support/close.ts";
+import { hashedValues } from "../../test/support/hashed-values.ts";
 import {
   backward,
   fromData,

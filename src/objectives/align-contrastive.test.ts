@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { assertClose } from "../testing/close.ts";
+import { assertClose } from "../../test/support/close.ts";
 import {
   checkObjective,
   leafOf,
@@ -12,7 +12,7 @@ import {
   unitRows,
   valueAndGradients,
   type Inputs,
-} from "../testing/objective-check.ts";
+} from "../../test/support/objective-check.ts";
 import { backward, tensor, type Tensor } from "../torch/index.ts";
 import { alignContrastive, type AlignContrastiveOptions } from "./align-contrastive.ts";
 
@@ -130,7 +130,7 @@ interface Golden {
 
 test("value and gradient equal the loss of transformers' AlignModel", () => {
   const golden = JSON.parse(
-    readFileSync(new URL("../../test/goldens/objectives.json", import.meta.url), "utf8"),
+    readFileSync(new URL("../../../test/goldens/objectives.json", import.meta.url), "utf8"),
   ) as Golden;
   for (const { inputs, loss, gradients } of golden.align) {
     for (const options of [{}, { chunkSize: 2 }]) {

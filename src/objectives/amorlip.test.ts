@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { assertClose } from "../testing/close.ts";
-import { dot, unitRows } from "../testing/objective-check.ts";
+import { assertClose } from "../../test/support/close.ts";
+import { dot, unitRows } from "../../test/support/objective-check.ts";
 import { backward, fromData, memory, noGrad, scope, tensor, type Tensor } from "../torch/index.ts";
 import {
   addPositives,

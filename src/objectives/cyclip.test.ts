@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { assertClose } from "../testing/close.ts";
+import { assertClose } from "../../test/support/close.ts";
 import {
   checkObjective,
   leafOf,
@@ -11,7 +11,7 @@ import {
   unitRows,
   valueAndGradients,
   type Inputs,
-} from "../testing/objective-check.ts";
+} from "../../test/support/objective-check.ts";
 import { backward, manualSeed, randn, scope, tensor, type Tensor } from "../torch/index.ts";
 import { cyclip, type CyclipOptions } from "./cyclip.ts";
 import { softmaxContrastive } from "./softmax-contrastive.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { assertClose } from "../testing/close.ts";
+import { assertClose } from "../../test/support/close.ts";
 import {
   checkObjective,
   leafOf,
@@ -13,7 +13,7 @@ import {
   valueAndGradients,
   type Inputs,
   type Rows,
-} from "../testing/objective-check.ts";
+} from "../../test/support/objective-check.ts";
 import { backward, scope, tensor, type Tensor } from "../torch/index.ts";
 import { distillation, type DistillationOptions } from "./distillation.ts";
 import { softmaxContrastive } from "./softmax-contrastive.ts";
@@ -185,7 +185,7 @@ interface Golden {
 }
 
 const golden = JSON.parse(
-  readFileSync(new URL("../../test/goldens/objectives.json", import.meta.url), "utf8"),
+  readFileSync(new URL("../../../test/goldens/objectives.json", import.meta.url), "utf8"),
 ) as Golden;
 
 test("value and gradient equal open_clip's DistillClipLoss, and so do its two terms", () => {

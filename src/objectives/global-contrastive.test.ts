@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { assertClose } from "../testing/close.ts";
+import { assertClose } from "../../test/support/close.ts";
 import {
   checkObjective,
   dot,
@@ -10,7 +10,7 @@ import {
   valueAndGradients,
   type Inputs,
   type Rows,
-} from "../testing/objective-check.ts";
+} from "../../test/support/objective-check.ts";
 import {
   backward,
   fromData,

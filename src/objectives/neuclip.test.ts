@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { assertClose } from "../testing/close.ts";
+import { assertClose } from "../../test/support/close.ts";
 import {
   checkObjective,
   dot,
@@ -9,7 +9,7 @@ import {
   logSumExp,
   unitRows,
   type Rows,
-} from "../testing/objective-check.ts";
+} from "../../test/support/objective-check.ts";
 import { backward, fromData, randn, scope, tensor, zeros, type Tensor } from "../torch/index.ts";
 import { adagradStep, limitedNormalizer, normalizerLoss, prototypeNormalizer } from "./neuclip.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { assertClose } from "../testing/close.ts";
+import { assertClose } from "../../test/support/close.ts";
 import {
   checkObjective,
   leafOf,
@@ -10,7 +10,7 @@ import {
   unitRows,
   valueAndGradients,
   type Inputs,
-} from "../testing/objective-check.ts";
+} from "../../test/support/objective-check.ts";
 import { backward, fromData, memory, scope, tensor, type Tensor } from "../torch/index.ts";
 import { sigmoidContrastive } from "./sigmoid-contrastive.ts";
 
@@ -147,7 +147,7 @@ test("the chunked form holds its gradients only, computes those that are wanted,
 });
 
 const golden = JSON.parse(
-  readFileSync(new URL("../../test/goldens/objectives.json", import.meta.url), "utf8"),
+  readFileSync(new URL("../../../test/goldens/objectives.json", import.meta.url), "utf8"),
 ) as {
   rtol: number;
   atol: number;

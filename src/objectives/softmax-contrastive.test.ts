@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { assertClose } from "../testing/close.ts";
+import { assertClose } from "../../test/support/close.ts";
 import {
   backward,
   fromData,

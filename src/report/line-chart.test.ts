@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { assertClose } from "../testing/close.ts";
+import { assertClose } from "../../test/support/close.ts";
 import { lineChart } from "./line-chart.ts";
 import { range, smooth, thin, type Point } from "./series.ts";
 import { formatNumber, niceTicks } from "./ticks.ts";

@@ -1,5 +1,5 @@
 /** Numbers of a curve, made ready to draw: smoothed, thinned, and with a range worth showing. */
-import { quantile } from "../evaluate/bootstrap.ts";
+import { quantile } from "../arrays/bootstrap.ts";
 
 export interface Point {
   readonly x: number;

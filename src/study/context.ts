@@ -4,7 +4,7 @@ import path from "node:path";
 
 import { pendingSignal } from "../torch/index.ts";
 import type { ProgressStream } from "../train/log/progress.ts";
-import { train, type TrainResult } from "../train/train.ts";
+import { train, type TrainResult } from "../train/train-pair.ts";
 import { exclusively } from "./lock.ts";
 import { peakMemoryBytes, resetPeakMemory } from "./peak-memory.ts";
 import { hashOf } from "./result-file.ts";

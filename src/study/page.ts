@@ -2,7 +2,7 @@
 import { mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
 
-import { writeTextAtomically } from "../models/atomic-write.ts";
+import { writeTextAtomically } from "../files/atomic-write.ts";
 import { caution, claimJson, renderClaim } from "./claims.ts";
 import { renderFigure } from "./figures.ts";
 import { formatSeconds } from "./quantities.ts";

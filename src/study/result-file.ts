@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { writeTextAtomically } from "../models/atomic-write.ts";
+import { writeTextAtomically } from "../files/atomic-write.ts";
 import { meanOfItems, restoreItems, storeItems, toItems, type Items } from "./items.ts";
 import type { StoredItems } from "./items.ts";
 import type { Outcome, StudyMetric } from "./study.ts";

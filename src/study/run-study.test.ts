@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
 
-import { tinyData, tinyRecipe } from "../testing/tiny-run.ts";
+import { tinyData, tinyRecipe } from "../../test/support/tiny-run.ts";
 import { runStudy, type StudyOptions } from "./run-study.ts";
 import { defineStudy, type Arm, type Study } from "./study.ts";
 import { suiteOutcome } from "./suite-outcome.ts";

@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 
 import { UsageError } from "../errors.ts";
-import { writeTextAtomically } from "../models/atomic-write.ts";
+import { writeTextAtomically } from "../files/atomic-write.ts";
 import { catchSignals } from "../torch/index.ts";
 import { formatDuration, type ProgressStream } from "../train/log/progress.ts";
 import { checkStudy, chooseArms, chooseSeeds } from "./check-study.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { createRandom } from "../data/random.ts";
+import { createRandom } from "../arrays/random.ts";
 import { meanOfItems, restoreItems, storeItems, type Items } from "./items.ts";
 import { difference, estimate, type SeedValue } from "./statistics.ts";
 

@@ -6,8 +6,8 @@
  * bootstrap, 2007; for items nested in one model it is the usual bootstrap). Without items only
  * seeds are drawn. With three seeds the interval over seeds is hardly more than their range.
  */
-import { quantile, type Interval } from "../evaluate/bootstrap.ts";
-import { createRandom } from "../data/random.ts";
+import { quantile, type Interval } from "../arrays/bootstrap.ts";
+import { createRandom } from "../arrays/random.ts";
 import { sameUnits, type Items } from "./items.ts";
 
 /** A metric of one seed. */

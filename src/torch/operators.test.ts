@@ -207,7 +207,7 @@ describe("operator", () => {
 
 describe("addon", () => {
   it("exports what binding.ts declares, no more and no less", () => {
-    const source = new URL("../../src/torch/binding.ts", import.meta.url);
+    const source = new URL("../../../src/torch/binding.ts", import.meta.url);
     const body = /export interface Addon \{([^]*?)\n\}/.exec(readFileSync(source, "utf8"))?.[1];
     const declared = [...(body ?? "").matchAll(/^ {2}(\w+)\(/gm)].map((match) => match[1]);
     assert.ok(declared.length > 20);

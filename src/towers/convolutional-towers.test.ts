@@ -8,8 +8,8 @@ import { describe, it } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { withoutStatistics } from "../nn/batch-norm.ts";
 import { initializeOn } from "../nn/initialize.ts";
-import { assertClose } from "../testing/close.ts";
-import { hashedValues } from "../testing/hashed-values.ts";
+import { assertClose } from "../../test/support/close.ts";
+import { hashedValues } from "../../test/support/hashed-values.ts";
 import {
   autocast,
   backward,
@@ -49,7 +49,7 @@ interface Case {
   training: Run;
 }
 
-const file = new URL("../../test/goldens/convolutional-towers.json.gz", import.meta.url);
+const file = new URL("../../../test/goldens/convolutional-towers.json.gz", import.meta.url);
 const golden = JSON.parse(gunzipSync(readFileSync(file)).toString()) as {
   rtol: number;
   atol: number;

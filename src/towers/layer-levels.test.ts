@@ -4,13 +4,13 @@ import { describe, test } from "node:test";
 
 import { initializeOn } from "../nn/initialize.ts";
 import type { Module } from "../nn/module.ts";
-import { assertClose } from "../testing/close.ts";
+import { assertClose } from "../../test/support/close.ts";
 import { createImageTower, createTextTower, type ImageTowerConfig } from "./create-tower.ts";
 import { layerFactors } from "./layer-levels.ts";
 import { namedImageTower, namedTextTower } from "./named-towers.ts";
 
 const golden = JSON.parse(
-  readFileSync(new URL("../../test/goldens/layer-decay.json", import.meta.url), "utf8"),
+  readFileSync(new URL("../../../test/goldens/layer-decay.json", import.meta.url), "utf8"),
 ) as { decay: number; towers: Record<string, Record<string, number>> };
 
 const vit = { kind: "vit", imageSize: 32, patchSize: 16, width: 16, depth: 4, heads: 2 } as const;

@@ -2,10 +2,15 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { DualEncoder } from "../models/dual-encoder.ts";
-import { siglip2 } from "../models/layouts/hugging-face/siglip2.ts";
-import { assertClose } from "../testing/close.ts";
-import { floats, loadGolden, readGoldenJson, type Expected } from "../testing/golden-model.ts";
+import { DualEncoder } from "../pair/dual-encoder.ts";
+import { siglip2 } from "../checkpoints/layouts/hugging-face/siglip2.ts";
+import { assertClose } from "../../test/support/close.ts";
+import {
+  floats,
+  loadGolden,
+  readGoldenJson,
+  type Expected,
+} from "../../test/support/golden-model.ts";
 import {
   autocast,
   backward,

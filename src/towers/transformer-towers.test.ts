@@ -7,7 +7,7 @@ import { gunzipSync } from "node:zlib";
 import { initializeOn } from "../nn/initialize.ts";
 import { patchDropout } from "../nn/regularize.ts";
 import { runAll } from "../nn/transformer.ts";
-import { assertClose } from "../testing/close.ts";
+import { assertClose } from "../../test/support/close.ts";
 import {
   autocast,
   backward,
@@ -51,7 +51,7 @@ interface Positions {
   table: Entry;
   result: Entry;
 }
-const file = new URL("../../test/goldens/transformer-towers.json.gz", import.meta.url);
+const file = new URL("../../../test/goldens/transformer-towers.json.gz", import.meta.url);
 const golden = JSON.parse(gunzipSync(readFileSync(file)).toString()) as {
   rtol: number;
   atol: number;

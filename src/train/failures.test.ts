@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 
 import { writeShards } from "../data/write-shards.ts";
-import { tinyData, tinyRecipe, type TinyData } from "../testing/tiny-run.ts";
+import { tinyData, tinyRecipe, type TinyData } from "../../test/support/tiny-run.ts";
 import { memory } from "../torch/index.ts";
 import { readMetricsLog } from "./log/metrics-log.ts";
-import { train, type TrainResult } from "./train.ts";
+import { train, type TrainResult } from "./train-pair.ts";
 
 let data: TinyData;
 const folder = mkdtempSync(join(tmpdir(), "limn-failures-"));

@@ -5,13 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 
-import { loadTokenizer } from "../data/tokenize/index.ts";
-import { readCheckpointTransform } from "../models/checkpoint.ts";
-import { loadAdapter } from "../models/load-adapter.ts";
-import { loadModel } from "../models/load-model.ts";
+import { loadTokenizer } from "../text/index.ts";
+import { readCheckpointTransform } from "../checkpoints/checkpoint.ts";
+import { loadAdapter } from "../checkpoints/adapters/load-adapter.ts";
+import { loadModel } from "../inference/load-model.ts";
 import { mergedState } from "../nn/low-rank.ts";
-import { assertClose } from "../testing/close.ts";
-import { tinyData, type TinyData } from "../testing/tiny-run.ts";
+import { assertClose } from "../../test/support/close.ts";
+import { tinyData, type TinyData } from "../../test/support/tiny-run.ts";
 import {
   assertSameCheckpoint,
   checkpointOf,
@@ -21,14 +21,14 @@ import {
   tinyImageTowers,
   tinyTextTowers,
   weightsOf,
-} from "../testing/tiny-towers.ts";
+} from "../../test/support/tiny-towers.ts";
 import { noGrad, scope } from "../torch/index.ts";
 import {
   resizeImagePositionEmbedding,
   resizeTextPositionEmbedding,
 } from "../towers/resize-position-embedding.ts";
-import type { Recipe } from "./recipe.ts";
-import { train } from "./train.ts";
+import type { Recipe } from "./recipe/recipe.ts";
+import { train } from "./train-pair.ts";
 
 const families = {
   clip: [tinyImageTowers.vit, tinyTextTowers.transformer],

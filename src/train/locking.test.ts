@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 
-import { tinyData, type TinyData } from "../testing/tiny-run.ts";
+import { tinyData, type TinyData } from "../../test/support/tiny-run.ts";
 import {
   assertSameCheckpoint,
   checkpointOf,
@@ -12,9 +12,9 @@ import {
   plainRecipe,
   tinyImageTowers,
   weightsOf,
-} from "../testing/tiny-towers.ts";
-import type { Recipe } from "./recipe.ts";
-import { train } from "./train.ts";
+} from "../../test/support/tiny-towers.ts";
+import type { Recipe } from "./recipe/recipe.ts";
+import { train } from "./train-pair.ts";
 
 let data: TinyData;
 const folder = mkdtempSync(join(tmpdir(), "limn-locking-"));

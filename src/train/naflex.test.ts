@@ -5,19 +5,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 
-import { loadModel } from "../models/load-model.ts";
-import { expectedPictures, saveGoldenNaflex } from "../testing/golden-naflex.ts";
-import { tinyData, type TinyData } from "../testing/tiny-run.ts";
+import { loadModel } from "../inference/load-model.ts";
+import { expectedPictures, saveGoldenNaflex } from "../../test/support/golden-naflex.ts";
+import { tinyData, type TinyData } from "../../test/support/tiny-run.ts";
 import {
   assertSameCheckpoint,
   checkpointOf,
   lossesOf,
   plainRecipe,
   weightsOf,
-} from "../testing/tiny-towers.ts";
-import { resolveRecipe } from "./resolve-recipe.ts";
-import type { Recipe } from "./recipe.ts";
-import { train } from "./train.ts";
+} from "../../test/support/tiny-towers.ts";
+import { resolveRecipe } from "./recipe/resolve-recipe.ts";
+import type { Recipe } from "./recipe/recipe.ts";
+import { train } from "./train-pair.ts";
 
 const root = mkdtempSync(join(tmpdir(), "limn-naflex-run-"));
 const processor = { max_num_patches: 40, do_convert_rgb: true };

@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import sharp from "sharp";
 
-import { describeModel } from "../models/describe-model.ts";
-import { loadModel } from "../models/load-model.ts";
-import { saveCheckpoint } from "../models/checkpoint.ts";
-import { tinyData, type TinyData } from "../testing/tiny-run.ts";
+import { describeModel } from "../checkpoints/describe-model.ts";
+import { loadModel } from "../inference/load-model.ts";
+import { saveCheckpoint } from "../checkpoints/checkpoint.ts";
+import { tinyData, type TinyData } from "../../test/support/tiny-run.ts";
 import {
   checkpointOf,
   lossesOf,
@@ -17,9 +17,9 @@ import {
   tinyImageTowers,
   tinyTextTowers,
   weightsOf,
-} from "../testing/tiny-towers.ts";
-import type { Recipe } from "./recipe.ts";
-import { train, type TrainResult } from "./train.ts";
+} from "../../test/support/tiny-towers.ts";
+import type { Recipe } from "./recipe/recipe.ts";
+import { train, type TrainResult } from "./train-pair.ts";
 
 let data: TinyData;
 let picture: Uint8Array;

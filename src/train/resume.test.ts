@@ -4,16 +4,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 
-import { tinyData, tinyRecipe, type TinyData } from "../testing/tiny-run.ts";
+import { tinyData, tinyRecipe, type TinyData } from "../../test/support/tiny-run.ts";
 import {
   assertSameCheckpoint,
   checkpointOf,
   lossesOf,
   plainRecipe,
-} from "../testing/tiny-towers.ts";
+} from "../../test/support/tiny-towers.ts";
 import { objectiveSchema } from "./objectives/index.ts";
-import type { Recipe } from "./recipe.ts";
-import { train } from "./train.ts";
+import type { Recipe } from "./recipe/recipe.ts";
+import { train } from "./train-pair.ts";
 
 let data: TinyData;
 const folder = mkdtempSync(join(tmpdir(), "limn-resume-"));

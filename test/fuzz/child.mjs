@@ -4,7 +4,7 @@
  */
 import { openSync, writeSync } from "node:fs";
 import { pathToFileURL } from "node:url";
-import { LimnError } from "../../dist/errors.js";
+import { LimnError } from "../../dist/src/errors.js";
 import { mutate } from "./mutate.mjs";
 import { Random } from "./random.mjs";
 

@@ -1,6 +1,6 @@
 /** Reads all of a file of torch.save, as far as it lets itself be read. */
-import { memorySource } from "../../dist/models/weights/byte-source.js";
-import { torchFileIn } from "../../dist/models/weights/pytorch/torch-file.js";
+import { memorySource } from "../../dist/src/checkpoints/weights/byte-source.js";
+import { torchFileIn } from "../../dist/src/checkpoints/weights/pytorch/torch-file.js";
 import { readAll } from "./weights.mjs";
 
 /** @param {Buffer} bytes */

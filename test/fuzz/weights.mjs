@@ -1,7 +1,7 @@
 /** What the readers of weight files share. */
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { scope } from "../../dist/torch/index.js";
+import { scope } from "../../dist/src/torch/index.js";
 
 /** @param {string} name */
 export function golden(name) {
@@ -10,7 +10,7 @@ export function golden(name) {
 
 /**
  * Reads every weight of types that limn knows.
- * @param {import("../../dist/models/weights/weight-file.js").WeightFile} weights
+ * @param {import("../../dist/src/checkpoints/weights/weight-file.js").WeightFile} weights
  */
 export function readAll(weights) {
   try {

@@ -4,27 +4,30 @@ import path from "node:path";
 import {
   applyEvaluationTransform,
   normalizePixels,
-} from "../../dist/data/image/evaluation-transform.js";
-import { applyNaflexTransform, normalizePatches } from "../../dist/data/image/naflex-transform.js";
+} from "../../dist/src/data/image/evaluation-transform.js";
+import {
+  applyNaflexTransform,
+  normalizePatches,
+} from "../../dist/src/data/image/naflex-transform.js";
 import {
   loadCarried,
   loadWeights,
   pairConfigOf,
   saveCheckpoint,
-} from "../../dist/models/checkpoint.js";
-import { DualEncoder, inference, unitRows } from "../../dist/models/dual-encoder.js";
-import { readModelSource } from "../../dist/models/layouts/find-layout.js";
-import { loadTower } from "../../dist/models/tower-folder.js";
-import { readSafetensors } from "../../dist/models/weights/safetensors.js";
-import { withoutInitialValues } from "../../dist/nn/initialize.js";
-import { noGrad, scope } from "../../dist/torch/index.js";
-import { createImageTower } from "../../dist/towers/create-tower.js";
-import { NaflexVisionTransformer } from "../../dist/towers/naflex-vision-transformer.js";
+} from "../../dist/src/checkpoints/checkpoint.js";
+import { DualEncoder, inference, unitRows } from "../../dist/src/pair/dual-encoder.js";
+import { readModelSource } from "../../dist/src/checkpoints/find-layout.js";
+import { loadTower } from "../../dist/src/checkpoints/tower-folder.js";
+import { readSafetensors } from "../../dist/src/checkpoints/weights/safetensors.js";
+import { withoutInitialValues } from "../../dist/src/nn/initialize.js";
+import { noGrad, scope } from "../../dist/src/torch/index.js";
+import { createImageTower } from "../../dist/src/towers/create-tower.js";
+import { NaflexVisionTransformer } from "../../dist/src/towers/naflex-vision-transformer.js";
 
 /**
- * @typedef {import("../../dist/models/layouts/layout.js").ModelSource} ModelSource
- * @typedef {import("../../dist/models/checkpoint.js").SaveOptions["layout"]} SaveLayout
- * @typedef {import("../../dist/torch/index.js").Tensor} Tensor
+ * @typedef {import("../../dist/src/checkpoints/layout.js").ModelSource} ModelSource
+ * @typedef {import("../../dist/src/checkpoints/checkpoint.js").SaveOptions["layout"]} SaveLayout
+ * @typedef {import("../../dist/src/torch/index.js").Tensor} Tensor
  */
 
 /**

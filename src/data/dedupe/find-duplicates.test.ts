@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import sharp, { type Sharp } from "sharp";
 import { packDataset } from "../pack.ts";
-import { createRandom } from "../random.ts";
+import { createRandom } from "../../arrays/random.ts";
 import type { SourceSpec } from "../sources/source-spec.ts";
 import type { EmbeddingRows, PictureEmbedder, Pictures } from "./describe-pictures.ts";
 import { duplicateSheet } from "./duplicate-sheet.ts";

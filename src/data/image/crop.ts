@@ -1,6 +1,6 @@
 /** Sizes, crops, turns and layouts of RGB images, by the rules of torchvision and Pillow. */
-import type { RgbImage } from "./decode.ts";
-import type { Region } from "./resize.ts";
+import type { RgbImage } from "./decode/decode.ts";
+import type { Region } from "./resize/resize.ts";
 
 /** Python's `round`: halves go to the even neighbour. */
 export function roundHalfEven(value: number): number {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { describe, it } from "node:test";
 import { RecipeError, ShapeError } from "../../errors.ts";
-import { assertClose } from "../../testing/close.ts";
+import { assertClose } from "../../../test/support/close.ts";
 import {
   applyEvaluationTransform,
   type EvaluationPreset,

@@ -4,7 +4,7 @@
  */
 import { RecipeError, ShapeError } from "../../errors.ts";
 import { type CropRounding, writePlanes } from "./crop.ts";
-import { type DecodeOptions, decodeImage } from "./decode.ts";
+import { type DecodeOptions, decodeImage } from "./decode/decode.ts";
 import {
   type EvaluationPreset,
   type Normalization,
@@ -13,11 +13,11 @@ import {
 } from "./evaluation-presets.ts";
 import { bytes3, checkFields, type FieldChecks, oneOf } from "./field-checks.ts";
 import { positiveInteger, problem, vector3 } from "./field-checks.ts";
-import { resizeForEvaluation } from "./resize-for-evaluation.ts";
-import type { Interpolation } from "./resize.ts";
+import { resizeForEvaluation } from "./resize/resize-for-evaluation.ts";
+import type { Interpolation } from "./resize/resize.ts";
 
 export { type EvaluationPreset, NORMALIZATIONS } from "./evaluation-presets.ts";
-export { resizeForEvaluation } from "./resize-for-evaluation.ts";
+export { resizeForEvaluation } from "./resize/resize-for-evaluation.ts";
 
 export interface EvaluationTransform {
   /** side S of the square result, pixels */

@@ -20,7 +20,7 @@ export interface GoldenPicture {
 
 /** Every golden picture of `test/goldens/image.json.gz`. */
 export function goldenPictures(): GoldenPicture[] {
-  const file = new URL("../../../test/goldens/image.json.gz", import.meta.url);
+  const file = new URL("../../../../test/goldens/image.json.gz", import.meta.url);
   const golden = JSON.parse(gunzipSync(readFileSync(file)).toString()) as {
     cases: GoldenPicture[];
   };

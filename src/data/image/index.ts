@@ -7,7 +7,7 @@ export {
   type ImageOrigin,
   MAX_PIXELS,
   type RgbImage,
-} from "./decode.ts";
+} from "./decode/decode.ts";
 export {
   applyEvaluationTransform,
   type EvaluationOptions,
@@ -25,7 +25,7 @@ export {
   type ImageHeader,
   type PixelLayout,
   readImageHeader,
-} from "./image-header.ts";
+} from "./decode/image-header.ts";
 export {
   applyNaflexTransform,
   naflexGrid,
@@ -36,7 +36,12 @@ export {
   parseNaflexTransform,
   toNaflexPatches,
 } from "./naflex-transform.ts";
-export { type Interpolation, type Region, resizeImage, type ResizeOptions } from "./resize.ts";
+export {
+  type Interpolation,
+  type Region,
+  resizeImage,
+  type ResizeOptions,
+} from "./resize/resize.ts";
 export {
   applyTrainingTransform,
   drawView,

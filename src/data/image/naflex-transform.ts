@@ -4,9 +4,9 @@
  * `Siglip2ImageProcessorPil`; the original is big_vision's `ops_naflex.py`.
  */
 import { ShapeError } from "../../errors.ts";
-import { type DecodeOptions, decodeImage, type RgbImage } from "./decode.ts";
+import { type DecodeOptions, decodeImage, type RgbImage } from "./decode/decode.ts";
 import { checkFields, type FieldChecks, oneOf, positiveInteger, vector3 } from "./field-checks.ts";
-import { type Interpolation, resizeImage } from "./resize.ts";
+import { type Interpolation, resizeImage } from "./resize/resize.ts";
 
 export interface NaflexTransform {
   kind: "naflex";

@@ -3,14 +3,14 @@
  * share: pixels of a square, or NaFlex patches behind the two sides of their grid.
  */
 import { writePlanes } from "./crop.ts";
-import { decodeImage, type ImageOrigin, type RgbImage } from "./decode.ts";
+import { decodeImage, type ImageOrigin, type RgbImage } from "./decode/decode.ts";
 import {
   applyEvaluationTransform,
   type EvaluationTransform,
   parseEvaluationTransform,
 } from "./evaluation-transform.ts";
 import { type NaflexTransform, parseNaflexTransform, toNaflexPatches } from "./naflex-transform.ts";
-import { resizeForEvaluation } from "./resize-for-evaluation.ts";
+import { resizeForEvaluation } from "./resize/resize-for-evaluation.ts";
 
 /** How a model's pictures are prepared: as squares of one size, or in their own aspect ratio. */
 export type PictureTransform = EvaluationTransform | NaflexTransform;

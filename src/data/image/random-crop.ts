@@ -1,6 +1,6 @@
 /** Where a training picture is cut. */
 import { roundHalfEven } from "./crop.ts";
-import type { Region } from "./resize.ts";
+import type { Region } from "./resize/resize.ts";
 
 interface Size {
   width: number;

@@ -3,12 +3,12 @@ import { describe, it } from "node:test";
 import sharp from "sharp";
 import { DataError, RecipeError } from "../../errors.ts";
 import { applyColorChanges, drawColorChanges, toGreyscale } from "./color-jitter.ts";
-import { decodeImage } from "./decode.ts";
+import { decodeImage } from "./decode/decode.ts";
 import { goldenBytes } from "./golden-pictures.test.helper.ts";
 import { drawResizedCrop } from "./random-crop.ts";
-import { readImageHeader } from "./image-header.ts";
-import { resizeNatively } from "./native-resize.ts";
-import { resizeImage } from "./resize.ts";
+import { readImageHeader } from "./decode/image-header.ts";
+import { resizeNatively } from "./resize/native-resize.ts";
+import { resizeImage } from "./resize/resize.ts";
 import {
   applyTrainingTransform,
   drawView,

@@ -11,7 +11,7 @@ import {
   toGreyscale,
 } from "./color-jitter.ts";
 import { writePlanes } from "./crop.ts";
-import { decodeImage, type DecodeOptions, openImage, orientationOf } from "./decode.ts";
+import { decodeImage, type DecodeOptions, openImage, orientationOf } from "./decode/decode.ts";
 import { checkSlot, type EvaluationOptions } from "./evaluation-transform.ts";
 import {
   boolean,
@@ -22,9 +22,9 @@ import {
   probability,
   range,
 } from "./field-checks.ts";
-import { canResizeNatively, resizeNatively } from "./native-resize.ts";
+import { canResizeNatively, resizeNatively } from "./resize/native-resize.ts";
 import { centralSquare, drawResizedCrop } from "./random-crop.ts";
-import { type Region, resizeImage } from "./resize.ts";
+import { type Region, resizeImage } from "./resize/resize.ts";
 
 /** A stream of numbers uniform in [0, 1); the loader's seeded generator is one. */
 export interface UniformSource {

@@ -1,10 +1,10 @@
 /** Turns a reference into pixels and tokens. Runs in a decode worker; knows nothing of batches. */
 import { applyTrainingTransform } from "../image/index.ts";
 import { isNaflex, preparePicture } from "../image/picture-cell.ts";
-import { createRandom } from "../random.ts";
+import { createRandom } from "../../arrays/random.ts";
 import { PieceReader, readImage, readText } from "../sources/read-sample.ts";
 import type { ReadingOptions } from "../sources/source.ts";
-import type { Tokenizer } from "../tokenize/index.ts";
+import type { Tokenizer } from "../../text/index.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { DecodeTask, Decoded } from "./protocol.ts";
 

@@ -1,6 +1,6 @@
 /** A decode worker: takes tasks, writes pixels into cells, answers with tokens. */
 import { parentPort, workerData } from "node:worker_threads";
-import { createTokenizer } from "../tokenize/index.ts";
+import { createTokenizer } from "../../text/index.ts";
 import { SampleDecoder } from "./decode-sample.ts";
 import { pixelBytes } from "./options.ts";
 import { toPlainError } from "./protocol.ts";

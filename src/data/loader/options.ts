@@ -7,7 +7,7 @@ import { cellBytes, isNaflex, parsePictureTransform } from "../image/picture-cel
 import type { PictureTransform } from "../image/picture-cell.ts";
 import { checkSourceSpec } from "../sources/source-spec.ts";
 import type { SourceSpec } from "../sources/source-spec.ts";
-import type { TokenizerDescription } from "../tokenize/index.ts";
+import type { TokenizerDescription } from "../../text/index.ts";
 import type { Cursor } from "./order.ts";
 
 export interface LoaderOptions {

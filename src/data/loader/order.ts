@@ -7,7 +7,7 @@
  * three numbers, and resuming reads the headers of one window instead of an epoch.
  */
 import { DataError } from "../../errors.ts";
-import { createRandom } from "../random.ts";
+import { createRandom } from "../../arrays/random.ts";
 import type { Entry, Part, Source } from "../sources/source.ts";
 
 export interface OrderOptions {

@@ -24,7 +24,7 @@ interface Golden {
 
 // From test/goldens/generate/data_tar.py: Python's tarfile and webdataset.
 const golden = JSON.parse(
-  readFileSync(new URL("../../../test/goldens/data-tar.json", import.meta.url), "utf8"),
+  readFileSync(new URL("../../../../test/goldens/data-tar.json", import.meta.url), "utf8"),
 ) as Golden;
 
 const folder = mkdtempSync(join(tmpdir(), "limn-tar-"));

@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { writeTextAtomically } from "../../models/atomic-write.ts";
+import { writeTextAtomically } from "../../files/atomic-write.ts";
 import { differences, type CacheKey, type CacheKeyParts } from "./cache-key.ts";
 
 const KEY_FILE = "key.json";

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
 import type { TrainingAugmentation } from "../../data/image/training-transform.ts";
-import { saveTokenizer, type Tokenizer } from "../../data/tokenize/index.ts";
+import { saveTokenizer, type Tokenizer } from "../../text/index.ts";
 import type { Module } from "../../nn/module.ts";
 import { allocate } from "../../torch/dtype.ts";
 import type { DataFingerprint } from "./data-fingerprint.ts";

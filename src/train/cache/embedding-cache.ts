@@ -4,7 +4,7 @@
  */
 import { createLoader } from "../../data/loader/loader.ts";
 import type { LoaderOptions } from "../../data/loader/options.ts";
-import { createRandom } from "../../data/random.ts";
+import { createRandom } from "../../arrays/random.ts";
 import type { Batch } from "../../data/sample.ts";
 import type { Problem } from "../../data/sources/source.ts";
 import { scope, type Device, type Tensor } from "../../torch/index.ts";

@@ -12,7 +12,7 @@ import {
 import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { ShapeError } from "../../errors.ts";
-import { writeError, writeFully } from "../../models/atomic-write.ts";
+import { writeError, writeFully } from "../../files/atomic-write.ts";
 import { allocate } from "../../torch/dtype.ts";
 import { fromData, scope, type Tensor } from "../../torch/index.ts";
 import { KeyIndex } from "./key-index.ts";

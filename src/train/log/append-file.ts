@@ -1,7 +1,7 @@
 /** A file that only grows, by whole records. Knows nothing about what a record is. */
 import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { DisposedError } from "../../errors.ts";
-import { writeError } from "../../models/atomic-write.ts";
+import { writeError } from "../../files/atomic-write.ts";
 
 /** Appends records; a record is in the file whole or not at all, unless the process is killed. */
 export class AppendFile {

@@ -13,7 +13,7 @@ interface Golden {
   bytes: string;
 }
 
-const file = new URL("../../../test/goldens/tensorboard-events.json", import.meta.url);
+const file = new URL("../../../../test/goldens/tensorboard-events.json", import.meta.url);
 const golden = JSON.parse(readFileSync(file, "utf8")) as Golden;
 const png = Buffer.from(golden.png, "base64");
 

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { gunzipSync } from "node:zlib";
 
-import { assertClose } from "../../testing/close.ts";
+import { assertClose } from "../../../test/support/close.ts";
 import { backward, fromData, noGrad, scope, type Tensor } from "../../torch/index.ts";
 import { amorlipSchema, createAmorlip, type AmorlipObjective } from "./amorlip.ts";
 import type { AmortizationNetwork } from "./amortization-network.ts";
@@ -32,7 +32,7 @@ interface Golden {
   runs: Run[];
 }
 
-const file = new URL("../../../test/goldens/amorlip.json.gz", import.meta.url);
+const file = new URL("../../../../test/goldens/amorlip.json.gz", import.meta.url);
 const golden = JSON.parse(gunzipSync(readFileSync(file)).toString()) as Golden;
 const { shape, common, rtol, atol } = golden;
 

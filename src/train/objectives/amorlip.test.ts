@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { softmaxContrastive } from "../../objectives/softmax-contrastive.ts";
-import { assertClose } from "../../testing/close.ts";
+import { assertClose } from "../../../test/support/close.ts";
 import {
   backward,
   grad,

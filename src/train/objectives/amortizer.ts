@@ -3,8 +3,8 @@
  * and when each of them changes (arXiv:2505.18983, Algorithm 1). Knows no representation loss.
  */
 import { CheckpointError } from "../../errors.ts";
-import { clipGradients } from "../../nn/clip-gradients.ts";
-import { AdamW } from "../../nn/optimizer.ts";
+import { clipGradients } from "../../optimize/clip-gradients.ts";
+import { AdamW } from "../../optimize/adamw.ts";
 import { amortizationLoss, type Amortization } from "../../objectives/amortization.ts";
 import { backward, noGrad, scope, withGrad, type Device, type Tensor } from "../../torch/index.ts";
 import { AmortizationNetworks, type Modalities } from "./amortization-network.ts";

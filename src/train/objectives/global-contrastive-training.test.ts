@@ -6,10 +6,10 @@ import { after, test } from "node:test";
 
 import type { Batch } from "../../data/sample.ts";
 import { memory } from "../../torch/index.ts";
-import { modelConfig } from "../build-model.ts";
-import { resolveLogits } from "../logits.ts";
-import { resolveRecipe } from "../resolve-recipe.ts";
-import { Trainer } from "../trainer.ts";
+import { modelConfig } from "../pair/build-model.ts";
+import { resolveLogits } from "../recipe/logits.ts";
+import { resolveRecipe } from "../recipe/resolve-recipe.ts";
+import { Trainer } from "../step/trainer.ts";
 
 const root = mkdtempSync(join(tmpdir(), "limn-global-"));
 after(() => rmSync(root, { recursive: true }));

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 
-import { assertClose } from "../../testing/close.ts";
-import { unitRows } from "../../testing/objective-check.ts";
+import { assertClose } from "../../../test/support/close.ts";
+import { unitRows } from "../../../test/support/objective-check.ts";
 import { fromData, grad, memory, scope, tensor, type Tensor } from "../../torch/index.ts";
 import { cosineGamma } from "./global-contrastive.ts";
 import { createObjective, objectiveSchema } from "./index.ts";
@@ -58,7 +58,10 @@ interface Golden {
 }
 
 const golden = JSON.parse(
-  readFileSync(new URL("../../../test/goldens/global-contrastive.json", import.meta.url), "utf8"),
+  readFileSync(
+    new URL("../../../../test/goldens/global-contrastive.json", import.meta.url),
+    "utf8",
+  ),
 ) as Golden;
 
 function inputOf(image: Tensor, text: Tensor, more: Partial<ObjectiveInput>): ObjectiveInput {

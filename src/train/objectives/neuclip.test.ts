@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { assertClose } from "../../testing/close.ts";
-import { unitRows } from "../../testing/objective-check.ts";
+import { assertClose } from "../../../test/support/close.ts";
+import { unitRows } from "../../../test/support/objective-check.ts";
 import { grad, memory, scope, tensor, type Tensor } from "../../torch/index.ts";
 import { createNeuclip, neuclipSchema } from "./neuclip.ts";
 import type { ObjectiveContext, ObjectiveInput, TrainingObjective } from "./objective.ts";

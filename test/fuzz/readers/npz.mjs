@@ -1,9 +1,9 @@
 /** Archives of numpy, damaged as a whole or inside an archive that is whole. */
 import { readFileSync } from "node:fs";
-import { memorySource } from "../../../dist/models/weights/byte-source.js";
-import { npzIn } from "../../../dist/models/weights/npz.js";
-import { ZipArchive } from "../../../dist/models/weights/zip.js";
-import { writeZip } from "../../../dist/testing/zip-writer.js";
+import { memorySource } from "../../../dist/src/checkpoints/weights/byte-source.js";
+import { npzIn } from "../../../dist/src/checkpoints/weights/npz.js";
+import { ZipArchive } from "../../../dist/src/checkpoints/weights/zip.js";
+import { writeZip } from "../../../dist/test/support/zip-writer.js";
 import { golden, readAll } from "../weights.mjs";
 
 const archives = ["arrays", "compressed", "versions", "objects", "odd-types"].map((name) =>

@@ -1,8 +1,8 @@
 /** Files of torch.save: damaged pickles in whole archives with the storages that they name. */
 import { readdirSync, readFileSync } from "node:fs";
-import { memorySource } from "../../../dist/models/weights/byte-source.js";
-import { ZipArchive } from "../../../dist/models/weights/zip.js";
-import { writeZip } from "../../../dist/testing/zip-writer.js";
+import { memorySource } from "../../../dist/src/checkpoints/weights/byte-source.js";
+import { ZipArchive } from "../../../dist/src/checkpoints/weights/zip.js";
+import { writeZip } from "../../../dist/test/support/zip-writer.js";
 import { golden } from "../weights.mjs";
 import { readTorch } from "../torch.mjs";
 

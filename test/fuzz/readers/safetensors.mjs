@@ -1,7 +1,7 @@
 /** Whole safetensors files: the header's checks, then every tensor that is still there. */
 import { readFileSync } from "node:fs";
-import { memorySource } from "../../../dist/models/weights/byte-source.js";
-import { safetensorsIn } from "../../../dist/models/weights/safetensors.js";
+import { memorySource } from "../../../dist/src/checkpoints/weights/byte-source.js";
+import { safetensorsIn } from "../../../dist/src/checkpoints/weights/safetensors.js";
 import { golden, readAll } from "../weights.mjs";
 
 export const files = [

@@ -6,10 +6,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { gunzipSync } from "node:zlib";
-import { createTokenizer } from "../../../dist/data/tokenize/index.js";
+import { createTokenizer } from "../../../dist/src/text/index.js";
 import { damageJson } from "../damage-json.mjs";
 
-/** @typedef {import("../../../dist/data/tokenize/index.js").TokenizerDescription} Description */
+/** @typedef {import("../../../dist/src/text/index.js").TokenizerDescription} Description */
 
 const goldens = new URL("../../goldens/", import.meta.url);
 
@@ -28,7 +28,7 @@ const rows = { contextLength: 32, padId: 0 };
 /** @returns {Seed[]} */
 function families() {
   const { clip, siglip, siglip2, bert } = golden("family-tokens.json.gz");
-  /** @type {(rules: import("../../../dist/data/tokenize/index.js").TextRules) => Seed["describe"]} */
+  /** @type {(rules: import("../../../dist/src/text/index.js").TextRules) => Seed["describe"]} */
   const by = (rules) => (file) => ({ kind: "tokenizer.json", file, rules, ...rows });
   const bytes = (/** @type {string | { base64: string }} */ content) =>
     typeof content === "string" ? Buffer.from(content) : Buffer.from(content.base64, "base64");

@@ -26,7 +26,7 @@ SAMPLES = 16
 
 
 def hashed(shape, seed):
-    """Values in [-1, 1) by 32-bit mixing of position and seed; src/testing/hashed-values.ts agrees."""
+    """Values in [-1, 1) by 32-bit mixing of position and seed; test/support/hashed-values.ts agrees."""
     x = np.arange(int(np.prod(shape)), dtype=np.uint64) + np.uint64(seed * 0x9E3779B9)
     x &= np.uint64(0xFFFFFFFF)
     for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):

@@ -7,9 +7,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-import { align } from "../../../dist/models/layouts/hugging-face/align.js";
-import { siglip } from "../../../dist/models/layouts/hugging-face/siglip.js";
-import { siglip2 } from "../../../dist/models/layouts/hugging-face/siglip2.js";
+import { align } from "../../../dist/src/checkpoints/layouts/hugging-face/align.js";
+import { siglip } from "../../../dist/src/checkpoints/layouts/hugging-face/siglip.js";
+import { siglip2 } from "../../../dist/src/checkpoints/layouts/hugging-face/siglip2.js";
 
 for (const family of [siglip, siglip2, align]) {
   const folder = new URL(`../models/${family.modelType}/`, import.meta.url);

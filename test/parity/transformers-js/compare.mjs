@@ -13,8 +13,8 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { readSafetensors } from "../../../dist/models/weights/safetensors.js";
-import { scope } from "../../../dist/torch/index.js";
+import { readSafetensors } from "../../../dist/src/checkpoints/weights/safetensors.js";
+import { scope } from "../../../dist/src/torch/index.js";
 import { measureLimn } from "./limn.mjs";
 import { measureTransformersJs, version } from "./transformers-js.mjs";
 

@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import {
   applyEvaluationTransform,
   normalizePixels,
-} from "../../../dist/data/image/evaluation-transform.js";
-import { loadModel } from "../../../dist/models/load-model.js";
+} from "../../../dist/src/data/image/evaluation-transform.js";
+import { loadModel } from "../../../dist/src/inference/load-model.js";
 
 /**
  * @param {{ folder: string, files: string[], texts: string[] }} inputs

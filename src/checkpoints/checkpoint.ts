@@ -1,0 +1,157 @@
+/**
+ * A model's folder, written as a whole in the layout that others read, and its weights read back
+ * into a model with every one of them accounted for.
+ */
+import { join } from "node:path";
+import type { EvaluationTransform } from "../data/image/evaluation-transform.ts";
+import { CheckpointError } from "../errors.ts";
+import { isFloating, scope, type DType, type Tensor } from "../torch/index.ts";
+import { writeFolderAtomically, writeTextAtomically } from "../files/atomic-write.ts";
+import type { DualEncoder, DualEncoderConfig } from "../pair/dual-encoder.ts";
+import { readModelSource } from "./find-layout.ts";
+import type { ModelSource } from "./layout.ts";
+import { writtenLayout, type SaveLayout, type WrittenModel } from "./layouts/writers.ts";
+import { checkWeights, copyWeight, openSource } from "./load-weights.ts";
+import { modelShapes } from "./model-shapes.ts";
+import { partToTheirs, weightRows, type WeightRow } from "./weights/key-table.ts";
+import { matchWeights, type FoundWeight } from "./weights/match-weights.ts";
+import { writeSafetensors } from "./weights/safetensors.ts";
+
+export interface CheckpointContents extends WrittenModel {
+  /** Every weight by limn's name (`namedState`); borrowed. Averaged weights may stand in. */
+  weights: Iterable<readonly [string, Tensor]>;
+  /** Writes the tokenizer's files into the folder it is given. */
+  tokenizerFiles?: (folder: string) => void | Promise<void>;
+  /** Weights of the layout that nothing is computed from, under its own names; borrowed. */
+  carried?: Iterable<readonly [string, Tensor]>;
+}
+
+export interface SaveOptions {
+  /** Hugging Face's where it holds the model, else limn's own, when absent. */
+  layout?: SaveLayout;
+  /** Floating-point weights are written in this type; as they are when absent. */
+  dtype?: DType;
+}
+
+/**
+ * Writes a model folder in place of what `folder` held, all of it or nothing.
+ *
+ * throws  CheckpointError naming the folder or file: weights that are not those of `config`, a layout
+ *         that cannot hold the model, a full disk, a folder that cannot be written; what was there
+ *         before stays
+ */
+export async function saveCheckpoint(
+  folder: string,
+  contents: CheckpointContents,
+  { layout, dtype }: SaveOptions = {},
+): Promise<void> {
+  const { config, tokenizerFiles, carried = [] } = contents;
+  const written = writtenLayout(folder, contents, layout);
+  const weights = new Map(contents.weights);
+  const rows = weightRows(written.table, modelShapes(describedBy(folder, config)));
+  matchWeights(
+    folder,
+    new Map(rows.map(({ ours, shape }) => [ours, shape])),
+    new Map([...weights].map(([name, tensor]) => [name, describe(tensor)])),
+  );
+  await writeFolderAtomically(folder, async (partial) => {
+    scope(() => {
+      const entries = [...splitRows(rows, weights), ...carried];
+      writeSafetensors(
+        join(partial, written.weightsFile),
+        dtype === undefined ? entries : entries.map(([name, one]) => [name, inType(one, dtype)]),
+      );
+    });
+    for (const [name, text] of Object.entries(written.files)) {
+      writeTextAtomically(join(partial, name), text);
+    }
+    await tokenizerFiles?.(partial);
+  });
+}
+
+function inType(tensor: Tensor, dtype: DType): Tensor {
+  return isFloating(tensor.dtype) ? tensor.detach().to(dtype) : tensor;
+}
+
+function describedBy(
+  path: string,
+  config: DualEncoderConfig,
+): Pick<ModelSource, "place" | "contents"> {
+  const place = { path, folder: path, file: undefined, names: [] };
+  return { place, contents: { kind: "pair", config } };
+}
+
+function describe({ shape, dtype }: Tensor): FoundWeight {
+  return { shape, floating: isFloating(dtype), storedAs: dtype };
+}
+
+/** The file's weights as views of the parameters where they can be. */
+export function splitRows(
+  rows: readonly WeightRow[],
+  weights: ReadonlyMap<string, Tensor>,
+): [string, Tensor][] {
+  return rows.flatMap(({ ours, parts }): [string, Tensor][] => {
+    const tensor = (weights.get(ours) as Tensor).detach();
+    let at = 0;
+    return parts.map((part) => {
+      const rowCount = part.shape[0] ?? 1;
+      const piece = parts.length === 1 ? tensor : tensor.narrow(0, at, rowCount);
+      at += rowCount;
+      return [part.name, partToTheirs(part, piece)];
+    });
+  });
+}
+
+/** The configuration of a pair. Throws CheckpointError naming the file and the field. */
+export function readCheckpointConfig(path: string): DualEncoderConfig {
+  return pairConfigOf(readModelSource(path));
+}
+
+/** Throws CheckpointError where the source is one tower alone. */
+export function pairConfigOf({ place, contents }: ModelSource): DualEncoderConfig {
+  if (contents.kind === "pair") return contents.config;
+  throw new CheckpointError(
+    place.path,
+    `Expected a pair in ${place.path} but received its ${contents.kind} tower alone; ` +
+      `name it in a recipe's towers.${contents.kind}.pretrained`,
+  );
+}
+
+/** The preprocessing of a model folder. Throws CheckpointError naming the file and the field. */
+export function readCheckpointTransform(path: string): EvaluationTransform {
+  return readModelSource(path).evaluationTransform();
+}
+
+/**
+ * Copies a checkpoint's weights into a model of its configuration, whatever floating-point type they
+ * are stored in. Nothing changes unless all of them fit.
+ *
+ * throws  one CheckpointError with every missing, unexpected and mis-shaped weight
+ */
+export function loadWeights(
+  from: string | ModelSource,
+  model: Pick<DualEncoder, "namedState">,
+): void {
+  const source = typeof from === "string" ? readModelSource(from) : from;
+  const state = new Map(model.namedState());
+  const rows = weightRows(source.table, state);
+  const weights = openSource(source);
+  try {
+    checkWeights(weights, rows, source.table);
+    for (const row of rows) copyWeight(weights, row, state.get(row.ours) as Tensor);
+  } finally {
+    weights.close();
+  }
+}
+
+/** The weights of a source's layout that nothing is computed from. The caller owns the tensors. */
+export function loadCarried(source: ModelSource): [string, Tensor][] {
+  const { carried } = source.table;
+  if (carried === undefined) return [];
+  const weights = openSource(source);
+  try {
+    return weights.names.filter(carried).map((name) => [name, weights.tensor(name)]);
+  } finally {
+    weights.close();
+  }
+}

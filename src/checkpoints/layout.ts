@@ -1,0 +1,90 @@
+/**
+ * What a checkpoint's layout is to the rest of limn: it recognises a folder or file, says which model
+ * lies there and how its weights are called. One file per layout; `find-layout.ts` lists them.
+ */
+import type { EvaluationTransform } from "../data/image/evaluation-transform.ts";
+import type { NaflexTransform } from "../data/image/naflex-transform.ts";
+import type { Tokenizer } from "../text/index.ts";
+import type { Activation } from "../nn/activation.ts";
+import type { ImageTowerConfig, TextTowerConfig } from "../towers/create-tower.ts";
+import type { DualEncoderConfig } from "../pair/dual-encoder.ts";
+import type { KeyTable } from "./weights/key-table.ts";
+import type { WeightFile } from "./weights/weight-file.ts";
+
+export type Family =
+  "CLIP" | "SigLIP" | "SigLIP 2" | "ALIGN" | "LiT" | "ViT" | "BERT" | "dual encoder";
+
+/** A path that may hold a model. */
+export interface Place {
+  /** As it was given. */
+  readonly path: string;
+  /** The folder itself, or the one that the file lies in. */
+  readonly folder: string;
+  /** The whole path of the file, where the path names one. */
+  readonly file: string | undefined;
+  /** Names in the folder. */
+  readonly names: readonly string[];
+}
+
+/** What a caller says of a model whose files do not say it. Each settles one question. */
+export interface GivenFacts {
+  /** A published name, `ViT-B-32` or `ViT-B/32`. */
+  readonly architecture?: string;
+  readonly activation?: Activation;
+  /** How pictures are prepared. */
+  readonly evaluationTransform?: EvaluationTransform;
+  /** The tokenizer's folder, or its file: `tokenizer.json`, `merges.txt`, `vocab.txt`, `spiece.model`. */
+  readonly tokenizer?: string;
+  /** Tokens per text, where neither weights nor files say it. */
+  readonly contextLength?: number;
+}
+
+export interface PairContents {
+  readonly kind: "pair";
+  readonly config: DualEncoderConfig;
+}
+
+export interface ImageTowerContents {
+  readonly kind: "image";
+  readonly config: ImageTowerConfig;
+  /** Width of a head of its own that comes with it; null for none. */
+  readonly embedDim: number | null;
+}
+
+export interface TextTowerContents {
+  readonly kind: "text";
+  readonly config: TextTowerConfig;
+  readonly embedDim: number | null;
+}
+
+/** A model or tower where it lies: described, no weight read yet. */
+export interface ModelSource {
+  readonly place: Place;
+  /** As people call it, `Hugging Face CLIPModel`. */
+  readonly layout: string;
+  readonly family: Family;
+  readonly contents: PairContents | ImageTowerContents | TextTowerContents;
+  /** From limn's names (`imageTower.`, `textTower.`, `logitScaleLog`) to the file's. */
+  readonly table: KeyTable;
+  /** Opens the weights; the caller closes them. */
+  readonly openWeights: () => WeightFile;
+  /** Throws CheckpointError that says which option settles it where the files do not. */
+  readonly evaluationTransform: () => EvaluationTransform;
+  /**
+   * How pictures become patches of their own aspect ratio, where the model takes such (SigLIP 2's
+   * NaFlex); its `evaluationTransform` makes squares of them, as large as the tower's table of
+   * positions, for training, which works on batches of pixels.
+   */
+  readonly naflexTransform?: () => NaflexTransform | undefined;
+  /** As `evaluationTransform`; its rows fit the text tower. */
+  readonly tokenizer: () => Promise<Tokenizer>;
+}
+
+export interface Layout {
+  /** As people call it. */
+  readonly name: string;
+  /** Cheap and without reading weights; the first layout that says yes reads the place. */
+  matches(place: Place): boolean;
+  /** Throws CheckpointError naming the file, the field and what to do. */
+  read(place: Place, given: GivenFacts): ModelSource;
+}

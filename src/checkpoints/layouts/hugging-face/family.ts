@@ -1,0 +1,29 @@
+/** One `model_type` of Hugging Face's layout: its configuration both ways and the names of its weights. */
+import type { DualEncoderConfig } from "../../../pair/dual-encoder.ts";
+import type { JsonObject } from "../../../files/json-fields.ts";
+import type { KeyTable } from "../../weights/key-table.ts";
+import type { Family, ImageTowerContents, PairContents, TextTowerContents } from "../../layout.ts";
+
+export interface HuggingFaceFamily {
+  /** `model_type` of `config.json`. */
+  readonly modelType: string;
+  /** The class of transformers, `CLIPModel`. */
+  readonly className: string;
+  /**
+   * What a parsed `config.json` describes, defaults of transformers filled in.
+   *
+   * throws  CheckpointError naming the file and the field
+   */
+  fromConfig(file: string, json: JsonObject): HuggingFaceModel;
+  /** True where transformers' class computes the same; only then `toConfig` and `table` make sense. */
+  holds(config: DualEncoderConfig): boolean;
+  /** The text of a `config.json` that transformers reads back as the same model; absent: not written. */
+  toConfig?(config: DualEncoderConfig): string;
+  /** `contents` of `fromConfig`, or a pair that `holds`. */
+  table(contents: HuggingFaceModel["contents"]): KeyTable;
+}
+
+export interface HuggingFaceModel {
+  readonly family: Family;
+  readonly contents: PairContents | ImageTowerContents | TextTowerContents;
+}

@@ -1,0 +1,124 @@
+/** A folder as transformers' `save_pretrained` writes it: `config.json`, weights, processor, tokenizer. */
+import { join } from "node:path";
+import type { EvaluationTransform } from "../../../data/image/evaluation-transform.ts";
+import { CheckpointError, didYouMean, UnsettledError } from "../../../errors.ts";
+import type { NaflexVisionTransformerConfig } from "../../../towers/naflex-vision-transformer.ts";
+import { fromHuggingFacePreprocessor } from "../../preprocessing/hugging-face-preprocessor.ts";
+import { readJsonObject, type JsonObject } from "../../../files/json-fields.ts";
+import {
+  fromHuggingFaceNaflex,
+  isNaflexPreprocessor,
+  squareTransform,
+} from "../../preprocessing/hugging-face-naflex.ts";
+import type { GivenFacts, Layout, ModelSource, Place } from "../../layout.ts";
+import { towerTokenizer } from "../tower-tokenizer.ts";
+import { firstOf } from "../../place.ts";
+import { openWeightsOf } from "../weights-of.ts";
+import type { HuggingFaceFamily } from "./family.ts";
+import { huggingFaceFamilies } from "./families.ts";
+
+/** In transformers' own order of preference. */
+export const huggingFaceWeights = [
+  "model.safetensors",
+  "model.safetensors.index.json",
+  "pytorch_model.bin",
+  "pytorch_model.bin.index.json",
+] as const;
+
+export const huggingFace: Layout = {
+  name: "Hugging Face",
+  matches: (place) => {
+    if (place.file !== undefined || !place.names.includes("config.json")) return false;
+    // Beside open_clip's configuration and weights alone it may only tell how a page shows the model.
+    const isOpenClip = place.names.includes("open_clip_config.json");
+    if (isOpenClip && firstOf(place, huggingFaceWeights) === undefined) return false;
+    return readJsonObject(join(place.folder, "config.json"))["model_type"] !== undefined;
+  },
+  read: (place, given) => {
+    const file = join(place.folder, "config.json");
+    const json = readJsonObject(file);
+    const type = familyOf(file, json);
+    const { family, contents } = type.fromConfig(file, json);
+    return {
+      place,
+      layout: `${huggingFace.name} ${type.className}`,
+      family,
+      contents,
+      table: type.table(contents),
+      openWeights: () => openWeightsOf(place, huggingFaceWeights),
+      ...preparation(place, contents, given),
+      tokenizer: () => towerTokenizer(place, { family, contents }, given),
+    };
+  },
+};
+
+function familyOf(file: string, json: JsonObject): HuggingFaceFamily {
+  const type = json["model_type"];
+  const found = huggingFaceFamilies.find(({ modelType }) => modelType === type);
+  if (found) return found;
+  const names = huggingFaceFamilies.map(({ modelType }) => modelType);
+  throw new CheckpointError(
+    file,
+    `Expected one of ${names.join(", ")} for model_type in ${file} but received ` +
+      `${JSON.stringify(type)};${didYouMean(String(type), names) || " limn has no tower that computes it"}`,
+  );
+}
+
+// transformers 5 writes a whole processor into one file.
+const processorFiles = ["preprocessor_config.json", "processor_config.json"] as const;
+
+/** How pictures are prepared for contents that lie beside transformers' files. */
+export function preparation(
+  place: Place,
+  contents: ModelSource["contents"],
+  given: GivenFacts,
+): Pick<ModelSource, "evaluationTransform" | "naflexTransform"> {
+  const { evaluationTransform } = given;
+  const naflex = naflexTower(contents);
+  if (evaluationTransform !== undefined) return { evaluationTransform: () => evaluationTransform };
+  return {
+    evaluationTransform: () => readSquares(place, naflex),
+    naflexTransform: () => {
+      const found = naflex && readProcessor(place);
+      if (!found || !isNaflexPreprocessor(found.json)) return undefined;
+      const transform = fromHuggingFaceNaflex(found.file, found.json);
+      if (transform.patchSize === naflex.patchSize) return transform;
+      throw new CheckpointError(
+        found.file,
+        `Expected ${naflex.patchSize}, the side of the tower's patches, for patch_size in ` +
+          `${found.file} but received ${transform.patchSize}; use both files of one model`,
+      );
+    },
+  };
+}
+
+function naflexTower(contents: ModelSource["contents"]): NaflexVisionTransformerConfig | undefined {
+  if (contents.kind === "text") return undefined;
+  const image = contents.kind === "pair" ? contents.config.image : contents.config;
+  return image.kind === "naflex" ? image : undefined;
+}
+
+function readProcessor(place: Place): { file: string; json: JsonObject } | undefined {
+  const file = firstOf(place, processorFiles);
+  return file === undefined ? undefined : { file, json: readJsonObject(file) };
+}
+
+/** A NaFlex tower's squares are as large as its table of positions, whatever its processor allows. */
+function readSquares(
+  place: Place,
+  naflex: NaflexVisionTransformerConfig | undefined,
+): EvaluationTransform {
+  const found = readProcessor(place);
+  if (found) {
+    return naflex && isNaflexPreprocessor(found.json)
+      ? squareTransform(fromHuggingFaceNaflex(found.file, found.json), naflex.imageSize)
+      : fromHuggingFacePreprocessor(found.file, found.json);
+  }
+  throw new UnsettledError(
+    join(place.folder, processorFiles[0]),
+    "evaluationTransform",
+    `Expected preprocessor_config.json in ${place.path} but there is none; copy it from where the ` +
+      "model came from, or say how pictures are prepared with evaluationTransform, as another way " +
+      "gives wrong embeddings",
+  );
+}

@@ -1,0 +1,68 @@
+/** A folder as open_clip's `push_to_hf_hub` writes it: `open_clip_config.json` beside the weights. */
+import { join } from "node:path";
+import { isJsonObject, readJsonObject } from "../../../files/json-fields.ts";
+import { fromOpenClipPreprocess } from "../../preprocessing/open-clip-preprocess.ts";
+import { openWeightFile } from "../../weights/open-weight-file.ts";
+import type { Layout, ModelSource } from "../../layout.ts";
+import { StrictFields } from "../strict-fields.ts";
+import { timmVit, type TimmVits } from "../timm/names.ts";
+import { isWeightsFile, openWeightsOf } from "../weights-of.ts";
+import { openClipTable } from "./keys.ts";
+import { fromModelConfig } from "./model-config.ts";
+import { pairSource } from "./pair-source.ts";
+import { readTokenizerFields } from "./tokenizer.ts";
+
+export const configFile = "open_clip_config.json";
+
+/** In open_clip's own order (factory.py, `_find_checkpoint_in_dir`). */
+const weightsFiles: readonly string[] = [
+  "open_clip_model.safetensors",
+  "open_clip_pytorch_model.safetensors",
+  "open_clip_pytorch_model.bin",
+  "open_clip_pytorch_model.pth",
+  "model.safetensors",
+  "pytorch_model.bin",
+  "pytorch_model.pth",
+  "model.pth",
+];
+
+export const openClipFolder: Layout = folderLayout(timmVit);
+
+/** The layout with other sizes behind the names of timm's towers. */
+export function folderLayout(timmVits: TimmVits): Layout {
+  return {
+    name: "open_clip",
+    matches: ({ names, file }) =>
+      names.includes(configFile) &&
+      (file === undefined || file.endsWith(configFile) || isWeightsFile(file)),
+    read: (place, given): ModelSource => {
+      const file = join(place.folder, configFile);
+      const fields = new StrictFields(file, "", readJsonObject(file));
+      fields.only(["model_cfg", "preprocess_cfg"]);
+      const modelCfg = fields.raw("model_cfg");
+      if (!isJsonObject(modelCfg)) return fields.fail("model_cfg", "an object");
+      const { config, names } = fromModelConfig(file, modelCfg, { path: "model_cfg.", timmVits });
+      const text = fields.section("model_cfg").section("text_cfg");
+      const wanted = readTokenizerFields(text);
+      const { values } = fields.section("preprocess_cfg");
+      return pairSource({
+        place,
+        given,
+        layout: "open_clip",
+        config,
+        table: openClipTable(names),
+        wanted,
+        openWeights: () =>
+          place.file !== undefined && isWeightsFile(place.file)
+            ? openWeightFile(place.file)
+            : openWeightsOf({ ...place, file: undefined }, weightsFiles),
+        transform: () =>
+          fromOpenClipPreprocess(
+            file,
+            { preprocess_cfg: values },
+            { imageSize: config.image.imageSize },
+          ),
+      });
+    },
+  };
+}

@@ -1,0 +1,40 @@
+/** What open_clip's and OpenAI's layouts have in common once the configuration is known. */
+import type { EvaluationTransform } from "../../../data/image/evaluation-transform.ts";
+import type { DualEncoderConfig } from "../../../pair/dual-encoder.ts";
+import type { KeyTable } from "../../weights/key-table.ts";
+import type { WeightFile } from "../../weights/weight-file.ts";
+import { siglipFamily } from "../gemma-vocabulary.ts";
+import type { Family, GivenFacts, ModelSource, Place } from "../../layout.ts";
+import { openTokenizer, type OpenClipTokenizer } from "./tokenizer.ts";
+
+export interface PairFacts {
+  place: Place;
+  given: GivenFacts;
+  layout: string;
+  config: DualEncoderConfig;
+  table: KeyTable;
+  wanted: OpenClipTokenizer;
+  openWeights: () => WeightFile;
+  /** Where `given` does not say it. */
+  transform: () => EvaluationTransform;
+}
+
+export function pairSource(facts: PairFacts): ModelSource {
+  const { place, given, layout, config, table, wanted, openWeights, transform } = facts;
+  return {
+    place,
+    layout,
+    family: familyOf(config),
+    contents: { kind: "pair", config },
+    table,
+    openWeights,
+    evaluationTransform: () => given.evaluationTransform ?? transform(),
+    tokenizer: () => openTokenizer(place, given, { text: config.text, wanted }),
+  };
+}
+
+function familyOf({ text, logitBiasInit }: DualEncoderConfig): Family {
+  const siglip =
+    logitBiasInit !== undefined && text.kind === "transformer" && text.pooling === "last";
+  return siglip ? siglipFamily(text) : "CLIP";
+}

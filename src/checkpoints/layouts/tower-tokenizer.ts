@@ -1,0 +1,144 @@
+/** The tokenizer of a model, which must fit its text tower. */
+import { statSync } from "node:fs";
+import {
+  createTokenizer,
+  familyTokenizer,
+  loadTokenizer,
+  tokenizerClassOf,
+  type Tokenizer,
+  type TokenizerFamily,
+} from "../../text/index.ts";
+import { CheckpointError, UnsettledError } from "../../errors.ts";
+import type { TextTowerConfig } from "../../towers/create-tower.ts";
+import type { Family, GivenFacts, ModelSource, Place } from "../layout.ts";
+
+/** What may hold a vocabulary. */
+const tokenizerFiles = [
+  "tokenizer.json",
+  "merges.txt",
+  "vocab.txt",
+  "spiece.model",
+  "tokenizer.model",
+  "sentencepiece.bpe.model",
+];
+
+/**
+ * The tokenizer beside a model, or the one that was given, its rows as long as the tower reads.
+ *
+ * throws  UnsettledError where there is none; CheckpointError where its ids are not the tower's, or
+ *         the model has no text tower
+ */
+export async function towerTokenizer(
+  place: Place,
+  { family, contents }: Pick<ModelSource, "family" | "contents">,
+  given: GivenFacts,
+): Promise<Tokenizer> {
+  const text = textTowerOf(place, contents);
+  if (given.tokenizer === undefined && !tokenizerFiles.some((name) => place.names.includes(name))) {
+    throw noTokenizer(place, tokenizerFiles);
+  }
+  checkContextLength(place, text, given);
+  const contextLength = given.contextLength ?? rowLength(family, text);
+  const from = given.tokenizer ?? place.folder;
+  const tokenizer = statSync(from, { throwIfNoEntry: false })?.isFile()
+    ? await createTokenizer(
+        await familyTokenizer(tokenizerFamily(family, text), from, { contextLength }),
+      )
+    : await loadTokenizer(from, { contextLength, ...(await classFor(family, from)) });
+  return fitting(place, text, tokenizer);
+}
+
+/** Throws CheckpointError where there is no text tower. */
+export function textTowerOf(place: Place, contents: ModelSource["contents"]): TextTowerConfig {
+  if (contents.kind === "pair") return contents.config.text;
+  if (contents.kind === "text") return contents.config;
+  throw new CheckpointError(
+    place.path,
+    `Expected a text tower in ${place.path} but it holds an image tower alone; it has no tokenizer`,
+  );
+}
+
+/** `names`: the files that were looked for. */
+export function noTokenizer({ path }: Place, names: readonly string[]): UnsettledError {
+  return new UnsettledError(
+    path,
+    "tokenizer",
+    `Expected a tokenizer in ${path} but there is none of ${names.join(", ")}; copy its files from ` +
+      "where the model came from, or name its folder or file with the option tokenizer",
+  );
+}
+
+/** Tokens per text: of a table of positions that is larger than any text, as the family used it. */
+function rowLength(family: Family, { contextLength }: TextTowerConfig): number {
+  return family === "ALIGN" ? Math.min(64, contextLength) : contextLength;
+}
+
+/** Whose rules a single file is read by. */
+export function tokenizerFamily(family: Family, text: TextTowerConfig): TokenizerFamily {
+  if (family === "SigLIP") return "siglip";
+  if (family === "SigLIP 2") return "siglip2";
+  if (family === "LiT") return text.kind === "bert" ? "lit-bert" : "lit-sentencepiece";
+  return text.kind === "bert" ? "align" : "clip-openai";
+}
+
+/** The class that transformers takes for a model type whose folder names none, or another's. */
+async function classFor(family: Family, folder: string): Promise<{ tokenizerClass?: string }> {
+  const classes: Partial<Record<Family, string>> = {
+    CLIP: "CLIPTokenizer",
+    SigLIP: "SiglipTokenizer",
+    "SigLIP 2": "Siglip2Tokenizer",
+    ALIGN: "BertTokenizer",
+    BERT: "BertTokenizer",
+  };
+  const usual = classes[family];
+  const named = await tokenizerClassOf(folder);
+  // SigLIP 2 was published under Gemma's class, which does not lower-case as its own does.
+  const isOther = named !== undefined && !(family === "SigLIP 2" && named === "GemmaTokenizer");
+  return usual === undefined || isOther ? {} : { tokenizerClass: usual };
+}
+
+/**
+ * Throws CheckpointError for rows of a given length that the tower does not read: longer than its table
+ * of positions, or other than it where texts are read at their last place.
+ */
+export function checkContextLength(
+  { path }: Place,
+  text: TextTowerConfig,
+  { contextLength: given }: GivenFacts,
+): void {
+  const { contextLength: places } = text;
+  const readAtLast = text.kind === "transformer" && text.pooling === "last";
+  if (given === undefined || (readAtLast ? given === places : given <= places)) return;
+  throw new CheckpointError(
+    path,
+    `Expected ${readAtLast ? "" : "at most "}${places}, the places of its weights, for contextLength ` +
+      `of ${path} but received ${given}; ${readAtLast ? "leave it out" : "give a smaller one"}`,
+  );
+}
+
+/** `tokenizer` with rows that the tower reads. Throws CheckpointError where its ids do not fit. */
+export async function fitting(
+  { path }: Place,
+  text: TextTowerConfig,
+  tokenizer: Tokenizer,
+): Promise<Tokenizer> {
+  const { vocabSize, endId, contextLength, description } = tokenizer;
+  const readAtEnd = text.kind === "transformer" && text.pooling !== "last";
+  const eotTokenId = readAtEnd ? text.eotTokenId : undefined;
+  if (vocabSize > text.vocabSize || (eotTokenId !== undefined && endId !== eotTokenId)) {
+    throw new CheckpointError(
+      path,
+      `Expected a tokenizer of at most ${text.vocabSize} ids${ending(eotTokenId)} for the model in ` +
+        `${path} but received one of ${vocabSize} ids` +
+        `${eotTokenId === undefined ? "" : ending(endId ?? "nothing")}; copy the tokenizer's files ` +
+        "from where the model came from",
+    );
+  }
+  // Files may name a longer limit, or none; the tower has one position per token.
+  return contextLength > text.contextLength
+    ? createTokenizer({ ...description, contextLength: text.contextLength })
+    : tokenizer;
+}
+
+const ending = (id: number | string | undefined): string =>
+  id === undefined ? "" : ` that ends texts with ${id}`;

@@ -1,0 +1,49 @@
+import { loadModel } from "../../inference/load-model.ts";
+import { saveLayouts } from "../../checkpoints/layouts/writers.ts";
+import { defineCommand, type Command } from "../command.ts";
+import { loadOptions, modelOptions } from "../options/model-options.ts";
+
+const command: Command = defineCommand({
+  name: "convert",
+  summary:
+    "Writes a model in another layout: weights, configuration, preprocessing and tokenizer.\n" +
+    "Weights keep their values; --precision changes how they are stored.",
+  usage: "<model> <folder>",
+  options: {
+    to: {
+      type: "string",
+      choices: saveLayouts,
+      help: "default: Hugging Face's where transformers has the model, else limn's own",
+    },
+    precision: {
+      type: "string",
+      choices: ["float32", "float16", "bfloat16"],
+      help: "default float32",
+    },
+    ...modelOptions,
+  },
+  examples: [
+    "limn convert ViT-B-32.pt converted --tokenizer bpe_simple_vocab_16e6.txt.gz",
+    "limn convert hf://openai/clip-vit-base-patch32 converted --to open-clip",
+    "limn convert open_clip_folder converted --to hugging-face --precision float16",
+  ],
+  async run({ options, operands, print, note }) {
+    const [from = "", folder = ""] = operands;
+    const loaded = await loadModel(from, loadOptions(options, note));
+    try {
+      const { to, precision } = options;
+      await loaded.save(folder, {
+        ...(to === undefined ? {} : { layout: to }),
+        ...(precision === undefined ? {} : { dtype: precision }),
+      });
+      const parameters = loaded.model.parameterCount();
+      print(
+        `${loaded.layout}, ${parameters.toLocaleString("en-US")} parameters, written to ${folder}`,
+        { from, folder, layout: to ?? null, family: loaded.family, parameters },
+      );
+    } finally {
+      loaded.dispose();
+    }
+  },
+});
+export default command;

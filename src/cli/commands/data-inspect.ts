@@ -1,0 +1,65 @@
+import { writeFileSync } from "node:fs";
+import { contactSheet } from "../../data/contact-sheet.ts";
+import { inspectSource } from "../../data/inspect.ts";
+import type { SourceSpec } from "../../data/sources/source-spec.ts";
+import { loadTokenizer } from "../../text/index.ts";
+import { UsageError } from "../../errors.ts";
+import { defineCommand, type Command } from "../command.ts";
+import { formatInspection } from "../print/format-inspection.ts";
+import { parseSource, sourceOptions } from "../options/source-argument.ts";
+
+const command: Command = defineCommand({
+  name: "data inspect",
+  summary: "Shows what a source holds: counts, sizes, captions, bad samples, and a contact sheet.",
+  usage: "<source>",
+  options: {
+    sheet: { type: "string", value: "<file>", help: "write a contact sheet: .html, .png or .jpg" },
+    "sheet-count": {
+      type: "integer",
+      least: 1,
+      value: "<n>",
+      help: "images on the sheet; default 48",
+    },
+    tokenizer: { type: "string", value: "<folder>", help: "count tokens with this tokenizer" },
+    check: { type: "string", choices: ["header", "decode"], help: "default decode: every image" },
+    limit: { type: "integer", least: 1, value: "<n>", help: "stop after so many samples" },
+    ...sourceOptions,
+  },
+  examples: [
+    "limn data inspect shards",
+    "limn data inspect pairs.csv --sheet sheet.html",
+    "limn data inspect 'train-{000..127}.tar' --check header --limit 100000 --json",
+  ],
+  async run({ options, operands, print, note }) {
+    const source = parseSource(operands[0] ?? "", options);
+    const format = options.sheet === undefined ? undefined : sheetFormat(options.sheet);
+    const report = await inspectSource({
+      source,
+      ...(options.tokenizer && { tokenizer: await loadTokenizer(options.tokenizer) }),
+      ...(options.check && { check: options.check }),
+      ...(options.limit !== undefined && { limit: options.limit }),
+    });
+    print(formatInspection(report), report);
+    if (options.sheet === undefined || format === undefined) return;
+    await writeSheet(source, { file: options.sheet, format, count: options["sheet-count"] ?? 48 });
+    note(`contact sheet: ${options.sheet}`);
+  },
+});
+export default command;
+
+type Format = "html" | "png" | "jpg";
+
+function sheetFormat(file: string): Format {
+  const ending = /\.(html|png|jpg)$/i.exec(file)?.[1]?.toLowerCase();
+  if (ending) return ending as Format;
+  throw new UsageError(
+    `Expected .html, .png or .jpg at the end of --sheet but received "${file}".`,
+  );
+}
+
+async function writeSheet(
+  source: SourceSpec,
+  { file, format, count }: { file: string; format: Format; count: number },
+): Promise<void> {
+  writeFileSync(file, await contactSheet({ source, format, count }));
+}

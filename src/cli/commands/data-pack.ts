@@ -1,0 +1,65 @@
+import { packDataset } from "../../data/pack.ts";
+import type { PackOptions, PackResult } from "../../data/pack.ts";
+import { defineCommand, type Command } from "../command.ts";
+import { parseSource, sourceOptions } from "../options/source-argument.ts";
+
+const command: Command = defineCommand({
+  name: "data pack",
+  summary: "Packs pairs of images and captions into WebDataset shards.",
+  usage: "<source> <folder>",
+  options: {
+    "samples-per-shard": { type: "integer", least: 1, value: "<n>", help: "default 1000" },
+    prefix: { type: "string", value: "<name>", help: "shards are <name>-000000.tar" },
+    resize: {
+      type: "integer",
+      least: 1,
+      value: "<pixels>",
+      help: "shrink the shorter side to this",
+    },
+    format: { type: "string", choices: ["jpg", "png", "webp"], help: "of shrunk images" },
+    quality: {
+      type: "integer",
+      least: 1,
+      most: 100,
+      value: "<1-100>",
+      help: "of shrunk JPEG and WebP; default 95",
+    },
+    "keep-uncaptioned": { type: "boolean", help: "keep images without a caption" },
+    "on-error": { type: "string", choices: ["skip", "fail"], help: "default skip, and count" },
+    ...sourceOptions,
+  },
+  examples: [
+    "limn data pack pairs.csv shards",
+    "limn data pack photos shards --resize 256 --label-from-folder",
+    "limn data pack 'raw/{000..031}.tar' shards --on-error fail --json",
+  ],
+  async run({ options, operands, print }) {
+    const [from = "", directory = ""] = operands;
+    const pack: PackOptions = {
+      source: parseSource(from, options),
+      directory,
+      requireCaption: options["keep-uncaptioned"] !== true,
+      ...(options["samples-per-shard"] && { samplesPerShard: options["samples-per-shard"] }),
+      ...(options.prefix && { prefix: options.prefix }),
+      ...(options.resize !== undefined && { resize: options.resize }),
+      ...(options.format && { format: options.format }),
+      ...(options.quality !== undefined && { quality: options.quality }),
+      ...(options["on-error"] && { onError: options["on-error"] }),
+    };
+    const result = await packDataset(pack);
+    print(describe(result, directory), result);
+  },
+});
+export default command;
+
+function describe(result: PackResult, directory: string): string {
+  const { shards, samples, resized, skipped, badSamples } = result;
+  const lines = [`${samples} samples in ${shards.length} shards in ${directory}`];
+  if (resized > 0) lines.push(`${resized} images were shrunk`);
+  if (skipped > 0) lines.push(`${skipped} samples were left out:`);
+  for (const { file, key, reason } of badSamples.slice(0, 10)) {
+    lines.push(`  ${file}${key === undefined ? "" : ` (${key})`}: ${reason}`);
+  }
+  if (skipped > 10) lines.push(`  ... (--json lists the first hundred)`);
+  return lines.join("\n");
+}

@@ -1,0 +1,72 @@
+import { embedSource } from "../../embed/embed-source.ts";
+import { UsageError } from "../../errors.ts";
+import { loadModel } from "../../inference/load-model.ts";
+import { catchSignals, pendingSignal } from "../../torch/index.ts";
+import { defineCommand, type Command } from "../command.ts";
+import { chosenDevice, deviceOption } from "../options/device-option.ts";
+import { describeProgress } from "../print/embed-progress.ts";
+import { describeResult } from "../print/embed-result.ts";
+import { loadOptions, modelOptions } from "../options/model-options.ts";
+import { progressLine } from "../print/progress-line.ts";
+import { parseSource, sourceOptions } from "../options/source-argument.ts";
+
+const command: Command = defineCommand({
+  name: "embed",
+  summary:
+    "Embeds a source's pictures into clip-retrieval's layout: .npy files and Parquet metadata.\n" +
+    "Ctrl-C stops it; the same command goes on at the first unfinished shard.",
+  usage: "<model> <source>",
+  options: {
+    out: { type: "string", value: "<folder>", help: "where the embeddings go; required" },
+    texts: { type: "boolean", help: "embed each picture's first caption too" },
+    "shard-size": { type: "integer", least: 1, value: "<n>", help: "rows; default 1000000" },
+    precision: { type: "string", choices: ["float16", "float32"], help: "default float16" },
+    "batch-size": { type: "integer", least: 1, value: "<n>", help: "default by the memory" },
+    workers: { type: "integer", least: 1, value: "<n>", help: "decoding threads" },
+    "on-error": { type: "string", choices: ["skip", "fail"], help: "default fail" },
+    ...deviceOption,
+    ...sourceOptions,
+    ...modelOptions,
+  },
+  examples: [
+    "limn embed runs/first/model photos --out embeddings",
+    "limn embed runs/first/model 'shards/{000..031}.tar' --out embeddings --texts --on-error skip",
+  ],
+  async run({ options, operands, print, note }) {
+    const [folder = "", from = ""] = operands;
+    const source = parseSource(from, options);
+    const given = loadOptions(options, note);
+    if (options.out === undefined) {
+      throw new UsageError("Expected --out <folder> but received nothing; name a folder.");
+    }
+    const device = chosenDevice(options);
+    const model = await loadModel(folder, { ...given, device });
+    const progress = progressLine(process.stderr, describeProgress);
+    catchSignals(true);
+    try {
+      const result = await embedSource({
+        ...{ model, source, folder: options.out },
+        texts: options.texts ?? false,
+        ...(options["shard-size"] && { shardSize: options["shard-size"] }),
+        ...(options.precision && { precision: options.precision }),
+        ...(options["batch-size"] && { batchSize: options["batch-size"] }),
+        ...(options.workers && { workers: options.workers }),
+        ...(options["on-error"] && { onError: options["on-error"] }),
+        onProgress: progress.show,
+        shouldStop: () => pendingSignal() !== 0,
+      });
+      progress.end();
+      for (const { file, key, reason } of result.badSamples.slice(0, 10)) {
+        note(`left out ${key === undefined ? file : `${key} in ${file}`}: ${reason}`);
+      }
+      print(describeResult(result), result);
+      if (!result.complete) return 128 + pendingSignal();
+    } finally {
+      progress.end();
+      catchSignals(false);
+      model.dispose();
+    }
+    return 0;
+  },
+});
+export default command;

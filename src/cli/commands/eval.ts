@@ -1,0 +1,63 @@
+import { evaluate } from "../../evaluate/evaluate-model.ts";
+import { formatTable, metricsJson } from "../../evaluate/table.ts";
+import { defineCommand, type Command } from "../command.ts";
+import { chosenDevice, deviceOption } from "../options/device-option.ts";
+import { loadOptions, modelOptions } from "../options/model-options.ts";
+import { sourceOptions } from "../options/source-argument.ts";
+import { suitesOf } from "../options/suite-arguments.ts";
+
+const command: Command = defineCommand({
+  name: "eval",
+  summary:
+    "Evaluates a model: zero-shot classification with --classes, else retrieval both ways,\n" +
+    "with bootstrap intervals beside chance.",
+  usage: "<model> [source]",
+  options: {
+    suites: { type: "string", value: "<file>", help: "a recipe, or a JSON array of suites" },
+    classes: { type: "string", value: "<file>", help: "JSON array of classes, for zero-shot" },
+    answer: {
+      type: "string",
+      value: "<key>",
+      help: "where a sample keeps its class; default label",
+    },
+    templates: { type: "string", choices: ["bare", "photo", "simple"], help: "default photo" },
+    retrieval: { type: "boolean", help: "with --classes, measure retrieval too" },
+    "batch-size": {
+      type: "integer",
+      least: 1,
+      value: "<n>",
+      help: "pictures per forward pass; default 64",
+    },
+    ...deviceOption,
+    precision: { type: "string", choices: ["float32", "bfloat16"], help: "default float32" },
+    ...sourceOptions,
+    ...modelOptions,
+  },
+  examples: [
+    "limn eval runs/first/model test.csv",
+    "limn eval runs/first/model 'test-{000..003}.tar' --classes classes.json --templates bare",
+    "limn eval runs/first/model --suites runs/first/recipe.json --json",
+  ],
+  async run({ options, operands, print, note }) {
+    const [model = "", source] = operands;
+    const suites = await suitesOf(source, options);
+    const results = await evaluate({
+      model,
+      load: loadOptions(options, note),
+      suites,
+      device: chosenDevice(options),
+      precision: options.precision ?? "float32",
+      batchSize: options["batch-size"] ?? 64,
+      onSuite: (title) => note(`Evaluating ${title}`),
+    });
+    const text = results.map(({ title, tasks }) =>
+      formatTable(
+        tasks.flatMap(({ rows }) => rows),
+        { title },
+      ),
+    );
+    const rows = results.flatMap(({ tasks }) => tasks.flatMap((task) => task.rows));
+    print(text.join("\n\n"), metricsJson(rows));
+  },
+});
+export default command;

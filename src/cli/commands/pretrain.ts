@@ -1,0 +1,38 @@
+import { pretrain, type PretrainResult } from "../../train/tower/pretrain-tower.ts";
+import { resolvePretraining } from "../../train/recipe/resolve-recipe.ts";
+import { defineCommand, type Command } from "../command.ts";
+import { loadFile } from "../options/load-file.ts";
+import { runArguments, runOptions } from "../options/run-options.ts";
+
+const command: Command = defineCommand({
+  name: "pretrain",
+  summary:
+    "Trains one tower, to be locked or fine-tuned in a pair: an image tower to name classes,\n" +
+    "or a causal text tower to predict the next token of captions. Goes on where a run stopped.",
+  usage: "<recipe>",
+  options: runOptions,
+  examples: [
+    "limn pretrain classify.ts --workdir runs/image-tower",
+    "limn train lit.ts --set towers.image.pretrained=runs/image-tower/model",
+  ],
+  async run({ options, operands, print, json }) {
+    const recipe = await loadFile(operands[0] ?? "");
+    const { set = [], smoke = false } = options;
+    const { name } = resolvePretraining(recipe, { set, smoke });
+    const result = await pretrain({ recipe, ...runArguments(options, name, json) });
+    const { recipe: _, suites: __, ...rest } = result;
+    print(describe(result), rest);
+    return result.signal === undefined ? 0 : 128 + result.signal;
+  },
+});
+export default command;
+
+function describe({ directory, step, stopped, skipped, values }: PretrainResult): string {
+  const lines = Object.entries(values).map(([key, value]) => `${key} ${value.toPrecision(4)}`);
+  if (skipped > 0) lines.push(`${skipped} samples could not be read and were skipped.`);
+  if (stopped !== undefined) {
+    lines.push(`Stopped at step ${step} (${stopped}); the same command goes on from there.`);
+  }
+  if (stopped !== "signal") lines.push(`Tower: ${directory}/model`);
+  return lines.join("\n");
+}

@@ -1,0 +1,63 @@
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+
+import { packageRoot } from "../../torch/engine-info.ts";
+import type { ProgressStream } from "../../train/log/progress.ts";
+import type { TrainResult } from "../../train/train-pair.ts";
+import { metricsJson } from "../../evaluate/table.ts";
+import { defineCommand, type Command } from "../command.ts";
+import { loadFile } from "../options/load-file.ts";
+
+/** What examples/emoji/quickstart.ts exports. */
+type Quickstart = (options: {
+  directory: string;
+  seed: number;
+  set: readonly string[];
+  progress?: ProgressStream;
+  note: (line: string) => void;
+}) => Promise<{ result: TrainResult; text: string; report: string }>;
+
+const command: Command = defineCommand({
+  name: "quickstart",
+  summary:
+    "Trains a small CLIP on emoji of two vendors and their names in six languages, then asks it\n" +
+    "about a third vendor, line drawings and emoji that it never saw. Takes about six minutes.",
+  options: {
+    directory: { type: "string", value: "<folder>", help: "default runs/quickstart" },
+    seed: {
+      type: "integer",
+      least: 0,
+      value: "<n>",
+      help: "of the weights and the order; default 0",
+    },
+    set: { type: "string", multiple: true, value: "<path=value>", help: "change one recipe value" },
+  },
+  examples: [
+    "limn quickstart",
+    "limn quickstart --seed 1",
+    "limn quickstart --set train.steps=100",
+  ],
+  async run({ options, print, note, json }) {
+    const file = path.join(packageRoot(), "examples", "emoji", "quickstart.ts");
+    const quickstart = (await loadFile(file)) as Quickstart;
+    const { result, text, report } = await quickstart({
+      directory: options.directory ?? path.join("runs", "quickstart"),
+      seed: options.seed ?? 0,
+      set: options.set ?? [],
+      note,
+      ...(json ? {} : { progress: process.stderr }),
+    });
+    const where = pathToFileURL(path.resolve(report)).href;
+    const next = `limn eval ${result.directory}/model --suites ${result.directory}/recipe.json`;
+    const tail =
+      result.signal === undefined ? `\nReport with pictures: ${where}\nAll tables: ${next}` : "";
+    const rows = result.suites.flatMap(({ tasks }) => tasks.flatMap((task) => task.rows));
+    print(`\n${text}\n${tail}`, {
+      directory: result.directory,
+      report,
+      metrics: metricsJson(rows),
+    });
+    return result.signal === undefined ? 0 : 128 + result.signal;
+  },
+});
+export default command;

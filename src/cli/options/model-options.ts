@@ -1,0 +1,72 @@
+/** What every command that loads a model may be told of it on the command line. */
+import { readFileSync } from "node:fs";
+import {
+  evaluationPreset,
+  parseEvaluationTransform,
+  type EvaluationPreset,
+  type EvaluationTransform,
+} from "../../data/image/evaluation-transform.ts";
+import { UsageError } from "../../errors.ts";
+import type { HubFetchOptions } from "../../checkpoints/local-model.ts";
+import type { GivenFacts } from "../../checkpoints/layout.ts";
+import { activationNames } from "../../nn/activation.ts";
+import type { OptionValues } from "../command.ts";
+import { hubFetching, hubOptions } from "./hub-options.ts";
+
+/** Needed only where a model's files leave it open; messages name the one that settles it. */
+export const modelOptions = {
+  architecture: {
+    type: "string",
+    value: "<name>",
+    help: "published name, such as ViT-B-32-quickgelu, of weights without a configuration",
+  },
+  activation: { type: "string", choices: activationNames, help: "of weights that do not say it" },
+  tokenizer: { type: "string", value: "<path>", help: "a tokenizer's folder or file" },
+  preprocessing: {
+    type: "string",
+    value: "<preset:size>",
+    help: "how pictures are prepared, clip:224 or siglip:256; or a JSON file, as limn info --json prints",
+  },
+  "context-length": { type: "integer", least: 1, value: "<n>", help: "tokens per text" },
+  ...hubOptions,
+} as const;
+
+type Given = OptionValues<typeof modelOptions>;
+
+/** The options as `loadModel` takes them. Throws as `givenFacts`. */
+export function loadOptions(
+  options: Given,
+  note: (text: string) => void,
+): GivenFacts & { hub: HubFetchOptions } {
+  return { ...givenFacts(options), hub: hubFetching(options, note) };
+}
+
+/** The options as facts. Throws UsageError or RecipeError for what is no preprocessing. */
+function givenFacts(options: Given): GivenFacts {
+  const { architecture, activation, tokenizer, preprocessing } = options;
+  const contextLength = options["context-length"];
+  return {
+    ...(architecture === undefined ? {} : { architecture }),
+    ...(activation === undefined ? {} : { activation }),
+    ...(tokenizer === undefined ? {} : { tokenizer }),
+    ...(contextLength === undefined ? {} : { contextLength }),
+    ...(preprocessing === undefined ? {} : { evaluationTransform: readTransform(preprocessing) }),
+  };
+}
+
+function readTransform(file: string): EvaluationTransform {
+  const [, preset, size] = /^([a-z0-9-]+):(\d+)$/.exec(file) ?? [];
+  if (preset !== undefined) return evaluationPreset(preset as EvaluationPreset, Number(size));
+  let json: unknown;
+  try {
+    json = JSON.parse(readFileSync(file, "utf8"));
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new UsageError(
+      `Expected a JSON file for --preprocessing but received ${file} (${reason}); write clip:224 for a preset.`,
+      { cause },
+    );
+  }
+  const whole = json as { evaluationTransform?: unknown };
+  return parseEvaluationTransform(whole.evaluationTransform ?? json, "--preprocessing");
+}

@@ -1,0 +1,22 @@
+/** A model folder as what duplicates are told by. */
+import type { PictureEmbedder } from "../../data/dedupe/describe-pictures.ts";
+
+/**
+ * Loads the model, and the engine with it: commands that can do without start without.
+ *
+ * throws   CheckpointError for a folder that does not fit; UsageError for a device that is not there
+ */
+export async function loadPictureEmbedder(
+  folder: string,
+  device: string,
+): Promise<PictureEmbedder & { dispose(): void }> {
+  const { chosenDevice } = await import("./device-option.ts");
+  const { loadModel } = await import("../../inference/load-model.ts");
+  const { pictureTransform } = await import("../../inference/inference-model.ts");
+  const { modelEmbedder } = await import("../../inference/model-embedder.ts");
+  const loaded = await loadModel(folder, { device: chosenDevice({ device }) });
+  const { model, tokenizer } = loaded;
+  const transform = pictureTransform(loaded);
+  const embedder = modelEmbedder({ model, tokenizer, transform });
+  return { ...embedder, transform, dispose: () => loaded.dispose() };
+}

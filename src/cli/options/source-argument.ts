@@ -1,0 +1,84 @@
+/** How a source of pairs is named on the command line. */
+import { readdirSync, statSync } from "node:fs";
+import path from "node:path";
+import { checkSourceSpec, type SourceSpec } from "../../data/sources/source-spec.ts";
+import { UsageError } from "../../errors.ts";
+import type { OptionSpecs, OptionValues } from "../command.ts";
+
+/** Flags that say more about a source; each suits some kinds only. */
+export const sourceOptions = {
+  "image-column": { type: "string", value: "<name>", help: "column of the image, in a table" },
+  "caption-column": { type: "string", value: "<name>", help: "column of the caption, in a table" },
+  "label-column": { type: "string", value: "<name>", help: "column of the label, in a table" },
+  root: { type: "string", value: "<folder>", help: "where a table's image paths start" },
+  "caption-per-line": { type: "boolean", help: "each line of a .txt file is a caption" },
+  "label-from-folder": { type: "boolean", help: "the name of an image's folder is its label" },
+} as const satisfies OptionSpecs;
+
+const TABLE = /\.(csv|tsv|tab|jsonl|ndjson)$/i;
+const SHARD = /\.tar(\.gz)?$/i;
+
+/** Which flags each kind of source understands, and the key that each one sets. */
+const KEYS: Record<SourceSpec["kind"], Record<string, string>> = {
+  table: {
+    "image-column": "image",
+    "caption-column": "caption",
+    "label-column": "label",
+    root: "root",
+  },
+  webdataset: { "caption-per-line": "captionPerLine" },
+  folder: { "caption-per-line": "captionPerLine", "label-from-folder": "labelFromFolder" },
+};
+
+/**
+ * The source that an operand means: a table by its ending, shards by theirs (brace ranges and
+ * wildcards too), a folder of shards or of images, or a description in JSON.
+ *
+ * throws   UsageError for a name that is none of these, and for a flag that its kind does not know
+ */
+export function parseSource(text: string, options: OptionValues<typeof sourceOptions>): SourceSpec {
+  const spec = text.startsWith('{"') ? parseJson(text) : guess(text);
+  const keys = KEYS[spec.kind];
+  const extra: Record<string, unknown> = {};
+  for (const flag of Object.keys(sourceOptions) as (keyof typeof sourceOptions)[]) {
+    const value = options[flag];
+    if (value === undefined) continue;
+    const key = keys[flag];
+    if (key === undefined) {
+      const known = Object.keys(keys).map((name) => `--${name}`);
+      throw new UsageError(
+        `--${flag} means nothing for ${text}, a source of kind ${spec.kind}; ` +
+          `it knows ${known.join(", ")}.`,
+      );
+    }
+    extra[key] = value;
+  }
+  return checkSourceSpec({ ...spec, ...extra });
+}
+
+function parseJson(text: string): SourceSpec {
+  try {
+    return checkSourceSpec(JSON.parse(text));
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new UsageError(`Expected a source in JSON but received ${text} (${error.message})`);
+  }
+}
+
+function guess(text: string): SourceSpec {
+  if (TABLE.test(text)) return { kind: "table", file: text };
+  if (SHARD.test(text)) return { kind: "webdataset", shards: text };
+  if (isFolder(text)) {
+    const shards = readdirSync(text).filter((name) => SHARD.test(name) && !name.startsWith("."));
+    if (shards.length === 0) return { kind: "folder", directory: text };
+    return { kind: "webdataset", shards: shards.sort().map((name) => path.join(text, name)) };
+  }
+  throw new UsageError(
+    `Expected a folder, a .csv, .tsv or .jsonl table, or .tar shards for <source> but received ` +
+      `"${text}", which is none of these; check the path.`,
+  );
+}
+
+function isFolder(text: string): boolean {
+  return statSync(text, { throwIfNoEntry: false })?.isDirectory() === true;
+}

@@ -1,0 +1,71 @@
+/** The text of `limn data inspect`. */
+import type { InspectReport } from "../../data/inspect.ts";
+import type { Bin, Summary } from "../../data/inspect-statistics.ts";
+
+const SHOWN = 10;
+
+/** The report as a person reads it. */
+export function formatInspection(report: InspectReport): string {
+  const { images, captions, badSamples, labels, duplicateKeys, parts } = report;
+  const lines = [
+    `${report.source}${report.partial ? " (stopped early)" : ""}`,
+    `samples        ${report.samples} (${report.usable} usable, ${report.bad} bad) in ${parts.length} part(s)`,
+    `formats        ${counts(images.formats)}`,
+    `pixel layouts  ${counts(images.layouts)}`,
+    `width          ${range(images.width)} pixels`,
+    `height         ${range(images.height)} pixels`,
+    `shortest side  ${bins(images.shortestSide)}`,
+    `aspect ratio   ${range(images.aspectRatio)}`,
+    `image file     ${range(images.bytes, 1024)} KB`,
+    `captions       ${captions.count} (${range(captions.perImage)} per image), ${captions.missing} missing, ${captions.repeated} repeated`,
+    `characters     ${range(captions.characters)}`,
+  ];
+  if (captions.tokens) {
+    lines.push(`tokens         ${range(captions.tokens)}, ${captions.cut ?? 0} captions are cut`);
+  }
+  if (Object.keys(labels).length > 0) lines.push(`labels         ${counts(labels)}`);
+  lines.push(
+    ...listed(
+      "commonest captions",
+      captions.commonest.map(({ caption, count }) => `${count} x ${caption}`),
+    ),
+  );
+  lines.push(...listed("keys that occur twice", duplicateKeys));
+  lines.push(
+    ...listed(
+      `bad samples (${report.bad})`,
+      badSamples.map(
+        ({ file, key, reason }) => `${file}${key === undefined ? "" : ` (${key})`}: ${reason}`,
+      ),
+    ),
+  );
+  return lines.join("\n");
+}
+
+function listed(title: string, entries: readonly string[]): string[] {
+  if (entries.length === 0) return [];
+  const more = entries.length > SHOWN ? [`  ... ${entries.length - SHOWN} more with --json`] : [];
+  return ["", `${title}:`, ...entries.slice(0, SHOWN).map((entry) => `  ${entry}`), ...more];
+}
+
+function counts(record: Readonly<Record<string, number>>): string {
+  const entries = Object.entries(record).sort(([, a], [, b]) => b - a);
+  const more = entries.length > SHOWN ? `, ${entries.length - SHOWN} more` : "";
+  return (
+    entries
+      .slice(0, SHOWN)
+      .map(([name, count]) => `${name} ${count}`)
+      .join(", ") + more || "-"
+  );
+}
+
+function range({ min, median, mean, p95, max }: Summary, unit = 1): string {
+  const [low, middle, average, high, top] = [min, median, mean, p95, max].map((value) =>
+    Number((value / unit).toPrecision(4)).toString(),
+  );
+  return `${low} to ${top} (median ${middle}, mean ${average}, 95 % below ${high})`;
+}
+
+function bins(histogram: readonly Bin[]): string {
+  return histogram.map(({ from, to, count }) => `${from}-${to}: ${count}`).join("  ") || "-";
+}

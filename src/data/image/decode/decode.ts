@@ -1,0 +1,262 @@
+/**
+ * Encoded image bytes to RGB, equal to Pillow's `Image.open(file).convert("RGB")` in every pixel.
+ * Always decodes at full size; knows nothing about resizing.
+ */
+import sharp, { type Sharp, type SharpOptions } from "sharp";
+import { DataError, didYouMean } from "../../../errors.ts";
+import { applyOrientation } from "../crop.ts";
+import { decodeGif } from "./gif.ts";
+import { type ImageHeader, readImageHeader } from "./image-header.ts";
+import { blendOntoWhite, maskOfColor, readTransparentColor } from "./transparency.ts";
+
+/** An RGB image: `data` is [H, W, 3] uint8, row-major. */
+export interface RgbImage {
+  data: Uint8Array;
+  /** pixels */
+  width: number;
+  /** pixels */
+  height: number;
+}
+
+/** Where the bytes came from; every error names it. */
+export interface ImageOrigin {
+  /** the shard or file */
+  source: string;
+  /** the sample's key within the source */
+  key?: string;
+}
+
+export interface DecodeOptions {
+  /** Named in errors. Default: an unnamed source. */
+  at?: ImageOrigin;
+  /** Refuse, from the header alone, an image of more pixels. Default: 178,956,970, as Pillow does. */
+  maxPixels?: number;
+  /**
+   * `ignore` leaves the pixels as stored, `apply` turns them upright by EXIF, as
+   * `PIL.ImageOps.exif_transpose` does. Default: `ignore`, since neither open_clip's transforms nor
+   * the image processors of transformers look at EXIF; pixels then equal theirs for the same file.
+   */
+  orientation?: "ignore" | "apply";
+  /**
+   * `drop` shows the colours that transparent pixels hide, as `convert("RGB")`; `white` blends them
+   * onto white, as `convert_to_rgb` of transformers 5. Default: `drop`.
+   */
+  transparency?: "drop" | "white";
+}
+
+/** Twice Pillow's `MAX_IMAGE_PIXELS`: the size from which Pillow refuses to open an image. */
+export const MAX_PIXELS = 178_956_970;
+
+const DECODE_KEYS = ["at", "maxPixels", "orientation", "transparency"];
+const UNNAMED: ImageOrigin = { source: "image" };
+
+/** sharp keeps decoded files by default; one worker is one core, and the loader has the others. */
+sharp.cache(false);
+sharp.concurrency(1);
+
+/**
+ * The pixels of a JPEG, PNG, WebP or GIF (its first frame), as Pillow 13 converts them to RGB:
+ * alpha is dropped unless asked otherwise; ICC profiles and gamma are ignored; CMYK is converted without a
+ * profile; 16-bit grey is clipped to 255 while other 16-bit samples keep their high byte.
+ *
+ * returns   [H, W, 3] uint8, a new array
+ * throws    DataError with the sample's name if the bytes are empty, truncated, corrupt, in another
+ *           format, or hold more than `maxPixels`; TypeError and RangeError for bad options
+ */
+export async function decodeImage(
+  bytes: Uint8Array,
+  options: DecodeOptions = {},
+): Promise<RgbImage> {
+  const at = options.at ?? UNNAMED;
+  const header = openImage(bytes, options);
+  const orientation = await orientationOf(bytes, header, options);
+  try {
+    const stored = await decodeByLayout(bytes, header, options.maxPixels ?? MAX_PIXELS);
+    if (options.transparency === "white") {
+      const alpha = stored.alpha ?? (await readAlpha(bytes, header, stored));
+      if (alpha) blendOntoWhite(stored.data, alpha);
+    }
+    const { data, width, height } = stored;
+    return applyOrientation({ data, width, height }, orientation);
+  } catch (error) {
+    throw undecodable(header, at, error);
+  }
+}
+
+/** The header of `bytes` after the checks that need no decoding. Throws DataError. */
+export function openImage(bytes: Uint8Array, options: DecodeOptions = {}): ImageHeader {
+  checkDecodeOptions(options);
+  const at = options.at ?? UNNAMED;
+  const header = readImageHeader(bytes);
+  if ("problem" in header) {
+    const cure =
+      header.problem === "unknown"
+        ? "convert it to one of these formats"
+        : "fetch or write the file again";
+    throw new DataError(
+      `Expected a JPEG, PNG, WebP or GIF image for ${nameOf(at)} but received ${header.detail}; ${cure}.`,
+      at,
+    );
+  }
+  const limit = options.maxPixels ?? MAX_PIXELS;
+  if (header.width * header.height > limit) {
+    throw new DataError(
+      `Expected an image of at most ${limit} pixels for ${nameOf(at)} but received ` +
+        `${header.width} x ${header.height}; shrink the file, or raise maxPixels if you trust it.`,
+      at,
+    );
+  }
+  return header;
+}
+
+/** The EXIF orientation to undo, 1 to 8: 1 for a file without one, or if `options` ignore it. */
+export async function orientationOf(
+  bytes: Uint8Array,
+  header: ImageHeader,
+  options: DecodeOptions,
+): Promise<number> {
+  if (options.orientation !== "apply" || header.format === "gif") return 1;
+  try {
+    return (await sharp(bytes, sharpOptions(header)).metadata()).orientation ?? 1;
+  } catch (error) {
+    throw undecodable(header, options.at ?? UNNAMED, error);
+  }
+}
+
+/** Options for sharp that keep it from changing colours and from accepting a cut file. */
+export function sharpOptions(header: ImageHeader): SharpOptions {
+  return { ignoreIcc: true, failOn: "truncated", limitInputPixels: header.width * header.height };
+}
+
+/** The DataError that says which image failed to decode, with the decoder's own error as cause. */
+export function undecodable(
+  header: ImageHeader,
+  at: ImageOrigin = UNNAMED,
+  cause?: unknown,
+): DataError {
+  const reason = cause instanceof Error ? cause.message.trim().split("\n")[0] : String(cause);
+  return new DataError(
+    `Expected a complete ${header.format.toUpperCase()} image for ${nameOf(at)} but received data ` +
+      `that cannot be decoded (${reason}); fetch or write the file again, or remove the sample.`,
+    at,
+    { cause },
+  );
+}
+
+function nameOf(at: ImageOrigin): string {
+  return at.key === undefined ? at.source : `${at.key} in ${at.source}`;
+}
+
+function checkDecodeOptions(options: DecodeOptions): void {
+  for (const key of Object.keys(options)) {
+    if (!DECODE_KEYS.includes(key)) {
+      const hint = didYouMean(key, DECODE_KEYS) || ` Known options: ${DECODE_KEYS.join(", ")}.`;
+      throw new TypeError(`Unknown decode option ${key}.${hint}`);
+    }
+  }
+  const { maxPixels = 1, orientation = "ignore", transparency = "drop" } = options;
+  if (!Number.isFinite(maxPixels) || maxPixels < 1) {
+    throw new RangeError(`Expected a positive number for maxPixels but received ${maxPixels}.`);
+  }
+  if (orientation !== "ignore" && orientation !== "apply") {
+    throw new RangeError(
+      `Expected "ignore" or "apply" for orientation but received ${JSON.stringify(orientation)}.`,
+    );
+  }
+  if (transparency !== "drop" && transparency !== "white") {
+    throw new RangeError(
+      `Expected "drop" or "white" for transparency but received ${JSON.stringify(transparency)}.`,
+    );
+  }
+}
+
+async function decodeByLayout(
+  bytes: Uint8Array,
+  header: ImageHeader,
+  maxPixels: number,
+): Promise<RgbImage & { alpha?: Uint8Array }> {
+  if (header.format === "gif") return decodeGif(bytes, maxPixels);
+  const input = sharp(bytes, sharpOptions(header));
+  if (header.layout === "cmyk") return decodeCmyk(input, header);
+  if (header.format === "png" && header.layout === "grey" && header.bitDepth === 16) {
+    return decodeGrey16(input, header);
+  }
+  const { data, info } = await input
+    .removeAlpha()
+    .toColourspace("srgb")
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  return checked({ data, width: info.width, height: info.height }, header);
+}
+
+/** Which pixels of a PNG or WebP are seen, [H, W] from 0 to 255; undefined: all of them. */
+async function readAlpha(
+  bytes: Uint8Array,
+  header: ImageHeader,
+  image: RgbImage,
+): Promise<Uint8Array | undefined> {
+  if (!header.transparent) return undefined;
+  const color = readTransparentColor(bytes, header);
+  if (color) return maskOfColor(image.data, color);
+  const { data } = await sharp(bytes, sharpOptions(header))
+    .ensureAlpha()
+    .toColourspace("srgb")
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  if (data.length !== image.width * image.height * 4) {
+    throw new Error(
+      `internal: ${data.length} bytes for ${image.width} x ${image.height} with alpha`,
+    );
+  }
+  return Uint8Array.from({ length: image.width * image.height }, (_, i) => data[4 * i + 3] ?? 255);
+}
+
+/** The decoder must agree with the header that the limits were checked on. */
+function checked(image: RgbImage, header: ImageHeader): RgbImage {
+  if (image.data.length !== image.width * image.height * 3) {
+    throw new Error(`internal: ${image.data.length} bytes for ${image.width} x ${image.height}`);
+  }
+  if (image.width !== header.width || image.height !== header.height) {
+    throw new Error(`the header says ${header.width} x ${header.height} pixels`);
+  }
+  return image;
+}
+
+/**
+ * Subtractive samples without a profile: R = max(0, 255 - K - C (255 - K) / 255), rounded. libvips
+ * and Pillow both take the samples of every CMYK JPEG as inverted, Adobe's marker or not.
+ */
+async function decodeCmyk(input: Sharp, header: ImageHeader): Promise<RgbImage> {
+  const { data, info } = await input
+    .pipelineColourspace("cmyk")
+    .toColourspace("cmyk")
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  const rgb = new Uint8Array(info.width * info.height * 3);
+  for (let i = 0, out = 0; i < data.length; i += 4) {
+    const white = 255 - (data[i + 3] as number);
+    for (let c = 0; c < 3; c++) {
+      const product = (data[i + c] as number) * white + 128;
+      rgb[out++] = Math.max(0, white - (((product >> 8) + product) >> 8));
+    }
+  }
+  return checked({ data: rgb, width: info.width, height: info.height }, header);
+}
+
+/** Pillow's "I;16" to RGB clips: all above 255 is white. A pity, but it is what models were fed. */
+async function decodeGrey16(input: Sharp, header: ImageHeader): Promise<RgbImage> {
+  const { data, info } = await input
+    .removeAlpha()
+    .pipelineColourspace("grey16")
+    .toColourspace("grey16")
+    .raw({ depth: "ushort" })
+    .toBuffer({ resolveWithObject: true });
+  const count = info.width * info.height;
+  const samples = new Uint16Array(data.buffer, data.byteOffset, data.byteLength >> 1);
+  const stride = samples.length / count;
+  const rgb = new Uint8Array(count * 3);
+  for (let i = 0; i < count; i++) {
+    rgb.fill(Math.min(255, samples[i * stride] as number), i * 3, i * 3 + 3);
+  }
+  return checked({ data: rgb, width: info.width, height: info.height }, header);
+}

@@ -1,0 +1,154 @@
+/** A held-out set, embedded once for all the tasks that are measured on it. */
+import { createLoader } from "../data/loader/loader.ts";
+import type { LoaderOptions } from "../data/loader/options.ts";
+import { DataError } from "../errors.ts";
+import { concatenate, type Embedder } from "./embedder.ts";
+import type { Embeddings } from "../arrays/embeddings.ts";
+
+/** Values that a sample's JSON must have. */
+export type Where = Readonly<Record<string, string | number | boolean>>;
+
+export interface EmbeddedDataset {
+  keys: string[];
+  /** [N, D] unit rows */
+  imageEmbeddings: Embeddings;
+  /** [M, D] unit rows, one per caption; none where captions were left out */
+  textEmbeddings: Embeddings;
+  captions: string[];
+  /** [M] index of the image that each caption belongs to */
+  imageOfText: Int32Array;
+  labels: (string | undefined)[];
+  metas: Record<string, unknown>[];
+  /** The first pictures as the model sees them, for reports: uint8 [3, S, S] each, or patches. */
+  pictures: Uint8Array[];
+  imageSize: number;
+}
+
+export interface EmbedDatasetOptions {
+  loader: Omit<LoaderOptions, "mode">;
+  where?: Where | undefined;
+  /** Whether captions are embedded; without them, images need none. Default true. */
+  captions?: boolean;
+  /** Pictures kept for a report. Default 0. */
+  pictures?: number;
+}
+
+/**
+ * Reads a source in order and embeds every image that `where` chooses, and all its captions.
+ *
+ * throws  DataError for a sample that cannot be read, or when `where` leaves no sample
+ */
+export async function embedDataset(
+  embedder: Embedder,
+  { loader: options, where, captions = true, pictures = 0 }: EmbedDatasetOptions,
+): Promise<EmbeddedDataset> {
+  const { tokenizer, ...rest } = options;
+  const withTokens = captions && tokenizer !== undefined ? { tokenizer } : {};
+  const loader = await createLoader({ ...rest, ...withTokens, mode: "evaluate" });
+  const set = new Collector(embedder, where, pictures);
+  try {
+    for (let batch = await loader.next(); batch !== null; batch = await loader.next()) {
+      set.add(batch);
+    }
+  } finally {
+    await loader.close();
+  }
+  return set.finish(JSON.stringify(options.source));
+}
+
+type EvaluationBatch = NonNullable<
+  Awaited<ReturnType<Awaited<ReturnType<typeof createLoader>>["next"]>>
+>;
+
+class Collector {
+  readonly #embedder: Embedder;
+  readonly #where: Where | undefined;
+  readonly #pictures: number;
+  readonly #images: Embeddings[] = [];
+  readonly #texts: Embeddings[] = [];
+  #imageSize = 0;
+  readonly #set = {
+    keys: [] as string[],
+    captions: [] as string[],
+    imageOfText: [] as number[],
+    labels: [] as (string | undefined)[],
+    metas: [] as Record<string, unknown>[],
+    pictures: [] as Uint8Array[],
+  };
+
+  constructor(embedder: Embedder, where: Where | undefined, pictures: number) {
+    this.#embedder = embedder;
+    this.#where = where;
+    this.#pictures = pictures;
+  }
+
+  add(batch: EvaluationBatch): void {
+    const chosen = batch.keys.flatMap((_, i) => (this.#fits(batch.metas?.[i]) ? [i] : []));
+    if (chosen.length === 0) return;
+    const place = new Map(chosen.map((image, i) => [image, this.#set.keys.length + i]));
+    this.#addImages(batch, chosen);
+    if (batch.lengths.length > 0) this.#addTexts(batch, place);
+  }
+
+  #addImages(batch: EvaluationBatch, chosen: readonly number[]): void {
+    const area = batch.pixels.length / batch.size;
+    this.#imageSize = batch.imageSize;
+    for (const i of chosen) {
+      this.#set.keys.push(batch.keys[i] as string);
+      this.#set.labels.push(batch.labels?.[i]);
+      this.#set.metas.push(batch.metas?.[i] ?? {});
+      if (this.#set.pictures.length < this.#pictures) {
+        this.#set.pictures.push(batch.pixels.slice(i * area, (i + 1) * area));
+      }
+    }
+    const pixels = rowsAt(batch.pixels, area, chosen);
+    this.#images.push(this.#embedder.embedPixels(pixels));
+  }
+
+  /** `place` maps the images of the batch that were chosen to their place in the whole set. */
+  #addTexts(batch: EvaluationBatch, place: ReadonlyMap<number, number>): void {
+    const { contextLength, tokens, lengths } = batch;
+    const rows = [...batch.owners.keys()].filter((row) => place.has(batch.owners[row] as number));
+    for (const row of rows) {
+      this.#set.captions.push(batch.captions[row] as string);
+      this.#set.imageOfText.push(place.get(batch.owners[row] as number) as number);
+    }
+    const chosen = rowsAt(tokens, contextLength, rows);
+    this.#texts.push(this.#embedder.embedTokens(chosen, contextLength, rowsAt(lengths, 1, rows)));
+  }
+
+  #fits(meta: Record<string, unknown> | undefined): boolean {
+    return Object.entries(this.#where ?? {}).every(([key, value]) => meta?.[key] === value);
+  }
+
+  finish(source: string): EmbeddedDataset {
+    if (this.#set.keys.length === 0) {
+      throw new DataError(
+        `Expected samples with ${JSON.stringify(this.#where ?? {})} in ${source} but found none; ` +
+          "check the source and the conditions of the suite",
+        { source },
+      );
+    }
+    return {
+      ...this.#set,
+      imageOfText: Int32Array.from(this.#set.imageOfText),
+      imageEmbeddings: concatenate(this.#images),
+      textEmbeddings: concatenate(this.#texts),
+      imageSize: this.#imageSize,
+    };
+  }
+}
+
+/** Rows of `width` numbers at ascending `indices`; `data` itself when these are all. */
+function rowsAt<T extends Uint8Array | Int32Array>(
+  data: T,
+  width: number,
+  indices: readonly number[],
+): T {
+  if (indices.length * width === data.length) return data;
+  const out = data.slice(0, indices.length * width) as T;
+  for (const [row, index] of indices.entries()) {
+    out.set(data.subarray(index * width, (index + 1) * width), row * width);
+  }
+  return out;
+}

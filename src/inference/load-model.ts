@@ -1,0 +1,167 @@
+/** A checkpoint as something that runs: weights, tokenizer and preprocessing that belong together. */
+import type { EvaluationTransform } from "../data/image/evaluation-transform.ts";
+import type { NaflexTransform } from "../data/image/naflex-transform.ts";
+import type { Tokenizer } from "../text/index.ts";
+import { saveTokenizer } from "../text/index.ts";
+import { CheckpointError } from "../errors.ts";
+import { withoutInitialValues } from "../nn/initialize.ts";
+import type { Device } from "../torch/index.ts";
+import {
+  loadCarried,
+  loadWeights,
+  pairConfigOf,
+  saveCheckpoint,
+  type SaveOptions,
+} from "../checkpoints/checkpoint.ts";
+import { DualEncoder, type DualEncoderConfig } from "../pair/dual-encoder.ts";
+import { probabilityKind } from "./probabilities.ts";
+import { inferenceMethods, type InferenceMethods } from "./inference-methods.ts";
+import { readModelSource } from "../checkpoints/find-layout.ts";
+import type { Family, GivenFacts, ModelSource } from "../checkpoints/layout.ts";
+import { localModel, type HubFetchOptions } from "../checkpoints/local-model.ts";
+import { checkWeights, openSource } from "../checkpoints/load-weights.ts";
+import { configurationError, modelShapes } from "../checkpoints/model-shapes.ts";
+import { weightRows } from "../checkpoints/weights/key-table.ts";
+import { checkFinite } from "../checkpoints/weights/non-finite.ts";
+
+export interface LoadedModel extends InferenceMethods {
+  /** Where it was loaded from. */
+  readonly path: string;
+  /** How it was stored, `Hugging Face CLIPModel`. */
+  readonly layout: string;
+  readonly family: Family;
+  readonly config: DualEncoderConfig;
+  /** In evaluation mode. */
+  readonly model: DualEncoder;
+  readonly tokenizer: Tokenizer;
+  readonly evaluationTransform: EvaluationTransform;
+  /** How pictures become patches of their own aspect ratio (SigLIP 2's NaFlex); else undefined. */
+  readonly naflexTransform: NaflexTransform | undefined;
+  /** How logits become probabilities: over all labels, or for each alone (SigLIP). */
+  readonly probabilities: "softmax" | "sigmoid";
+  /**
+   * Writes the model, its preprocessing and its tokenizer into a folder, all of it or nothing.
+   *
+   * throws  CheckpointError as `saveCheckpoint`
+   */
+  save(folder: string, options?: SaveOptions): Promise<void>;
+  /** Frees the weights. */
+  dispose(): void;
+}
+
+export interface LoadModelOptions extends GivenFacts {
+  /** Default `cpu`. */
+  device?: Device;
+  /** How a model of the hub is fetched. */
+  hub?: HubFetchOptions;
+}
+
+/**
+ * Loads a model: of the hub, `hf://organisation/name[@revision]`, or from a folder or file in any
+ * layout that `readModelSource` knows. Draws no random numbers.
+ *
+ * throws  HubError for a model that cannot be fetched; CheckpointError naming the file: a missing or
+ *         damaged one, weights that do not fit the configuration or are not finite, a tokenizer that
+ *         does not fit the text tower, a question that the files leave open with the option that
+ *         settles it; DataError for damaged tokenizer files
+ */
+export async function loadModel(
+  reference: string,
+  { device = "cpu", hub, ...given }: LoadModelOptions = {},
+): Promise<LoadedModel> {
+  const path = await localModel(reference, hub);
+  const source = readModelSource(path, given);
+  const config = pairConfigOf(source);
+  checkSource(source);
+  const evaluationTransform = source.evaluationTransform();
+  checkImageSize(path, config, evaluationTransform);
+  const tokenizer = await source.tokenizer();
+  const model = createEmpty(path, config);
+  try {
+    loadWeights(source, model);
+    checkFinite(path, model.namedState());
+    model.to(device).train(false);
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
+  const { layout, family } = source;
+  const probabilities = probabilityKind(config);
+  const naflexTransform = source.naflexTransform?.();
+  const parts = { model, tokenizer, evaluationTransform, naflexTransform, probabilities };
+  return {
+    path,
+    layout,
+    family,
+    config,
+    ...parts,
+    ...inferenceMethods(parts),
+    save: (folder, options) =>
+      saveLoaded({ source, model, tokenizer, evaluationTransform }, folder, options),
+    dispose: () => model.dispose(),
+  };
+}
+
+/** Names and shapes of all weights, before memory for them is taken. */
+function checkSource(source: ModelSource): void {
+  const rows = weightRows(source.table, modelShapes(source));
+  const weights = openSource(source);
+  try {
+    checkWeights(weights, rows, source.table);
+  } finally {
+    weights.close();
+  }
+}
+
+/** A model whose memory is reserved only: its weights are read over it at once. */
+function createEmpty(path: string, config: DualEncoderConfig): DualEncoder {
+  try {
+    return withoutInitialValues(() => new DualEncoder(config));
+  } catch (cause) {
+    throw configurationError(path, cause);
+  }
+}
+
+function checkImageSize(
+  path: string,
+  { image }: DualEncoderConfig,
+  { imageSize }: EvaluationTransform,
+): void {
+  if (imageSize === image.imageSize) return;
+  throw new CheckpointError(
+    path,
+    `Expected pictures of ${image.imageSize} pixels for the model in ${path} but its ` +
+      `preprocessing makes ${imageSize}; use both files of one model`,
+  );
+}
+
+type Saved = Pick<LoadedModel, "model" | "tokenizer" | "evaluationTransform"> & {
+  source: ModelSource;
+};
+
+async function saveLoaded(
+  { source, model, tokenizer, evaluationTransform }: Saved,
+  folder: string,
+  options?: SaveOptions,
+): Promise<void> {
+  const { contents } = source;
+  if (contents.kind !== "pair") return;
+  const carried = options?.layout === "limn" ? [] : loadCarried(source);
+  try {
+    await saveCheckpoint(
+      folder,
+      {
+        config: contents.config,
+        weights: model.namedState(),
+        evaluationTransform,
+        naflexTransform: source.naflexTransform?.(),
+        tokenizer: tokenizer.description,
+        tokenizerFiles: (partial) => saveTokenizer(tokenizer, partial),
+        carried,
+      },
+      options,
+    );
+  } finally {
+    for (const [, tensor] of carried) tensor.dispose();
+  }
+}

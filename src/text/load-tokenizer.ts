@@ -1,0 +1,138 @@
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { DataError, RecipeError } from "../errors.ts";
+import type { Cleaning } from "./clean.ts";
+import { createClipTokenizer } from "./clip/clip-tokenizer.ts";
+import { checkDescription, huggingFaceSpecialTokens } from "./description.ts";
+import { createHuggingFaceTokenizer } from "./tokenizer-json/hugging-face.ts";
+import { vocabularyNames } from "./tokenizer-json/tokenizer-file.ts";
+import { rulesOf } from "./rules.ts";
+import {
+  className,
+  contextLengthOf,
+  readFolderConfig,
+  tokenName,
+  type TokenizerConfig,
+} from "./tokenizer-config.ts";
+import type { ClipBpeDescription, Tokenizer, TokenizerJsonDescription } from "./tokenizer.ts";
+
+/** What a folder's files leave open, or where they are to be overruled. */
+export interface LoadTokenizerOptions {
+  /** T, ids per row; often only the text tower knows it. */
+  contextLength?: number;
+  /** Id that fills a row. */
+  padId?: number;
+  clean?: Cleaning;
+  /**
+   * The class of transformers whose rules the files follow, where no tokenizer_config.json names
+   * it: CLIPTokenizer, SiglipTokenizer, Siglip2Tokenizer, BertTokenizer; any other stands for what
+   * the files say themselves.
+   */
+  tokenizerClass?: string;
+}
+
+/**
+ * The tokenizer of a model folder, as the class in its tokenizer_config.json reads its files: CLIP's
+ * (with OpenAI's cleaning, which Hugging Face's leaves out), SigLIP's, SigLIP 2's, BERT's; of other
+ * classes what the tokenizer.json describes, else BERT's `vocab.txt` or SentencePiece's model.
+ *
+ * throws DataError for a folder without a tokenizer, or with damaged files; RecipeError for one
+ *        whose files leave open how they are read or how long rows are
+ */
+export async function loadTokenizer(
+  folder: string,
+  options: LoadTokenizerOptions = {},
+): Promise<Tokenizer> {
+  const { tokenizerClass, ...overrides } = options;
+  const stored = await readFolderConfig(folder);
+  const config = {
+    ...stored,
+    ...(tokenizerClass !== undefined && { tokenizer_class: tokenizerClass }),
+  };
+  const [merges, vocab, json] = await Promise.all(
+    ["merges.txt", "vocab.json", "tokenizer.json"].map((name) => existing(join(folder, name))),
+  );
+  const saved = config.limn?.["kind"];
+  const name = className(config);
+  if (merges !== undefined && json !== undefined && name === undefined && saved === undefined) {
+    throw new RecipeError(
+      "tokenizerClass",
+      `Expected a tokenizer_class for ${folder}, whose merges.txt and tokenizer.json may or may not ` +
+        `be CLIP's, but received none; load it with { tokenizerClass: "CLIPTokenizer" } for ` +
+        `OpenAI's cleaning, or with "PreTrainedTokenizerFast" for what tokenizer.json says.`,
+    );
+  }
+  const source = merges ?? (name === "CLIPTokenizer" ? json : undefined);
+  const isClip =
+    saved === undefined ? name === "CLIPTokenizer" || json === undefined : saved === "clip-bpe";
+  if (source !== undefined && isClip) return loadClip({ merges: source, vocab }, config, overrides);
+  const file = await vocabularyFile(folder, config);
+  const description: TokenizerJsonDescription = { kind: "tokenizer.json", file, ...overrides };
+  if (saved === undefined) description.rules = rulesFor(description, config);
+  checkDescription(description);
+  return createHuggingFaceTokenizer(description);
+}
+
+/** The file that the folder's class reads, or that limn saved. */
+async function vocabularyFile(folder: string, config: TokenizerConfig): Promise<string> {
+  const saved = config.limn?.["file"];
+  const own = className(config) === "SiglipTokenizer" ? ["spiece.model"] : [];
+  const named = typeof saved === "string" && fileNames.includes(saved) ? [saved] : [];
+  for (const name of [...named, ...own, "tokenizer.json", ...vocabularyNames]) {
+    const file = await existing(join(folder, name));
+    if (file !== undefined) return file;
+  }
+  throw new DataError(
+    `Expected tokenizer.json, or merges.txt and vocab.json, in ${folder} but found none; copy the ` +
+      `tokenizer's files beside the model.`,
+    { source: folder },
+  );
+}
+
+const fileNames = ["tokenizer.json", "vocab.json", ...vocabularyNames];
+
+/** The rules of the class; SentencePiece's model alone could be read by several. */
+function rulesFor(
+  description: TokenizerJsonDescription,
+  config: TokenizerConfig,
+): NonNullable<TokenizerJsonDescription["rules"]> {
+  if (description.file.endsWith(".model") && className(config) === undefined) {
+    throw new RecipeError(
+      "tokenizerClass",
+      `Expected a tokenizer_class for ${description.file} but its folder's tokenizer_config.json ` +
+        `names none; load it with { tokenizerClass: "SiglipTokenizer" } for SigLIP, or with ` +
+        `"SentencePiece" for what the model itself says.`,
+    );
+  }
+  return rulesOf(description, config);
+}
+
+function loadClip(
+  { merges, vocab }: { merges: string; vocab: string | undefined },
+  config: TokenizerConfig,
+  overrides: Omit<LoadTokenizerOptions, "tokenizerClass">,
+): Promise<Tokenizer> {
+  const limit = contextLengthOf(config);
+  const description: ClipBpeDescription = {
+    specialTokens: huggingFaceSpecialTokens,
+    ...(limit !== undefined && limit < 100_000 && { contextLength: limit }),
+    ...(config.limn?.["kind"] === "clip-bpe" && config.limn),
+    ...overrides,
+    kind: "clip-bpe",
+    merges,
+    ...(vocab !== undefined && { vocab }),
+  };
+  checkDescription(description);
+  return createClipTokenizer(description, padTokenOf(config));
+}
+
+/** The token that a folder of CLIP's class pads with; transformers has a default. */
+export function padTokenOf(config: TokenizerConfig): string | undefined {
+  const named = tokenName(config.pad_token);
+  const end = huggingFaceSpecialTokens[1];
+  return named ?? (className(config) === "CLIPTokenizer" ? end : undefined);
+}
+
+async function existing(file: string): Promise<string | undefined> {
+  return (await stat(file).catch(() => undefined))?.isFile() === true ? file : undefined;
+}

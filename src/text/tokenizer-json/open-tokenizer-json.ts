@@ -1,0 +1,131 @@
+import { DataError } from "../../errors.ts";
+import { rememberWords } from "../models/piece-model.ts";
+import { sizeOf, type PieceEncoder } from "../piece-encoder.ts";
+import { compileAddedTokens, type AddedToken } from "./added-tokens.ts";
+import { createModel, modelType } from "./create-model.ts";
+import { compileNormalizer } from "./normalize.ts";
+import { compilePreTokenizer } from "./pre-tokenize.ts";
+import { checkId, compileTemplate, type Template } from "./template.ts";
+import type { TokenizerFile } from "./tokenizer-file.ts";
+
+/** Names of the tokens around every text. */
+export interface AroundTexts {
+  inFront: readonly string[];
+  behind: readonly string[];
+}
+
+/** What a family changes of what the file says. */
+export interface Changes {
+  /** Text between special tokens before the file's normalizer. */
+  before?: ((text: string) => string) | undefined;
+  /** In place of the file's post-processor. */
+  around?: AroundTexts | undefined;
+}
+
+/**
+ * A tokenizer.json as Hugging Face's `tokenizers` runs it: added tokens are cut out, the rest
+ * normalized, cut at added tokens of normalized text, cut into words, and these into pieces.
+ *
+ * throws   DataError for a file with steps that are not known, or without what its steps need
+ */
+export function openTokenizerJson(
+  json: TokenizerFile,
+  file: string,
+  changes: Changes = {},
+): PieceEncoder {
+  try {
+    return compile(json, changes);
+  } catch (cause) {
+    if (cause instanceof DataError) throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new DataError(
+      `Expected a tokenizer.json for ${file} but it cannot be used (${reason}); save it again ` +
+        `with a recent version of Hugging Face's tokenizers.`,
+      { source: file },
+      { cause },
+    );
+  }
+}
+
+function compile(json: TokenizerFile, { before, around }: Changes): PieceEncoder {
+  const config = json.model;
+  if (typeof config !== "object" || config === null) throw new TypeError("no model");
+  const model = rememberWords(createModel(config));
+  const own = json.normalizer ? compileNormalizer(json.normalizer) : (text: string) => text;
+  const normalize = (text: string): string => own(before?.(text) ?? text);
+  const preTokenize = json.pre_tokenizer ? compilePreTokenizer(json.pre_tokenizer) : undefined;
+  const added = readAddedTokens(json.added_tokens);
+  const cutRaw = compileAddedTokens(added.filter(({ normalized }) => !normalized));
+  const cutNormalized = compileAddedTokens(
+    added
+      .filter(({ normalized }) => normalized)
+      .map((token) => ({ ...token, content: normalize(token.content) })),
+  );
+  const addedIds = new Map(added.map(({ content, id }) => [content, id]));
+  const idOf = (token: string): number | undefined => addedIds.get(token) ?? model.ids.get(token);
+  const { inFront, behind } =
+    around === undefined ? compileTemplate(json.post_processor) : templateOf(around, idOf);
+  const encode = (text: string): number[] => {
+    const ids: number[] = [];
+    for (const raw of cutRaw(text)) {
+      if (raw.id !== undefined) {
+        ids.push(raw.id);
+        continue;
+      }
+      for (const part of cutNormalized(normalize(raw.text))) {
+        if (part.id !== undefined) {
+          ids.push(part.id);
+          continue;
+        }
+        const words = preTokenize?.(part.text, raw.start + part.start === 0) ?? [part.text];
+        for (const word of words)
+          if (word !== "") for (const id of model.encode(word)) ids.push(id);
+      }
+    }
+    return ids;
+  };
+  return {
+    encode,
+    inFront,
+    behind,
+    endsOnce: false,
+    vocabSize: sizeOf(model.ids.values(), addedIds.values()),
+    padId: wholeNumber(json.padding?.pad_id),
+    contextLength: wholeNumber(json.truncation?.max_length),
+    readInFront: modelType(config) === "WordPiece" && inFront.length > 0,
+    idOf,
+  };
+}
+
+function templateOf(
+  { inFront, behind }: AroundTexts,
+  idOf: (token: string) => number | undefined,
+): Template {
+  const find = (token: string): number => {
+    const id = idOf(token);
+    if (id === undefined) throw new TypeError(`no id of ${token}`);
+    return id;
+  };
+  return { inFront: inFront.map(find), behind: behind.map(find) };
+}
+
+function readAddedTokens(tokens: unknown): AddedToken[] {
+  if (tokens === undefined || tokens === null) return [];
+  if (!Array.isArray(tokens)) throw new TypeError("added tokens that are no list");
+  return (tokens as (Partial<Record<string, unknown>> | null)[]).map((token) => {
+    if (typeof token?.["content"] !== "string") throw new TypeError("an added token without name");
+    const special = token["special"] === true;
+    return {
+      id: checkId(token["id"]),
+      content: token["content"],
+      normalized: typeof token["normalized"] === "boolean" ? token["normalized"] : !special,
+      singleWord: token["single_word"] === true,
+      lstrip: token["lstrip"] === true,
+      rstrip: token["rstrip"] === true,
+    };
+  });
+}
+
+function wholeNumber(value: unknown): number | undefined {
+  return value === undefined || value === null ? undefined : checkId(value);
+}

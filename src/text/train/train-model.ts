@@ -1,0 +1,127 @@
+import { alphabetInVocabularyOrder } from "../clip/byte-alphabet.ts";
+import { layouts, type VocabularyKind } from "./layouts.ts";
+import { trainPairs } from "./train-bpe.ts";
+import { trainUnigram } from "./train-unigram.ts";
+
+/** Words of the captions, as the layout's steps cut them, and how often each was seen. */
+export type WordCounts = ReadonlyMap<string, number>;
+
+/** The `model` of a tokenizer.json, and its ids. */
+export interface TrainedModel {
+  model: { type: string; [key: string]: unknown };
+  ids: ReadonlyMap<string, number>;
+}
+
+const suffix = "</w>";
+const prefix = "##";
+
+/** Learns a vocabulary of at most `vocabSize` ids, the special tokens among them. */
+export function trainModel(
+  kind: VocabularyKind,
+  words: WordCounts,
+  vocabSize: number,
+): TrainedModel {
+  return trainers[kind](words, vocabSize);
+}
+
+const trainers = { bpe: trainByteLevel, wordpiece: trainWordPiece, unigram: trainPieces };
+
+function trainByteLevel(words: WordCounts, vocabSize: number): TrainedModel {
+  const { names } = layouts.bpe.special;
+  const alphabet = [
+    ...alphabetInVocabularyOrder,
+    ...alphabetInVocabularyOrder.map((character) => character + suffix),
+  ];
+  const { symbols, merges } = trainPairs(
+    Array.from(words, ([word, count]) => [withSuffix(word), count] as const),
+    alphabet,
+    { symbolLimit: vocabSize - names.length, join: (a, b) => a + b },
+  );
+  const learnt = symbols.slice(alphabet.length);
+  const ids = numbered([...alphabet, ...learnt, ...names]);
+  return {
+    ids,
+    model: {
+      type: "BPE",
+      dropout: null,
+      unk_token: layouts.bpe.tokens["unk_token"],
+      continuing_subword_prefix: "",
+      end_of_word_suffix: suffix,
+      fuse_unk: false,
+      byte_fallback: false,
+      ignore_merges: false,
+      vocab: Object.fromEntries(ids),
+      merges,
+    },
+  };
+}
+
+function withSuffix(word: string): string[] {
+  const characters = Array.from(word);
+  return characters.map((character, i) =>
+    i === characters.length - 1 ? character + suffix : character,
+  );
+}
+
+function trainWordPiece(words: WordCounts, vocabSize: number): TrainedModel {
+  const { names } = layouts.wordpiece.special;
+  // Each character has two forms; at least a third of the vocabulary is left to learn.
+  const known = frequentCharacters(words, Math.floor((vocabSize - names.length) / 3));
+  const { symbols } = trainPairs(
+    knownWords(words, known).map(([word, count]) => [
+      Array.from(word, (character, i) => (i === 0 ? character : prefix + character)),
+      count,
+    ]),
+    [],
+    {
+      symbolLimit: vocabSize - names.length,
+      join: (a, b) => a + b.slice(prefix.length),
+    },
+  );
+  const ids = numbered([...names, ...symbols]);
+  return {
+    ids,
+    model: {
+      type: "WordPiece",
+      unk_token: layouts.wordpiece.tokens["unk_token"],
+      continuing_subword_prefix: prefix,
+      max_input_chars_per_word: 100,
+      vocab: Object.fromEntries(ids),
+    },
+  };
+}
+
+function trainPieces(words: WordCounts, vocabSize: number): TrainedModel {
+  const { names } = layouts.unigram.special;
+  const limit = vocabSize - names.length;
+  const known = frequentCharacters(words, Math.floor(limit / 2));
+  const pieces = trainUnigram(knownWords(words, known), limit);
+  const vocab = [...names.map((name): [string, number] => [name, 0]), ...pieces];
+  return {
+    ids: numbered(vocab.map(([piece]) => piece)),
+    model: {
+      type: "Unigram",
+      unk_id: names.indexOf(layouts.unigram.tokens["unk_token"] ?? ""),
+      vocab,
+      byte_fallback: false,
+    },
+  };
+}
+
+function numbered(names: readonly string[]): Map<string, number> {
+  return new Map(names.map((name, id) => [name, id]));
+}
+
+/** The most frequent characters, so many that the vocabulary can hold them. */
+function frequentCharacters(words: WordCounts, limit: number): ReadonlySet<string> {
+  const counts = new Map<string, number>();
+  for (const [word, count] of words) {
+    for (const character of word) counts.set(character, (counts.get(character) ?? 0) + count);
+  }
+  const ranked = [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
+  return new Set(ranked.slice(0, limit).map(([character]) => character));
+}
+
+function knownWords(words: WordCounts, known: ReadonlySet<string>): [string, number][] {
+  return [...words].filter(([word]) => Array.from(word).every((character) => known.has(character)));
+}

@@ -1,0 +1,143 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { DataError, RecipeError, didYouMean } from "../../errors.ts";
+import { createHuggingFaceTokenizer } from "../tokenizer-json/hugging-face.ts";
+import { compileNormalizer } from "../tokenizer-json/normalize.ts";
+import { compilePreTokenizer } from "../tokenizer-json/pre-tokenize.ts";
+import type { Tokenizer } from "../tokenizer.ts";
+import { writeJson } from "../write-json.ts";
+import { endsOf, layouts, postProcessor, type VocabularyKind } from "./layouts.ts";
+import { trainModel, type TrainedModel } from "./train-model.ts";
+
+/** What a vocabulary is trained on, and what comes of it. */
+export interface TrainTokenizerOptions {
+  /** Captions, read once. */
+  texts: AsyncIterable<string> | Iterable<string>;
+  /** Ids at most, special tokens included; fewer where the captions hold no more. */
+  vocabSize: number;
+  /** Where `tokenizer.json` and its companions are written; made if absent. */
+  folder: string;
+  /**
+   * `bpe`: byte-level as CLIP's, any text has ids. `wordpiece`: BERT's. `unigram`: SentencePiece's,
+   * best where languages write without spaces. Default `bpe`.
+   */
+  kind?: VocabularyKind;
+  /** T, ids per row. Default 77. */
+  contextLength?: number;
+}
+
+const optionNames = ["texts", "vocabSize", "folder", "kind", "contextLength"];
+
+/** Ids that must be there before anything is learnt. */
+const leastVocabSize: Readonly<Record<VocabularyKind, number>> = {
+  bpe: 2 * 256 + 2,
+  wordpiece: 16,
+  unigram: 16,
+};
+
+/**
+ * Trains a vocabulary on captions and writes it as a folder that Hugging Face's `tokenizers` and
+ * `PreTrainedTokenizerFast` read to the same ids. The same captions, in any order, give the same
+ * files. All kinds lower-case and take any language.
+ *
+ * throws RecipeError for options that cannot be; DataError when there is no caption with text
+ */
+export async function trainTokenizer(options: TrainTokenizerOptions): Promise<Tokenizer> {
+  checkOptions(options);
+  const { texts, vocabSize, folder, kind = "bpe", contextLength = 77 } = options;
+  const words = await countWords(texts, kind);
+  if (words.size === 0) {
+    throw new DataError(
+      `Expected captions for the tokenizer but received none with text; check the source.`,
+      { source: folder },
+    );
+  }
+  const trained = trainModel(kind, words, vocabSize);
+  await mkdir(folder, { recursive: true });
+  const file = join(folder, "tokenizer.json");
+  await writeJson(file, tokenizerFile(kind, trained));
+  const { tokens } = layouts[kind];
+  await writeJson(join(folder, "special_tokens_map.json"), tokens);
+  await writeJson(join(folder, "tokenizer_config.json"), {
+    tokenizer_class: "PreTrainedTokenizerFast",
+    ...tokens,
+    model_max_length: contextLength,
+    padding_side: "right",
+    clean_up_tokenization_spaces: false,
+    limn: { kind: "tokenizer.json", pooling: kind === "wordpiece" ? "first" : "endOfText" },
+  });
+  return createHuggingFaceTokenizer({ kind: "tokenizer.json", file });
+}
+
+async function countWords(
+  texts: TrainTokenizerOptions["texts"],
+  kind: VocabularyKind,
+): Promise<Map<string, number>> {
+  const normalize = compileNormalizer(layouts[kind].normalizer);
+  const preTokenize = compilePreTokenizer(layouts[kind].preTokenizer);
+  const counts = new Map<string, number>();
+  for await (const text of texts) {
+    for (const word of preTokenize(normalize(text), true)) {
+      counts.set(word, (counts.get(word) ?? 0) + 1);
+    }
+  }
+  return counts;
+}
+
+function tokenizerFile(kind: VocabularyKind, { model, ids }: TrainedModel): object {
+  const { normalizer, preTokenizer, decoder, special } = layouts[kind];
+  const idOf = (token: string): number => ids.get(token) ?? 0;
+  return {
+    version: "1.0",
+    truncation: null,
+    padding: null,
+    added_tokens: special.names.map((content) => ({
+      id: idOf(content),
+      content,
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
+      special: true,
+    })),
+    normalizer,
+    pre_tokenizer: preTokenizer,
+    post_processor: postProcessor(endsOf(layouts[kind]), idOf),
+    decoder,
+    model,
+  };
+}
+
+function checkOptions(options: TrainTokenizerOptions): void {
+  for (const name of Object.keys(options)) {
+    if (optionNames.includes(name)) continue;
+    const hint = didYouMean(name, optionNames) || " remove it.";
+    fail(name, `${optionNames.join(", ")} for training a tokenizer`, `"${name}";${hint}`);
+  }
+  const { vocabSize, kind = "bpe", contextLength = 77, folder } = options;
+  const kinds = Object.keys(layouts);
+  if (!kinds.includes(kind)) {
+    const hint = didYouMean(kind, kinds) || " choose one of them.";
+    fail("kind", `${kinds.join(", ")} for tokenizer.kind`, `${JSON.stringify(kind)};${hint}`);
+  }
+  const least = leastVocabSize[kind];
+  if (!Number.isSafeInteger(vocabSize) || vocabSize < least || vocabSize > 2 ** 23) {
+    const expected = `an integer from ${least} to ${2 ** 23} for tokenizer.vocabSize`;
+    fail("vocabSize", expected, `${vocabSize}; CLIP's own has 49408 ids.`);
+  }
+  if (!Number.isSafeInteger(contextLength) || contextLength < 3) {
+    const expected = "an integer of at least 3 for tokenizer.contextLength";
+    fail("contextLength", expected, `${contextLength}; CLIP's own is 77.`);
+  }
+  if (typeof folder !== "string" || folder === "") {
+    fail(
+      "folder",
+      "a path for tokenizer.folder",
+      `${JSON.stringify(folder)}; give one to write to.`,
+    );
+  }
+}
+
+function fail(name: string, expected: string, received: string): never {
+  throw new RecipeError(`tokenizer.${name}`, `Expected ${expected} but received ${received}`);
+}

@@ -1,0 +1,79 @@
+/**
+ * What a pair is made of before it has weights: configuration, tokenizer and evaluation transform, from
+ * the recipe, or from the folder of weights that the recipe starts from.
+ */
+import {
+  evaluationPreset,
+  parseEvaluationTransform,
+  type EvaluationTransform,
+} from "../../data/image/evaluation-transform.ts";
+import { createTokenizer } from "../../text/index.ts";
+import type { Tokenizer } from "../../text/tokenizer.ts";
+import { readCheckpointConfig, readCheckpointTransform } from "../../checkpoints/checkpoint.ts";
+import type { DualEncoderConfig } from "../../pair/dual-encoder.ts";
+import { readModelSource } from "../../checkpoints/find-layout.ts";
+import { changedConfig, modelConfig, withVocabulary } from "./build-model.ts";
+import { resolveLogits } from "../recipe/logits.ts";
+import type { ResolvedRecipe } from "../recipe/recipe.ts";
+
+export interface PairParts {
+  config: DualEncoderConfig;
+  tokenizer: Tokenizer;
+  transform: EvaluationTransform;
+}
+
+/**
+ * origin   the folder that stands for what the recipe leaves out: its `pretrained`, or a checkpoint of
+ *          the run; unused where the recipe leaves out nothing
+ * throws   RecipeError, DataError or CheckpointError where something does not fit
+ */
+export async function pairParts(recipe: ResolvedRecipe, origin = ""): Promise<PairParts> {
+  const { model, data } = recipe;
+  const logits = resolveLogits(recipe.logits, recipe.objective);
+  if (model === undefined) return partsOfFolder(recipe, origin);
+  const tokenizer = data.tokenizer
+    ? await createTokenizer(data.tokenizer)
+    : await readModelSource(origin).tokenizer();
+  const config = modelConfig(model, tokenizer, logits);
+  const preset = evaluationPreset("clip", config.image.imageSize);
+  return { config, tokenizer, transform: transformOf(recipe, preset) };
+}
+
+async function partsOfFolder(recipe: ResolvedRecipe, folder: string): Promise<PairParts> {
+  const { modelChanges: changes = {}, data } = recipe;
+  const found = readCheckpointConfig(folder);
+  const tokenizer = data.tokenizer
+    ? await createTokenizer(data.tokenizer)
+    : await ofLength(await readModelSource(folder).tokenizer(), changes.contextLength);
+  const config = changedConfig(found, changes, {
+    contextLength: tokenizer.contextLength,
+    logits: resolveLogits(recipe.logits, recipe.objective),
+    scaleAs: recipe.logits.scale.as,
+  });
+  const transform = atSize(readCheckpointTransform(folder), config.image.imageSize);
+  // Another tokenizer than the folder's must fit its table of tokens, which loading checks.
+  const text = data.tokenizer ? withVocabulary(config.text, tokenizer) : config.text;
+  return { config: { ...config, text }, tokenizer, transform: transformOf(recipe, transform) };
+}
+
+/** The same share of a picture at another size. */
+function atSize(transform: EvaluationTransform, imageSize: number): EvaluationTransform {
+  const { resizeSize, ...rest } = transform;
+  if (resizeSize === undefined) return { ...rest, imageSize };
+  return {
+    ...rest,
+    imageSize,
+    resizeSize: Math.round((resizeSize * imageSize) / transform.imageSize),
+  };
+}
+
+async function ofLength(tokenizer: Tokenizer, length: number | undefined): Promise<Tokenizer> {
+  if (length === undefined || length === tokenizer.contextLength) return tokenizer;
+  return createTokenizer({ ...tokenizer.description, contextLength: length });
+}
+
+function transformOf(recipe: ResolvedRecipe, base: EvaluationTransform): EvaluationTransform {
+  const given = recipe.data.transform ?? {};
+  const { imageSize } = base;
+  return parseEvaluationTransform({ ...base, ...given, imageSize }, "data.transform");
+}

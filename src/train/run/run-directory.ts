@@ -1,0 +1,129 @@
+/**
+ * The folder of a run: the resolved recipe, logs, checkpoints and the finished model. Knows names and
+ * which checkpoints stay; knows nothing of what is in them.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+
+import { CheckpointError, RecipeError } from "../../errors.ts";
+import { existingFolder, writeError, writeTextAtomically } from "../../files/atomic-write.ts";
+
+export interface BestCheckpoint {
+  metric: string;
+  value: number;
+  step: number;
+}
+
+const stepPattern = /^step-(\d+)$/;
+
+export class RunDirectory {
+  readonly path: string;
+
+  /** Makes the folder where it is missing. Throws CheckpointError where it cannot be made. */
+  constructor(path: string) {
+    this.path = path;
+    try {
+      mkdirSync(join(path, "checkpoints"), { recursive: true });
+    } catch (cause) {
+      throw writeError(path, cause);
+    }
+  }
+
+  get recipeFile(): string {
+    return join(this.path, "recipe.json");
+  }
+  get metricsFile(): string {
+    return join(this.path, "metrics.jsonl");
+  }
+  /** The finished model: what `loadModel` and other tools open. */
+  get modelFolder(): string {
+    return join(this.path, "model");
+  }
+  /** Low-rank changes apart from their model, of a run with LoRA. */
+  get adapterFolder(): string {
+    return join(this.path, "adapter");
+  }
+
+  checkpointFolder(step: number): string {
+    return join(this.path, "checkpoints", `step-${String(step).padStart(8, "0")}`);
+  }
+
+  /** Steps that have a whole checkpoint, ascending. */
+  checkpointSteps(): number[] {
+    const names = readdirSync(join(this.path, "checkpoints"));
+    const steps = names.flatMap((name) => {
+      const match = stepPattern.exec(name.replace(/\.previous$/, ""));
+      return match ? [Number(match[1])] : [];
+    });
+    return [...new Set(steps)].sort((a, b) => a - b);
+  }
+
+  /** The newest checkpoint, or undefined in a fresh run. */
+  latestCheckpoint(): string | undefined {
+    const step = this.checkpointSteps().at(-1);
+    return step === undefined ? undefined : existingFolder(this.checkpointFolder(step));
+  }
+
+  /** Removes all but the newest `keepLast` checkpoints and the best one. */
+  prune(keepLast: number, best: BestCheckpoint | undefined): void {
+    for (const step of this.checkpointSteps().slice(0, -keepLast)) {
+      if (step === best?.step) continue;
+      rmSync(this.checkpointFolder(step), { recursive: true, force: true });
+    }
+  }
+
+  /**
+   * Holds a recipe against that of the run found here; changes nothing.
+   *
+   * throws  RecipeError when the folder holds a run of another recipe
+   */
+  checkRecipe(recipe: object): void {
+    if (!existsSync(this.recipeFile) || this.latestCheckpoint() === undefined) return;
+    const path = difference(this.#readRecipe(), recipe);
+    if (path === undefined) return;
+    throw new RecipeError(
+      path,
+      `Expected the recipe of the run in ${this.path} but received one that differs at ` +
+        `${path}; use another --workdir, or --allow-recipe-change to go on with the new one`,
+    );
+  }
+
+  /** Writes the recipe of the run that now begins or goes on. */
+  saveRecipe(recipe: object): void {
+    writeTextAtomically(this.recipeFile, toJson(recipe));
+  }
+
+  #readRecipe(): unknown {
+    try {
+      return JSON.parse(readFileSync(this.recipeFile, "utf8")) as unknown;
+    } catch (cause) {
+      throw new CheckpointError(
+        this.recipeFile,
+        `Expected the JSON of a recipe in ${this.recipeFile} but could not read it; ` +
+          "start in another folder, or put the file back",
+        { cause },
+      );
+    }
+  }
+}
+
+/** The path of the first value that differs between two JSON values. */
+export function difference(a: unknown, b: unknown, path = ""): string | undefined {
+  if (Object.is(a, b)) return undefined;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return path;
+  const keys = new Set([...Object.keys(a), ...Object.keys(b)]);
+  for (const key of keys) {
+    const inner = difference(
+      (a as Record<string, unknown>)[key],
+      (b as Record<string, unknown>)[key],
+      path === "" ? key : `${path}.${key}`,
+    );
+    if (inner !== undefined) return inner;
+  }
+  return undefined;
+}
+
+/** JSON as the files of a run hold it. */
+export function toJson(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}

@@ -1,0 +1,280 @@
+/**
+ * The loop: batches in, steps, logs, evaluations, checkpoints, a model out. Knows no objective and
+ * no tower. Prints nothing; the command line passes a stream for progress.
+ */
+import { CheckpointError } from "../../errors.ts";
+import type { SuiteResult } from "../../evaluate/run-suite.ts";
+import { isBetter } from "../../evaluate/table.ts";
+import { catchSignals, pendingSignal } from "../../torch/index.ts";
+import { DivergedError } from "./diverged.ts";
+import type { Evaluation, Learner, Prepared } from "./learner.ts";
+import type { ProgressStream } from "../log/progress.ts";
+import { RunLog } from "../log/run-log.ts";
+import type { ResolvedRecipe } from "../recipe/recipe.ts";
+import type { BestCheckpoint, RunDirectory } from "./run-directory.ts";
+import { updateState, type TrainingState } from "./training-checkpoint.ts";
+
+/** What of a recipe the loop follows. */
+export interface LoopRecipe {
+  train: Pick<
+    ResolvedRecipe["train"],
+    "steps" | "checkpoint" | "timeLimitMinutes" | "logEverySteps"
+  >;
+  evaluate: { everySteps: number };
+}
+
+export interface LoopOptions {
+  /** Where progress goes; nowhere when absent. */
+  progress?: ProgressStream | undefined;
+  /** SIGINT and SIGTERM end the run after the step in hand, with a checkpoint; a second one at once. */
+  handleSignals?: boolean | undefined;
+  /** Pictures kept of each suite of the last evaluation, for a report. Default 0. */
+  pictures?: number | undefined;
+}
+
+/** Writes lines before the first step to where progress goes. */
+export function announcer({ progress }: LoopOptions): ((line: string) => void) | undefined {
+  return progress && ((line) => void progress.write(`${line}\n`));
+}
+
+/** How a run ended. */
+export interface RunOutcome {
+  directory: string;
+  step: number;
+  examplesSeen: number;
+  /** Samples that could not be read, in all runs of this folder. */
+  skipped: number;
+  /** The first of them in this run, with the reason. */
+  badSamples: readonly { file: string; key?: string; reason: string }[];
+  /** What a reader of the numbers must not miss. */
+  warnings: readonly string[];
+  /** Why the run ended before its last step; after its time it is evaluated and saved all the same. */
+  stopped?: "signal" | "timeLimit";
+  /** Number of the signal, with `stopped: "signal"`. */
+  signal?: number;
+  /** The last evaluation, when the run is complete. */
+  suites: SuiteResult[];
+  values: Record<string, number>;
+}
+
+interface RunParts<L extends Learner> extends Prepared<L> {
+  recipe: LoopRecipe;
+  directory: RunDirectory;
+  options: LoopOptions;
+  log: RunLog;
+}
+
+/**
+ * Trains to the last step, or until a signal or the time limit; closes what was prepared.
+ *
+ * begin    called before the first step, when everything has been opened
+ * finish   called with the learner at the end, before it is closed
+ */
+export async function runToEnd<L extends Learner, R>(
+  prepared: Prepared<L>,
+  run: { recipe: LoopRecipe; directory: RunDirectory; options: LoopOptions; begin: () => void },
+  finish: (outcome: RunOutcome, learner: L) => R,
+): Promise<R> {
+  const { recipe, directory, options, begin } = run;
+  const { state, latest, learner } = prepared;
+  let log: RunLog | undefined;
+  let catching = false;
+  try {
+    log = new RunLog(directory, {
+      totalSteps: recipe.train.steps,
+      resumeStep: state?.step,
+      progress: options.progress,
+    });
+    if (state) log.message(`Resuming at step ${state.step} from ${latest}`);
+    catching = options.handleSignals ?? false;
+    if (catching) catchSignals(true);
+    begin();
+    const loop = new Run({ ...prepared, recipe, directory, options, log });
+    return finish(await loop.toEnd(), learner);
+  } finally {
+    if (catching) catchSignals(false);
+    try {
+      await prepared.close();
+    } finally {
+      log?.close();
+    }
+  }
+}
+
+const nothingMeasured: Evaluation = { values: {}, suites: [] };
+
+class Run<L extends Learner> {
+  readonly #parts: RunParts<L>;
+  #best: BestCheckpoint | undefined;
+  #savedStep = 0;
+  /** A step that failed half-way leaves random numbers and data position of no step. */
+  #midStep = false;
+
+  constructor(parts: RunParts<L>) {
+    this.#parts = parts;
+    this.#best = parts.state?.best;
+    if (parts.state) this.#savedStep = parts.state.step;
+  }
+
+  async toEnd(): Promise<RunOutcome> {
+    try {
+      return await this.#steps();
+    } catch (error) {
+      await this.#rescue(error);
+      throw error;
+    }
+  }
+
+  /** Saves the steps done when the data or an evaluation ends a run. */
+  async #rescue(error: unknown): Promise<void> {
+    const { learner, log } = this.#parts;
+    // What cannot be written once is not tried again.
+    if (this.#midStep || error instanceof CheckpointError) return;
+    if (learner.step <= this.#savedStep) return;
+    try {
+      await this.#save();
+      log.message(`Saved step ${learner.step}; the same command goes on from there`);
+    } catch {
+      return; // the first failure is the one to report
+    }
+  }
+
+  async #steps(): Promise<RunOutcome> {
+    const { recipe, learner } = this.#parts;
+    const { steps, checkpoint, timeLimitMinutes = Infinity } = recipe.train;
+    const deadline = performance.now() + timeLimitMinutes * 60_000;
+    while (learner.step < steps) {
+      await this.#step();
+      await this.#evaluateWhenDue();
+      const every = checkpoint.everySteps ?? Infinity;
+      if (learner.step % every === 0) await this.#save();
+      const signal = pendingSignal();
+      if (signal !== 0) return this.#stop({ stopped: "signal", signal });
+      if (performance.now() > deadline && learner.step < steps) {
+        return { ...(await this.#finish()), stopped: "timeLimit" };
+      }
+    }
+    return this.#finish();
+  }
+
+  async #step(): Promise<void> {
+    const { learner, loader, log } = this.#parts;
+    const start = performance.now();
+    const batch = await loader.next();
+    if (batch === null) throw new Error("internal: a training loader ended");
+    const waited = performance.now() - start;
+    this.#midStep = true;
+    const report = this.#guarded(() => learner.trainStep(batch));
+    this.#midStep = false;
+    const seconds = (performance.now() - start) / 1000;
+    const named = Object.entries(report).map(([name, value]) => [`train/${name}`, value] as const);
+    log.step({
+      step: learner.step,
+      examplesSeen: learner.examplesSeen,
+      every: this.#parts.recipe.train.logEverySteps,
+      values: {
+        "train/loss": report.loss,
+        ...Object.fromEntries(named),
+        "train/examplesPerSecond": batch.size / seconds,
+        "data/waitSeconds": waited / 1000,
+      },
+    });
+    // The event loop must turn for the loader's messages and for signals.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  /** Adds to a divergence where the last good weights are. */
+  #guarded<T>(body: () => T): T {
+    try {
+      return body();
+    } catch (error) {
+      if (!(error instanceof DivergedError)) throw error;
+      const last = this.#parts.directory.latestCheckpoint();
+      error.message += `. Last good checkpoint: ${last ?? "none yet"}`;
+      throw error;
+    }
+  }
+
+  async #evaluateWhenDue(): Promise<void> {
+    const { recipe, learner } = this.#parts;
+    const { everySteps } = recipe.evaluate;
+    const isLast = learner.step >= recipe.train.steps;
+    if (everySteps === 0 || isLast || learner.step % everySteps !== 0) return;
+    await this.#evaluate(0);
+  }
+
+  async #evaluate(pictures: number): Promise<Evaluation> {
+    const { learner, log } = this.#parts;
+    if (learner.evaluate === null) return nothingMeasured;
+    log.note("evaluating", learner.step);
+    const found = await learner.evaluate(pictures);
+    log.evaluation(learner.step, learner.examplesSeen, found.values);
+    await this.#noteBest(found.values);
+    return found;
+  }
+
+  async #noteBest(values: Record<string, number>): Promise<void> {
+    const metric = this.#parts.recipe.train.checkpoint.keepBest;
+    const value = metric === undefined ? undefined : values[metric];
+    if (metric === undefined || value === undefined) return;
+    const { learner, directory, recipe } = this.#parts;
+    const { step } = learner;
+    if (this.#best?.metric === metric && !isBetter(metric, value, this.#best.value)) return;
+    this.#best = { metric, value, step };
+    if (this.#savedStep !== step) return this.#save();
+    updateState(directory.checkpointFolder(step), this.#state);
+    directory.prune(recipe.train.checkpoint.keepLast, this.#best);
+  }
+
+  get #state(): TrainingState {
+    const { learner, loader } = this.#parts;
+    return {
+      step: learner.step,
+      examplesSeen: learner.examplesSeen,
+      loader: loader.position(),
+      ...(this.#best ? { best: this.#best } : {}),
+    };
+  }
+
+  async #save(): Promise<void> {
+    const { learner, directory, recipe, log } = this.#parts;
+    if (this.#savedStep === learner.step) return;
+    log.sync();
+    await learner.saveTraining(directory.checkpointFolder(learner.step), this.#state);
+    this.#savedStep = learner.step;
+    directory.prune(recipe.train.checkpoint.keepLast, this.#best);
+  }
+
+  async #stop(why: Pick<RunOutcome, "stopped" | "signal">): Promise<RunOutcome> {
+    await this.#save();
+    return { ...this.#outcome(nothingMeasured), ...why };
+  }
+
+  async #finish(): Promise<RunOutcome> {
+    const { learner, directory, options } = this.#parts;
+    // First, since an evaluation may take long or fail.
+    await this.#save();
+    const found = await this.#evaluate(options.pictures ?? 0);
+    await learner.saveModel(directory.modelFolder);
+    return this.#outcome(found);
+  }
+
+  #outcome({ suites, values }: Evaluation): RunOutcome {
+    const { learner, directory, loader } = this.#parts;
+    const { step, examplesSeen } = learner;
+    const { skipped } = loader.position();
+    const { badSamples } = loader;
+    const { path } = directory;
+    const warnings = learner.warnings();
+    return {
+      directory: path,
+      step,
+      examplesSeen,
+      skipped,
+      badSamples,
+      warnings,
+      suites,
+      values,
+    };
+  }
+}

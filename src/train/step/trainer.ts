@@ -1,0 +1,220 @@
+/**
+ * The state that training changes, and one step of it: model, optimizer, average, random numbers.
+ * Knows no loader, files, logs or evaluation.
+ */
+import type { Batch } from "../../data/sample.ts";
+import type {
+  DualEncoder,
+  DualEncoderConfig,
+  PixelNormalization,
+} from "../../pair/dual-encoder.ts";
+import type { Ema } from "../../optimize/ema.ts";
+import { adaptations, lowRankNames } from "../../nn/low-rank.ts";
+import type { Parameter } from "../../nn/module.ts";
+import type { Optimizer } from "../../optimize/optimizer.ts";
+import { manualSeed, scope, type Device, type Tensor } from "../../torch/index.ts";
+import { RecipeError } from "../../errors.ts";
+import type { ImageTower, TextTower } from "../../towers/tower.ts";
+import { BatchInput, type BatchSources } from "./batch-input.ts";
+import { buildModel } from "../pair/build-model.ts";
+import { learnedGroups } from "./learned-groups.ts";
+import { checkTrained, LockableTower } from "./lockable-tower.ts";
+import { logitScaleOf, resolveLogits, ScaleRate, type Logits } from "../recipe/logits.ts";
+import { createObjective } from "../objectives/index.ts";
+import type { TrainingObjective } from "../objectives/objective.ts";
+import type { ResolvedRecipe } from "../recipe/recipe.ts";
+import { accumulateGradient } from "./step.ts";
+import { resolveTowers, type TowerState } from "./tower-states.ts";
+import { Updater } from "./updater.ts";
+
+export interface TrainerOptions {
+  recipe: ResolvedRecipe;
+  config: DualEncoderConfig;
+  device: Device;
+  normalization: PixelNormalization;
+  /** Puts pretrained weights into the model before anything is derived from them. */
+  initialize?: (model: DualEncoder) => void;
+  /** Files that an objective keeps beside its checkpoints. */
+  scratchFolder: string;
+}
+
+/** What one step reports, before anything about time is known. */
+export interface StepReport {
+  loss: number;
+  contrastiveAccuracy: number;
+  logitScale: number;
+  learningRate: number;
+  gradNorm: number;
+  /** The objective's further numbers. */
+  metrics: Record<string, number>;
+}
+
+export class Trainer {
+  readonly model: DualEncoder;
+  readonly objective: TrainingObjective;
+  readonly device: Device;
+  readonly config: DualEncoderConfig;
+  readonly recipe: ResolvedRecipe;
+  readonly towers: Record<"image" | "text", LockableTower>;
+  /** Optimizer steps done. */
+  step = 0;
+  /** Pairs seen. */
+  examplesSeen = 0;
+  readonly #updater: Updater;
+  readonly #input: BatchInput;
+  readonly #logits: Logits;
+  readonly #scaleRate: ScaleRate | undefined;
+
+  /**
+   * Seeds the generator and builds random weights.
+   *
+   * throws  RecipeError where model, towers, logits and objective do not go together
+   */
+  constructor(options: TrainerOptions) {
+    const { recipe, config, device, normalization, scratchFolder } = options;
+    const { seed, optimizer, steps, activationCheckpointing } = recipe.train;
+    const states = resolveTowers(recipe.towers, { steps, pretrained: recipe.pretrained });
+    this.#logits = resolveLogits(recipe.logits, recipe.objective);
+    // Weights are drawn on the CPU, so that a seed means the same on every device.
+    manualSeed(seed);
+    if (device !== "cpu") manualSeed(seed, device);
+    this.recipe = recipe;
+    this.config = config;
+    this.device = device;
+    this.model = buildModel(config, device);
+    options.initialize?.(this.model);
+    const { imageTower, textTower } = this.model;
+    this.towers = {
+      image: lockable("image", imageTower, states.image),
+      text: lockable("text", textTower, states.text),
+    };
+    checkTrained(this.towers);
+    for (const { run } of [imageTower, textTower]) run.checkpointing = activationCheckpointing;
+    this.model.scaleParameter.tensor.setRequiresGrad(this.#logits.scaleLearned);
+    this.objective = createObjective(recipe.objective, {
+      device,
+      embedDim: config.embedDim,
+      batchSize: recipe.train.batchSize,
+      steps,
+      hasLogitBias: this.model.logitBias !== null,
+      logitScaleInit: this.#logits.scaleInit,
+      logitScaleLearned: this.#logits.scaleLearned,
+      scratchFolder,
+    });
+    const { learningRate, slowBelowTemperature } = recipe.logits.scale;
+    if (learningRate !== undefined) {
+      this.#scaleRate = new ScaleRate(this.model, learningRate, slowBelowTemperature);
+    }
+    const groups = learnedGroups(this.model, this.objective, {
+      weightDecay: optimizer.weightDecay,
+      towers: this.towers,
+      scaleRate: this.#scaleRate,
+    });
+    this.#updater = new Updater(recipe.train, groups, this.model);
+    this.#input = new BatchInput({
+      device,
+      normalization,
+      textTower,
+      trims: recipe.train.trimCaptions,
+    });
+  }
+
+  get optimizer(): Optimizer {
+    return this.#updater.optimizer;
+  }
+
+  get ema(): Ema | undefined {
+    return this.#updater.ema;
+  }
+
+  get objectiveKind(): string {
+    return this.recipe.objective.kind;
+  }
+
+  /** Weights that are trained themselves, by name: what an adapter apart must hold whole. */
+  trainedWhole(): string[] {
+    const apart = lowRankNames(this.model);
+    return [...this.model.namedParameters()]
+      .filter(([name, { tensor }]) => tensor.requiresGrad && !apart.has(name))
+      .map(([name]) => name);
+  }
+
+  /** The state that a merged model's folder does not give back exactly: changes, and what they change. */
+  unmerged(): [string, Tensor][] {
+    const names = lowRankNames(this.model);
+    for (const { weight } of adaptations(this.model)) names.add(weight);
+    return [...this.model.namedState()].filter(([name]) => names.has(name));
+  }
+
+  /** Names what stands in for the batches' own pixels and tokens from now on. */
+  readFrom(sources: BatchSources): void {
+    this.#input.sources = sources;
+  }
+
+  /**
+   * One optimizer step on a batch.
+   *
+   * throws  DivergedError, with the weights as they were, when loss or gradient is not finite
+   */
+  trainStep(batch: Batch): StepReport {
+    return scope(() => {
+      const { train } = this.recipe;
+      this.model.train(true);
+      for (const tower of Object.values(this.towers)) {
+        tower.at(this.step);
+        tower.prepare();
+      }
+      const result = accumulateGradient(this.model, this.#input.of(batch, this.step), {
+        objective: this.objective,
+        towers: this.towers,
+        precision: train.precision,
+        microBatchSize: train.microBatchSize,
+      });
+      const at = { step: this.step, batch };
+      this.#updater.demandFinite(result.loss, "loss", at);
+      const report = this.#updater.update(this.#learned(), at, {
+        before: (learningRate) => this.#scaleRate?.prepare(learningRate),
+        after: () => this.#limitScalars(),
+      });
+      this.step++;
+      this.examplesSeen += batch.size;
+      return { ...result, logitScale: logitScaleOf(this.model), ...report };
+    });
+  }
+
+  #limitScalars(): void {
+    const { scaleMax, scaleLearned } = this.#logits;
+    if (scaleMax !== null && scaleLearned) this.model.clampLogitScale(scaleMax);
+    this.objective.afterStep?.();
+  }
+
+  #learned(): Parameter[] {
+    return [...this.model.parameters(), ...(this.objective.module?.parameters() ?? [])];
+  }
+
+  /** Runs `body` with the averaged weights in place, where the recipe averages. */
+  withAverage<T>(body: () => Promise<T>): Promise<T> {
+    return this.#updater.withAverage(body);
+  }
+
+  dispose(): void {
+    this.#updater.dispose();
+    this.objective.dispose();
+    this.model.dispose();
+  }
+}
+
+function lockable(
+  side: "image" | "text",
+  tower: ImageTower | TextTower,
+  state: TowerState,
+): LockableTower {
+  try {
+    return new LockableTower(tower, state);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new RecipeError(`towers.${side}.lora`, `towers.${side}.lora: ${cause.message}`, {
+      cause,
+    });
+  }
+}

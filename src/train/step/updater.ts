@@ -1,0 +1,94 @@
+/** From gradients to an update: the limit of their norm, the schedule, the optimizer, the average. */
+import type { Batch } from "../../data/sample.ts";
+import { clipGradients, gradientNorm } from "../../optimize/clip-gradients.ts";
+import { Ema } from "../../optimize/ema.ts";
+import type { Module, Parameter } from "../../nn/module.ts";
+import type { Optimizer } from "../../optimize/optimizer.ts";
+import type { ParameterGroup } from "../../optimize/groups.ts";
+import { createSchedule, type Schedule } from "../../optimize/schedule.ts";
+import { DivergedError } from "../run/diverged.ts";
+import { createOptimizer } from "./optimizers.ts";
+import type { ResolvedRecipe } from "../recipe/recipe.ts";
+
+export type UpdateRecipe = Pick<
+  ResolvedRecipe["train"],
+  "optimizer" | "schedule" | "steps" | "gradientClip" | "ema"
+>;
+
+/** The step in hand, for what is said when the numbers end. */
+export interface StepAt {
+  /** Optimizer steps done before. */
+  step: number;
+  batch: Batch;
+}
+
+export interface UpdateHooks {
+  /** Before the optimizer changes anything. */
+  before?: (learningRate: number) => void;
+  /** After it, before the average takes the weights in. */
+  after?: () => void;
+}
+
+export class Updater {
+  readonly optimizer: Optimizer;
+  readonly ema: Ema | undefined;
+  readonly #schedule: Schedule;
+  readonly #gradientClip: number | undefined;
+
+  /** `averaged` is what the recipe's `ema` is of. */
+  constructor(recipe: UpdateRecipe, groups: readonly ParameterGroup[], averaged: Module) {
+    const { optimizer, schedule, steps, gradientClip, ema } = recipe;
+    this.optimizer = createOptimizer(optimizer, groups);
+    this.ema = ema === undefined ? undefined : new Ema(averaged, { decay: ema, warmUp: true });
+    this.#schedule = createSchedule({ ...schedule, steps, learningRate: optimizer.learningRate });
+    this.#gradientClip = gradientClip;
+  }
+
+  /** Drops the gradients and throws DivergedError for a number that is none. */
+  demandFinite(value: number, what: string, { step, batch }: StepAt): void {
+    if (Number.isFinite(value)) return;
+    this.optimizer.zeroGrad();
+    throw new DivergedError(step + 1, what, batch.keys);
+  }
+
+  /**
+   * One update by the gradients that `parameters` hold, which are dropped.
+   *
+   * throws  DivergedError, with the weights as they were, when their norm is not finite
+   */
+  update(
+    parameters: readonly Parameter[],
+    at: StepAt,
+    { before, after }: UpdateHooks = {},
+  ): { learningRate: number; gradNorm: number } {
+    const norm =
+      this.#gradientClip === undefined
+        ? gradientNorm(parameters)
+        : clipGradients(parameters, this.#gradientClip);
+    const gradNorm = norm.item();
+    this.demandFinite(gradNorm, "gradient", at);
+    const learningRate = this.#schedule(at.step);
+    before?.(learningRate);
+    this.optimizer.step(learningRate);
+    this.optimizer.zeroGrad();
+    after?.();
+    this.ema?.update();
+    return { learningRate, gradNorm };
+  }
+
+  /** Runs `body` with the averaged weights in place, where the recipe averages. */
+  async withAverage<T>(body: () => Promise<T>): Promise<T> {
+    if (this.ema === undefined) return body();
+    this.ema.swap();
+    try {
+      return await body();
+    } finally {
+      this.ema.swap();
+    }
+  }
+
+  dispose(): void {
+    this.optimizer.dispose();
+    this.ema?.dispose();
+  }
+}

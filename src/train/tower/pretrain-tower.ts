@@ -1,0 +1,223 @@
+/** Trains one tower by itself: what `limn pretrain` runs. Its folder is what a pair starts from. */
+import { createLoader, type Loader } from "../../data/loader/loader.ts";
+import type { LoaderOptions } from "../../data/loader/options.ts";
+import {
+  evaluationPreset,
+  parseEvaluationTransform,
+} from "../../data/image/evaluation-transform.ts";
+import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
+import { createTokenizer } from "../../text/index.ts";
+import { RecipeError } from "../../errors.ts";
+import { loadNamed } from "../../checkpoints/tower-folder.ts";
+import { manualSeed, type Device } from "../../torch/index.ts";
+import { createImageTower, createTextTower } from "../../towers/create-tower.ts";
+import { TextTransformer } from "../../towers/text-transformer.ts";
+import {
+  imageTowerConfig,
+  trainingDevice,
+  textTowerConfig,
+  withVocabulary,
+} from "../pair/build-model.ts";
+import type { Prepared } from "../run/learner.ts";
+import { resolvePretraining } from "../recipe/resolve-recipe.ts";
+import { openPixelRows, type Announce, type OpenRows } from "../cache/row-sources.ts";
+import { announcer, runToEnd, type LoopOptions, type RunOutcome } from "../run/run.ts";
+import { RunDirectory } from "../run/run-directory.ts";
+import { restoreTraining, type TrainingState } from "../run/training-checkpoint.ts";
+import { Classification, classesOf } from "./classification.ts";
+import { NextToken } from "./next-token.ts";
+import type {
+  ClassificationRecipe,
+  NextTokenRecipe,
+  ResolvedPretrainRecipe,
+} from "../recipe/pretrain-recipe.ts";
+import { TowerTrainer, type TowerTask } from "./tower-trainer.ts";
+
+export interface PretrainOptions extends LoopOptions {
+  /** What a recipe file exports (`definePretraining`); checked and completed here. */
+  recipe: unknown;
+  /** The run's folder. A run found there goes on where it stopped. */
+  directory: string;
+  /** Assignments such as `train.batchSize=256`. */
+  set?: readonly string[];
+  /** Two steps of eight samples. */
+  smoke?: boolean;
+  /** Go on with a run whose recipe was another. */
+  allowRecipeChange?: boolean;
+}
+
+export interface PretrainResult extends RunOutcome {
+  recipe: ResolvedPretrainRecipe;
+}
+
+/**
+ * Pretrains one tower: an image tower by supervised classification, or a causal text tower by
+ * next-token prediction on captions. `<directory>/model` is then what `towers.image.pretrained` or
+ * `towers.text.pretrained` of a recipe takes.
+ *
+ * throws  RecipeError, DataError, CheckpointError before the first step where something does not fit;
+ *         DataError later for a sample that cannot be read or answered; DivergedError when the loss
+ *         leaves the numbers
+ */
+export async function pretrain(options: PretrainOptions): Promise<PretrainResult> {
+  const recipe = resolvePretraining(options.recipe, {
+    set: options.set ?? [],
+    smoke: options.smoke ?? false,
+  });
+  const directory = new RunDirectory(options.directory);
+  if (!options.allowRecipeChange) directory.checkRecipe(recipe);
+  const prepared = await prepare(recipe, directory, announcer(options));
+  const begin = (): void => directory.saveRecipe(recipe);
+  return runToEnd(prepared, { recipe, directory, options, begin }, (outcome) => ({
+    ...outcome,
+    recipe,
+  }));
+}
+
+/** What a task brings to the loop. */
+interface Made {
+  task: TowerTask;
+  loader: LoaderOptions;
+  rows?: OpenRows;
+}
+
+async function prepare(
+  recipe: ResolvedPretrainRecipe,
+  directory: RunDirectory,
+  announce: Announce,
+): Promise<Prepared<TowerTrainer>> {
+  const { seed, device: wanted } = recipe.train;
+  const device = trainingDevice(wanted);
+  manualSeed(seed);
+  if (device !== "cpu") manualSeed(seed, device);
+  const {
+    task,
+    loader: loaderOptions,
+    rows,
+  } = recipe.kind === "classification"
+    ? await classification(recipe, device, announce)
+    : await nextToken(recipe, device);
+  const learner = new TowerTrainer(task, recipe.train, device);
+  let loader: Loader | undefined;
+  const close = async (): Promise<void> => {
+    await loader?.close();
+    rows?.close();
+    learner.dispose();
+  };
+  try {
+    const latest = directory.latestCheckpoint();
+    const state = latest === undefined ? undefined : restore(latest, learner, task);
+    const position = state === undefined ? {} : { position: state.loader as never };
+    loader = await createLoader({ ...loaderOptions, ...position });
+    if (rows) loader = rows.filter(loader);
+    return { learner, loader, state, latest, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function restore(folder: string, learner: TowerTrainer, task: TowerTask): TrainingState {
+  const weights = (): void => loadNamed(folder, [...task.model.namedState()]);
+  return restoreTraining(folder, learner, weights);
+}
+
+async function classification(
+  recipe: ClassificationRecipe,
+  device: Device,
+  announce: Announce,
+): Promise<Made> {
+  const config = imageTowerConfig(recipe.image, recipe);
+  const transform = transformFor(recipe.data.transform, config.imageSize);
+  const { train: source } = recipe.data;
+  const classes = recipe.labels.classes ?? (await classesOf({ source, transform }, recipe.labels));
+  checkLabels(recipe, classes);
+  const tower = makeTower("image", () => createImageTower(config, null));
+  tower.run.checkpointing = recipe.train.activationCheckpointing;
+  const task = new Classification({ recipe, tower, classes, transform, device });
+  const rows = await openPixelRows(recipe, { transform, device, announce });
+  task.pixels = rows?.rows;
+  const { augmentation } = recipe.data;
+  const loader: LoaderOptions = {
+    ...commonLoader(recipe),
+    transform,
+    captions: "together",
+    ...(rows ? rows.loader : augmentation === undefined ? {} : { augmentation }),
+  };
+  return { task, loader, ...(rows ? { rows } : {}) };
+}
+
+function checkLabels({ labels }: ClassificationRecipe, classes: readonly string[]): void {
+  if (labels.separator !== undefined && labels.smoothing > 0) {
+    throw new RecipeError(
+      "labels.smoothing",
+      `Expected no smoothing with labels.separator for labels.smoothing but received ` +
+        `${labels.smoothing}; remove one of the two`,
+    );
+  }
+  if (classes.length >= 2) return;
+  throw new RecipeError(
+    "labels.answer",
+    `Expected at least two classes for labels.answer but received ${classes.length}; ` +
+      "choose another answer, or data with more classes",
+  );
+}
+
+async function nextToken(recipe: NextTokenRecipe, device: Device): Promise<Made> {
+  const tokenizer = await createTokenizer(recipe.data.tokenizer);
+  const config = withVocabulary(textTowerConfig(recipe.text, recipe), tokenizer);
+  const tower = makeTower("text", () => createTextTower(config, null));
+  if (!(tower instanceof TextTransformer) || config.kind !== "transformer" || !tower.trimmable) {
+    throw new RecipeError(
+      "text",
+      `Expected a causal transformer for text but received a ${config.kind} that looks both ways; ` +
+        "next-token prediction needs a tower that looks back only",
+    );
+  }
+  tower.run.checkpointing = recipe.train.activationCheckpointing;
+  // No picture is decoded; the loader wants a size all the same.
+  const transform = transformFor(undefined, 8);
+  const task = new NextToken({ recipe, tower, tokenizer, transform, device });
+  const { captions } = recipe.data;
+  const loader: LoaderOptions = {
+    ...commonLoader(recipe),
+    transform,
+    captions,
+    tokenizer: tokenizer.description,
+    images: "skip",
+  };
+  return { task, loader };
+}
+
+function commonLoader({
+  data,
+  train,
+}: ResolvedPretrainRecipe): Omit<LoaderOptions, "transform" | "captions"> {
+  const { train: source, workers, prefetch, onError } = data;
+  return {
+    source,
+    batchSize: train.batchSize,
+    seed: train.seed,
+    prefetch,
+    onError,
+    ...(workers === undefined ? {} : { workers }),
+  };
+}
+
+function transformFor(
+  given: Partial<EvaluationTransform> | undefined,
+  imageSize: number,
+): EvaluationTransform {
+  const whole = { ...evaluationPreset("clip", imageSize), ...given, imageSize };
+  return parseEvaluationTransform(whole, "data.transform");
+}
+
+/** A tower, with a size that cannot be as a RecipeError. */
+function makeTower<T>(key: string, make: () => T): T {
+  try {
+    return make();
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new RecipeError(key, cause.message, { cause });
+  }
+}

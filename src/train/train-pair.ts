@@ -1,0 +1,49 @@
+/** Trains a pair from a recipe: what `limn train` runs. */
+import { logitScaleOf } from "./recipe/logits.ts";
+import { preparePair } from "./pair/prepare-pair.ts";
+import type { ResolvedRecipe } from "./recipe/recipe.ts";
+import { resolveRecipe } from "./recipe/resolve-recipe.ts";
+import { announcer, runToEnd, type LoopOptions, type RunOutcome } from "./run/run.ts";
+import { RunDirectory } from "./run/run-directory.ts";
+
+export interface TrainOptions extends LoopOptions {
+  /** What a recipe file exports; checked and completed here. */
+  recipe: unknown;
+  /** The run's folder. A run found there goes on where it stopped. */
+  directory: string;
+  /** Assignments such as `train.batchSize=256`. */
+  set?: readonly string[];
+  /** Two steps of eight pairs. */
+  smoke?: boolean;
+  /** Go on with a run whose recipe was another. */
+  allowRecipeChange?: boolean;
+}
+
+export interface TrainResult extends RunOutcome {
+  /** The learned multiplier of similarities. */
+  logitScale: number;
+  recipe: ResolvedRecipe;
+}
+
+/**
+ * Trains a recipe to its end, or until a signal or its time limit.
+ *
+ * throws  RecipeError, DataError, CheckpointError before the first step where something does not fit;
+ *         DataError later for a sample or suite that cannot be read: the steps done are saved first;
+ *         DivergedError when the loss leaves the numbers: checkpoints written so far stay
+ */
+export async function train(options: TrainOptions): Promise<TrainResult> {
+  const recipe = resolveRecipe(options.recipe, {
+    set: options.set ?? [],
+    smoke: options.smoke ?? false,
+  });
+  const directory = new RunDirectory(options.directory);
+  if (!options.allowRecipeChange) directory.checkRecipe(recipe);
+  const prepared = await preparePair(recipe, directory, announcer(options));
+  const begin = (): void => directory.saveRecipe(recipe);
+  return runToEnd(prepared, { recipe, directory, options, begin }, (outcome, { trainer }) => ({
+    ...outcome,
+    logitScale: logitScaleOf(trainer.model),
+    recipe,
+  }));
+}
