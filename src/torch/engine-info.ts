@@ -107,7 +107,8 @@ export function staleness({ addon, record }: EngineFile): string | undefined {
   return undefined;
 }
 
-function hashSources(): string {
+/** The hash of the addon's sources; the same as in setup/context.mjs, which a test compares. */
+export function hashSources(): string {
   const folder = path.join(packageRoot(), "native");
   const hash = createHash("sha256");
   for (const name of readdirSync(folder)

@@ -1,7 +1,6 @@
 /** limn's face of libtorch. The only folder that imports the addon. */
 export * from "./autograd.ts";
 export * from "./create.ts";
-export * from "./devices.ts";
 export { dtypeBytes, isFloating, type DType, type TensorData } from "./dtype.ts";
 export * from "./functional.ts";
 export {

@@ -14,6 +14,7 @@ import {
   ones,
   randn,
   randomState,
+  resolveDevice,
   scope,
   setRandomState,
   setThreadCount,
@@ -65,6 +66,28 @@ describe("runtime", () => {
     assert.equal(devices()[0], "cpu");
     assert.match(libtorchConfig(), /PyTorch built with[^]*at::get_num_threads/);
     assert.ok(matrixProductRate(64, 2) > 0.01);
+  });
+});
+
+describe("devices", () => {
+  it("that are not there are refused under the caller's name for them", () => {
+    assert.throws(
+      () => resolveDevice("cuda:9", "--device"),
+      (error: Error) =>
+        error.constructor === RangeError &&
+        /^Expected one of auto, cpu\b.* for --device but received "cuda:9"; limn doctor/.test(
+          error.message,
+        ),
+    );
+    assert.throws(() => resolveDevice("gpu"), /for device but received "gpu"/);
+  });
+  it("are named by auto and cuda: the first of their kind", () => {
+    const found = devices();
+    assert.equal(found[0], "cpu");
+    assert.equal(resolveDevice("cpu"), "cpu");
+    const gpu = found.find((device) => device.startsWith("cuda"));
+    assert.equal(resolveDevice("auto"), gpu ?? "cpu");
+    if (gpu) assert.equal(resolveDevice("cuda"), "cuda:0");
   });
 });
 
