@@ -174,7 +174,7 @@ test("headers tell version, C++ standard and the string's binary interface", asy
 
 test("setup and the library count the same cores", async () => {
   const { usableCores } = await import("../setup/cores.mjs");
-  const library = await import(path.join(root, "dist", "src", "torch", "threads.js"));
+  const library = await import(path.join(root, "dist", "src", "files", "cores.js"));
   const cgroup = "sys/fs/cgroup";
   /** @type {[number | undefined, Record<string, string>][]} */
   const machines = [
