@@ -41,7 +41,8 @@ export interface StepInput {
 export interface StepResult {
   /** In the objective's own unit; nats for the contrastive ones. */
   loss: number;
-  contrastiveAccuracy: number;
+  /** Absent where it was not asked for. */
+  contrastiveAccuracy?: number;
   /** The objective's further numbers. */
   metrics: Record<string, number>;
 }
@@ -51,6 +52,8 @@ export interface StepOptions {
   towers: Record<"image" | "text", LockableTower>;
   precision: ResolvedRecipe["train"]["precision"];
   microBatchSize?: number | undefined;
+  /** Whether `contrastiveAccuracy` is wanted, which takes two N x N products; true when absent. */
+  measure?: boolean;
 }
 
 /** The towers' outputs before they are brought to length 1. */
@@ -148,7 +151,7 @@ function compute(
   model: DualEncoder,
   raw: Raw,
   { about }: StepInput,
-  { objective }: StepOptions,
+  { objective, measure = true }: StepOptions,
 ): Omit<StepResult, "loss"> & { loss: Tensor } {
   const [image, text] = [unitRows(raw.image), unitRows(raw.text)];
   const { loss, metrics = {} }: ObjectiveOutput = objective.compute({
@@ -160,6 +163,7 @@ function compute(
     logitBias: model.logitBias?.tensor ?? null,
     ...about,
   });
+  if (!measure) return { loss, metrics };
   const accuracy = contrastiveAccuracy(image.detach(), text.detach());
   return { loss, metrics, contrastiveAccuracy: accuracy };
 }

@@ -41,7 +41,8 @@ export interface TrainerOptions {
 /** What one step reports, before anything about time is known. */
 export interface StepReport {
   loss: number;
-  contrastiveAccuracy: number;
+  /** Absent where it was not asked for. */
+  contrastiveAccuracy?: number;
   logitScale: number;
   learningRate: number;
   gradNorm: number;
@@ -154,9 +155,10 @@ export class Trainer {
   /**
    * One optimizer step on a batch.
    *
+   * measure   whether the report has contrastiveAccuracy, which takes time of its own
    * throws  DivergedError, with the weights as they were, when loss or gradient is not finite
    */
-  trainStep(batch: Batch): StepReport {
+  trainStep(batch: Batch, measure = true): StepReport {
     return scope(() => {
       const { train } = this.recipe;
       this.model.train(true);
@@ -169,6 +171,7 @@ export class Trainer {
         towers: this.towers,
         precision: train.precision,
         microBatchSize: train.microBatchSize,
+        measure,
       });
       const at = { step: this.step, batch };
       this.#updater.demandFinite(result.loss, "loss", at);
