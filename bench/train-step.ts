@@ -2,7 +2,7 @@
 import { rmSync } from "node:fs";
 
 import { libtorchVersion, rawMatrixProductRate, setThreadCount } from "../dist/src/torch/index.js";
-import { usableCores } from "../dist/src/torch/threads.js";
+import { usableCores } from "../dist/src/files/cores.js";
 import { Peer } from "./peer.ts";
 import { assertSameWork, commit, rounded, seconds, type BenchResult } from "./result.ts";
 import { batchSize, prepareTrainStep, stepFlops } from "./train-step-data.ts";

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, statfsSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import path from "node:path";
 import { findEngine, packageRoot } from "../../torch/engine-info.ts";
-import { cpuQuota, usableCores } from "../../torch/threads.ts";
+import { cpuQuota, usableCores } from "../../files/cores.ts";
 import type { Facts } from "./doctor-report.ts";
 
 const SIZE = 1024;

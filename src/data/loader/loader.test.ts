@@ -7,11 +7,12 @@ import { setTimeout } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import sharp from "sharp";
 import { DataError } from "../../errors.ts";
+import { defaultWorkers } from "../../files/cores.ts";
 import type { Batch, PackSample } from "../sample.ts";
 import type { SourceSpec } from "../sources/source-spec.ts";
 import { writeShards } from "../write-shards.ts";
 import { createLoader } from "./loader.ts";
-import type { LoaderOptions, LoaderPosition } from "./options.ts";
+import { resolveLoaderOptions, type LoaderOptions, type LoaderPosition } from "./options.ts";
 
 const top = mkdtempSync(join(tmpdir(), "limn-loader-"));
 after(() => rmSync(top, { recursive: true }));
@@ -161,6 +162,11 @@ describe("loader options", () => {
 });
 
 describe("batches", () => {
+  it("come from the default number of workers, which the container's quota limits", () => {
+    const { workers: _, ...options } = base();
+    assert.equal(resolveLoaderOptions(options).workers, defaultWorkers());
+  });
+
   it("are the same whatever the number of workers and the prefetching", async () => {
     const options = base({ tokenizer, augmentation, epochs: 2 });
     const one = await collect(options);

@@ -1,6 +1,6 @@
 /** The loader's options, checked and completed. */
-import { availableParallelism } from "node:os";
 import { DataError, didYouMean } from "../../errors.ts";
+import { defaultWorkers } from "../../files/cores.ts";
 import { parseTrainingAugmentation } from "../image/index.ts";
 import type { TrainingAugmentation } from "../image/index.ts";
 import { cellBytes, isNaflex, parsePictureTransform } from "../image/picture-cell.ts";
@@ -52,7 +52,7 @@ export interface LoaderOptions {
   lastBatch?: "continue" | "drop" | "keep";
   /** Number of epochs; Infinity by default in training. */
   epochs?: number;
-  /** Decoding threads; the cores but one by default. Has no influence on the batches. */
+  /** Decoding threads; every usable core except one by default. Changes no batch. */
   workers?: number;
   /** Finished batches that wait at most, beside the one in use; 2 by default. */
   prefetch?: number;
@@ -160,7 +160,7 @@ export function resolveLoaderOptions(options: LoaderOptions): ResolvedOptions {
       oneOf(options.lastBatch, "lastBatch", ["continue", "drop", "keep"]) ??
       (evaluating ? "keep" : "continue"),
     epochs: epochs === Infinity ? undefined : integer(epochs, "epochs", 1),
-    workers: integer(options.workers ?? Math.max(1, availableParallelism() - 1), "workers", 1),
+    workers: integer(options.workers ?? defaultWorkers(), "workers", 1),
     prefetch: integer(options.prefetch ?? 2, "prefetch", 1),
     onError: oneOf(options.onError, "onError", ["skip", "fail"]) ?? (evaluating ? "fail" : "skip"),
     position: position === undefined ? undefined : checkPosition(position),
