@@ -75,7 +75,7 @@ describe("RunLog", () => {
     const run = new RunLog({ path, metricsFile }, { totalSteps: 2, progress });
     const { "train/contrastiveAccuracy": _, ...unmeasured } = values;
     run.step({ step: 1, examplesSeen: 8, every: 2, values });
-    run.step({ step: 2, examplesSeen: 16, every: 2, values: unmeasured as StepValues });
+    run.step({ step: 2, examplesSeen: 16, every: 2, values: unmeasured });
     run.close();
     assert.match(written.at(-2) ?? "", /step 2\/2 .*acc 50 %/);
     assert.equal(
