@@ -13,9 +13,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { DataError } from "../errors.ts";
-import { readSamples } from "./read-samples.ts";
 import type { PackSample } from "./sample.ts";
 import { openSource } from "./sources/open-source.ts";
+import { readSamples } from "./sources/read-sample.ts";
 import { writeShards } from "./write-shards.ts";
 
 const top = mkdtempSync(join(tmpdir(), "limn-shards-"));

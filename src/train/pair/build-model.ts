@@ -5,7 +5,7 @@ import { DualEncoder, type DualEncoderConfig } from "../../pair/dual-encoder.ts"
 import { resolveDevice, type Device } from "../../torch/index.ts";
 import type { ImageTowerConfig, TextTowerConfig } from "../../towers/create-tower.ts";
 import { namedImageTower, namedTextTower } from "../../towers/named-towers.ts";
-import type { Tokenizer } from "../../text/tokenizer.ts";
+import type { Tokenizer } from "../../text/tokenizer-description.ts";
 import type { Logits } from "../recipe/logits.ts";
 import type { ModelChangesRecipe, PairRecipe } from "../recipe/recipe-model.ts";
 import type { ModelRecipe } from "../recipe/recipe.ts";

@@ -8,7 +8,7 @@ import {
   type EvaluationTransform,
 } from "../../data/image/evaluation-transform.ts";
 import { createTokenizer } from "../../text/index.ts";
-import type { Tokenizer } from "../../text/tokenizer.ts";
+import type { Tokenizer } from "../../text/tokenizer-description.ts";
 import { readCheckpointConfig, readCheckpointTransform } from "../../checkpoints/checkpoint.ts";
 import type { DualEncoderConfig } from "../../pair/dual-encoder.ts";
 import { readModelSource } from "../../checkpoints/find-layout.ts";

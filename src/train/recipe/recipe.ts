@@ -7,7 +7,7 @@ import { z } from "zod";
 import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
 import type { TrainingAugmentation } from "../../data/image/index.ts";
 import type { SourceSpec } from "../../data/sources/source-spec.ts";
-import type { TokenizerDescription } from "../../text/tokenizer.ts";
+import type { TokenizerDescription } from "../../text/tokenizer-description.ts";
 import { objectiveSchema } from "../objectives/index.ts";
 import { optimizerSchema } from "../step/optimizers.ts";
 import { logitsSchema, modelChangesSchema, modelSchema, towersSchema } from "./recipe-model.ts";

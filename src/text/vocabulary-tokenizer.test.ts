@@ -5,9 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { gunzipSync } from "node:zlib";
-import { createTokenizer } from "../create-tokenizer.ts";
-import { loadTokenizer } from "../load-tokenizer.ts";
-import { saveTokenizer } from "../save-tokenizer.ts";
+import { createTokenizer, loadTokenizer } from "./load-tokenizer.ts";
+import { saveTokenizer } from "./save-tokenizer.ts";
 
 interface Golden {
   texts: string[];
