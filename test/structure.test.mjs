@@ -64,7 +64,6 @@ const FULL_FOLDERS = new Map([
   ["src/cli/commands", 16],
   ["src/inference", 18],
   ["src/study", 20],
-  ["src/text", 16],
   ["src/towers", 19],
   ["src/train/objectives", 19],
 ]);
@@ -84,17 +83,13 @@ const SHARED_NAMES = new Set([
   "cyclip.ts",
   "distillation.ts",
   "embeddings.ts",
-  "folder.ts",
   "global-contrastive.ts",
-  "hugging-face.ts",
   "layers.ts",
   "layout.ts",
   "lixp.ts",
   "neuclip.ts",
   "progress.ts",
   "study.ts",
-  "table.ts",
-  "tokenizer.ts",
   "training-checkpoint.ts",
 ]);
 
