@@ -383,6 +383,10 @@ export class Tensor implements Owned {
   expand(...shape: number[]): Tensor {
     return call(ops.expand, this, shape);
   }
+  /** `expand` to the shape of another: the operator reads the shape, no number of it is written down. */
+  expandAs(other: Tensor): Tensor {
+    return call(ops.expandAs, this, other);
+  }
   contiguous(): Tensor {
     return call(ops.contiguous, this);
   }
