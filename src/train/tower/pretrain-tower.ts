@@ -14,7 +14,7 @@ import { createImageTower, createTextTower } from "../../towers/index.ts";
 import {
   imageTowerConfig,
   inRecipe,
-  resolveDevice,
+  trainingDevice,
   textTowerConfig,
   withVocabulary,
 } from "../pair/build-model.ts";
@@ -87,7 +87,7 @@ async function prepare(
   announce: Announce,
 ): Promise<Prepared<TowerTrainer>> {
   const { seed, device: wanted } = recipe.train;
-  const device = resolveDevice(wanted);
+  const device = trainingDevice(wanted);
   manualSeed(seed);
   if (device !== "cpu") manualSeed(seed, device);
   const {
