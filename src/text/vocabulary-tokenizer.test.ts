@@ -15,7 +15,7 @@ interface Golden {
 
 const golden = JSON.parse(
   gunzipSync(
-    readFileSync(new URL("../../../../test/goldens/tokenize-json.json.gz", import.meta.url)),
+    readFileSync(new URL("../../../test/goldens/tokenize-json.json.gz", import.meta.url)),
   ).toString("utf8"),
 ) as Golden;
 
