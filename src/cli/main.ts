@@ -7,7 +7,7 @@ import {
   EngineError,
   HubError,
   LimnError,
-  RecipeError,
+  SettingError,
   UnsettledError,
   UsageError,
   didYouMean,
@@ -105,7 +105,7 @@ const usageFailures: readonly HubError["failure"][] = ["reference", "settings"];
 
 /** 0 ok, 1 failure, 2 usage, 3 bad data or checkpoint; commands return 130 and 143 themselves. */
 export function exitCode(error: unknown): number {
-  if (error instanceof UsageError || error instanceof RecipeError) return EXIT.usage;
+  if (error instanceof UsageError || error instanceof SettingError) return EXIT.usage;
   if (error instanceof HubError && usageFailures.includes(error.failure)) return EXIT.usage;
   if (error instanceof DataError || error instanceof CheckpointError) return EXIT.badInput;
   return EXIT.failure;

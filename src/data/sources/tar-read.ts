@@ -17,7 +17,7 @@ export interface TarEntry {
 }
 
 /** What `tarEntries` yields: a wish for bytes, or an entry it found. */
-export type TarStep = { read: { offset: number; length: number } } | { entry: TarEntry };
+type TarStep = { read: { offset: number; length: number } } | { entry: TarEntry };
 
 /** Why an archive could not be read to its end, and where. */
 export class TarError extends Error {

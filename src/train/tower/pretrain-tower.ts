@@ -19,6 +19,7 @@ import {
   withVocabulary,
 } from "../pair/build-model.ts";
 import type { Prepared } from "../run/learner.ts";
+import { refuseSetting } from "../recipe/check-recipe.ts";
 import { resolvePretraining } from "../recipe/resolve-recipe.ts";
 import { openPixelRows, type Announce, type OpenRows } from "../cache/row-sources.ts";
 import { announcer, runToEnd, type LoopOptions, type RunOutcome } from "../run/run.ts";
@@ -66,7 +67,7 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainResult
   });
   const directory = new RunDirectory(options.directory);
   if (!options.allowRecipeChange) directory.checkRecipe(recipe);
-  const prepared = await prepare(recipe, directory, announcer(options));
+  const prepared = await prepare(recipe, directory, announcer(options)).catch(refuseSetting);
   const begin = (): void => directory.saveRecipe(recipe);
   return runToEnd(prepared, { recipe, directory, options, begin }, (outcome) => ({
     ...outcome,
