@@ -289,15 +289,17 @@ describe("a loader's threads", () => {
     await loader.close();
   });
   it("do not keep a process running", async () => {
-    const script = `
-      const { createLoader } = await import(process.argv[1]);
-      const loader = await createLoader(JSON.parse(process.argv[2]));
+    const script = join(top, "open.mjs");
+    writeFileSync(
+      script,
+      `const { createLoader } = await import(process.argv[2]);
+      const loader = await createLoader(JSON.parse(process.argv[3]));
       const { size } = await loader.next();
       // Left open on purpose.
-      console.log(size);
-    `;
+      console.log(size);`,
+    );
     const loader = new URL("./loader.js", import.meta.url).href;
-    const options = ["--input-type=module", "--eval", script, loader, JSON.stringify(base())];
+    const options = [script, loader, JSON.stringify(base())];
     // Rejects when the process does not end in time.
     const { stdout } = await promisify(execFile)(process.execPath, options, { timeout: 60_000 });
     assert.equal(stdout, "4\n");
