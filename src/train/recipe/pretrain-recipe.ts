@@ -62,7 +62,7 @@ export type ResolvedPretrainRecipe = z.output<typeof pretrainSchema>;
 export type ClassificationRecipe = z.output<typeof classificationSchema>;
 export type NextTokenRecipe = z.output<typeof nextTokenSchema>;
 
-/** Types a recipe of `limn pretrain`: the compiler checks its keys and values. */
-export function definePretraining<const R extends PretrainRecipe>(recipe: R): R {
+/** Types a recipe of `limn pretrain`: the compiler refuses unknown keys and wrong values. */
+export function definePretraining(recipe: PretrainRecipe): PretrainRecipe {
   return recipe;
 }

@@ -18,7 +18,7 @@ const sizedImageSchema = z.strictObject({
 });
 
 /** A tower without a kind is the common one, or a published size that is named. */
-function withKind(kind: string): (value: unknown) => unknown {
+function withKind<Written>(kind: string): (value: Written) => unknown {
   return (value) =>
     typeof value === "object" && value !== null && !Array.isArray(value) && !("kind" in value)
       ? { kind: "size" in value ? "sized" : kind, ...value }
@@ -30,14 +30,22 @@ const textSchemas = schemasOf(textTowerKinds);
 const imageTowers = z.discriminatedUnion("kind", [...imageSchemas, sizedImageSchema]);
 const textTowers = z.discriminatedUnion("kind", textSchemas);
 
+/** A member of a union whose kind may be left out. */
+type KindLess<T extends { kind: string }> = Omit<T, "kind"> & { kind?: T["kind"] | undefined };
+type WrittenImage =
+  | z.input<typeof imageTowers>
+  | KindLess<z.input<(typeof imageSchemas)[0]>>
+  | KindLess<z.input<typeof sizedImageSchema>>;
+type WrittenText = z.input<typeof textTowers> | KindLess<z.input<(typeof textSchemas)[0]>>;
+
 /** A published size by name, or a size of your own; of the first kind when it names none. */
 export const imageTowerSchema: z.ZodUnion<
-  readonly [z.ZodString, z.ZodPreprocess<typeof imageTowers>]
+  readonly [z.ZodString, z.ZodPreprocess<typeof imageTowers, WrittenImage>]
 > = z.union([z.string(), z.preprocess(withKind(imageSchemas[0].shape.kind.value), imageTowers)]);
 
 /** A published size by name, or a size of your own; of the first kind when it names none. */
 export const textTowerSchema: z.ZodUnion<
-  readonly [z.ZodString, z.ZodPreprocess<typeof textTowers>]
+  readonly [z.ZodString, z.ZodPreprocess<typeof textTowers, WrittenText>]
 > = z.union([z.string(), z.preprocess(withKind(textSchemas[0].shape.kind.value), textTowers)]);
 
 type Schemas<Kinds extends readonly { schema: z.ZodType }[]> = {
