@@ -1,6 +1,6 @@
 import { loadModel } from "../../inference/load-model.ts";
 import { resolveDevice } from "../../train/pair/build-model.ts";
-import { classificationText, type NamedResult } from "../print/classification-text.ts";
+import { classificationText, type NamedResult } from "../print/named-pictures.ts";
 import { labelsOf } from "../options/classify-labels.ts";
 import { defineCommand, type Command } from "../command.ts";
 import { loadOptions, modelOptions } from "../options/model-options.ts";
