@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync, existsSync } from "node:fs";
 import path from "node:path";
 
 import { libtorchVersion } from "../torch/index.ts";
-import { usableCores } from "../torch/threads.ts";
+import { usableCores } from "../files/cores.ts";
 import { readMetricsLog } from "../train/log/metrics-log.ts";
 
 /** `1a2b3c4d5e6f`, with `+` where tracked files of the code differ; undefined outside a repository. */
