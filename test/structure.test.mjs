@@ -62,7 +62,7 @@ const COMMANDS = "src/cli/commands";
 /** Folders that still hold more, and how many. One that holds fewer now fails. */
 const FULL_FOLDERS = new Map([
   ["src/checkpoints/weights", 19],
-  ["src/inference", 19],
+  ["src/inference", 18],
   ["src/text", 16],
   ["src/towers", 19],
   ["src/train/objectives", 19],
