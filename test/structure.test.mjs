@@ -64,7 +64,6 @@ const FULL_FOLDERS = new Map([
   ["src/checkpoints/weights", 19],
   ["src/inference", 18],
   ["src/text", 16],
-  ["src/towers", 19],
   ["src/train/objectives", 19],
 ]);
 
@@ -79,7 +78,6 @@ const REGISTRIES = [
 const SHARED_NAMES = new Set([
   "align.ts",
   "amorlip.ts",
-  "bert.ts",
   "cyclip.ts",
   "distillation.ts",
   "embeddings.ts",
