@@ -239,6 +239,22 @@ test("a command's file is short", () => {
   assert.deepEqual(wrong, []);
 });
 
+test("only the commands that read a recipe load the recipes", () => {
+  const wrong = [];
+  const readers = new Set(["train", "pretrain", "study", "eval"]);
+  for (const file of products.filter((one) => one.startsWith("src/cli/commands/"))) {
+    if (readers.has(path.posix.basename(file, ".ts"))) continue;
+    const seen = new Set([file]);
+    for (const one of seen) {
+      for (const { target, value } of importsOf(one)) if (value) seen.add(target);
+    }
+    wrong.push(
+      ...[...seen].filter((one) => one.startsWith("src/train/")).map((one) => [file, one]),
+    );
+  }
+  assert.deepEqual(wrong, []);
+});
+
 test("setup and the library agree where the engine is and what it was built from", async () => {
   const { stateFolders, hashSources } = await import("../setup/context.mjs");
   const library = await import(path.join(root, "dist", "src", "torch", "engine-info.js"));
