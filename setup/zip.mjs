@@ -38,7 +38,7 @@ export async function fetchOfficialZip(context) {
  * @param {string} place
  */
 export async function fetchZip(context, place) {
-  const [address = "", sha256] = splitHash(place);
+  const [address, sha256] = splitHash(place);
   const target = path.join(context.fetched, "libtorch-zip");
   const partial = `${target}.partial-${process.pid}`;
   let digest = "";
