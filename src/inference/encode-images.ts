@@ -14,7 +14,7 @@ import {
   type SkippedInput,
 } from "./inference-model.ts";
 import { isPicture, type Picture } from "./picture.ts";
-import { defaultWorkers, pictureBatches, type PictureBatchOptions } from "./picture-batches.ts";
+import { decodingThreads, pictureBatches, type PictureBatchOptions } from "./picture-batches.ts";
 
 export interface EncodeImagesOptions {
   /** Pictures per forward pass; by default what is fast and fits the memory. Changes no result. */
@@ -22,8 +22,8 @@ export interface EncodeImagesOptions {
   /** A picture that cannot be read ends the work with its name (default), or is passed over. */
   readonly onError?: "throw" | "skip";
   /**
-   * Threads that decode; 0 decodes on the calling thread. Default: the cores but one, and 0 for lists
-   * of fewer than 64 pictures.
+   * Threads that decode; 0 decodes on the calling thread. Default: every usable core except one, and
+   * 0 for lists of fewer than 64 pictures.
    */
   readonly workers?: number;
   /** `bfloat16` runs the products in it. Default `float32`. */
@@ -124,7 +124,7 @@ export async function* embeddingBatches(
     transform: pictureTransform(given),
     batchSize: checkCount("batchSize", options.batchSize ?? imageBatchSize(given, wanted)),
     onError: checkOnError(options.onError),
-    workers: checkCount("workers", options.workers ?? defaultWorkers(wanted), 0),
+    workers: checkCount("workers", options.workers ?? decodingThreads(wanted), 0),
   };
   let start = 0;
   for await (const { cells, indices, skipped } of pictureBatches(pictures, settings)) {

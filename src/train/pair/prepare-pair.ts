@@ -11,7 +11,7 @@ import type { DualEncoder } from "../../pair/dual-encoder.ts";
 import { loadPair, loadTower } from "../../checkpoints/tower-folder.ts";
 import { lowRankNames } from "../../nn/low-rank.ts";
 import type { Tensor } from "../../torch/index.ts";
-import { resolveDevice } from "./build-model.ts";
+import { trainingDevice } from "./build-model.ts";
 import type { Prepared } from "../run/learner.ts";
 import { openCheckpoint, openOrigins, type Origins } from "./origins.ts";
 import { pairParts } from "./pair-parts.ts";
@@ -53,7 +53,7 @@ async function prepare(
   { directory, latest, announce }: Surroundings,
 ): Promise<Prepared<PairLearner>> {
   const { config, tokenizer, transform } = await pairParts(recipe, origins.pair);
-  const device = resolveDevice(recipe.train.device);
+  const device = trainingDevice(recipe.train.device);
   const open: {
     teacher?: OpenTeacher | undefined;
     trainer?: Trainer;
