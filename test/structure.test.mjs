@@ -62,10 +62,9 @@ const MOST_FILES = 15;
 const FULL_FOLDERS = new Map([
   ["src/checkpoints/weights", 19],
   ["src/cli/commands", 16],
-  ["src/inference", 19],
+  ["src/inference", 18],
   ["src/study", 20],
   ["src/text", 16],
-  ["src/towers", 19],
   ["src/train/objectives", 19],
 ]);
 
@@ -80,7 +79,6 @@ const REGISTRIES = [
 const SHARED_NAMES = new Set([
   "align.ts",
   "amorlip.ts",
-  "bert.ts",
   "cyclip.ts",
   "distillation.ts",
   "embeddings.ts",

@@ -9,7 +9,7 @@ import {
   type TokenizerFamily,
 } from "../../text/index.ts";
 import { CheckpointError, UnsettledError } from "../../errors.ts";
-import type { TextTowerConfig } from "../../towers/create-tower.ts";
+import type { TextTowerConfig } from "../../towers/index.ts";
 import type { DescribedModel, Family, GivenFacts } from "../layout.ts";
 import type { PlaceFacts } from "../place.ts";
 
