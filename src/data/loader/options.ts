@@ -12,8 +12,11 @@ import type { Cursor } from "./order.ts";
 
 export interface LoaderOptions {
   source: SourceSpec;
-  /** Size and interpolation of the pixels; in evaluation all of it. NaFlex patches without changes. */
-  transform: PictureTransform;
+  /**
+   * Size and interpolation of the pixels; in evaluation all of it. NaFlex patches without changes.
+   * Needed unless `images` is `skip`.
+   */
+  transform?: PictureTransform;
   /** Random crops, flips and colours of training; none by default. Not with `mode: "evaluate"`. */
   augmentation?: TrainingAugmentation;
   /** Without one, batches have no tokens and samples need no captions. */
@@ -58,6 +61,12 @@ export interface LoaderOptions {
   prefetch?: number;
   /** A sample that cannot be read ends the run with its name, or is skipped and counted. */
   onError?: "skip" | "fail";
+  /**
+   * The part of one of several processes that share each batch: `batchSize` samples of `size` times as
+   * many, so that the ranks' batches one behind the other are the batch of a loader by itself. A bad
+   * sample is replaced by the next of the same rank. Needs `lastBatch: "continue"`.
+   */
+  share?: { rank: number; size: number };
   /** Continue behind the batch after which `loader.position()` gave this. */
   position?: LoaderPosition;
 }
@@ -76,7 +85,8 @@ export interface LoaderPosition {
 /** Options with every default filled in; plain JSON, it travels to the workers. */
 export interface ResolvedOptions {
   source: SourceSpec;
-  transform: PictureTransform;
+  /** Set where pictures are decoded. */
+  transform: PictureTransform | undefined;
   augmentation: TrainingAugmentation | undefined;
   tokenizer: TokenizerDescription | undefined;
   batchSize: number;
@@ -90,6 +100,7 @@ export interface ResolvedOptions {
   workers: number;
   prefetch: number;
   onError: "skip" | "fail";
+  share: { rank: number; size: number } | undefined;
   position: LoaderPosition | undefined;
 }
 
@@ -110,6 +121,7 @@ const KEYS: (keyof LoaderOptions)[] = [
   "workers",
   "prefetch",
   "onError",
+  "share",
   "position",
 ];
 
@@ -132,13 +144,20 @@ export function resolveLoaderOptions(options: LoaderOptions): ResolvedOptions {
       `Expected true or false for shuffle but received ${String(options.shuffle)}`,
     );
   }
-  const transform = parsePictureTransform(options.transform, "transform");
-  if (isNaflex(transform) && augmentation !== undefined) {
+  const images = oneOf(options.images, "images", ["decode", "skip"]) ?? "decode";
+  const transform =
+    options.transform === undefined && images === "skip"
+      ? undefined
+      : parsePictureTransform(options.transform, "transform");
+  if (transform && isNaflex(transform) && augmentation !== undefined) {
     throw new TypeError(
       "Expected a transform into squares with an augmentation but received a NaFlex one; " +
         "remove the augmentation, or give an evaluation transform",
     );
   }
+  const lastBatch =
+    oneOf(options.lastBatch, "lastBatch", ["continue", "drop", "keep"]) ??
+    (evaluating ? "keep" : "continue");
   const epochs = options.epochs ?? (evaluating ? 1 : Infinity);
   return {
     source: checkSourceSpec(options.source),
@@ -155,21 +174,37 @@ export function resolveLoaderOptions(options: LoaderOptions): ResolvedOptions {
     captions:
       oneOf(options.captions, "captions", ["random", "first", "all", "together"]) ??
       (evaluating ? "together" : "random"),
-    images: oneOf(options.images, "images", ["decode", "skip"]) ?? "decode",
-    lastBatch:
-      oneOf(options.lastBatch, "lastBatch", ["continue", "drop", "keep"]) ??
-      (evaluating ? "keep" : "continue"),
+    images,
+    lastBatch,
     epochs: epochs === Infinity ? undefined : integer(epochs, "epochs", 1),
     workers: integer(options.workers ?? defaultWorkers(), "workers", 1),
     prefetch: integer(options.prefetch ?? 2, "prefetch", 1),
     onError: oneOf(options.onError, "onError", ["skip", "fail"]) ?? (evaluating ? "fail" : "skip"),
+    share: options.share === undefined ? undefined : checkShare(options.share, lastBatch),
     position: position === undefined ? undefined : checkPosition(position),
   };
 }
 
+function checkShare(
+  { rank, size }: NonNullable<LoaderOptions["share"]>,
+  lastBatch: ResolvedOptions["lastBatch"],
+): ResolvedOptions["share"] {
+  if (lastBatch !== "continue") {
+    throw new TypeError(
+      `Expected lastBatch "continue" with share but received "${lastBatch}"; the ranks need batches ` +
+        "of one size",
+    );
+  }
+  const ranks = integer(size, "share.size", 1);
+  if (integer(rank, "share.rank", 0) < ranks) return { rank, size };
+  throw new RangeError(
+    `Expected a rank below share.size ${ranks} for share.rank but received ${rank}`,
+  );
+}
+
 /** Bytes of one prepared picture (`cellBytes`); 0 where none is decoded. */
 export function pixelBytes({ images, transform }: ResolvedOptions): number {
-  return images === "skip" ? 0 : cellBytes(transform);
+  return images === "skip" || transform === undefined ? 0 : cellBytes(transform);
 }
 
 function integer(value: unknown, name: string, least: number): number {
@@ -194,7 +229,7 @@ function oneOf<T extends string>(
 
 function checkPosition(position: LoaderPosition): LoaderPosition {
   const { cursor } = position;
-  const counts = [cursor?.epoch, cursor?.part, cursor?.entry, cursor?.offset];
+  const counts = [cursor?.epoch, cursor?.part, cursor?.entry, cursor?.offset, cursor?.turn ?? 0];
   const whole = [...counts, position.epochSamples, position.skipped].every(
     (value) => Number.isSafeInteger(value) && value >= 0,
   );
