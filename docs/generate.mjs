@@ -115,7 +115,8 @@ function at(schema, ...keys) {
   let here = schema;
   for (const key of keys) {
     const child = (here.items ?? here).properties?.[key];
-    if (!child) throw new Error(`Expected a key ${key} in ${Object.keys(here.properties ?? {})}`);
+    if (!child)
+      throw new Error(`Expected a key ${key} in ${Object.keys(here.properties ?? {}).join(", ")}`);
     here = child;
   }
   return here.items ?? here;

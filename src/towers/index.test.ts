@@ -46,7 +46,7 @@ test("the names of all kinds are known, and none stands for two", () => {
 test("misuse is refused with what is known", () => {
   assert.throws(() => namedImageTower("RN5O", "model.image"), {
     name: "RangeError",
-    message: /^Expected one of .* for model\.image but received "RN5O"; did you mean RN50\?/,
+    message: /^Expected one of .* for model\.image but received "RN5O"; Did you mean "RN50"\?/,
   });
   assert.throws(() => createImageTower({ kind: "swin" } as unknown as ImageTowerConfig, null), {
     name: "RangeError",

@@ -1,5 +1,6 @@
 /** What the compiler refuses in a recipe file. Compiled by tsconfig.tools.json, never run. */
-import { definePretraining, defineRecipe, defineStudy, type Recipe } from "limn";
+import { definePretraining, defineRecipe, type Recipe } from "limn";
+import { defineStudy } from "limn/study";
 
 const source = { kind: "webdataset", shards: "shards/*.tar" } as const;
 const data: Recipe["data"] = { train: source };

@@ -27,7 +27,7 @@ const sizedImageSchema = z
   .describe("a published size with some of its values changed; the kind need not be written");
 
 /** A tower without a kind is the common one, or a published size that is named. */
-function withKind<Written>(kind: string): (value: Written) => unknown {
+function withKind(kind: string): (value: unknown) => unknown {
   return (value) =>
     typeof value === "object" && value !== null && !Array.isArray(value) && !("kind" in value)
       ? { kind: "size" in value ? "sized" : kind, ...value }
@@ -50,12 +50,24 @@ type WrittenText = z.input<typeof textTowers> | KindLess<z.input<(typeof textSch
 /** A published size by name, or a size of your own; of the first kind when it names none. */
 export const imageTowerSchema: z.ZodUnion<
   readonly [z.ZodString, z.ZodPreprocess<typeof imageTowers, WrittenImage>]
-> = z.union([z.string(), z.preprocess(withKind(imageSchemas[0].shape.kind.value), imageTowers)]);
+> = z.union([
+  z.string(),
+  z.preprocess<unknown, typeof imageTowers, WrittenImage>(
+    withKind(imageSchemas[0].shape.kind.value),
+    imageTowers,
+  ),
+]);
 
 /** A published size by name, or a size of your own; of the first kind when it names none. */
 export const textTowerSchema: z.ZodUnion<
   readonly [z.ZodString, z.ZodPreprocess<typeof textTowers, WrittenText>]
-> = z.union([z.string(), z.preprocess(withKind(textSchemas[0].shape.kind.value), textTowers)]);
+> = z.union([
+  z.string(),
+  z.preprocess<unknown, typeof textTowers, WrittenText>(
+    withKind(textSchemas[0].shape.kind.value),
+    textTowers,
+  ),
+]);
 
 type Schemas<Kinds extends readonly { schema: z.ZodType }[]> = {
   -readonly [I in keyof Kinds]: Kinds[I]["schema"];
