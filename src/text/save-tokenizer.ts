@@ -1,7 +1,7 @@
 /** Writes a tokenizer into a model folder. Knows nothing about how its files are read. */
 import { mkdir, readFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { writeFileAtomically, writeFully, writeTextAtomically } from "../files/atomic-write.ts";
+import { writeFileAtomically, writeTextAtomically } from "../files/atomic-write.ts";
 import { clipTokenizerFile } from "./clip/clip-files.ts";
 import type { ClipTokenizer } from "./clip/clip-tokenizer.ts";
 import { readOptionalJson, type TokenizerConfig } from "./tokenizer-config.ts";
@@ -166,11 +166,15 @@ async function copyFiles<Name extends string>(
   return copied;
 }
 
-/** Writes JSON in the indentation that Hugging Face's files have. */
+/**
+ * Writes JSON in the indentation that Hugging Face's files have.
+ *
+ * throws  StorageError naming the file where it cannot be written
+ */
 export function writeJson(file: string, value: object): void {
   writeTextAtomically(file, `${JSON.stringify(value, undefined, 2)}\n`);
 }
 
 function writeBytes(file: string, content: Uint8Array): void {
-  writeFileAtomically(file, (descriptor) => writeFully(descriptor, content));
+  writeFileAtomically(file, (write) => write(content));
 }
