@@ -3,7 +3,7 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import type { Entry, Part, Piece, Problem, SampleRef } from "./source.ts";
 import { scanTar, streamTar, type TarFileEntry } from "./tar-file.ts";
-import { TarError } from "./tar-read.ts";
+import { TarError } from "./tar-format.ts";
 
 /** A scan lets other work of its thread run after this many milliseconds. */
 const SLICE_MS = 5;

@@ -147,7 +147,7 @@ function readMap(base64: string): CharacterMap {
   } catch (cause) {
     throw new DataError(
       `Expected a compiled character map for precompiled_charsmap but received ${bytes.length} ` +
-        `bytes that are none; use the tokenizer.json as it was published.`,
+        `bytes that hold no such map; use the tokenizer.json as it was published.`,
       { source: "tokenizer.json" },
       { cause },
     );
