@@ -83,8 +83,8 @@ export function readEscape(source: string, at: number, own: ReadonlyMap<string, 
 function propertyName(name: string): string {
   if (name.includes("=")) return name;
   try {
-    new RegExp(`\\p{${name}}`, "u");
-    return name;
+    const property = new RegExp(`\\p{${name}}`, "u");
+    return property.source.slice(3, -1);
   } catch {
     return `Script=${name}`;
   }
