@@ -7,6 +7,8 @@ import type { LoaderOptions } from "../../data/loader/options.ts";
 import { createRandom } from "../../arrays/random.ts";
 import type { Batch } from "../../data/sample.ts";
 import type { Problem } from "../../data/sources/source.ts";
+import { DataError } from "../../errors.ts";
+import { solo, type ProcessGroup } from "../process-group.ts";
 import { scope, type Device, type Tensor } from "../../torch/index.ts";
 import { cacheFolder, explainMissing, saveKey, viewFile } from "./cache-folder.ts";
 import type { CacheKey } from "./cache-key.ts";
@@ -129,6 +131,8 @@ export interface BuildOptions extends CacheLocation {
     batch: Batch,
     has: (key: string) => boolean,
   ) => { keys: readonly string[]; rows: Tensor };
+  /** The first of these processes makes the cache while the others wait; this one when absent. */
+  group?: ProcessGroup | undefined;
   onProgress?: ((progress: CacheProgress) => void) | undefined;
 }
 
@@ -148,7 +152,24 @@ export interface BuiltCache {
  *          that would all be alike; CheckpointError naming the file on a full disk
  */
 export async function buildEmbeddingCache(options: BuildOptions): Promise<BuiltCache> {
+  const { group = solo } = options;
   checkViews(options);
+  if (group.isFirst) {
+    const built = await openOrBuild(options);
+    group.barrier();
+    return built;
+  }
+  group.barrier();
+  const found = openEmbeddingCache(options);
+  if (found.cache) return { cache: found.cache, badSamples: [] };
+  throw new DataError(
+    `Expected the cache that the first process made in ${cacheFolder(options.root, options.key)} but ` +
+      `${found.reason}; keep caches in a folder that all processes share`,
+    { source: options.root },
+  );
+}
+
+async function openOrBuild(options: BuildOptions): Promise<BuiltCache> {
   const before = openEmbeddingCache(options);
   if (before.cache) return { cache: before.cache, badSamples: [] };
   const folder = cacheFolder(options.root, options.key);

@@ -15,6 +15,7 @@ import {
   textFeatureCache,
   type CacheOptions,
 } from "./tower-caches.ts";
+import type { ProcessGroup } from "../process-group.ts";
 import type { DataRecipe, ResolvedRecipe } from "../recipe/recipe.ts";
 import type { Trainer } from "../step/trainer.ts";
 
@@ -35,6 +36,7 @@ export interface RowSourceContext {
   transform: EvaluationTransform;
   tokenizer: Tokenizer;
   announce: Announce;
+  group: ProcessGroup;
 }
 
 /**
@@ -44,7 +46,7 @@ export interface RowSourceContext {
  */
 export async function openRowSources(
   recipe: ResolvedRecipe,
-  { trainer, transform, tokenizer, announce }: RowSourceContext,
+  { trainer, transform, tokenizer, announce, group }: RowSourceContext,
 ): Promise<OpenSources> {
   const { image, text } = recipe.towers;
   check(recipe);
@@ -61,6 +63,7 @@ export async function openRowSources(
       const options = cacheOptions(recipe.data, image.cache, {
         transform,
         device,
+        group,
         progress: progressOf("features of the image tower", announce),
       });
       const built = await imageFeatureCache({
@@ -77,6 +80,7 @@ export async function openRowSources(
       const options = cacheOptions(recipe.data, text.cache, {
         transform,
         device,
+        group,
         progress: progressOf("features of the text tower", announce),
       });
       const built = await textFeatureCache({
@@ -89,7 +93,7 @@ export async function openRowSources(
       caches.text = built.cache;
       announceBuilt("features of the text tower", built, announce);
     }
-    const pixels = await openPixelRows(recipe, { transform, device, announce });
+    const pixels = await openPixelRows(recipe, { transform, device, announce, group });
     if (pixels) caches.pixels = pixels;
   } catch (error) {
     close();
@@ -169,12 +173,12 @@ export interface OpenRows {
 /** Opens, or makes, the cache of decoded pictures that `data.cache` asks for; undefined without one. */
 export async function openPixelRows(
   { data }: { data: Omit<DataRecipe, "tokenizer" | "captions"> },
-  { transform, device, announce }: Omit<CacheContext, "progress"> & { announce: Announce },
+  { announce, ...context }: Omit<CacheContext, "progress"> & { announce: Announce },
 ): Promise<OpenRows | undefined> {
   if (data.cache === undefined) return undefined;
   if (data.cache.views > 1) checkViews("data.cache.views", data.cache.views, data as DataRecipe);
   const progress = progressOf("decoded pictures", announce);
-  const options = cacheOptions(data, data.cache, { transform, device, progress });
+  const options = cacheOptions(data, data.cache, { ...context, progress });
   const built = await pixelCache(options);
   announceBuilt("decoded pictures", built, announce);
   const { cache } = built;
@@ -195,13 +199,14 @@ export async function openPixelRows(
 interface CacheContext {
   transform: EvaluationTransform;
   device: Device;
+  group?: ProcessGroup;
   progress: CacheOptions["onProgress"];
 }
 
 function cacheOptions(
   data: Omit<DataRecipe, "tokenizer" | "captions">,
   cache: { views: number; folder?: string | undefined },
-  { transform, device, progress }: CacheContext,
+  { transform, device, group, progress }: CacheContext,
 ): CacheOptions {
   const { train: source, augmentation, workers, onError } = data;
   return {
@@ -213,6 +218,7 @@ function cacheOptions(
       ...(workers === undefined ? {} : { workers }),
     },
     device,
+    group,
     root: cache.folder,
     views: cache.views,
     onProgress: progress,

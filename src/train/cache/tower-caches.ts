@@ -15,6 +15,7 @@ import {
   type Tensor,
 } from "../../torch/index.ts";
 import type { ImageTower, TextTower } from "../../towers/tower.ts";
+import type { ProcessGroup } from "../process-group.ts";
 import {
   createCacheKey,
   hashWeights,
@@ -42,6 +43,8 @@ export interface CacheOptions {
   seed?: number;
   /** Pictures or captions in one pass of the tower; 256 when absent. */
   batchSize?: number;
+  /** Processes of a run, of which the first one makes the cache; this one when absent. */
+  group?: ProcessGroup | undefined;
   onProgress?: BuildOptions["onProgress"];
 }
 
@@ -159,13 +162,14 @@ function build(
     texts?: Pick<LoaderOptions, "tokenizer" | "captions" | "images">;
   },
 ): Promise<BuiltCache> {
-  const { loader, device, views = 1, seed = 0, onProgress } = options;
+  const { loader, device, views = 1, seed = 0, group, onProgress } = options;
   return buildEmbeddingCache({
     root: options.root ?? defaultCacheRoot(),
     key,
     views,
     device,
     seed,
+    group,
     onProgress,
     loader: { ...loader, ...kind.texts, batchSize: options.batchSize ?? BATCH },
     shape: kind.shape,

@@ -1,7 +1,5 @@
 /** What of a pair's run must fit together before its first step: model, weights, caches, loader. */
-import { join } from "node:path";
-
-import { createLoader, type Loader } from "../../data/loader/loader.ts";
+import { createLoader, type Loader, type LoaderOptions } from "../../data/loader/loader.ts";
 import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
 import { RecipeError, UnsettledError } from "../../errors.ts";
@@ -20,11 +18,12 @@ import { withLocalModels } from "./local-pretrained.ts";
 import { pairParts } from "./pair-parts.ts";
 import { PairLearner } from "./pair-learner.ts";
 import { openRowSources, type Announce, type OpenSources } from "../cache/row-sources.ts";
+import type { ProcessGroup } from "../process-group.ts";
 import type { ResolvedRecipe } from "../recipe/recipe.ts";
 import type { RunDirectory } from "../run/run-directory.ts";
 import { openTeacher, type OpenTeacher } from "./teacher.ts";
 import { Trainer } from "../step/trainer.ts";
-import { restoreTraining, type TrainingState } from "../run/training-checkpoint.ts";
+import { loaderPosition, restoreTraining, type TrainingState } from "../run/training-checkpoint.ts";
 
 /**
  * throws  RecipeError, DataError or CheckpointError where something does not fit; nothing stays open
@@ -39,6 +38,7 @@ export async function preparePair(
   // A checkpoint describes itself, so that a run goes on without the folder that it started from.
   const { config, tokenizer, transform } = await pairParts(recipe, latest ?? recipe.pretrained);
   const device = resolveDevice(recipe.train.device);
+  const { group } = directory;
   const open: {
     teacher?: OpenTeacher | undefined;
     trainer?: Trainer;
@@ -59,7 +59,8 @@ export async function preparePair(
       config,
       device,
       normalization: transform,
-      scratchFolder: join(directory.path, "scratch"),
+      scratchFolder: directory.scratchFolder,
+      group,
       ...(latest === undefined ? { initialize: (model) => initialize(model, recipe) } : {}),
     });
     const state = latest === undefined ? undefined : restorePair(latest, open.trainer);
@@ -68,9 +69,15 @@ export async function preparePair(
       transform,
       tokenizer,
       announce,
+      group,
     });
     open.trainer.readFrom({ ...open.rows.sources, ...open.teacher?.source });
-    const options = loaderOptions(recipe, transform, tokenizer, state);
+    const options = {
+      ...loaderOptions(recipe, { transform, tokenizer, group }),
+      ...(latest === undefined || state === undefined
+        ? {}
+        : { position: loaderPosition(latest, state, group) }),
+    };
     open.loader = open.rows.filter(await createLoader({ ...options, ...open.rows.loader }));
     const { trainer, loader } = open;
     const { adapterFolder } = directory;
@@ -141,23 +148,34 @@ function knownTransform(path: string): EvaluationTransform | undefined {
   }
 }
 
+/** The recipe's `batchSize` is of all ranks; each loads its share. */
 function loaderOptions(
   recipe: ResolvedRecipe,
-  transform: EvaluationTransform,
-  tokenizer: Tokenizer,
-  state: TrainingState | undefined,
-): Parameters<typeof createLoader>[0] {
+  {
+    transform,
+    tokenizer,
+    group: { rank, size },
+  }: { transform: EvaluationTransform; tokenizer: Tokenizer; group: ProcessGroup },
+): LoaderOptions {
   const { train: source, captions, workers, prefetch, onError } = recipe.data;
+  const { batchSize, seed } = recipe.train;
+  if (batchSize % size !== 0) {
+    throw new RecipeError(
+      "train.batchSize",
+      `Expected a multiple of the ${size} processes for train.batchSize but received ${batchSize}; ` +
+        "every process takes an equal share",
+    );
+  }
   return {
     source,
     transform,
     tokenizer: tokenizer.description,
-    batchSize: recipe.train.batchSize,
-    seed: recipe.train.seed,
+    batchSize: batchSize / size,
+    seed,
     captions,
     prefetch,
     onError,
     ...(workers === undefined ? {} : { workers }),
-    ...(state === undefined ? {} : { position: state.loader as never }),
+    ...(size === 1 ? {} : { share: { rank, size } }),
   };
 }

@@ -1,12 +1,14 @@
 /**
- * The folder of a run: the resolved recipe, logs, checkpoints and the finished model. Knows names and
- * which checkpoints stay; knows nothing of what is in them.
+ * The folder of a run: the resolved recipe, logs, checkpoints and the finished model. Knows names,
+ * which checkpoints stay, and that only the first rank writes; knows nothing of what is in them.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 import { CheckpointError, RecipeError } from "../../errors.ts";
 import { existingFolder, writeError, writeTextAtomically } from "../../files/atomic-write.ts";
+
+import { solo, type ProcessGroup } from "../process-group.ts";
 
 export interface BestCheckpoint {
   metric: string;
@@ -18,10 +20,19 @@ const stepPattern = /^step-(\d+)$/;
 
 export class RunDirectory {
   readonly path: string;
+  /** The processes of the run: all read the folder, the first one writes. */
+  readonly group: ProcessGroup;
 
   /** Makes the folder where it is missing. Throws CheckpointError where it cannot be made. */
-  constructor(path: string) {
+  constructor(path: string, group: ProcessGroup = solo) {
     this.path = path;
+    this.group = group;
+    if (group.isFirst) this.#make();
+    group.barrier();
+  }
+
+  #make(): void {
+    const { path } = this;
     try {
       mkdirSync(join(path, "checkpoints"), { recursive: true });
     } catch (cause) {
@@ -42,6 +53,19 @@ export class RunDirectory {
   /** Low-rank changes apart from their model, of a run with LoRA. */
   get adapterFolder(): string {
     return join(this.path, "adapter");
+  }
+
+  /** Files that an objective keeps beside its checkpoints, which each rank has for itself. */
+  get scratchFolder(): string {
+    const { isFirst, rank } = this.group;
+    const folder = join(this.path, "scratch");
+    return isFirst ? folder : join(folder, `rank-${rank}`);
+  }
+
+  /** Runs `body`, which writes into the folder, on the first rank; the others wait for it. */
+  async write(body: () => void | Promise<void>): Promise<void> {
+    if (this.group.isFirst) await body();
+    this.group.barrier();
   }
 
   checkpointFolder(step: number): string {
@@ -66,6 +90,7 @@ export class RunDirectory {
 
   /** Removes all but the newest `keepLast` checkpoints and the best one. */
   prune(keepLast: number, best: BestCheckpoint | undefined): void {
+    if (!this.group.isFirst) return;
     for (const step of this.checkpointSteps().slice(0, -keepLast)) {
       if (step === best?.step) continue;
       rmSync(this.checkpointFolder(step), { recursive: true, force: true });
@@ -90,6 +115,7 @@ export class RunDirectory {
 
   /** Writes the recipe of the run that now begins or goes on. */
   saveRecipe(recipe: object): void {
+    if (!this.group.isFirst) return;
     writeTextAtomically(this.recipeFile, toJson(recipe));
   }
 

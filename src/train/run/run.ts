@@ -8,6 +8,7 @@ import { isBetter } from "../../evaluate/table.ts";
 import { catchSignals, pendingSignal } from "../../torch/index.ts";
 import { DivergedError } from "./diverged.ts";
 import type { Evaluation, Learner, Prepared } from "./learner.ts";
+import type { ProcessGroup } from "../process-group.ts";
 import type { ProgressStream } from "../log/progress.ts";
 import { RunLog } from "../log/run-log.ts";
 import type { ResolvedRecipe } from "../recipe/recipe.ts";
@@ -81,6 +82,7 @@ export async function runToEnd<L extends Learner, R>(
   let catching = false;
   try {
     log = new RunLog(directory, {
+      writes: directory.group.isFirst,
       totalSteps: recipe.train.steps,
       resumeStep: state?.step,
       progress: options.progress,
@@ -148,13 +150,23 @@ class Run<L extends Learner> {
       await this.#evaluateWhenDue();
       const every = checkpoint.everySteps ?? Infinity;
       if (learner.step % every === 0) await this.#save();
-      const signal = pendingSignal();
+      const { signal, late } = this.#agreed(performance.now() > deadline);
       if (signal !== 0) return this.#stop({ stopped: "signal", signal });
-      if (performance.now() > deadline && learner.step < steps) {
+      if (late && learner.step < steps) {
         return { ...(await this.#finish()), stopped: "timeLimit" };
       }
     }
     return this.#finish();
+  }
+
+  /** What ends the run before its last step: a signal to any rank, or the first rank's clock. */
+  #agreed(late: boolean): { signal: number; late: boolean } {
+    const told = this.#group.gatherValues({ signal: pendingSignal(), late });
+    return { signal: Math.max(...told.map(({ signal }) => signal)), late: told[0]?.late ?? late };
+  }
+
+  get #group(): ProcessGroup {
+    return this.#parts.directory.group;
   }
 
   async #step(): Promise<void> {
@@ -163,6 +175,7 @@ class Run<L extends Learner> {
     const batch = await loader.next();
     if (batch === null) throw new Error("internal: a training loader ended");
     const waited = performance.now() - start;
+    const seen = learner.examplesSeen;
     this.#midStep = true;
     const report = this.#guarded(() => learner.trainStep(batch));
     this.#midStep = false;
@@ -175,7 +188,7 @@ class Run<L extends Learner> {
       values: {
         "train/loss": report.loss,
         ...Object.fromEntries(named),
-        "train/examplesPerSecond": batch.size / seconds,
+        "train/examplesPerSecond": (learner.examplesSeen - seen) / seconds,
         "data/waitSeconds": waited / 1000,
       },
     });
@@ -207,10 +220,12 @@ class Run<L extends Learner> {
     const { learner, log } = this.#parts;
     if (learner.evaluate === null) return nothingMeasured;
     log.note("evaluating", learner.step);
-    const found = await learner.evaluate(pictures);
-    log.evaluation(learner.step, learner.examplesSeen, found.values);
-    await this.#noteBest(found.values);
-    return found;
+    // All ranks have the same weights: the first one measures them, and all act on what it found.
+    const own = this.#group.isFirst ? await learner.evaluate(pictures) : nothingMeasured;
+    const [values = {}] = this.#group.gatherValues(own.values);
+    log.evaluation(learner.step, learner.examplesSeen, values);
+    await this.#noteBest(values);
+    return { ...own, values };
   }
 
   async #noteBest(values: Record<string, number>): Promise<void> {
@@ -222,16 +237,19 @@ class Run<L extends Learner> {
     if (this.#best?.metric === metric && !isBetter(metric, value, this.#best.value)) return;
     this.#best = { metric, value, step };
     if (this.#savedStep !== step) return this.#save();
-    updateState(directory.checkpointFolder(step), this.#state);
+    const state = this.#state();
+    await directory.write(() => updateState(directory.checkpointFolder(step), state));
     directory.prune(recipe.train.checkpoint.keepLast, this.#best);
   }
 
-  get #state(): TrainingState {
+  /** Called by all ranks, whose loaders' positions belong to it. */
+  #state(): TrainingState {
     const { learner, loader } = this.#parts;
+    const positions = this.#group.gatherValues(loader.position());
     return {
       step: learner.step,
       examplesSeen: learner.examplesSeen,
-      loader: loader.position(),
+      loader: positions.length === 1 ? loader.position() : positions,
       ...(this.#best ? { best: this.#best } : {}),
     };
   }
@@ -240,7 +258,9 @@ class Run<L extends Learner> {
     const { learner, directory, recipe, log } = this.#parts;
     if (this.#savedStep === learner.step) return;
     log.sync();
-    await learner.saveTraining(directory.checkpointFolder(learner.step), this.#state);
+    const state = this.#state();
+    const folder = directory.checkpointFolder(learner.step);
+    await directory.write(() => learner.saveTraining(folder, state));
     this.#savedStep = learner.step;
     directory.prune(recipe.train.checkpoint.keepLast, this.#best);
   }
@@ -255,7 +275,7 @@ class Run<L extends Learner> {
     // First, since an evaluation may take long or fail.
     await this.#save();
     const found = await this.#evaluate(options.pictures ?? 0);
-    await learner.saveModel(directory.modelFolder);
+    await directory.write(() => learner.saveModel(directory.modelFolder));
     return this.#outcome(found);
   }
 

@@ -7,6 +7,7 @@ import { join } from "node:path";
 
 import { CheckpointError } from "../../errors.ts";
 import { writeTextAtomically } from "../../files/atomic-write.ts";
+import type { LoaderPosition } from "../../data/loader/loader.ts";
 import type { Ema } from "../../optimize/ema.ts";
 import type { Optimizer } from "../../optimize/optimizer.ts";
 import { matchWeights } from "../../checkpoints/weights/match-weights.ts";
@@ -20,6 +21,7 @@ import {
   type Device,
   type Tensor,
 } from "../../torch/index.ts";
+import type { ProcessGroup } from "../process-group.ts";
 import type { TrainingObjective } from "../objectives/objective.ts";
 import { toJson, type BestCheckpoint } from "./run-directory.ts";
 
@@ -31,8 +33,8 @@ export interface TrainingState {
   objective?: unknown;
   step: number;
   examplesSeen: number;
-  /** Where the loader goes on. */
-  loader: unknown;
+  /** Where the loader goes on; of several processes each one's, in rank order. */
+  loader: LoaderPosition | LoaderPosition[];
   best?: BestCheckpoint;
 }
 
@@ -220,6 +222,26 @@ function restore(folder: string, trained: Trained, state: TrainingState): void {
   });
   trained.step = state.step;
   trained.examplesSeen = state.examplesSeen;
+}
+
+/**
+ * Where this rank's loader goes on.
+ *
+ * throws  CheckpointError for a checkpoint of another number of processes
+ */
+export function loaderPosition(
+  folder: string,
+  { loader }: TrainingState,
+  { rank, size }: ProcessGroup,
+): LoaderPosition {
+  const positions = [loader].flat();
+  const own = positions[rank];
+  if (own !== undefined && positions.length === size) return own;
+  throw new CheckpointError(
+    files(folder).state,
+    `Expected a checkpoint of ${size} processes in ${folder} but received one of ` +
+      `${positions.length}; go on with as many, or start another run whose pretrained is ${folder}`,
+  );
 }
 
 function restoreExact(file: string, exact: readonly (readonly [string, Tensor])[]): void {

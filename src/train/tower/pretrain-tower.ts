@@ -23,7 +23,7 @@ import { resolvePretraining } from "../recipe/resolve-recipe.ts";
 import { openPixelRows, type Announce, type OpenRows } from "../cache/row-sources.ts";
 import { announcer, runToEnd, type LoopOptions, type RunOutcome } from "../run/run.ts";
 import { RunDirectory } from "../run/run-directory.ts";
-import { restoreTraining, type TrainingState } from "../run/training-checkpoint.ts";
+import { loaderPosition, restoreTraining, type TrainingState } from "../run/training-checkpoint.ts";
 import { Classification, classesOf } from "./classification.ts";
 import { NextToken } from "./next-token.ts";
 import type {
@@ -107,7 +107,10 @@ async function prepare(
   try {
     const latest = directory.latestCheckpoint();
     const state = latest === undefined ? undefined : restore(latest, learner, task);
-    const position = state === undefined ? {} : { position: state.loader as never };
+    const position =
+      latest === undefined || state === undefined
+        ? {}
+        : { position: loaderPosition(latest, state, directory.group) };
     loader = await createLoader({ ...loaderOptions, ...position });
     if (rows) loader = rows.filter(loader);
     return { learner, loader, state, latest, close };
