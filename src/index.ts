@@ -29,7 +29,7 @@ export {
   type CacheOptions,
   type FeatureCacheOptions,
 } from "./train/cache/tower-caches.ts";
-export { DivergedError } from "./train/run/diverged.ts";
+export { DivergedError } from "./train/step/updater.ts";
 export { createObjective, objectiveSchema } from "./train/objectives/index.ts";
 export type {
   ObjectiveContext,

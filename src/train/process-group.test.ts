@@ -10,7 +10,7 @@ import { modelConfig } from "./pair/build-model.ts";
 import { drawOwn, solo, type ProcessGroup } from "./process-group.ts";
 import { resolveLogits } from "./recipe/logits.ts";
 import { resolveRecipe } from "./recipe/resolve-recipe.ts";
-import { loaderPosition, type TrainingState } from "./run/training-checkpoint.ts";
+import { loaderPosition, type TrainingState } from "./run/run-checkpoint.ts";
 import { Trainer, type StepReport } from "./step/trainer.ts";
 
 const contextLength = 10;

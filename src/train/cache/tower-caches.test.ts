@@ -17,8 +17,7 @@ import { fromData, manualSeed, noGrad, scope, type Tensor } from "../../torch/in
 import { TextTransformer } from "../../towers/text-transformer.ts";
 import { VisionTransformer } from "../../towers/vision-transformer.ts";
 import { solo, type ProcessGroup } from "../process-group.ts";
-import { defaultCacheRoot } from "./cache-folder.ts";
-import { hashWeights } from "./cache-key.ts";
+import { defaultCacheRoot, hashWeights } from "./cache-key.ts";
 import { onlyCached } from "./cached-batch.ts";
 import { fingerprintSource } from "./data-fingerprint.ts";
 import type { BuiltCache } from "./embedding-cache.ts";

@@ -18,12 +18,12 @@ import type { ImageTower, TextTower } from "../../towers/tower.ts";
 import type { ProcessGroup } from "../process-group.ts";
 import {
   createCacheKey,
+  defaultCacheRoot,
   hashWeights,
   preprocessingPart,
   tokenizerPart,
   type CacheKey,
 } from "./cache-key.ts";
-import { defaultCacheRoot } from "./cache-folder.ts";
 import { fingerprintSource } from "./data-fingerprint.ts";
 import { buildEmbeddingCache, type BuildOptions, type BuiltCache } from "./embedding-cache.ts";
 

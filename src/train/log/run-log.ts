@@ -6,7 +6,7 @@ import { join } from "node:path";
 
 import { EventFile } from "./event-file.ts";
 import { MetricsLog, type StepValues } from "./metrics-log.ts";
-import { ProgressLine, type ProgressStream } from "./progress.ts";
+import { ProgressLine, type ProgressStream } from "./run-progress.ts";
 
 export interface RunLogOptions {
   /** False where another rank writes; true when absent. */

@@ -13,7 +13,7 @@ import { adaptations, mergedState } from "../../nn/low-rank.ts";
 import type { Evaluation, Learner } from "../run/learner.ts";
 import type { ResolvedRecipe } from "../recipe/recipe.ts";
 import type { Trainer } from "../step/trainer.ts";
-import { withTrainingState, type TrainingState } from "../run/training-checkpoint.ts";
+import { withTrainingState, type TrainingState } from "../run/run-checkpoint.ts";
 
 export interface PairLearnerParts {
   recipe: ResolvedRecipe;

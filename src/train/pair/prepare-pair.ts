@@ -23,7 +23,7 @@ import type { ResolvedRecipe } from "../recipe/recipe.ts";
 import type { RunDirectory } from "../run/run-directory.ts";
 import { openTeacher, type OpenTeacher } from "./teacher.ts";
 import { Trainer } from "../step/trainer.ts";
-import { loaderPosition, restoreTraining, type TrainingState } from "../run/training-checkpoint.ts";
+import { loaderPosition, restoreTraining, type TrainingState } from "../run/run-checkpoint.ts";
 
 /**
  * throws  RecipeError, DataError or CheckpointError where something does not fit; nothing stays open

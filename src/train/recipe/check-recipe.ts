@@ -1,4 +1,4 @@
-/** What the values of a recipe must keep among each other, beyond what each key says of itself. */
+/** Checks of a recipe that involve more than one key. */
 import { didYouMean, RecipeError } from "../../errors.ts";
 import { metricKeys } from "../../evaluate/table.ts";
 import type { ResolvedRecipe, SuiteRecipe } from "./recipe.ts";

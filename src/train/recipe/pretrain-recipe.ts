@@ -1,8 +1,10 @@
 /** Recipes of `limn pretrain`: one tower, trained so that it can be locked or fine-tuned in a pair. */
 import { z } from "zod";
 
+import { checkSteps } from "./check-recipe.ts";
 import { imageTowerSchema, textTowerSchema } from "./recipe-model.ts";
 import { dataSchema, nameSchema, sourceSchema, tokenizerSchema, trainSchema } from "./recipe.ts";
+import { freeze, resolveWith, type ResolveOptions } from "./resolve-recipe.ts";
 
 const towerShape = {
   /** Of a transformer of your own that names none. */
@@ -54,13 +56,27 @@ const nextTokenSchema = z.strictObject({
   evaluate: evaluateSchema.prefault({}),
 });
 
-export const pretrainSchema = z.discriminatedUnion("kind", [classificationSchema, nextTokenSchema]);
+const pretrainSchema = z.discriminatedUnion("kind", [classificationSchema, nextTokenSchema]);
 
 /** What a recipe file of `limn pretrain` writes; absent keys take their defaults. */
 export type PretrainRecipe = z.input<typeof pretrainSchema>;
 export type ResolvedPretrainRecipe = z.output<typeof pretrainSchema>;
 export type ClassificationRecipe = z.output<typeof classificationSchema>;
 export type NextTokenRecipe = z.output<typeof nextTokenSchema>;
+
+/**
+ * Fills in defaults and checks every key of a recipe of `limn pretrain`.
+ *
+ * throws  RecipeError naming the first key that is unknown, missing or out of range
+ */
+export function resolvePretraining(
+  recipe: unknown,
+  options: ResolveOptions = {},
+): ResolvedPretrainRecipe {
+  const resolved = resolveWith(pretrainSchema, recipe, options);
+  checkSteps(resolved.train);
+  return freeze(resolved);
+}
 
 /** Types a recipe of `limn pretrain`: the compiler checks its keys and values. */
 export function definePretraining<const R extends PretrainRecipe>(recipe: R): R {

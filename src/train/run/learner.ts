@@ -2,7 +2,7 @@
 import type { Loader } from "../../data/loader/loader.ts";
 import type { Batch } from "../../data/sample.ts";
 import type { SuiteResult } from "../../evaluate/run-suite.ts";
-import type { TrainingState } from "./training-checkpoint.ts";
+import type { TrainingState } from "./run-checkpoint.ts";
 
 export interface Evaluation {
   /** Metrics by key, such as `val/retrieval/imageToText/recall@1`. */

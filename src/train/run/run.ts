@@ -6,14 +6,14 @@ import { CheckpointError } from "../../errors.ts";
 import type { SuiteResult } from "../../evaluate/run-suite.ts";
 import { isBetter } from "../../evaluate/table.ts";
 import { catchSignals, pendingSignal } from "../../torch/index.ts";
-import { DivergedError } from "./diverged.ts";
+import { DivergedError } from "../step/updater.ts";
 import type { Evaluation, Learner, Prepared } from "./learner.ts";
 import type { ProcessGroup } from "../process-group.ts";
-import type { ProgressStream } from "../log/progress.ts";
+import type { ProgressStream } from "../log/run-progress.ts";
 import { RunLog } from "../log/run-log.ts";
 import type { ResolvedRecipe } from "../recipe/recipe.ts";
 import type { BestCheckpoint, RunDirectory } from "./run-directory.ts";
-import { updateState, type TrainingState } from "./training-checkpoint.ts";
+import { updateState, type TrainingState } from "./run-checkpoint.ts";
 
 /** What of a recipe the loop follows. */
 export interface LoopRecipe {

@@ -9,8 +9,9 @@ import { AdamW } from "../../optimize/adamw.ts";
 
 const decay = z.number().min(0).lt(1);
 
+/** CLIP's. */
 const adamWSchema = z.strictObject({
-  kind: z.literal("adamw").default("adamw"),
+  kind: z.literal("adamw").optional().default("adamw"),
   learningRate: z.number().positive(),
   beta1: decay.default(0.9),
   beta2: decay.default(0.98),
@@ -37,18 +38,10 @@ const lionSchema = z.strictObject({
   weightDecay: z.number().min(0).default(1e-3),
 });
 
-const optimizers = z.discriminatedUnion("kind", [adamWSchema, lambSchema, lionSchema]);
-
-export type OptimizerRecipe = z.output<typeof optimizers>;
-
 /** `kind` is `adamw` when absent. */
-export const optimizerSchema: z.ZodType<OptimizerRecipe, z.input<typeof optimizers>> = z.preprocess(
-  (value) =>
-    typeof value === "object" && value !== null && !Array.isArray(value) && !("kind" in value)
-      ? { kind: "adamw", ...value }
-      : value,
-  optimizers,
-) as never;
+export const optimizerSchema = z.discriminatedUnion("kind", [adamWSchema, lambSchema, lionSchema]);
+
+export type OptimizerRecipe = z.output<typeof optimizerSchema>;
 
 /** Parameters are borrowed; the moments are the optimizer's. */
 export function createOptimizer(

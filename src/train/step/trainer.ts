@@ -17,7 +17,7 @@ import { RecipeError } from "../../errors.ts";
 import type { ImageTower, TextTower } from "../../towers/tower.ts";
 import { BatchInput, type BatchSources } from "./batch-input.ts";
 import { buildModel } from "../pair/build-model.ts";
-import { learnedGroups } from "./learned-groups.ts";
+import { parameterGroups, type ParameterGroup } from "../../optimize/groups.ts";
 import { checkTrained, LockableTower } from "./lockable-tower.ts";
 import { logitScaleOf, resolveLogits, ScaleRate, type Logits } from "../recipe/logits.ts";
 import { createObjective } from "../objectives/index.ts";
@@ -230,4 +230,43 @@ function lockable(
       cause,
     });
   }
+}
+
+/**
+ * What shares a learning rate: the parameters of the towers, the logit scale, the objective's scalars
+ * (under `objective.`), which never decay.
+ */
+function learnedGroups(
+  model: DualEncoder,
+  objective: TrainingObjective,
+  {
+    weightDecay,
+    towers,
+    scaleRate,
+  }: {
+    weightDecay: number;
+    towers: Trainer["towers"];
+    scaleRate: ScaleRate | undefined;
+  },
+): ParameterGroup[] {
+  const own = scaleRate?.group.parameters ?? new Map<string, never>();
+  const groups: ParameterGroup[] = parameterGroups(model, {
+    weightDecay,
+    towers: {
+      ...towers.image.rates("imageTower.", weightDecay),
+      ...towers.text.rates("textTower.", weightDecay),
+    },
+  }).map((group) => ({
+    ...group,
+    parameters: new Map([...group.parameters].filter(([path]) => !own.has(path))),
+  }));
+  if (scaleRate) groups.push(scaleRate.group);
+  if (objective.module) {
+    groups.push({
+      parameters: new Map(objective.module.namedParameters("objective")),
+      learningRateFactor: objective.learningRateFactor ?? 1,
+      weightDecay: 0,
+    });
+  }
+  return groups;
 }

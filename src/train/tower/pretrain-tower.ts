@@ -19,17 +19,17 @@ import {
   withVocabulary,
 } from "../pair/build-model.ts";
 import type { Prepared } from "../run/learner.ts";
-import { resolvePretraining } from "../recipe/resolve-recipe.ts";
 import { openPixelRows, type Announce, type OpenRows } from "../cache/row-sources.ts";
 import { announcer, runToEnd, type LoopOptions, type RunOutcome } from "../run/run.ts";
 import { RunDirectory } from "../run/run-directory.ts";
-import { loaderPosition, restoreTraining, type TrainingState } from "../run/training-checkpoint.ts";
+import { loaderPosition, restoreTraining, type TrainingState } from "../run/run-checkpoint.ts";
 import { Classification, classesOf } from "./classification.ts";
 import { NextToken } from "./next-token.ts";
-import type {
-  ClassificationRecipe,
-  NextTokenRecipe,
-  ResolvedPretrainRecipe,
+import {
+  resolvePretraining,
+  type ClassificationRecipe,
+  type NextTokenRecipe,
+  type ResolvedPretrainRecipe,
 } from "../recipe/pretrain-recipe.ts";
 import { TowerTrainer, type TowerTask } from "./tower-trainer.ts";
 

@@ -6,7 +6,7 @@ import { parameterGroups } from "../../optimize/groups.ts";
 import type { Optimizer } from "../../optimize/optimizer.ts";
 import { autocast, backward, noGrad, scope, type Device, type Tensor } from "../../torch/index.ts";
 import type { Evaluation, Learner } from "../run/learner.ts";
-import { withTrainingState, type TrainingState } from "../run/training-checkpoint.ts";
+import { withTrainingState, type TrainingState } from "../run/run-checkpoint.ts";
 import { Updater } from "../step/updater.ts";
 import type { ResolvedPretrainRecipe } from "../recipe/pretrain-recipe.ts";
 
