@@ -91,11 +91,9 @@ const SHARED_NAMES = new Set([
   "layout.ts",
   "lixp.ts",
   "neuclip.ts",
-  "progress.ts",
   "study.ts",
   "table.ts",
   "tokenizer.ts",
-  "training-checkpoint.ts",
 ]);
 
 /** Groups of files that still import values of each other in a circle. One that is gone fails. */

@@ -45,8 +45,8 @@ export function createCacheKey(parts: CacheKeyParts): CacheKey {
 }
 
 /**
- * How pictures become pixels. Without augmentation the seed has no influence, and with it mean and
- * deviation have none on pixels that are stored before they are normalised.
+ * How pictures become pixels, without what has no influence on the stored rows: the seed where nothing
+ * is augmented, mean and deviation where pixels are stored before they are normalised.
  */
 export function preprocessingPart(options: {
   transform: EvaluationTransform;
@@ -60,7 +60,7 @@ export function preprocessingPart(options: {
   return { transform, augmentation: options.augmentation, seed: options.seed };
 }
 
-/** The tokenizer's files by content, wherever they came from. */
+/** The contents of the tokenizer's files; where they came from does not matter. */
 export async function tokenizerPart(tokenizer: Tokenizer): Promise<unknown> {
   const folder = mkdtempSync(join(tmpdir(), "limn-tokenizer-"));
   try {
@@ -145,7 +145,7 @@ export function saveKey(folder: string, { digest, parts }: CacheKey): void {
   writeTextAtomically(join(folder, KEY_FILE), `${JSON.stringify({ digest, ...parts }, null, 2)}\n`);
 }
 
-/** Why there is no cache of this key: in what the nearest other one of the same rows differs. */
+/** Why there is no cache of this key: how the most similar cache of the same kind of rows differs. */
 export function explainMissing(root: string, { digest, parts }: CacheKey): string {
   let nearest: string[] | undefined;
   for (const name of listFolders(root)) {

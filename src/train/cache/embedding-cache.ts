@@ -1,6 +1,6 @@
 /**
  * Rows that a run computes once and later epochs, runs and recipes read: features of a locked tower,
- * or decoded pictures. One file per view; which rows they are is the key's matter.
+ * or decoded pictures. One file per view. Knows nothing of how a key is made.
  */
 import { createLoader } from "../../data/loader/loader.ts";
 import type { LoaderOptions } from "../../data/loader/options.ts";
@@ -87,7 +87,7 @@ export type OpenedCache =
 
 /**
  * Opens a cache that is there as a whole. One that is absent, truncated, damaged or of another key
- * is not opened: `reason` says what is the matter with the first view that has to be made again.
+ * is not opened: `reason` says why the first unusable view has to be made again.
  */
 export function openEmbeddingCache({ root, key, views, device }: CacheLocation): OpenedCache {
   const folder = cacheFolder(root, key);
@@ -145,7 +145,7 @@ export interface BuiltCache {
 
 /**
  * The cache of a key, made where it is not there: one pass over the source for each missing view.
- * What a crash or another process leaves behind is never read: a view appears when it is complete.
+ * A view's file appears when it is complete, so what a crash leaves behind is never read.
  *
  * throws   DataError for a sample that cannot be read (`onError: "fail"`); RangeError for views
  *          that would all be alike; CheckpointError naming the file on a full disk
@@ -189,7 +189,7 @@ function checkViews({ views, loader: { augmentation } }: BuildOptions): void {
   );
 }
 
-/** The seed of a view's augmentation; view 0 is the same whatever the number of views. */
+/** The seed of a view's augmentation; it does not depend on the number of views. */
 export function viewSeed(seed: number, view: number): number {
   return createRandom([seed, "view", view]).integer(2 ** 31);
 }

@@ -59,7 +59,7 @@ const BATCH = 256;
 
 /**
  * `tower.features` of every picture by `Batch.imageIds`, [featureDim]. The projection is not part of
- * them: it may be trained. The tower is borrowed, and in evaluation mode meanwhile.
+ * them: it may be trained. The tower is borrowed, and is in evaluation mode while it runs.
  *
  * throws   as `buildEmbeddingCache`; DataError where the source cannot be opened
  */

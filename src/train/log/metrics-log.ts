@@ -8,7 +8,7 @@ import { DataError } from "../../errors.ts";
 import { AppendFile } from "./append-file.ts";
 
 /**
- * What the loop logs for every step that it logs, beside what the learner reports: of a pair
+ * The keys of every logged step. The learner reports further ones: a pair
  * `train/contrastiveAccuracy` (share of the batch whose own pair is the most similar one, in [0, 1]),
  * `train/logitScale` (the multiplier, not its logarithm), `train/learningRate`, `train/gradNorm`
  * (before clipping) and the objective's own numbers.

@@ -17,7 +17,7 @@ import type { Prepared } from "../run/learner.ts";
 import { withLocalModels } from "./local-pretrained.ts";
 import { pairParts } from "./pair-parts.ts";
 import { PairLearner } from "./pair-learner.ts";
-import { openRowSources, type Announce, type OpenSources } from "../cache/row-sources.ts";
+import { openCaches, type Announce, type OpenCaches } from "../cache/open-caches.ts";
 import type { ProcessGroup } from "../process-group.ts";
 import type { ResolvedRecipe } from "../recipe/recipe.ts";
 import type { RunDirectory } from "../run/run-directory.ts";
@@ -42,12 +42,12 @@ export async function preparePair(
   const open: {
     teacher?: OpenTeacher | undefined;
     trainer?: Trainer;
-    rows?: OpenSources;
+    caches?: OpenCaches;
     loader?: Loader;
   } = {};
   const close = async (): Promise<void> => {
     await open.loader?.close();
-    open.rows?.close();
+    open.caches?.close();
     open.teacher?.close();
     open.trainer?.dispose();
   };
@@ -64,21 +64,22 @@ export async function preparePair(
       ...(latest === undefined ? { initialize: (model) => initialize(model, recipe) } : {}),
     });
     const state = latest === undefined ? undefined : restorePair(latest, open.trainer);
-    open.rows = await openRowSources(recipe, {
-      trainer: open.trainer,
+    open.caches = await openCaches(recipe, {
+      model: open.trainer.model,
+      device,
       transform,
       tokenizer,
       announce,
       group,
     });
-    open.trainer.readFrom({ ...open.rows.sources, ...open.teacher?.source });
+    open.trainer.readFrom({ ...open.caches.sources, ...open.teacher?.source });
     const options = {
       ...loaderOptions(recipe, { transform, tokenizer, group }),
       ...(latest === undefined || state === undefined
         ? {}
         : { position: loaderPosition(latest, state, group) }),
     };
-    open.loader = open.rows.filter(await createLoader({ ...options, ...open.rows.loader }));
+    open.loader = open.caches.filter(await createLoader({ ...options, ...open.caches.loader }));
     const { trainer, loader } = open;
     const { adapterFolder } = directory;
     const learner = new PairLearner({ recipe, trainer, tokenizer, transform, adapterFolder });

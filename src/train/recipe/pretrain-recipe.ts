@@ -7,13 +7,13 @@ import { dataSchema, nameSchema, sourceSchema, tokenizerSchema, trainSchema } fr
 import { freeze, resolveWith, type ResolveOptions } from "./resolve-recipe.ts";
 
 const towerShape = {
-  /** Of a transformer of your own that names none. */
+  /** Of a transformer that is written out without an activation of its own. */
   activation: z.enum(["quickGelu", "gelu", "geluTanh"]).default("gelu"),
   normEpsilon: z.number().positive().default(1e-5),
 };
 
 const evaluateSchema = z.strictObject({
-  /** Held-out samples; nothing is measured without. */
+  /** Held-out samples; nothing is measured when absent. */
   source: sourceSchema.optional(),
   /** 0: only at the end. */
   everySteps: z.int().min(0).default(0),

@@ -56,7 +56,7 @@ export const dataSchema = z.strictObject({
   prefetch: positiveInteger.default(2),
   /** Keeps the decoded pictures on disk, so that later epochs and runs decode nothing. */
   cache: pixelCacheSchema.optional(),
-  /** What a sample that cannot be read does to the run. */
+  /** Whether a sample that cannot be read is skipped or ends the run. */
   onError: z.enum(["skip", "fail"]).default("skip"),
 });
 
@@ -77,7 +77,7 @@ const checkpointSchema = z.strictObject({
   keepLast: positiveInteger.default(2),
   /**
    * Metric whose best checkpoint is kept as well, such as `val/retrieval/imageToText/recall@1`; the
-   * largest is the best, of ranks the smallest. Measured with the averaged weights where there are.
+   * largest is the best, of ranks the smallest. Measured with the averaged weights where `ema` is set.
    */
   keepBest: z.string().optional(),
 });
@@ -104,7 +104,7 @@ export const trainSchema = z.strictObject({
   ema: probability.optional(),
   checkpoint: checkpointSchema.prefault({}),
   logEverySteps: positiveInteger.default(1),
-  /** End here, evaluated and saved as after the last step, after this many minutes of steps. */
+  /** Minutes of steps after which the run ends, evaluated and saved as after its last step. */
   timeLimitMinutes: z.number().positive().optional(),
 });
 

@@ -172,7 +172,7 @@ function wanted(issue: Issue): string {
   }
 }
 
-/** `'a' | 'b'` as zod writes it, in the words of the other messages, without what stands for a default. */
+/** zod's `'a' | 'undefined' | 'b'` in the words of the other messages. */
 function oneOf(message: string): string {
   const quoted = [...message.matchAll(/'([^']*)'/g)].flatMap(([, name]) =>
     name === "undefined" ? [] : [name],

@@ -7,7 +7,7 @@ import type { TrainingState } from "./run-checkpoint.ts";
 export interface Evaluation {
   /** Metrics by key, such as `val/retrieval/imageToText/recall@1`. */
   values: Record<string, number>;
-  /** The suites behind them; empty where there are none. */
+  /** The suites that the values come from; empty where nothing was measured. */
   suites: SuiteResult[];
 }
 
@@ -27,7 +27,7 @@ export interface Learner {
   saveTraining(folder: string, state: TrainingState): Promise<void>;
   /** Writes what the run was for. */
   saveModel(folder: string): Promise<void>;
-  /** Sentences that a reader of the numbers must not miss. */
+  /** Sentences that a report of the run must show. */
   warnings(): readonly string[];
 }
 

@@ -25,11 +25,11 @@ import type { ProcessGroup } from "../process-group.ts";
 import type { TrainingObjective } from "../objectives/objective.ts";
 import { toJson, type BestCheckpoint } from "./run-directory.ts";
 
-/** What a checkpoint holds beside tensors. */
+/** What a checkpoint holds in JSON. */
 export interface TrainingState {
-  /** The kind of objective that the run trains by; absent where there is but one. */
+  /** The kind of objective that the run trains by; absent of a tower's pretraining. */
   objectiveKind?: string;
-  /** What the objective keeps beside its tensors. */
+  /** The objective's state apart from its tensors. */
   objective?: unknown;
   step: number;
   examplesSeen: number;
@@ -38,7 +38,7 @@ export interface TrainingState {
   best?: BestCheckpoint;
 }
 
-/** What training changes beside the weights. */
+/** What training changes apart from the weights. */
 export interface Trained {
   step: number;
   examplesSeen: number;
@@ -47,7 +47,7 @@ export interface Trained {
   readonly ema: Ema | undefined;
   readonly objective?: TrainingObjective;
   readonly objectiveKind?: string;
-  /** State that the folder's own weights hold in another form, such as merged; none where absent. */
+  /** State that the folder's own weights hold in another form, such as merged; nothing when absent. */
   unmerged?(): [string, Tensor][];
 }
 
@@ -85,7 +85,7 @@ export function withTrainingState(
   };
 }
 
-/** Replaces what a checkpoint says beside its tensors. */
+/** Replaces the JSON of a checkpoint. */
 export function updateState(folder: string, state: TrainingState): void {
   const { state: file } = files(folder);
   const { objectiveKind, objective } = readState(file);
@@ -104,7 +104,7 @@ function withObjective(
   };
 }
 
-/** Returns what the objective keeps beside its tensors. */
+/** Returns the objective's state apart from its tensors. */
 function writeTensors(folder: string, trained: Trained): unknown {
   const { optimizer, ema, random, objective, unmerged } = files(folder);
   const exact = trained.unmerged?.() ?? [];

@@ -50,12 +50,12 @@ export class RunDirectory {
   get modelFolder(): string {
     return join(this.path, "model");
   }
-  /** Low-rank changes apart from their model, of a run with LoRA. */
+  /** The low-rank changes of a run with LoRA, without their model. */
   get adapterFolder(): string {
     return join(this.path, "adapter");
   }
 
-  /** Files that an objective keeps beside its checkpoints, which each rank has for itself. */
+  /** Working files of the objective; each rank has a folder of its own. */
   get scratchFolder(): string {
     const { isFirst, rank } = this.group;
     const folder = join(this.path, "scratch");
@@ -98,7 +98,7 @@ export class RunDirectory {
   }
 
   /**
-   * Holds a recipe against that of the run found here; changes nothing.
+   * Compares a recipe with that of the run found here; changes nothing.
    *
    * throws  RecipeError when the folder holds a run of another recipe
    */
@@ -113,7 +113,7 @@ export class RunDirectory {
     );
   }
 
-  /** Writes the recipe of the run that now begins or goes on. */
+  /** Writes the recipe of the run that begins or goes on now. */
   saveRecipe(recipe: object): void {
     if (!this.group.isFirst) return;
     writeTextAtomically(this.recipeFile, toJson(recipe));

@@ -27,13 +27,13 @@ export interface LoopRecipe {
 export interface LoopOptions {
   /** Where progress goes; nowhere when absent. */
   progress?: ProgressStream | undefined;
-  /** SIGINT and SIGTERM end the run after the step in hand, with a checkpoint; a second one at once. */
+  /** SIGINT and SIGTERM end the run after the current step, with a checkpoint; a second one at once. */
   handleSignals?: boolean | undefined;
   /** Pictures kept of each suite of the last evaluation, for a report. Default 0. */
   pictures?: number | undefined;
 }
 
-/** Writes lines before the first step to where progress goes. */
+/** Writes lines to the stream of progress, before there is a log. */
 export function announcer({ progress }: LoopOptions): ((line: string) => void) | undefined {
   return progress && ((line) => void progress.write(`${line}\n`));
 }
@@ -47,9 +47,9 @@ export interface RunOutcome {
   skipped: number;
   /** The first of them in this run, with the reason. */
   badSamples: readonly { file: string; key?: string; reason: string }[];
-  /** What a reader of the numbers must not miss. */
+  /** Sentences that a report of the run must show. */
   warnings: readonly string[];
-  /** Why the run ended before its last step; after its time it is evaluated and saved all the same. */
+  /** Why the run ended before its last step. At the time limit it is evaluated and saved first. */
   stopped?: "signal" | "timeLimit";
   /** Number of the signal, with `stopped: "signal"`. */
   signal?: number;
@@ -109,7 +109,7 @@ class Run<L extends Learner> {
   readonly #parts: RunParts<L>;
   #best: BestCheckpoint | undefined;
   #savedStep = 0;
-  /** A step that failed half-way leaves random numbers and data position of no step. */
+  /** True within a step: after a failure there, random numbers and data position belong to no step. */
   #midStep = false;
 
   constructor(parts: RunParts<L>) {
@@ -130,7 +130,7 @@ class Run<L extends Learner> {
   /** Saves the steps done when the data or an evaluation ends a run. */
   async #rescue(error: unknown): Promise<void> {
     const { learner, log } = this.#parts;
-    // What cannot be written once is not tried again.
+    // A checkpoint that could not be written is not tried again.
     if (this.#midStep || error instanceof CheckpointError) return;
     if (learner.step <= this.#savedStep) return;
     try {

@@ -35,7 +35,7 @@ export interface TrainerOptions {
   normalization: PixelNormalization;
   /** Puts pretrained weights into the model before anything is derived from them. */
   initialize?: (model: DualEncoder) => void;
-  /** Files that an objective keeps beside its checkpoints; a folder of this process alone. */
+  /** For the objective's working files; no other process uses it. */
   scratchFolder: string;
   /** The processes that share each batch; `solo` when absent. */
   group?: ProcessGroup;
@@ -72,7 +72,7 @@ export class Trainer {
   /**
    * Seeds the generator and builds random weights.
    *
-   * throws  RecipeError where model, towers, logits and objective do not go together
+   * throws  RecipeError where model, towers, logits and objective contradict each other
    */
   constructor(options: TrainerOptions) {
     const { recipe, config, device, normalization, scratchFolder } = options;
@@ -136,7 +136,7 @@ export class Trainer {
     return this.recipe.objective.kind;
   }
 
-  /** Weights that are trained themselves, by name: what an adapter apart must hold whole. */
+  /** Names of the weights that are trained directly: an adapter's folder must hold them whole. */
   trainedWhole(): string[] {
     const apart = lowRankNames(this.model);
     return [...this.model.namedParameters()]
@@ -144,14 +144,14 @@ export class Trainer {
       .map(([name]) => name);
   }
 
-  /** The state that a merged model's folder does not give back exactly: changes, and what they change. */
+  /** The state that merging rounds: low-rank changes, and the weights that they change. */
   unmerged(): [string, Tensor][] {
     const names = lowRankNames(this.model);
     for (const { weight } of adaptations(this.model)) names.add(weight);
     return [...this.model.namedState()].filter(([name]) => names.has(name));
   }
 
-  /** Names what stands in for the batches' own pixels and tokens from now on. */
+  /** Sets what replaces the batches' own pixels and tokens from now on. */
   readFrom(sources: BatchSources): void {
     this.#input.sources = sources;
   }

@@ -18,7 +18,7 @@ export type UpdateRecipe = Pick<
   "optimizer" | "schedule" | "steps" | "gradientClip" | "ema"
 >;
 
-/** The step in hand, for the message of a DivergedError. */
+/** The current step, for the message of a DivergedError. */
 export interface StepAt {
   /** Optimizer steps done before. */
   step: number;

@@ -63,7 +63,7 @@ export class NextToken implements TowerTask {
     return { loss: loss.mul(1 / predicted), accuracy: right / predicted };
   }
 
-  /** Each token but the first, up to the end of its caption, from those before it. */
+  /** Predicts every token except the first, up to the end of its caption, from those before it. */
   #scores({ tokens, contextLength, lengths }: Batch): Scores {
     const { device } = this.#parts;
     const rows = lengths.length;

@@ -19,7 +19,7 @@ import {
   withVocabulary,
 } from "../pair/build-model.ts";
 import type { Prepared } from "../run/learner.ts";
-import { openPixelRows, type Announce, type OpenRows } from "../cache/row-sources.ts";
+import { openPixelCache, type Announce, type OpenCaches } from "../cache/open-caches.ts";
 import { announcer, runToEnd, type LoopOptions, type RunOutcome } from "../run/run.ts";
 import { RunDirectory } from "../run/run-directory.ts";
 import { loaderPosition, restoreTraining, type TrainingState } from "../run/run-checkpoint.ts";
@@ -78,7 +78,7 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainResult
 interface Made {
   task: TowerTask;
   loader: LoaderOptions;
-  rows?: OpenRows;
+  caches?: OpenCaches;
 }
 
 async function prepare(
@@ -93,7 +93,7 @@ async function prepare(
   const {
     task,
     loader: loaderOptions,
-    rows,
+    caches,
   } = recipe.kind === "classification"
     ? await classification(recipe, device, announce)
     : await nextToken(recipe, device);
@@ -101,7 +101,7 @@ async function prepare(
   let loader: Loader | undefined;
   const close = async (): Promise<void> => {
     await loader?.close();
-    rows?.close();
+    caches?.close();
     learner.dispose();
   };
   try {
@@ -112,7 +112,7 @@ async function prepare(
         ? {}
         : { position: loaderPosition(latest, state, directory.group) };
     loader = await createLoader({ ...loaderOptions, ...position });
-    if (rows) loader = rows.filter(loader);
+    if (caches) loader = caches.filter(loader);
     return { learner, loader, state, latest, close };
   } catch (error) {
     await close();
@@ -138,16 +138,16 @@ async function classification(
   const tower = makeTower("image", () => createImageTower(config, null));
   tower.run.checkpointing = recipe.train.activationCheckpointing;
   const task = new Classification({ recipe, tower, classes, transform, device });
-  const rows = await openPixelRows(recipe, { transform, device, announce });
-  task.pixels = rows?.rows;
+  const caches = await openPixelCache(recipe, { transform, device, announce });
+  task.pixels = caches?.sources.pixels;
   const { augmentation } = recipe.data;
   const loader: LoaderOptions = {
     ...commonLoader(recipe),
     transform,
     captions: "together",
-    ...(rows ? rows.loader : augmentation === undefined ? {} : { augmentation }),
+    ...(caches ? caches.loader : augmentation === undefined ? {} : { augmentation }),
   };
-  return { task, loader, ...(rows ? { rows } : {}) };
+  return { task, loader, ...(caches ? { caches } : {}) };
 }
 
 function checkLabels({ labels }: ClassificationRecipe, classes: readonly string[]): void {
