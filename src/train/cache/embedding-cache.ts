@@ -148,7 +148,7 @@ export interface BuiltCache {
  * A view's file appears when it is complete, so what a crash leaves behind is never read.
  *
  * throws   DataError for a sample that cannot be read (`onError: "fail"`); RangeError for views
- *          that would all be alike; CheckpointError naming the file on a full disk
+ *          that would all be alike; StorageError naming the file on a full disk
  */
 export async function buildEmbeddingCache(options: BuildOptions): Promise<BuiltCache> {
   const { group = solo } = options;

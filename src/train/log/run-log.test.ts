@@ -48,7 +48,7 @@ describe("RunLog", () => {
     assert.throws(() => log(1, 1), /tensorboard/);
     const taken = join(path, "tensorboard", "metrics.jsonl");
     assert.throws(() => new AppendFile(taken, "a"), {
-      name: "CheckpointError",
+      name: "StorageError",
       message:
         /^Expected folders only on the path for writing .*metrics\.jsonl but received ENOTDIR/,
     });
@@ -56,7 +56,7 @@ describe("RunLog", () => {
   it("names the file on a full disk", { skip: !existsSync("/dev/full") }, () => {
     const file = new AppendFile("/dev/full", "a");
     assert.throws(() => file.append(Buffer.from("x")), {
-      name: "CheckpointError",
+      name: "StorageError",
       message: /^Expected free disk space for writing \/dev\/full but received ENOSPC; free some/,
     });
     file.close();
@@ -81,6 +81,20 @@ describe("RunLog", () => {
     run.close();
     assert.deepEqual(written, []);
     assert.deepEqual(readdirSync(path), []);
+  });
+  it("shows the last accuracy that was measured where a step has none", () => {
+    const written: string[] = [];
+    const progress = { isTTY: true, columns: 120, write: (text: string) => written.push(text) };
+    const run = new RunLog({ path, metricsFile }, { totalSteps: 2, progress });
+    const { "train/contrastiveAccuracy": _, ...unmeasured } = values;
+    run.step({ step: 1, examplesSeen: 8, every: 2, values });
+    run.step({ step: 2, examplesSeen: 16, every: 2, values: unmeasured });
+    run.close();
+    assert.match(written.at(-2) ?? "", /step 2\/2 .*acc 50 %/);
+    assert.equal(
+      "train/contrastiveAccuracy" in (readMetricsLog(metricsFile)[0]?.values ?? {}),
+      false,
+    );
   });
   it("drops what a resumed run takes again, and all of a run that starts anew", () => {
     log(1, 4);

@@ -11,15 +11,15 @@ import {
   readSync,
   rmSync,
   statSync,
-  writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
 
 import { CheckpointError, LimnError } from "../../errors.ts";
+import { storageError, writeFully } from "../../files/storage.ts";
 import {
-  call,
   callInPlace,
   fromData,
+  mapFile,
   noGrad,
   operator,
   scope,
@@ -62,7 +62,6 @@ interface Opened {
 const magic = "limn sample state 1\n";
 const headerBytes = 64;
 const headerFloats = headerBytes / 4;
-const float32Code = 6;
 
 /**
  * Rows by the examples' names. Names are kept as 64-bit hashes (id-table.ts).
@@ -216,7 +215,7 @@ export class SampleState {
   #map(capacity: number): Omit<Opened, "descriptor"> {
     const { length } = this.#initial;
     const size = headerFloats + capacity * length;
-    const mapped = call(fromFile, this.file, true, size, float32Code, null, "cpu").keep();
+    const mapped = mapFile(this.file, size, { dtype: "float32", shared: true }).keep();
     const values = scope(() => mapped.narrow(0, headerFloats, capacity * length));
     return { mapped, values: values.view(capacity, length).keep() };
   }
@@ -269,12 +268,6 @@ function isOurs(file: string): boolean {
   }
 }
 
-function writeFully(descriptor: number, bytes: Uint8Array, position: number): void {
-  for (let done = 0; done < bytes.length;) {
-    done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);
-  }
-}
-
 function changed(file: string): LimnError {
   return new LimnError(
     "LIMN_SCRATCH",
@@ -283,7 +276,9 @@ function changed(file: string): LimnError {
   );
 }
 
-function unwritable(file: string, cause: unknown): LimnError {
+function unwritable(file: string, cause: unknown): unknown {
+  const refused = storageError(file, cause, { kept: "resume the run from its last checkpoint" });
+  if (refused !== cause) return refused;
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new LimnError(
     "LIMN_SCRATCH",
@@ -301,5 +296,4 @@ function refused(source: string, wanted: string, received: string): CheckpointEr
   );
 }
 
-const fromFile = operator("from_file");
 const indexCopy_ = operator("index_copy_");

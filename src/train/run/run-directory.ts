@@ -6,8 +6,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:f
 import { join } from "node:path";
 
 import { CheckpointError, RecipeError } from "../../errors.ts";
-import { existingFolder, writeError, writeTextAtomically } from "../../files/atomic-write.ts";
-
+import { existingFolder, writeTextAtomically } from "../../files/atomic-write.ts";
+import { storageError } from "../../files/storage.ts";
 import { solo, type ProcessGroup } from "../process-group.ts";
 
 export interface BestCheckpoint {
@@ -23,7 +23,7 @@ export class RunDirectory {
   /** The processes of the run: all read the folder, the first one writes. */
   readonly group: ProcessGroup;
 
-  /** Makes the folder where it is missing. Throws CheckpointError where it cannot be made. */
+  /** Makes the folder where it is missing. Throws StorageError where it cannot be made. */
   constructor(path: string, group: ProcessGroup = solo) {
     this.path = path;
     this.group = group;
@@ -36,7 +36,7 @@ export class RunDirectory {
     try {
       mkdirSync(join(path, "checkpoints"), { recursive: true });
     } catch (cause) {
-      throw writeError(path, cause);
+      throw storageError(path, cause);
     }
   }
 

@@ -2,7 +2,7 @@
  * The loop: batches in, steps, logs, evaluations, checkpoints, a model out. Knows no objective and
  * no tower. Prints nothing; the command line passes a stream for progress.
  */
-import { CheckpointError } from "../../errors.ts";
+import { CheckpointError, StorageError } from "../../errors.ts";
 import type { SuiteResult } from "../../evaluate/run-suite.ts";
 import { isBetter } from "../../evaluate/table.ts";
 import { catchSignals, pendingSignal } from "../../torch/index.ts";
@@ -109,6 +109,8 @@ class Run<L extends Learner> {
   readonly #parts: RunParts<L>;
   #best: BestCheckpoint | undefined;
   #savedStep = 0;
+  /** Whether this process has taken a step: its first is measured, for the progress line. */
+  #stepped = false;
   /** True within a step: after a failure there, random numbers and data position belong to no step. */
   #midStep = false;
 
@@ -131,7 +133,8 @@ class Run<L extends Learner> {
   async #rescue(error: unknown): Promise<void> {
     const { learner, log } = this.#parts;
     // A checkpoint that could not be written is not tried again.
-    if (this.#midStep || error instanceof CheckpointError) return;
+    const unwritten = error instanceof CheckpointError || error instanceof StorageError;
+    if (this.#midStep || unwritten) return;
     if (learner.step <= this.#savedStep) return;
     try {
       await this.#save();
@@ -177,14 +180,17 @@ class Run<L extends Learner> {
     const waited = performance.now() - start;
     const seen = learner.examplesSeen;
     this.#midStep = true;
-    const report = this.#guarded(() => learner.trainStep(batch));
+    const every = this.#parts.recipe.train.logEverySteps;
+    const measure = !this.#stepped || (learner.step + 1) % every === 0;
+    const report = this.#guarded(() => learner.trainStep(batch, measure));
     this.#midStep = false;
+    this.#stepped = true;
     const seconds = (performance.now() - start) / 1000;
     const named = Object.entries(report).map(([name, value]) => [`train/${name}`, value] as const);
     log.step({
       step: learner.step,
       examplesSeen: learner.examplesSeen,
-      every: this.#parts.recipe.train.logEverySteps,
+      every,
       values: {
         "train/loss": report.loss,
         ...Object.fromEntries(named),
