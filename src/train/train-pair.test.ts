@@ -71,7 +71,11 @@ test("bad input is refused before the first step", async () => {
   await assert.rejects(run(["data.train.shard=x"]), /Did you mean "shards"/);
   await assert.rejects(run(["data.tokenizer.file=/nowhere.json"]), { name: "DataError" });
   await assert.rejects(run(["model.image.patchSize=5"]), /patchSize to divide imageSize 32/);
-  await assert.rejects(run(["train.device=cuda:9"]), /one of auto, cpu/);
+  await assert.rejects(run(["train.device=cuda:9"]), {
+    name: "RecipeError",
+    path: "train.device",
+    message: /^Expected one of auto, cpu.* for train.device but received "cuda:9"; limn doctor/,
+  });
   await assert.rejects(run(["data.augmentation.flop=1"]), { name: "RecipeError" });
   assert.deepEqual(readdirSync(join(directory, "checkpoints")), []);
 });
@@ -99,6 +103,18 @@ test("2k steps are k steps, a stop, and k more, bit for bit", async () => {
       v["train/loss"],
     ]);
   assert.deepEqual(values(resumed), values(whole));
+});
+
+test("a run that logs every second step logs the same numbers then", async () => {
+  const directory = join(folder, "sparse");
+  const set = ["train.logEverySteps=2", "train.checkpoint.keepLast=1"];
+  await train({ recipe: tinyRecipe(data), directory, set });
+  const timed = /examplesPerSecond|waitSeconds/;
+  const values = (run: string): unknown =>
+    readMetricsLog(join(run, "metrics.jsonl"))
+      .filter(({ step }) => step % 2 === 0)
+      .map(({ step, values: v }) => [step, Object.entries(v).filter(([key]) => !timed.test(key))]);
+  assert.deepEqual(values(directory), values(join(folder, "whole")));
 });
 
 test("the finished model opens, and holds the averaged weights", async () => {

@@ -8,13 +8,13 @@ import type { PictureEmbedder } from "../../data/dedupe/describe-pictures.ts";
  */
 export async function loadPictureEmbedder(
   folder: string,
-  deviceName: string,
+  device: string,
 ): Promise<PictureEmbedder & { dispose(): void }> {
-  const { resolveDevice } = await import("../../train/pair/build-model.ts");
+  const { chosenDevice } = await import("./device-option.ts");
   const { loadModel } = await import("../../inference/load-model.ts");
   const { pictureTransform } = await import("../../inference/inference-model.ts");
   const { modelEmbedder } = await import("../../inference/model-embedder.ts");
-  const loaded = await loadModel(folder, { device: resolveDevice(deviceName, "--device") });
+  const loaded = await loadModel(folder, { device: chosenDevice({ device }) });
   const { model, tokenizer } = loaded;
   const transform = pictureTransform(loaded);
   const embedder = modelEmbedder({ model, tokenizer, transform });
