@@ -49,8 +49,7 @@ function assertSameCheckpoint(a: string, b: string): void {
 }
 
 test("a rank that is not the first trains and writes nothing", async () => {
-  const directory = join(folder, "second");
-  new RunDirectory(directory);
+  const { path: directory } = new RunDirectory(join(folder, "second"));
   const group = { ...solo, rank: 1, size: 2, isFirst: false };
   const recipe = tinyRecipe(data);
   const found = await train({ recipe, directory, group });
