@@ -25,7 +25,7 @@ export interface CacheLocation {
   device?: Device;
 }
 
-export interface CacheProgress {
+interface CacheProgress {
   view: number;
   views: number;
   /** Batches' pictures that were visited in this view so far. */
@@ -190,7 +190,7 @@ function checkViews({ views, loader: { augmentation } }: BuildOptions): void {
 }
 
 /** The seed of a view's augmentation; it does not depend on the number of views. */
-export function viewSeed(seed: number, view: number): number {
+function viewSeed(seed: number, view: number): number {
   return createRandom([seed, "view", view]).integer(2 ** 31);
 }
 

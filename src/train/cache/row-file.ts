@@ -27,7 +27,7 @@ export interface RowHeader {
   skipped: number;
 }
 
-export interface RowFile {
+interface RowFile {
   file: string;
   header: RowHeader;
   index: KeyIndex;
@@ -41,7 +41,7 @@ export interface Unusable {
 }
 
 export const BLOCK_BYTES: number = 1 << 20;
-export const CHECK_BYTES = 8;
+const CHECK_BYTES = 8;
 const FOOTER_BYTES = 64;
 const FORMAT = 1;
 const MAGIC = "limnrows";

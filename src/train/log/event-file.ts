@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { AppendFile } from "./append-file.ts";
 import { bytesField, doubleField, floatField, message, varintField } from "../../files/protobuf.ts";
 
-export interface EventFileOptions {
+interface EventFileOptions {
   /** Made if missing; TensorBoard shows all event files of one directory as one run. */
   readonly directory: string;
   /**

@@ -22,7 +22,7 @@ export interface StepValues extends Record<string, number> {
 }
 
 /** One line of the log: where training stood, and any metrics under their keys. */
-export interface MetricsEntry {
+interface MetricsEntry {
   /** Optimizer steps done, from 1. */
   readonly step: number;
   /** Image-text pairs seen since the start of training. */
@@ -32,7 +32,7 @@ export interface MetricsEntry {
   readonly values: Readonly<Record<string, number>>;
 }
 
-export interface MetricsLogOptions {
+interface MetricsLogOptions {
   /** Continues a run: entries after this step are removed, since it will take those steps again. */
   readonly resumeStep?: number;
 }

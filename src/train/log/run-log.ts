@@ -8,7 +8,7 @@ import { EventFile } from "./event-file.ts";
 import { MetricsLog, type StepValues } from "./metrics-log.ts";
 import { ProgressLine, type ProgressStream } from "./run-progress.ts";
 
-export interface RunLogOptions {
+interface RunLogOptions {
   /** False where another rank writes; true when absent. */
   writes?: boolean;
   totalSteps: number;
@@ -16,7 +16,7 @@ export interface RunLogOptions {
   progress?: ProgressStream | undefined;
 }
 
-export interface StepEntry {
+interface StepEntry {
   step: number;
   examplesSeen: number;
   /** Steps between written entries; progress shows each. */

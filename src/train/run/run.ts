@@ -16,7 +16,7 @@ import type { BestCheckpoint, RunDirectory } from "./run-directory.ts";
 import { updateState, type TrainingState } from "./run-checkpoint.ts";
 
 /** What of a recipe the loop follows. */
-export interface LoopRecipe {
+interface LoopRecipe {
   train: Pick<
     ResolvedRecipe["train"],
     "steps" | "checkpoint" | "timeLimitMinutes" | "logEverySteps"

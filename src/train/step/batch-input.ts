@@ -31,7 +31,7 @@ export interface BatchSources {
   teacher?: Teacher;
 }
 
-export interface BatchInputOptions {
+interface BatchInputOptions {
   device: Device;
   normalization: PixelNormalization;
   textTower: TextTower;

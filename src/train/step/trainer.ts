@@ -28,7 +28,7 @@ import { accumulateGradient } from "./step.ts";
 import { resolveTowers, type TowerState } from "./tower-states.ts";
 import { Updater } from "./updater.ts";
 
-export interface TrainerOptions {
+interface TrainerOptions {
   recipe: ResolvedRecipe;
   config: DualEncoderConfig;
   device: Device;

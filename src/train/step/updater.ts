@@ -13,19 +13,19 @@ import { createSchedule, type Schedule } from "../../optimize/schedule.ts";
 import { createOptimizer } from "./optimizers.ts";
 import type { ResolvedRecipe } from "../recipe/recipe.ts";
 
-export type UpdateRecipe = Pick<
+type UpdateRecipe = Pick<
   ResolvedRecipe["train"],
   "optimizer" | "schedule" | "steps" | "gradientClip" | "ema"
 >;
 
 /** The current step, for the message of a DivergedError. */
-export interface StepAt {
+interface StepAt {
   /** Optimizer steps done before. */
   step: number;
   batch: Batch;
 }
 
-export interface UpdateHooks {
+interface UpdateHooks {
   /** Before the optimizer changes anything. */
   before?: (learningRate: number) => void;
   /** After it, before the average takes the weights in. */

@@ -26,7 +26,7 @@ class LanguageModel extends Module {
   }
 }
 
-export interface NextTokenParts {
+interface NextTokenParts {
   recipe: NextTokenRecipe;
   /** Causal, without a projection. */
   tower: TextTower;
