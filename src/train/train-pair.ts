@@ -45,9 +45,9 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   if (!options.allowRecipeChange) directory.checkRecipe(recipe);
   const prepared = await preparePair(recipe, directory, announcer(options));
   const begin = (): void => directory.saveRecipe(recipe);
-  return runToEnd(prepared, { recipe, directory, options, begin }, (outcome, { trainer }) => ({
+  return runToEnd(prepared, { recipe, directory, options, begin }, (outcome, { model }) => ({
     ...outcome,
-    logitScale: logitScaleOf(trainer.model),
+    logitScale: logitScaleOf(model),
     recipe,
   }));
 }

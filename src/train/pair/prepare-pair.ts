@@ -19,7 +19,7 @@ import type { ProcessGroup } from "../process-group.ts";
 import type { ResolvedRecipe } from "../recipe/recipe.ts";
 import type { RunDirectory } from "../run/run-directory.ts";
 import { openTeacher, type OpenTeacher } from "./teacher.ts";
-import { Trainer } from "../step/trainer.ts";
+import type { Trainer } from "../step/trainer.ts";
 import { loaderPosition, restoreTraining, type TrainingState } from "../run/run-checkpoint.ts";
 
 /**
@@ -56,7 +56,7 @@ async function prepare(
   const { group } = directory;
   const open: {
     teacher?: OpenTeacher | undefined;
-    trainer?: Trainer;
+    learner?: PairLearner;
     caches?: OpenCaches;
     loader?: Loader;
   } = {};
@@ -64,32 +64,34 @@ async function prepare(
     await open.loader?.close();
     open.caches?.close();
     open.teacher?.close();
-    open.trainer?.dispose();
+    open.learner?.dispose();
   };
   try {
     if (latest === undefined) checkNormalization(recipe, origins, transform);
     open.teacher = await openTeacher(recipe, { transform, device });
-    open.trainer = new Trainer({
+    open.learner = new PairLearner({
       recipe,
       config,
       device,
-      normalization: transform,
+      tokenizer,
+      transform,
+      adapterFolder: directory.adapterFolder,
       scratchFolder: directory.scratchFolder,
       group,
       ...(latest === undefined
         ? { initialize: (model) => initialize(model, origins, recipe) }
         : {}),
     });
-    const state = latest === undefined ? undefined : restorePair(latest, origins, open.trainer);
+    const state = latest === undefined ? undefined : restorePair(latest, origins, open.learner);
     open.caches = await openCaches(recipe, {
-      model: open.trainer.model,
+      model: open.learner.model,
       device,
       transform,
       tokenizer,
       announce,
       group,
     });
-    open.trainer.readFrom({ ...open.caches.sources, ...open.teacher?.source });
+    open.learner.readFrom({ ...open.caches.sources, ...open.teacher?.source });
     const options = {
       ...loaderOptions(recipe, { transform, tokenizer, group }),
       ...(latest === undefined || state === undefined
@@ -97,9 +99,7 @@ async function prepare(
         : { position: loaderPosition(latest, state, group) }),
     };
     open.loader = open.caches.filter(await createLoader({ ...options, ...open.caches.loader }));
-    const { trainer, loader } = open;
-    const { adapterFolder } = directory;
-    const learner = new PairLearner({ recipe, trainer, tokenizer, transform, adapterFolder });
+    const { learner, loader } = open;
     return { learner, loader, state, latest, close };
   } catch (error) {
     await close();

@@ -28,7 +28,7 @@ import { accumulateGradient } from "./step.ts";
 import { resolveTowers, type TowerState } from "./tower-states.ts";
 import { Updater } from "./updater.ts";
 
-interface TrainerOptions {
+export interface TrainerOptions {
   recipe: ResolvedRecipe;
   config: DualEncoderConfig;
   device: Device;
@@ -41,16 +41,15 @@ interface TrainerOptions {
   group?: ProcessGroup;
 }
 
-/** What one step reports, before anything about time is known. */
-export interface StepReport {
+/**
+ * What one step reports: beside these `contrastiveAccuracy`, where it was asked for, and the
+ * objective's further numbers.
+ */
+export interface StepReport extends Record<string, number> {
   loss: number;
-  /** Absent where it was not asked for. */
-  contrastiveAccuracy?: number;
   logitScale: number;
   learningRate: number;
   gradNorm: number;
-  /** The objective's further numbers. */
-  metrics: Record<string, number>;
 }
 
 export class Trainer {
@@ -60,13 +59,13 @@ export class Trainer {
   readonly config: DualEncoderConfig;
   readonly recipe: ResolvedRecipe;
   readonly towers: Record<"image" | "text", LockableTower>;
+  readonly group: ProcessGroup;
   /** Optimizer steps done. */
   step = 0;
   /** Pairs seen. */
   examplesSeen = 0;
   readonly #updater: Updater;
   readonly #input: BatchInput;
-  readonly #group: ProcessGroup;
   readonly #logits: Logits;
   readonly #scaleRate: ScaleRate | undefined;
 
@@ -83,7 +82,7 @@ export class Trainer {
     // Weights are drawn on the CPU, so that a seed means the same on every device.
     manualSeed(seed);
     if (device !== "cpu") manualSeed(seed, device);
-    this.#group = options.group ?? solo;
+    this.group = options.group ?? solo;
     this.recipe = recipe;
     this.config = config;
     this.device = device;
@@ -171,7 +170,7 @@ export class Trainer {
         tower.at(this.step);
         tower.prepare();
       }
-      const { pairs, ...result } = accumulateGradient(
+      const { pairs, metrics, ...result } = accumulateGradient(
         this.model,
         this.#input.of(batch, this.step),
         {
@@ -179,7 +178,7 @@ export class Trainer {
           towers: this.towers,
           precision: train.precision,
           microBatchSize: train.microBatchSize,
-          group: this.#group,
+          group: this.group,
           seed: train.seed,
           measure,
         },
@@ -187,14 +186,14 @@ export class Trainer {
       const at = { step: this.step, batch };
       this.#updater.demandFinite(result.loss, "loss", at);
       const learned = this.#learned();
-      averageGradients(this.#group, learned);
+      averageGradients(this.group, learned);
       const report = this.#updater.update(learned, at, {
         before: (learningRate) => this.#scaleRate?.prepare(learningRate),
         after: () => this.#limitScalars(),
       });
       this.step++;
       this.examplesSeen += pairs;
-      return { ...result, logitScale: logitScaleOf(this.model), ...report };
+      return { ...result, logitScale: logitScaleOf(this.model), ...report, ...metrics };
     });
   }
 
