@@ -1,7 +1,7 @@
 /** What of a pair's run must fit together before its first step: model, weights, caches, loader. */
 import { createLoader, type Loader, type LoaderOptions } from "../../data/loader/loader.ts";
 import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
-import type { Tokenizer } from "../../text/tokenizer.ts";
+import type { Tokenizer } from "../../text/tokenizer-description.ts";
 import { RecipeError, UnsettledError } from "../../errors.ts";
 import { loadWeights, pairConfigOf } from "../../checkpoints/checkpoint.ts";
 import type { ModelSource } from "../../checkpoints/layout.ts";
