@@ -60,7 +60,6 @@ const COMMANDS = "src/cli/commands";
 const FULL_FOLDERS = new Map([
   ["src/checkpoints/weights", 19],
   ["src/inference", 18],
-  ["src/text", 16],
   ["src/train/objectives", 19],
 ]);
 
@@ -77,16 +76,12 @@ const SHARED_NAMES = new Set([
   "amorlip.ts",
   "cyclip.ts",
   "distillation.ts",
-  "folder.ts",
   "global-contrastive.ts",
-  "hugging-face.ts",
   "layers.ts",
   "layout.ts",
   "lixp.ts",
   "neuclip.ts",
   "progress.ts",
-  "table.ts",
-  "tokenizer.ts",
   "training-checkpoint.ts",
 ]);
 

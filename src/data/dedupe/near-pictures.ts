@@ -1,8 +1,12 @@
 /** Which pictures of a list are nearly the same: by hash and colours, and by embeddings. */
 import { rowsAt, rowsOf, type Embeddings } from "../../arrays/embeddings.ts";
 import type { PictureEmbedder, Pictures } from "./describe-pictures.ts";
-import { forEachNearPair, hammingDistance } from "./near-hashes.ts";
-import { THUMBNAIL, thumbnailCorrelation } from "./perceptual-hash.ts";
+import {
+  forEachNearPair,
+  hammingDistance,
+  THUMBNAIL,
+  thumbnailCorrelation,
+} from "./perceptual-hash.ts";
 
 export interface Thresholds {
   /** Bits of 64 in which hashes may differ. */
