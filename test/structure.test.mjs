@@ -81,8 +81,6 @@ const SHARED_NAMES = new Set([
   "layout.ts",
   "lixp.ts",
   "neuclip.ts",
-  "progress.ts",
-  "training-checkpoint.ts",
 ]);
 
 const sources = list("src", ".ts");
