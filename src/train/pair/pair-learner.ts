@@ -8,9 +8,11 @@ import { DataError } from "../../errors.ts";
 import { runSuite, type SuiteResult } from "../../evaluate/run-suite.ts";
 import { metricValues } from "../../evaluate/table.ts";
 import { saveCheckpoint } from "../../checkpoints/checkpoint.ts";
+import { libraryName } from "../../checkpoints/local-model.ts";
 import { saveAdapter } from "../../checkpoints/adapters/save-adapter.ts";
 import { adaptations, mergedState } from "../../nn/low-rank.ts";
 import type { Evaluation, Learner } from "../run/learner.ts";
+import { pathOf } from "../recipe/pretrained.ts";
 import type { ResolvedRecipe } from "../recipe/recipe.ts";
 import type { Trainer } from "../step/trainer.ts";
 import { withTrainingState, type TrainingState } from "../run/training-checkpoint.ts";
@@ -78,7 +80,8 @@ export class PairLearner implements Learner {
       await this.#save(folder, this.#tokenizerFiles);
       if (adaptations(trainer.model).length === 0) return;
       const whole = trainer.trainedWhole();
-      await saveAdapter(adapterFolder, trainer.model, { base: recipe.pretrained, whole });
+      const base = recipe.pretrained && libraryName(pathOf(recipe.pretrained));
+      await saveAdapter(adapterFolder, trainer.model, { base, whole });
     });
   }
 

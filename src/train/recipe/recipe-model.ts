@@ -4,6 +4,7 @@ import { z } from "zod";
 import { activationNames } from "../../nn/activation.ts";
 import { projectionRoles } from "../../towers/adapt-tower.ts";
 import { imageTowerKinds, textTowerKinds } from "../../towers/index.ts";
+import { pretrainedSchema } from "./pretrained.ts";
 
 const positiveInteger = z.int().min(1);
 const probability = z.number().min(0).lt(1);
@@ -103,8 +104,8 @@ const loraSchema = z.strictObject({
 });
 
 const towerSchema = z.strictObject({
-  /** A model or tower folder that the weights come from; random weights when absent. */
-  pretrained: z.string().optional(),
+  /** The model or tower that the weights come from, as the pair's `pretrained`; random weights when absent. */
+  pretrained: pretrainedSchema.optional(),
   /** The head's first weights; `pretrained` also locks it with the tower. */
   head: z.enum(["random", "pretrained"]).default("random"),
   /** The tower keeps its weights: it runs without gradient, as in evaluation. */

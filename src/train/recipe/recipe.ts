@@ -10,6 +10,7 @@ import type { SourceSpec } from "../../data/sources/source-spec.ts";
 import type { TokenizerDescription } from "../../text/tokenizer.ts";
 import { objectiveSchema } from "../objectives/index.ts";
 import { optimizerSchema } from "../step/optimizers.ts";
+import { pretrainedSchema } from "./pretrained.ts";
 import { logitsSchema, modelChangesSchema, modelSchema, towersSchema } from "./recipe-model.ts";
 
 const positiveInteger = z.int().min(1);
@@ -159,8 +160,8 @@ export const recipeSchema = z.strictObject({
   name: nameSchema,
   /** A published pair, such as `ViT-B/32`, or one of your own; that of `pretrained` when absent. */
   model: modelSchema.optional(),
-  /** A model folder whose weights the run starts from, all of them. */
-  pretrained: z.string().optional(),
+  /** The model whose weights the run starts from, all of them: its path, or `{ path, activation, ... }`. */
+  pretrained: pretrainedSchema.optional(),
   /** What differs from the model in `pretrained`, where `model` is absent. */
   modelChanges: modelChangesSchema.optional(),
   towers: towersSchema.prefault({}),
