@@ -11,7 +11,6 @@ import {
   existingFolder,
   writeFileAtomically,
   writeFolderAtomically,
-  writeFully,
 } from "../files/atomic-write.ts";
 import { pairConfigOf } from "./checkpoint.ts";
 import { localModel } from "./local-model.ts";
@@ -88,13 +87,13 @@ function writeBetween(file: string, alpha: number, first: Weights, second: Weigh
     return { name, dtype: dtype as DType, shape };
   });
   const { bytes, order } = buildHeader(items, { format: "pt", ...second.metadata });
-  writeFileAtomically(file, (descriptor) => {
-    writeFully(descriptor, bytes);
+  writeFileAtomically(file, (write) => {
+    write(bytes);
     for (const { name } of order) {
       const { buffer, byteOffset, byteLength } = scope(() =>
         between(first.tensor(name), second.tensor(name), alpha).data(),
       );
-      writeFully(descriptor, new Uint8Array(buffer, byteOffset, byteLength));
+      write(new Uint8Array(buffer, byteOffset, byteLength));
     }
   });
 }
