@@ -9,8 +9,9 @@ import type { ObjectiveContext, TrainingObjective } from "./objective.ts";
 
 export const distillationSchema = z.strictObject({
   kind: z.literal("distillation"),
-  /** A model, as `pretrained` names it; its towers and embedding width need not be the student's. */
-  teacher: pretrainedSchema,
+  teacher: pretrainedSchema.describe(
+    "a model, named as `pretrained` is; its towers and embedding width need not be the student's",
+  ),
   /** Weight of the student's distance from the teacher's distribution over the batch. */
   distillationWeight: z.number().min(0).default(1),
   /** Weight of the student's own contrastive loss. */

@@ -19,17 +19,17 @@ const transformSchema = z.custom<EvaluationTransform | string>(
 );
 
 const describedSchema = z.strictObject({
-  /** A model folder or file, or one of the hub: `hf://organisation/name`. */
-  path: z.string().min(1),
-  /** A published name, `ViT-B-32-quickgelu`, of weights without a configuration. */
-  architecture: z.string().optional(),
-  activation: z.enum(activationNames).optional(),
-  /** The tokenizer's folder or file. */
-  tokenizer: z.string().optional(),
-  /** How pictures are prepared: `{ imageSize, ... }`, or a preset at a size, `clip:224`. */
-  evaluationTransform: transformSchema.optional(),
-  /** Tokens per text. */
-  contextLength: z.int().min(1).optional(),
+  path: z.string().min(1).describe("a model's folder or file, or `hf://organisation/name`"),
+  architecture: z
+    .string()
+    .optional()
+    .describe("a published name, `ViT-B-32-quickgelu`, of weights without a configuration"),
+  activation: z.enum(activationNames).optional().describe("of weights that do not say it"),
+  tokenizer: z.string().optional().describe("the tokenizer's folder or file"),
+  evaluationTransform: transformSchema
+    .optional()
+    .describe("how pictures are prepared: `{ imageSize, ... }`, or a preset at a size, `clip:224`"),
+  contextLength: z.int().min(1).optional().describe("tokens per text"),
 });
 
 export const pretrainedSchema: z.ZodUnion<readonly [z.ZodString, typeof describedSchema]> = z.union(

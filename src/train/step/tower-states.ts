@@ -36,7 +36,7 @@ function resolveTower(
   const key = `towers.${side}`;
   const locked = tower.locked ?? letter === "L";
   if (letter === "u" && pair !== undefined) {
-    const received = `"${pair}", which holds a ${side} tower too, though the setting says u for it`;
+    const received = `"${pathOf(pair)}", which holds a ${side} tower too, though the setting says u for it`;
     refuse("pretrained", "nothing", received, "write U or L, or name one tower's weights");
   }
   if (letter !== undefined) checkLetter(key, tower, letter, pair);
