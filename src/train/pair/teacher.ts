@@ -6,6 +6,7 @@ import { inference, pixelsToTensor } from "../../pair/dual-encoder.ts";
 import { loadModel, type LoadedModel } from "../../inference/load-model.ts";
 import { fromData, scope, type Device, type Tensor } from "../../torch/index.ts";
 import type { BatchSources, Teacher } from "../step/batch-input.ts";
+import { factsOf, pathOf } from "../recipe/pretrained.ts";
 import type { ResolvedRecipe } from "../recipe/recipe.ts";
 
 export interface OpenTeacher {
@@ -24,7 +25,9 @@ export async function openTeacher(
   { transform, device }: { transform: EvaluationTransform; device: Device },
 ): Promise<OpenTeacher | undefined> {
   if (recipe.objective.kind !== "distillation") return undefined;
-  const loaded = await loadModel(recipe.objective.teacher, { device });
+  const { teacher: named } = recipe.objective;
+  const facts = factsOf(named, "objective.teacher");
+  const loaded = await loadModel(pathOf(named), { ...facts, device });
   try {
     check(recipe, loaded.evaluationTransform, transform);
     const teacher: Teacher = { embed: (batch) => embed(loaded, batch, device) };
