@@ -29,8 +29,10 @@ const { values } = parseArgs({
     "longest-ms": { type: "string", default: "6000" },
   },
 });
-const [kills, steps, longest] = [values.kills, values.steps, values["longest-ms"]].map(Number);
-if (![kills, steps, longest].every((value) => Number.isInteger(value) && Number(value) > 0)) {
+const [kills = 0, steps = 0, longest = 0] = [values.kills, values.steps, values["longest-ms"]].map(
+  Number,
+);
+if (![kills, steps, longest].every((value) => Number.isInteger(value) && value > 0)) {
   console.error("Expected whole numbers above 0 for --kills, --steps and --longest-ms.");
   process.exit(2);
 }
@@ -55,11 +57,11 @@ try {
 
   let done = 0;
   let finishes = 0;
-  for (let run = 0; done < Number(kills); run++) {
+  for (let run = 0; done < kills; run++) {
     const workdir = path.join(folder, `run-${run}`);
     let ended = false;
-    while (!ended && done < Number(kills)) {
-      const killed = await train(recipeFile, workdir, Math.random() * Number(longest));
+    while (!ended && done < kills) {
+      const killed = await train(recipeFile, workdir, Math.random() * longest);
       if (killed) done += 1;
       else ended = true;
       process.stderr.write(`\r${done} of ${kills} kills, run ${run + 1}`);
@@ -145,6 +147,6 @@ function compare(expected, actual) {
   const different = [...names].filter((name) => expected[name] !== actual[name]);
   if (different.length === 0) return;
   throw new Error(
-    `Expected the straight run's last checkpoint but these files differ: ${different}`,
+    `Expected the straight run's last checkpoint but these files differ: ${different.join(", ")}`,
   );
 }
