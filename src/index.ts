@@ -30,12 +30,12 @@ export {
   type FeatureCacheOptions,
 } from "./train/cache/tower-caches.ts";
 export { DivergedError } from "./train/run/diverged.ts";
-export { createObjective, objectiveSchema } from "./train/objectives/index.ts";
+export { createObjective, objectiveSchema } from "./objectives/index.ts";
 export type {
   ObjectiveContext,
   ObjectiveInput,
   TrainingObjective,
-} from "./train/objectives/objective.ts";
+} from "./objectives/objective.ts";
 
 export { evaluate, type EvaluateOptions } from "./evaluate/evaluate-model.ts";
 export type { Suite, SuiteResult, TaskResult } from "./evaluate/run-suite.ts";
@@ -129,16 +129,10 @@ export type {
 } from "./towers/naflex-vision-transformer.ts";
 export type { VisionTransformerConfig } from "./towers/vision-transformer.ts";
 
-export {
-  contrastiveAccuracy,
-  softmaxContrastive,
-  type SoftmaxContrastiveOptions,
-} from "./objectives/softmax-contrastive.ts";
-export {
-  sigmoidContrastive,
-  type SigmoidContrastiveOptions,
-} from "./objectives/sigmoid-contrastive.ts";
-export { alignContrastive, type AlignContrastiveOptions } from "./objectives/align-contrastive.ts";
+export { contrastiveAccuracy } from "./objectives/shared/contrastive-accuracy.ts";
+export { softmaxContrastive, type SoftmaxContrastiveOptions } from "./objectives/clip.ts";
+export { sigmoidContrastive, type SigmoidContrastiveOptions } from "./objectives/siglip.ts";
+export { alignContrastive, type AlignContrastiveOptions } from "./objectives/align.ts";
 export { cyclip, type CyclipOptions } from "./objectives/cyclip.ts";
 export {
   distillation,
@@ -152,8 +146,8 @@ export {
   type GlobalContrastive,
   type GlobalContrastiveOptions,
   type Sides,
-} from "./objectives/global-contrastive.ts";
-export { normalizerLoss, prototypeNormalizer } from "./objectives/neuclip.ts";
+} from "./objectives/shared/global-contrastive.ts";
+export { normalizerLoss, prototypeNormalizer } from "./objectives/neuclip/loss.ts";
 
 export {
   addPositives,
@@ -164,25 +158,25 @@ export {
   type LogPartitions,
   type LogPartitionsOptions,
   type PerPair,
-} from "./objectives/amorlip.ts";
+} from "./objectives/amorlip/loss.ts";
 export {
   amortizationLoss,
   type Amortization,
   type AmortizationOptions,
-} from "./objectives/amortization.ts";
+} from "./objectives/amorlip/amortization.ts";
 
 export {
   contextAttention,
   type Context,
   type ContextAttentionOptions,
-} from "./objectives/context-attention.ts";
+} from "./objectives/lixp/context-attention.ts";
 export {
   lixp,
   type LixpBase,
   type LixpBaseOptions,
   type LixpLoss,
   type LixpOptions,
-} from "./objectives/lixp.ts";
+} from "./objectives/lixp/loss.ts";
 
 export {
   defineAdapter,

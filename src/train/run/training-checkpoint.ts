@@ -20,7 +20,7 @@ import {
   type Device,
   type Tensor,
 } from "../../torch/index.ts";
-import type { TrainingObjective } from "../objectives/objective.ts";
+import type { TrainingObjective } from "../../objectives/objective.ts";
 import { toJson, type BestCheckpoint } from "./run-directory.ts";
 
 /** What a checkpoint holds beside tensors. */

@@ -2,7 +2,7 @@
 import type { DualEncoder } from "../../pair/dual-encoder.ts";
 import { parameterGroups, type ParameterGroup } from "../../optimize/groups.ts";
 import type { ScaleRate } from "../recipe/logits.ts";
-import type { TrainingObjective } from "../objectives/objective.ts";
+import type { TrainingObjective } from "../../objectives/objective.ts";
 import type { LockableTower } from "./lockable-tower.ts";
 
 export interface LearnedGroupOptions {
