@@ -57,10 +57,10 @@ export {
   type StudyMetric,
   type StudyTable,
   type Verdict,
-} from "./study/study.ts";
+} from "./study/define-study.ts";
 export { judge } from "./study/claims.ts";
 export type { RunContext, StudyContext, StudyTraining } from "./study/context.ts";
-export { peakMemoryBytes, resetPeakMemory } from "./study/peak-memory.ts";
+export { peakMemoryBytes, resetPeakMemory } from "./study/measurements.ts";
 export type { StudyResults } from "./study/results.ts";
 export type { Difference, Estimate } from "./study/statistics.ts";
 export { suiteOutcome } from "./study/suite-outcome.ts";
@@ -107,27 +107,23 @@ export {
 } from "./hub/reference.ts";
 export type { HubOptions } from "./hub/settings.ts";
 
-export type { BertConfig } from "./towers/bert.ts";
-export { bitResNetSizes, type BitResNetConfig } from "./towers/bit-resnet.ts";
+export { bitResNetSizes, type BitResNetConfig } from "./towers/image/bit-resnet.ts";
 export {
   efficientNetSizes,
   type EfficientNetConfig,
   type EfficientNetStage,
-} from "./towers/efficient-net.ts";
-export { mixerSizes, type MixerConfig } from "./towers/mixer.ts";
-export { modifiedResNetSizes, type ModifiedResNetConfig } from "./towers/modified-resnet.ts";
+} from "./towers/image/efficient-net.ts";
+export { mixerSizes, type MixerConfig } from "./towers/image/mixer.ts";
+export { modifiedResNetSizes, type ModifiedResNetConfig } from "./towers/image/modified-resnet.ts";
+export type { NaflexVisionTransformerConfig } from "./towers/image/naflex-vision-transformer.ts";
+export { vitSizes, type VisionTransformerConfig } from "./towers/image/vision-transformer.ts";
 export {
   resizeImagePositionEmbedding,
   resizeTextPositionEmbedding,
 } from "./towers/resize-position-embedding.ts";
-export type { TextTransformerConfig } from "./towers/text-transformer.ts";
-export { bertSizes, textSizes, vitSizes } from "./towers/tower-sizes.ts";
-export type {
-  ImagePatches,
-  NaflexVisionTransformerConfig,
-  PatchGrid,
-} from "./towers/naflex-vision-transformer.ts";
-export type { VisionTransformerConfig } from "./towers/vision-transformer.ts";
+export { bertSizes, type BertConfig } from "./towers/text/bert-tower.ts";
+export { textSizes, type TextTransformerConfig } from "./towers/text/text-transformer.ts";
+export type { ImagePatches, PatchGrid } from "./towers/tower.ts";
 
 export { contrastiveAccuracy } from "./objectives/shared/contrastive-accuracy.ts";
 export { softmaxContrastive, type SoftmaxContrastiveOptions } from "./objectives/clip.ts";

@@ -8,7 +8,7 @@ import {
 } from "../data/image/picture-cell.ts";
 import type { NaflexTransform } from "../data/image/naflex-transform.ts";
 import { fromData, scope, type Device, type Tensor } from "../torch/index.ts";
-import type { ImagePatches } from "../towers/naflex-vision-transformer.ts";
+import type { ImagePatches } from "../towers/tower.ts";
 import { pixelsToTensor, standardize, type DualEncoder } from "../pair/dual-encoder.ts";
 
 /**

@@ -14,10 +14,10 @@ import { runContext, stopIfAsked, studyContext, StudyInterrupted } from "./conte
 import type { StudyContext } from "./context.ts";
 import { exclusively, holderOf } from "./lock.ts";
 import { writePage } from "./page.ts";
-import { currentCommit, machineLine } from "./provenance.ts";
+import { currentCommit, machineLine } from "./measurements.ts";
 import { checkOutcome, hashOf, readResult, writeResult, type StoredResult } from "./result-file.ts";
 import { StudyResults, type ArmDescription } from "./results.ts";
-import type { Arm, Study } from "./study.ts";
+import type { Arm, Study } from "./define-study.ts";
 
 export interface StudyOptions {
   /** Default `runs/studies/<name>`, with `-smoke` for a smoke run. */
@@ -80,11 +80,11 @@ export async function runStudy<P>(
   const note = (line: string): void => void options.progress?.write(`${line}\n`);
   const session = new Session(study, { ...options, workdir, smoke, note });
   if (options.reportOnly) return session.report({ found: 0, done: 0, left: 0 });
-  const holder = holderOf(workdir);
+  const holder = await holderOf(workdir);
   if (holder !== undefined) {
     throw new UsageError(
-      `Expected a study that is not running but process ${holder} works in ${workdir}; ` +
-        "wait for it, or choose another --workdir.",
+      `Expected a study that is not running but process ${holder.pid} on ${holder.host} works in ` +
+        `${workdir}; wait for it, or choose another --workdir.`,
     );
   }
   return exclusively(workdir, () => session.run(), note);

@@ -1,6 +1,5 @@
 /** Next-token prediction: a causal text tower learns captions, its token embedding being the output. */
 import { createLoader } from "../../data/loader/loader.ts";
-import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
 import type { LoaderOptions } from "../../data/loader/options.ts";
 import type { Batch } from "../../data/sample.ts";
 import { saveTokenizer } from "../../text/index.ts";
@@ -8,14 +7,14 @@ import type { Tokenizer } from "../../text/tokenizer.ts";
 import { saveTower } from "../../checkpoints/tower-folder.ts";
 import { Module } from "../../nn/module.ts";
 import { arange, fromData, linear, type Device, type Tensor } from "../../torch/index.ts";
-import type { TextTransformer } from "../../towers/text-transformer.ts";
+import type { TextTower } from "../../towers/tower.ts";
 import type { NextTokenRecipe } from "../recipe/pretrain-recipe.ts";
 import { evaluating, type TowerTask } from "./tower-trainer.ts";
 
 class LanguageModel extends Module {
-  readonly textTower: TextTransformer;
+  readonly textTower: TextTower;
 
-  constructor(textTower: TextTransformer) {
+  constructor(textTower: TextTower) {
     super();
     this.textTower = textTower;
   }
@@ -30,10 +29,8 @@ class LanguageModel extends Module {
 export interface NextTokenParts {
   recipe: NextTokenRecipe;
   /** Causal, without a projection. */
-  tower: TextTransformer;
+  tower: TextTower;
   tokenizer: Tokenizer;
-  /** The loader's option, though no picture is decoded. */
-  transform: EvaluationTransform;
   device: Device;
 }
 
@@ -87,10 +84,9 @@ export class NextToken implements TowerTask {
   }
 
   async #evaluate(source: LoaderOptions["source"]): Promise<Record<string, number>> {
-    const { recipe, tokenizer, transform } = this.#parts;
+    const { recipe, tokenizer } = this.#parts;
     const loader = await createLoader({
       source,
-      transform,
       tokenizer: tokenizer.description,
       batchSize: recipe.evaluate.batchSize,
       mode: "evaluate",

@@ -8,12 +8,13 @@ import {
 import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
 import { createTokenizer } from "../../text/index.ts";
 import { RecipeError } from "../../errors.ts";
+import { openModelAt } from "../../checkpoints/open-model.ts";
 import { loadNamed } from "../../checkpoints/tower-folder.ts";
 import { manualSeed, type Device } from "../../torch/index.ts";
-import { createImageTower, createTextTower } from "../../towers/create-tower.ts";
-import { TextTransformer } from "../../towers/text-transformer.ts";
+import { createImageTower, createTextTower } from "../../towers/index.ts";
 import {
   imageTowerConfig,
+  inRecipe,
   trainingDevice,
   textTowerConfig,
   withVocabulary,
@@ -118,7 +119,14 @@ async function prepare(
 }
 
 function restore(folder: string, learner: TowerTrainer, task: TowerTask): TrainingState {
-  const weights = (): void => loadNamed(folder, [...task.model.namedState()]);
+  const weights = (): void => {
+    const source = openModelAt(folder);
+    try {
+      loadNamed(source, [...task.model.namedState()]);
+    } finally {
+      source.close();
+    }
+  };
   return restoreTraining(folder, learner, weights);
 }
 
@@ -130,9 +138,9 @@ async function classification(
   const config = imageTowerConfig(recipe.image, recipe);
   const transform = transformFor(recipe.data.transform, config.imageSize);
   const { train: source } = recipe.data;
-  const classes = recipe.labels.classes ?? (await classesOf({ source, transform }, recipe.labels));
+  const classes = recipe.labels.classes ?? (await classesOf(source, recipe.labels));
   checkLabels(recipe, classes);
-  const tower = makeTower("image", () => createImageTower(config, null));
+  const tower = inRecipe("image", () => createImageTower(config, null));
   tower.run.checkpointing = recipe.train.activationCheckpointing;
   const task = new Classification({ recipe, tower, classes, transform, device });
   const rows = await openPixelRows(recipe, { transform, device, announce });
@@ -166,8 +174,8 @@ function checkLabels({ labels }: ClassificationRecipe, classes: readonly string[
 async function nextToken(recipe: NextTokenRecipe, device: Device): Promise<Made> {
   const tokenizer = await createTokenizer(recipe.data.tokenizer);
   const config = withVocabulary(textTowerConfig(recipe.text, recipe), tokenizer);
-  const tower = makeTower("text", () => createTextTower(config, null));
-  if (!(tower instanceof TextTransformer) || config.kind !== "transformer" || !tower.trimmable) {
+  const tower = inRecipe("text", () => createTextTower(config, null));
+  if (!tower.causal || !tower.trimmable) {
     throw new RecipeError(
       "text",
       `Expected a causal transformer for text but received a ${config.kind} that looks both ways; ` +
@@ -175,13 +183,10 @@ async function nextToken(recipe: NextTokenRecipe, device: Device): Promise<Made>
     );
   }
   tower.run.checkpointing = recipe.train.activationCheckpointing;
-  // No picture is decoded; the loader wants a size all the same.
-  const transform = transformFor(undefined, 8);
-  const task = new NextToken({ recipe, tower, tokenizer, transform, device });
+  const task = new NextToken({ recipe, tower, tokenizer, device });
   const { captions } = recipe.data;
   const loader: LoaderOptions = {
     ...commonLoader(recipe),
-    transform,
     captions,
     tokenizer: tokenizer.description,
     images: "skip",
@@ -210,14 +215,4 @@ function transformFor(
 ): EvaluationTransform {
   const whole = { ...evaluationPreset("clip", imageSize), ...given, imageSize };
   return parseEvaluationTransform(whole, "data.transform");
-}
-
-/** A tower, with a size that cannot be as a RecipeError. */
-function makeTower<T>(key: string, make: () => T): T {
-  try {
-    return make();
-  } catch (cause) {
-    if (!(cause instanceof RangeError)) throw cause;
-    throw new RecipeError(key, cause.message, { cause });
-  }
 }
