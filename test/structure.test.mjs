@@ -21,7 +21,7 @@ const DIRECTIONS = {
   nn: ["torch"],
   optimize: ["torch", "nn"],
   towers: ["torch", "nn"],
-  objectives: ["torch", "nn", "optimize"],
+  objectives: ["files", "torch", "nn", "optimize"],
   text: ["files"],
   data: ["files", "arrays", "text"],
   pair: ["torch", "nn", "towers"],
