@@ -62,7 +62,6 @@ const COMMANDS = "src/cli/commands";
 const FULL_FOLDERS = new Map([
   ["src/checkpoints/weights", 19],
   ["src/inference", 18],
-  ["src/text", 16],
 ]);
 
 /**
@@ -78,13 +77,9 @@ const REGISTRIES = [
 /** Base names that two files still share. One that is unique now fails. */
 const SHARED_NAMES = new Set([
   "embeddings.ts",
-  "folder.ts",
-  "hugging-face.ts",
   "layers.ts",
   "layout.ts",
   "progress.ts",
-  "table.ts",
-  "tokenizer.ts",
   "training-checkpoint.ts",
 ]);
 

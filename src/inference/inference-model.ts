@@ -2,7 +2,7 @@
 import type { EvaluationTransform } from "../data/image/evaluation-transform.ts";
 import type { NaflexTransform } from "../data/image/naflex-transform.ts";
 import type { PictureTransform } from "../data/image/picture-cell.ts";
-import type { Tokenizer } from "../text/tokenizer.ts";
+import type { Tokenizer } from "../text/tokenizer-description.ts";
 import type { DualEncoder } from "../pair/dual-encoder.ts";
 
 /** A pair with the tokenizer and the preprocessing that belong to it. */

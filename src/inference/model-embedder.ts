@@ -1,6 +1,6 @@
 /** A model with its tokenizer as an Embedder. Batches are the caller's; texts are cut into some. */
 import type { PictureTransform } from "../data/image/picture-cell.ts";
-import type { Tokenizer } from "../text/tokenizer.ts";
+import type { Tokenizer } from "../text/tokenizer-description.ts";
 import { inference, type DualEncoder } from "../pair/dual-encoder.ts";
 import { encodeCells } from "./encode-cells.ts";
 import { fromData, scope, type Tensor } from "../torch/index.ts";
