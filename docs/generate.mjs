@@ -47,6 +47,13 @@ const pretraining = membersOf(jsonOf(pretrainSchema));
 const [pair] = membersOf(at(recipe, "model")).filter(({ properties }) => properties);
 const sized = membersOf(at(pair ?? {}, "image")).filter((member) => kindOf(member) === "sized");
 
+/**
+ * Keys of the tables made so far that have no description in their schema, as `part: key`.
+ * @type {Set<string>}
+ */
+export const undescribed = new Set();
+let part = "";
+
 /** @type {Record<string, () => string>} */
 const parts = {
   names,
@@ -91,6 +98,7 @@ export async function generate(text) {
       const make = parts[name];
       if (!make) throw new Error(`Expected one of ${Object.keys(parts).join(", ")}, not ${name}`);
       seen.add(name);
+      part = name;
       return `${begin}\n\n${make()}\n\n${end}`;
     },
   );
@@ -146,7 +154,8 @@ function kindOf(schema) {
 function kindTables(members, rows = (member) => rowsOf(member)) {
   return members
     .map((member) => {
-      const head = `**\`${kindOf(member)}\`**: ${described(member, kindOf(member) ?? "")}.`;
+      const words = member.description;
+      const head = `**\`${kindOf(member)}\`**${words === undefined ? "" : `: ${words}.`}`;
       const own = rows(member).filter(({ key }) => key !== "kind");
       return own.length === 0 ? head : `${head}\n\n${table(own)}`;
     })
@@ -172,7 +181,7 @@ function rowsOf(schema, prefix = "", depth = 1) {
       key,
       values: valuesOf(child),
       usual: usualOf(child, schema.required?.includes(name) === true),
-      meaning: name === "kind" ? "" : described(child, key),
+      meaning: described(child, key),
     };
     const nested = depth > 1 || inner !== child;
     const step = inner === child ? "." : "[].";
@@ -181,12 +190,13 @@ function rowsOf(schema, prefix = "", depth = 1) {
 }
 
 /**
+ * What a schema says of itself. A key without words is left to the test, which names it.
  * @param {JsonSchema} schema
  * @param {string} key
  */
-function described(schema, key) {
-  if (schema.description === undefined) throw new Error(`Expected a description of ${key}`);
-  return schema.description;
+function described({ description }, key) {
+  if (description === undefined && key !== "kind") undescribed.add(`${part}: ${key}`);
+  return description ?? "";
 }
 
 /**
@@ -203,7 +213,8 @@ function usualOf({ default: usual }, required) {
 
 /** @param {unknown} value */
 function code(value) {
-  return `\`${String(value)}\``;
+  const small = typeof value === "number" && value > 0 && value < 1e-3;
+  return `\`${small ? value.toExponential() : String(value)}\``;
 }
 
 /**
@@ -230,7 +241,7 @@ function valuesOf(schema) {
     case "array": {
       if (schema.prefixItems) return `list of ${schema.prefixItems.length}`;
       const item = schema.items ? valuesOf(schema.items) : "";
-      return item === "" ? "list" : `list of ${item}`;
+      return item === "" ? "list" : `list of ${item}`.replace(/object$/, "objects");
     }
     default:
       return "object";
