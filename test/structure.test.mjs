@@ -51,7 +51,11 @@ const DIRECTIONS = {
 };
 
 /** Where a rule is loosened, and why. One that nothing needs any more fails. */
-const EXCEPTIONS = new Map();
+const EXCEPTIONS = new Map([
+  ["src/objectives/distillation.ts train", "a teacher is named as `pretrained` is"],
+  ["src/objectives/index.ts train", "the same"],
+  ["src/objectives/objective.ts train", "the same"],
+]);
 
 /** The most product files of one folder, but for the list of commands, which has a file for each. */
 const MOST_FILES = 15;
@@ -73,10 +77,7 @@ const REGISTRIES = [
   "src/checkpoints/layouts",
 ];
 /** Base names that two files still share. One that is unique now fails. */
-const SHARED_NAMES = new Set([
-  "layers.ts",
-  "layout.ts",
-]);
+const SHARED_NAMES = new Set(["layers.ts", "layout.ts"]);
 
 const sources = list("src", ".ts");
 /** @param {string} file */

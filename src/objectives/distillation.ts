@@ -6,6 +6,7 @@ import { z } from "zod";
 
 import { RecipeError, ShapeError } from "../errors.ts";
 import { scope, type Tensor } from "../torch/index.ts";
+import { pretrainedSchema } from "../train/recipe/pretrained.ts";
 import { clipLogits, softmaxContrastive } from "./clip.ts";
 import { declareObjective } from "./objective.ts";
 import {
@@ -141,10 +142,9 @@ function chunked(
 export const distillationObjective = declareObjective({
   schema: z.strictObject({
     kind: z.literal("distillation"),
-    teacher: z
-      .string()
-      .min(1)
-      .describe("a model folder; its towers and embedding width need not be the student's"),
+    teacher: pretrainedSchema.describe(
+      "a model, named as `pretrained` is; its towers and embedding width need not be the student's",
+    ),
     distillationWeight: z
       .number()
       .min(0)

@@ -18,6 +18,7 @@ import type {
 } from "./objective.ts";
 import { siglipObjective } from "./siglip.ts";
 import { sogclrObjective } from "./sogclr.ts";
+import type { Pretrained } from "../train/recipe/pretrained.ts";
 
 export const objectives = [
   clipObjective,
@@ -68,7 +69,7 @@ export function logitDefaults(recipe: ObjectiveRecipe): LogitDefaults {
   return declarationOf(recipe).logits(recipe);
 }
 
-/** The model folder of the objective's teacher; undefined where it has none. */
-export function teacherFolder(recipe: ObjectiveRecipe): string | undefined {
+/** The pair that teaches, as the recipe names it; undefined where the objective has no teacher. */
+export function teacherOf(recipe: ObjectiveRecipe): Pretrained | undefined {
   return declarationOf(recipe).teacher?.(recipe);
 }

@@ -7,6 +7,7 @@ import type { z } from "zod";
 
 import type { Module } from "../nn/module.ts";
 import type { Device, Tensor } from "../torch/index.ts";
+import type { Pretrained } from "../train/recipe/pretrained.ts";
 
 /** The whole batch of a step; all tensors are in the graph and borrowed. */
 export interface ObjectiveInput {
@@ -105,8 +106,8 @@ export interface ObjectiveDeclaration<S extends ObjectiveSchema = ObjectiveSchem
   readonly schema: S;
   readonly reads: readonly ObjectiveReads[];
   logits(recipe: z.output<S>): LogitDefaults;
-  /** The model folder of the pair that embeds each batch beside the trained one. */
-  teacher?(recipe: z.output<S>): string;
+  /** The pair that embeds each batch beside the trained one. */
+  teacher?(recipe: z.output<S>): Pretrained;
   /** throws RecipeError where options contradict each other or the run */
   create(recipe: z.output<S>, context: ObjectiveContext): TrainingObjective;
 }
