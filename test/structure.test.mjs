@@ -30,7 +30,7 @@ const DIRECTIONS = {
   adapt: ["arrays"],
   evaluate: ["arrays", "data", "inference", "torch"],
   embed: ["files", "data", "inference"],
-  report: ["arrays", "evaluate"],
+  report: ["files", "arrays", "evaluate"],
   train: [
     "files",
     "arrays",
