@@ -1,27 +1,17 @@
 /** Similarities to logits and probabilities, as the model was trained to mean them. */
 import { fromData, scope, type Tensor } from "../torch/index.ts";
 import type { Embeddings } from "../arrays/embeddings.ts";
-import type { DualEncoder, DualEncoderConfig } from "../pair/dual-encoder.ts";
+import { softmax } from "../arrays/similarities.ts";
+import type { DualEncoder } from "../pair/dual-encoder.ts";
+import type { ProbabilityKind } from "../pair/probability-kind.ts";
 
-/**
- * `softmax`: the labels share a probability of 1; they are taken for all that there can be (CLIP,
- * arXiv:2103.00020, section 3.1.2). `sigmoid`: each label has its own, whatever the others are
- * (SigLIP, arXiv:2303.15343, section 3.2).
- */
-export type ProbabilityKind = "softmax" | "sigmoid";
+export { probabilityKind, type ProbabilityKind } from "../pair/probability-kind.ts";
 
 /** logits = scale x similarities + bias */
 export interface LogitTerms {
   readonly scale: number;
   /** 0 where the model has none. */
   readonly bias: number;
-}
-
-/** What the model's loss made its logits mean: a bias was learned for the sigmoid loss only. */
-export function probabilityKind({
-  logitBiasInit,
-}: Pick<DualEncoderConfig, "logitBiasInit">): ProbabilityKind {
-  return logitBiasInit === undefined ? "softmax" : "sigmoid";
 }
 
 /** throws  RangeError for another word */
@@ -66,11 +56,7 @@ export function probabilitiesOf(
   if (kind === "sigmoid") return logits.map((logit) => 1 / (1 + Math.exp(-logit)));
   const out = new Float32Array(logits.length);
   for (let start = 0; start < logits.length; start += columns) {
-    const row = logits.subarray(start, start + columns);
-    const most = row.reduce((a, b) => Math.max(a, b), -Infinity);
-    const powers = Float64Array.from(row, (logit) => Math.exp(logit - most));
-    const total = powers.reduce((sum, power) => sum + power, 0);
-    for (const [i, power] of powers.entries()) out[start + i] = power / total;
+    out.set(softmax(logits.subarray(start, start + columns)), start);
   }
   return out;
 }
