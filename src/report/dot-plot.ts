@@ -1,5 +1,5 @@
 /** Dots with intervals, one row per category: which arms differ can be seen without reading. */
-import { escapeHtml } from "./html.ts";
+import { escapeHtml } from "../files/escape-html.ts";
 import { range } from "./series.ts";
 import { seriesColours, svgLegend, svgLine, svgMark, svgText, textWidth } from "./svg.ts";
 import { formatNumber, niceTicks } from "./ticks.ts";

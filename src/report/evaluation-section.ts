@@ -1,6 +1,6 @@
 /** Evaluation tables: every number with its interval, beside what guessing gives. */
 import { formatInterval, formatMetric, type MetricRow } from "../evaluate/table.ts";
-import { escapeHtml } from "./html.ts";
+import { escapeHtml } from "../files/escape-html.ts";
 import { metricDescription, metricLabel } from "./metric-words.ts";
 import { barWidth, type Section } from "./sections.ts";
 import { formatNumber } from "./ticks.ts";

@@ -1,5 +1,5 @@
 /** Lines over a few measured values, each with its interval: how a metric moves with a number. */
-import { escapeHtml } from "./html.ts";
+import { escapeHtml } from "../files/escape-html.ts";
 import { range } from "./series.ts";
 import { px, seriesColours, svgLegend, svgLine, svgMark, svgText } from "./svg.ts";
 import { formatNumber, niceTicks } from "./ticks.ts";

@@ -2,7 +2,7 @@
  * Line charts as SVG text, without scripts. Colours come from the page (CSS variables, each with a
  * fallback), so one chart serves light and dark.
  */
-import { escapeHtml } from "./html.ts";
+import { escapeHtml } from "../files/escape-html.ts";
 import { range, smooth, thin, type Point } from "./series.ts";
 import { px, seriesColours, svgText as text } from "./svg.ts";
 import { formatNumber, niceTicks } from "./ticks.ts";

@@ -3,7 +3,7 @@
  * network. A pure function of its data; writing the file is the caller's.
  */
 import { evaluationSection } from "./evaluation-section.ts";
-import { escapeHtml } from "./html.ts";
+import { escapeHtml } from "../files/escape-html.ts";
 import {
   curvesSection,
   environmentSection,

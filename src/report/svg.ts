@@ -1,5 +1,5 @@
 /** Parts that all charts share: text, coordinates, colours and the marks of series. */
-import { escapeHtml } from "./html.ts";
+import { escapeHtml } from "../files/escape-html.ts";
 
 /** Colours of series in order; the page or the figure may set the variables. */
 export const seriesColours: readonly string[] = [

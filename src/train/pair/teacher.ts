@@ -3,9 +3,11 @@ import type { EvaluationTransform } from "../../data/image/evaluation-transform.
 import type { Batch } from "../../data/sample.ts";
 import { RecipeError } from "../../errors.ts";
 import { inference, pixelsToTensor } from "../../pair/dual-encoder.ts";
+import { teacherOf } from "../../objectives/index.ts";
 import { loadModel, type LoadedModel } from "../../inference/load-model.ts";
 import { fromData, scope, type Device, type Tensor } from "../../torch/index.ts";
 import type { BatchSources, Teacher } from "../step/batch-input.ts";
+import { factsOf, pathOf } from "../recipe/pretrained.ts";
 import type { ResolvedRecipe } from "../recipe/recipe.ts";
 
 export interface OpenTeacher {
@@ -14,7 +16,7 @@ export interface OpenTeacher {
 }
 
 /**
- * Opens the teacher of a distillation recipe; nothing for another objective.
+ * Opens the teacher that the objective asks for; nothing where it has none.
  *
  * throws  RecipeError where the teacher sees other pictures than the student's pixels can give it;
  *         CheckpointError for its folder
@@ -23,8 +25,10 @@ export async function openTeacher(
   recipe: ResolvedRecipe,
   { transform, device }: { transform: EvaluationTransform; device: Device },
 ): Promise<OpenTeacher | undefined> {
-  if (recipe.objective.kind !== "distillation") return undefined;
-  const loaded = await loadModel(recipe.objective.teacher, { device });
+  const named = teacherOf(recipe.objective);
+  if (named === undefined) return undefined;
+  const facts = factsOf(named, "objective.teacher");
+  const loaded = await loadModel(pathOf(named), { ...facts, device });
   try {
     check(recipe, loaded.evaluationTransform, transform);
     const teacher: Teacher = { embed: (batch) => embed(loaded, batch, device) };
