@@ -48,7 +48,7 @@ async function colorEmbedder(): Promise<Embedder> {
   const fromTexts = (texts: readonly string[]): Embeddings =>
     rows(texts.map((text) => colors.findIndex((color) => text.includes(color))));
   return {
-    embedPixels(pixels) {
+    encodeImages(pixels) {
       const area = imageSize ** 2;
       const count = pixels.length / (3 * area);
       embedded.images += count;
@@ -58,10 +58,11 @@ async function colorEmbedder(): Promise<Embedder> {
       });
       return rows(strongest);
     },
-    embedTokens(tokens, contextLength, lengths) {
-      embedded.texts += lengths.length;
+    encodeTexts({ tokens, contextLength }) {
+      const count = tokens.length / contextLength;
+      embedded.texts += count;
       return rows(
-        Array.from(lengths, (_, row) => {
+        Array.from({ length: count }, (_, row) => {
           const own = tokens.subarray(row * contextLength, (row + 1) * contextLength).join();
           return colors.findIndex((color) => ids(color) === own);
         }),

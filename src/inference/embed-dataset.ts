@@ -2,7 +2,7 @@
 import { createLoader } from "../data/loader/loader.ts";
 import type { LoaderOptions } from "../data/loader/options.ts";
 import { DataError } from "../errors.ts";
-import { concatenate, type Embedder } from "./embedder.ts";
+import type { Embedder } from "./embedder.ts";
 import type { Embeddings } from "../arrays/embeddings.ts";
 
 /** Values that a sample's JSON must have. */
@@ -102,7 +102,7 @@ class Collector {
       }
     }
     const pixels = rowsAt(batch.pixels, area, chosen);
-    this.#images.push(this.#embedder.embedPixels(pixels));
+    this.#images.push(this.#embedder.encodeImages(pixels));
   }
 
   /** `place` maps the images of the batch that were chosen to their place in the whole set. */
@@ -113,8 +113,12 @@ class Collector {
       this.#set.captions.push(batch.captions[row] as string);
       this.#set.imageOfText.push(place.get(batch.owners[row] as number) as number);
     }
-    const chosen = rowsAt(tokens, contextLength, rows);
-    this.#texts.push(this.#embedder.embedTokens(chosen, contextLength, rowsAt(lengths, 1, rows)));
+    const chosen = {
+      tokens: rowsAt(tokens, contextLength, rows),
+      contextLength,
+      lengths: rowsAt(lengths, 1, rows),
+    };
+    this.#texts.push(this.#embedder.encodeTexts(chosen));
   }
 
   #fits(meta: Record<string, unknown> | undefined): boolean {
@@ -151,4 +155,17 @@ function rowsAt<T extends Uint8Array | Int32Array>(
     out.set(data.subarray(index * width, (index + 1) * width), row * width);
   }
   return out;
+}
+
+/** Stacks rows of equal width. */
+function concatenate(parts: readonly Embeddings[]): Embeddings {
+  const count = parts.reduce((total, part) => total + part.count, 0);
+  const dim = parts[0]?.dim ?? 0;
+  const data = new Float32Array(count * dim);
+  let at = 0;
+  for (const part of parts) {
+    data.set(part.data, at);
+    at += part.data.length;
+  }
+  return { data, count, dim };
 }

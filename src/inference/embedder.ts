@@ -1,27 +1,34 @@
 /** What an evaluation asks of a model: embeddings as plain arrays. Knows no tower and no tensor. */
 import type { Embeddings } from "../arrays/embeddings.ts";
 import type { SimilarityKernel } from "../arrays/similarities.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import type { Encoder, EncodeOptions, TokenRows } from "./encoder.ts";
 
 export interface Embedder {
-  /** pixels uint8 [N, 3, S, S], or what else a loader makes for the model -> [N, D] unit rows */
-  embedPixels(pixels: Uint8Array): Embeddings;
-  /** tokens int32 [N, T] -> [N, D] unit rows; `lengths` [N] counts the tokens in use */
-  embedTokens(tokens: Int32Array, contextLength: number, lengths: Int32Array): Embeddings;
-  /** texts -> [N, D] unit rows */
+  /** Pictures as a loader makes them for the model, uint8 [N, cellBytes] -> [N, D] unit rows */
+  encodeImages(cells: Uint8Array): Embeddings;
+  /** Tokens as a loader makes them -> [N, D] unit rows */
+  encodeTexts(rows: TokenRows): Embeddings;
+  /** All at once -> [N, D] unit rows */
   embedTexts(texts: readonly string[]): Embeddings;
   /** [Q, D] x [M, D] -> [Q, M], on the model's device. */
   readonly similarities: SimilarityKernel;
 }
 
-/** Stacks rows of equal width. */
-export function concatenate(parts: readonly Embeddings[]): Embeddings {
-  const count = parts.reduce((total, part) => total + part.count, 0);
-  const dim = parts[0]?.dim ?? 0;
-  const data = new Float32Array(count * dim);
-  let at = 0;
-  for (const part of parts) {
-    data.set(part.data, at);
-    at += part.data.length;
-  }
-  return { data, count, dim };
+/** An encoder with its tokenizer as an Embedder. Batches are the caller's. */
+export function embedderOf(
+  encoder: Encoder,
+  tokenizer: Tokenizer,
+  options: EncodeOptions = {},
+): Embedder {
+  const { contextLength } = tokenizer;
+  return {
+    encodeImages: (cells) => encoder.encodeImages(cells, options),
+    encodeTexts: (rows) => encoder.encodeTexts(rows, options),
+    embedTexts: (texts) => {
+      const { tokens, lengths } = tokenizer.encodeBatch(texts);
+      return encoder.encodeTexts({ tokens, lengths, contextLength }, options);
+    },
+    similarities: (queries, candidates) => encoder.similarities(queries, candidates),
+  };
 }

@@ -37,7 +37,7 @@ export function inferenceMethods(model: InferenceModel): InferenceMethods {
     encodeTexts: textEncoder(model),
     zeroShotClassifier: (labels, options) => zeroShotClassifier(model, labels, options),
     restoreZeroShotClassifier: (saved) =>
-      new ZeroShotClassifier(model, readSavedClassifier(saved, model.model)),
+      new ZeroShotClassifier(model, readSavedClassifier(saved, model.pair)),
     similarity: (pictures, texts, options) => similarity(model, pictures, texts, options),
   };
 }

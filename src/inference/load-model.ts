@@ -14,6 +14,7 @@ import {
   type SaveOptions,
 } from "../checkpoints/checkpoint.ts";
 import { DualEncoder, type DualEncoderConfig } from "../pair/dual-encoder.ts";
+import { pairEncoder, type Encoder } from "./encoder.ts";
 import { probabilityKind } from "./probabilities.ts";
 import { inferenceMethods, type InferenceMethods } from "./inference-methods.ts";
 import { readModelSource } from "../checkpoints/find-layout.ts";
@@ -31,14 +32,16 @@ export interface LoadedModel extends InferenceMethods {
   readonly layout: string;
   readonly family: Family;
   readonly config: DualEncoderConfig;
-  /** In evaluation mode. */
-  readonly model: DualEncoder;
+  /** Both towers and the logit scale, in evaluation mode. */
+  readonly pair: DualEncoder;
   readonly tokenizer: Tokenizer;
   readonly evaluationTransform: EvaluationTransform;
   /** How pictures become patches of their own aspect ratio (SigLIP 2's NaFlex); else undefined. */
   readonly naflexTransform: NaflexTransform | undefined;
   /** How logits become probabilities: over all labels, or for each alone (SigLIP). */
   readonly probabilities: "softmax" | "sigmoid";
+  /** Prepared pictures and tokens to rows; what the methods run on. */
+  readonly encoder: Encoder;
   /**
    * Writes the model, its preprocessing and its tokenizer into a folder, all of it or nothing.
    *
@@ -76,29 +79,29 @@ export async function loadModel(
   const evaluationTransform = source.evaluationTransform();
   checkImageSize(path, config, evaluationTransform);
   const tokenizer = await source.tokenizer();
-  const model = createEmpty(path, config);
+  const pair = createEmpty(path, config);
   try {
-    loadWeights(source, model);
-    checkFinite(path, model.namedState());
-    model.to(device).train(false);
+    loadWeights(source, pair);
+    checkFinite(path, pair.namedState());
+    pair.to(device).train(false);
   } catch (error) {
-    model.dispose();
+    pair.dispose();
     throw error;
   }
   const { layout, family } = source;
   const probabilities = probabilityKind(config);
   const naflexTransform = source.naflexTransform?.();
-  const parts = { model, tokenizer, evaluationTransform, naflexTransform, probabilities };
+  const encoder = pairEncoder(pair, naflexTransform ?? evaluationTransform);
   return {
     path,
     layout,
     family,
     config,
-    ...parts,
-    ...inferenceMethods(parts),
+    ...{ pair, tokenizer, evaluationTransform, naflexTransform, probabilities, encoder },
+    ...inferenceMethods({ pair, tokenizer, encoder }),
     save: (folder, options) =>
-      saveLoaded({ source, model, tokenizer, evaluationTransform }, folder, options),
-    dispose: () => model.dispose(),
+      saveLoaded({ source, pair, tokenizer, evaluationTransform }, folder, options),
+    dispose: () => pair.dispose(),
   };
 }
 
@@ -135,12 +138,12 @@ function checkImageSize(
   );
 }
 
-type Saved = Pick<LoadedModel, "model" | "tokenizer" | "evaluationTransform"> & {
+type Saved = Pick<LoadedModel, "pair" | "tokenizer" | "evaluationTransform"> & {
   source: ModelSource;
 };
 
 async function saveLoaded(
-  { source, model, tokenizer, evaluationTransform }: Saved,
+  { source, pair, tokenizer, evaluationTransform }: Saved,
   folder: string,
   options?: SaveOptions,
 ): Promise<void> {
@@ -152,7 +155,7 @@ async function saveLoaded(
       folder,
       {
         config: contents.config,
-        weights: model.namedState(),
+        weights: pair.namedState(),
         evaluationTransform,
         naflexTransform: source.naflexTransform?.(),
         tokenizer: tokenizer.description,

@@ -1,6 +1,5 @@
 /** Similarities to logits and probabilities, as the model was trained to mean them. */
-import { fromData, scope, type Tensor } from "../torch/index.ts";
-import type { Embeddings } from "../arrays/embeddings.ts";
+import { scope } from "../torch/index.ts";
 import type { DualEncoder, DualEncoderConfig } from "../pair/dual-encoder.ts";
 
 /**
@@ -37,20 +36,6 @@ export function logitTerms(model: DualEncoder): LogitTerms {
     scale: model.logitScale().item(),
     bias: model.logitBias?.tensor.item() ?? 0,
   }));
-}
-
-/** [N, D] x [M, D] -> [N, M] cosines */
-export function similaritiesOf(
-  rows: Embeddings,
-  columns: Embeddings,
-  { device }: DualEncoder,
-): Float32Array {
-  return scope(() => {
-    const [a, b] = [rows, columns].map(({ data, count, dim }) =>
-      fromData(data, [count, dim], { device }),
-    ) as [Tensor, Tensor];
-    return a.mm(b.t()).toFloat32Array();
-  });
 }
 
 export function logitsOf(similarities: Float32Array, { scale, bias }: LogitTerms): Float32Array {

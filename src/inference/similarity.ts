@@ -9,7 +9,6 @@ import {
   logitTerms,
   probabilitiesOf,
   probabilityKind,
-  similaritiesOf,
   type ProbabilityKind,
 } from "./probabilities.ts";
 
@@ -45,12 +44,12 @@ export async function similarity(
   texts: string | Iterable<string>,
   { batchSize, probabilities }: SimilarityOptions = {},
 ): Promise<SimilarityResult> {
-  const pair = model.model;
+  const { pair, encoder } = model;
   const kind = checkProbabilityKind(probabilities ?? probabilityKind(pair.config));
   const sized = batchSize === undefined ? {} : { batchSize };
   const columns = embedTexts(model, typeof texts === "string" ? [texts] : [...texts], sized);
   const { rows } = await encodeList(model, pictures, sized);
-  const similarities = similaritiesOf(rows, columns, pair);
+  const similarities = encoder.similarities(rows, columns);
   const logits = logitsOf(similarities, logitTerms(pair));
   return {
     similarities,

@@ -13,6 +13,7 @@ import { saveTinyModel, tinyPictureFiles } from "../../test/support/tiny-model.t
 import { loadWeights, readCheckpointConfig } from "../checkpoints/checkpoint.ts";
 import { DualEncoder } from "../pair/dual-encoder.ts";
 import { loadModel, type LoadedModel } from "./load-model.ts";
+import { pairEncoder } from "./encoder.ts";
 import { embedTexts } from "./encode-texts.ts";
 import { ZeroShotClassifier, type Prediction } from "./zero-shot-classifier.ts";
 
@@ -247,7 +248,8 @@ describe("transformers' CLIPModel", () => {
         lengths: Int32Array.from(texts, (text) => tokens[Number(text)]!.indexOf(95) + 1),
       }),
     } as Partial<Tokenizer> as Tokenizer;
-    const given = { model, tokenizer, evaluationTransform: evaluationPreset("clip", 32) };
+    const encoder = pairEncoder(model, evaluationPreset("clip", 32));
+    const given = { pair: model, tokenizer, encoder };
     const names = tokens.map((_, i) => String(i));
     const weights = embedTexts(given, names);
     const tolerance = { rtol: 1e-5, atol: 1e-6 };

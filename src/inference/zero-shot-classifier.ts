@@ -12,7 +12,6 @@ import {
   logitTerms,
   probabilitiesOf,
   probabilityKind,
-  similaritiesOf,
   type LogitTerms,
   type ProbabilityKind,
 } from "./probabilities.ts";
@@ -72,7 +71,7 @@ export class ZeroShotClassifier {
     }: Pick<ZeroShotClassifier, "labels" | "weights" | "probabilities">,
   ) {
     this.#model = model;
-    this.#terms = logitTerms(model.model);
+    this.#terms = logitTerms(model.pair);
     this.labels = labels;
     this.weights = weights;
     this.probabilities = probabilities;
@@ -137,7 +136,7 @@ export class ZeroShotClassifier {
    */
   rank(imageEmbeddings: Embeddings, topK: number = this.labels.length): Prediction[][] {
     checkSameDim(["imageEmbeddings", "the class weights"], imageEmbeddings, this.weights);
-    const similarities = similaritiesOf(imageEmbeddings, this.weights, this.#model.model);
+    const similarities = this.#model.encoder.similarities(imageEmbeddings, this.weights);
     const logits = logitsOf(similarities, this.#terms);
     const count = this.labels.length;
     const scores = probabilitiesOf(logits, count, this.probabilities);
@@ -174,7 +173,7 @@ export async function zeroShotClassifier(
   labels: readonly ClassEntry[],
   { templates = "photo", probabilities, onProgress }: ClassifierOptions = {},
 ): Promise<ZeroShotClassifier> {
-  const kind = checkProbabilityKind(probabilities ?? probabilityKind(model.model.config));
+  const kind = checkProbabilityKind(probabilities ?? probabilityKind(model.pair.config));
   const made = await classifierWeights({
     classes: labels,
     templates,

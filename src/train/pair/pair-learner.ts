@@ -3,7 +3,8 @@ import type { EvaluationTransform } from "../../data/image/evaluation-transform.
 import type { Batch } from "../../data/sample.ts";
 import { saveTokenizer } from "../../text/index.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
-import { modelEmbedder } from "../../inference/model-embedder.ts";
+import { embedderOf } from "../../inference/embedder.ts";
+import { pairEncoder } from "../../inference/encoder.ts";
 import { DataError } from "../../errors.ts";
 import { runSuite, type SuiteResult } from "../../evaluate/run-suite.ts";
 import { metricValues } from "../../evaluate/table.ts";
@@ -52,9 +53,9 @@ export class PairLearner implements Learner {
 
   async #evaluate(pictures: number): Promise<Evaluation> {
     const { recipe, trainer, tokenizer, transform } = this.#parts;
-    const { model } = trainer;
     const { precision } = recipe.train;
-    const embedder = modelEmbedder({ model, tokenizer, transform, precision });
+    const encoder = pairEncoder(trainer.model, transform);
+    const embedder = embedderOf(encoder, tokenizer, { precision });
     const { batchSize, suites } = recipe.evaluate;
     const loader = { transform, tokenizer: tokenizer.description, batchSize };
     const results = await trainer.withAverage(async () => {
