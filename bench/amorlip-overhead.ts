@@ -18,7 +18,7 @@ import {
   tensor,
   type Tensor,
 } from "../dist/src/torch/index.js";
-import { usableCores } from "../dist/src/torch/threads.js";
+import { usableCores } from "../dist/src/files/cores.js";
 import { amorlipSchema, createAmorlip } from "../dist/src/train/objectives/amorlip.js";
 import { commit, rounded, seconds, type BenchResult } from "./result.ts";
 

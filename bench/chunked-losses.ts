@@ -6,7 +6,7 @@ import { execFileSync } from "node:child_process";
 import path from "node:path";
 
 import { torch } from "../dist/src/index.js";
-import { usableCores } from "../dist/src/torch/threads.js";
+import { usableCores } from "../dist/src/files/cores.js";
 import {
   chunkSize,
   embedDim,

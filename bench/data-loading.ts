@@ -9,7 +9,7 @@ import path from "node:path";
 import { createLoader } from "../dist/src/data/loader/loader.js";
 import { evaluationPreset } from "../dist/src/data/image/index.js";
 import { writeShards } from "../dist/src/data/pack.js";
-import { usableCores } from "../dist/src/torch/threads.js";
+import { usableCores } from "../dist/src/files/cores.js";
 import { Peer } from "./peer.ts";
 import { commit, rounded, type BenchResult } from "./result.ts";
 

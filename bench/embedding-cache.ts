@@ -21,7 +21,7 @@ import {
   scope,
   setThreadCount,
 } from "../dist/src/torch/index.js";
-import { usableCores } from "../dist/src/torch/threads.js";
+import { usableCores } from "../dist/src/files/cores.js";
 import { imageFeatureCache } from "../dist/src/train/cache/tower-caches.js";
 import { preparePair } from "../dist/src/train/pair/prepare-pair.js";
 import { resolveRecipe } from "../dist/src/train/recipe/resolve-recipe.js";

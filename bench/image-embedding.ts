@@ -15,7 +15,7 @@ import { clipConfig } from "../dist/src/pair/clip-configs.js";
 import { DualEncoder } from "../dist/src/pair/dual-encoder.js";
 import { loadModel, type LoadedModel } from "../dist/src/inference/load-model.js";
 import { libtorchVersion, manualSeed } from "../dist/src/torch/index.js";
-import { usableCores } from "../dist/src/torch/threads.js";
+import { usableCores } from "../dist/src/files/cores.js";
 import { Peer } from "./peer.ts";
 import { commit, rounded, type BenchResult } from "./result.ts";
 

@@ -1,14 +1,13 @@
-/** GFLOP/s of float32 products through Tensor.mm, against the same libtorch in a loop of C++. */
+/** GFLOP/s of float32 products through Tensor.mm, against Python's torch. */
 import {
   fromData,
   libtorchVersion,
   noGrad,
-  rawMatrixProductRate,
   scope,
   setThreadCount,
   type Tensor,
 } from "../dist/src/torch/index.js";
-import { usableCores } from "../dist/src/torch/threads.js";
+import { usableCores } from "../dist/src/files/cores.js";
 import { Peer } from "./peer.ts";
 import { assertSameWork, commit, rounded, seconds, type BenchResult } from "./result.ts";
 
@@ -20,8 +19,7 @@ const sizes: { n: number; repeats: number }[] = [
 
 interface Figures {
   limn: number;
-  raw: number;
-  python: number;
+  peer: number;
 }
 
 /** Whole numbers from -5 to 5 and -6 to 6: their products and sums are exact in float32. */
@@ -52,16 +50,15 @@ function measure([a, b]: [Tensor, Tensor], repeats: number): number {
 async function compare(peer: Peer, n: number, repeats: number): Promise<Figures> {
   const pair = operands(n);
   assertSameWork(`[${n}, ${n}]`, check(pair), await peer.ask<number[]>({ run: "check", n }));
-  const best: Figures = { limn: 0, raw: 0, python: 0 };
+  const best: Figures = { limn: 0, peer: 0 };
   // The best of several rounds in turn: what else the machine does only ever slows.
   for (let round = 0; round < rounds; round++) {
-    best.raw = Math.max(best.raw, rawMatrixProductRate(n, repeats));
     best.limn = Math.max(
       best.limn,
       noGrad(() => measure(pair, repeats)),
     );
     const theirs = await peer.ask<number>({ run: "measure", n, repeats });
-    best.python = Math.max(best.python, theirs);
+    best.peer = Math.max(best.peer, theirs);
   }
   for (const operand of pair) operand.dispose();
   return best;
@@ -74,23 +71,22 @@ export async function run(): Promise<BenchResult> {
   try {
     const { torch } = await peer.ask<{ torch: string }>({ run: "prepare", threads });
     const notes: Record<string, string | number> = {
-      what: `best of ${rounds} rounds, ${threads} threads; limn, raw libtorch, Python's torch`,
+      what: `best of ${rounds} rounds, ${threads} threads; limn, Python's torch`,
       "libtorch of limn": libtorchVersion(),
       "torch of Python": torch,
     };
-    let last: Figures = { limn: 0, raw: 1, python: 0 };
+    let last: Figures = { limn: 0, peer: 1 };
     for (const { n, repeats } of sizes) {
       last = await compare(peer, n, repeats);
-      const [limn, raw, python] = [last.limn, last.raw, last.python].map(rounded);
       notes[`${n} x ${n}`] =
-        `${limn}, ${raw}, ${python} GFLOP/s; ${rounded(last.limn / last.raw)} of raw`;
+        `${rounded(last.limn)}, ${rounded(last.peer)} GFLOP/s; ${rounded(last.limn / last.peer)}`;
     }
     return {
       name: "matrix-product",
       limn: rounded(last.limn),
-      peer: rounded(last.raw),
+      peer: rounded(last.peer),
       unit: "GFLOP/s",
-      ratio: rounded(last.limn / last.raw),
+      ratio: rounded(last.limn / last.peer),
       commit: commit(),
       notes,
     };

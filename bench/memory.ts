@@ -13,7 +13,7 @@ import {
   scope,
   setThreadCount,
 } from "../dist/src/torch/index.js";
-import { usableCores } from "../dist/src/torch/threads.js";
+import { usableCores } from "../dist/src/files/cores.js";
 import { clipGradient } from "./pair-step-data.ts";
 import { Peer } from "./peer.ts";
 import { commit, rounded, type BenchResult } from "./result.ts";

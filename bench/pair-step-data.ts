@@ -3,6 +3,7 @@ import type { DualEncoder } from "../dist/src/pair/dual-encoder.js";
 import type { Tensor } from "../dist/src/torch/index.js";
 import { LockableTower } from "../dist/src/train/step/lockable-tower.js";
 import { createSoftmax } from "../dist/src/train/objectives/softmax.js";
+import { solo } from "../dist/src/train/process-group.js";
 import { accumulateGradient } from "../dist/src/train/step/step.js";
 import type { TowerState } from "../dist/src/train/step/tower-states.js";
 
@@ -22,6 +23,8 @@ export function clipGradient(model: DualEncoder, pixels: Tensor, tokens: Tensor)
       text: new LockableTower(model.textTower, trained),
     },
     precision: "float32",
+    group: solo,
+    seed: 0,
   } as const;
   return () => accumulateGradient(model, input, options).loss;
 }

@@ -1,8 +1,8 @@
 /** A CLIP ViT-B/32 step of 32 pairs in float32, against open_clip on the same weights and batch. */
 import { rmSync } from "node:fs";
 
-import { libtorchVersion, rawMatrixProductRate, setThreadCount } from "../dist/src/torch/index.js";
-import { usableCores } from "../dist/src/torch/threads.js";
+import { libtorchVersion, matrixProductRate, setThreadCount } from "../dist/src/torch/index.js";
+import { usableCores } from "../dist/src/files/cores.js";
 import { Peer } from "./peer.ts";
 import { assertSameWork, commit, rounded, seconds, type BenchResult } from "./result.ts";
 import { batchSize, prepareTrainStep, stepFlops } from "./train-step-data.ts";
@@ -36,7 +36,7 @@ export async function run(): Promise<BenchResult> {
       best.padded = Math.min(best.padded, await peer.ask<number>({ run: "step", length: 77 }));
       const { length } = work;
       best.trimmed = Math.min(best.trimmed, await peer.ask<number>({ run: "step", length }));
-      raw = Math.max(raw, rawMatrixProductRate(2048, 2));
+      raw = Math.max(raw, matrixProductRate(2048, 2));
     }
     const rate = stepFlops(work.config, work.length) / best.limn / 1e9;
     return {

@@ -45,27 +45,19 @@ struct JavaScriptNode : torch::autograd::Node {
  private:
   variable_list call(const variable_list& gradients) {
     napi_env env = state->env;
-    napi_handle_scope scope;
-    check(env, napi_open_handle_scope(env, &scope), "opening a scope");
-    napi_value callback, receiver, list, answer;
-    napi_get_reference_value(env, function, &callback);
-    napi_get_undefined(env, &receiver);
-    list = writeTensorList(*state, gradients);
-    const napi_status status = napi_call_function(env, receiver, callback, 1, &list, &answer);
-    variable_list results;
-    std::exception_ptr failure;
-    try {
-      check(env, status, "running a backward function");
-      results = readTensorList(*state, answer, true);
-      if (results.size() != num_outputs()) {
-        throw std::invalid_argument("a backward function gave " + std::to_string(results.size()) +
-                                    " gradients for " + std::to_string(num_outputs()) + " inputs");
-      }
-    } catch (...) {
-      failure = std::current_exception();
+    const HandleScope scope(env);
+    napi_value callback, receiver, answer;
+    check(env, napi_get_reference_value(env, function, &callback), "finding a backward function");
+    check(env, napi_get_undefined(env, &receiver), "writing undefined");
+    const napi_value list = writeTensorList(*state, gradients);
+    check(env, napi_call_function(env, receiver, callback, 1, &list, &answer),
+          "running a backward function");
+    variable_list results =
+        readTensorList(*state, answer, "the result of a backward function", true);
+    if (results.size() != num_outputs()) {
+      throw std::invalid_argument("a backward function gave " + std::to_string(results.size()) +
+                                  " gradients for " + std::to_string(num_outputs()) + " inputs");
     }
-    napi_close_handle_scope(env, scope);
-    if (failure) std::rethrow_exception(failure);
     return results;
   }
 };
@@ -84,8 +76,8 @@ Pointer makeNode(Environment* state, napi_ref function) {
 
 // attachBackward(outputs, inputs, function) -> the outputs, now differentiable through `function`
 napi_value attachBackward(Environment& state, const Arguments& arguments) {
-  const variable_list outputs = readTensorList(state, arguments[0]);
-  const variable_list inputs = readTensorList(state, arguments[1]);
+  const variable_list outputs = readTensorList(state, arguments[0], "outputs");
+  const variable_list inputs = readTensorList(state, arguments[1], "inputs");
   state.freeDeadReferences();
   napi_ref reference;
   check(state.env, napi_create_reference(state.env, arguments[2], 1, &reference), "backward function");
@@ -112,11 +104,11 @@ void runEngine(Environment& state, bool elsewhere, const std::function<void()>& 
 
 // backward(outputs, gradients | null, retainGraph, elsewhere): accumulates into the leaves' .grad
 napi_value backward(Environment& state, const Arguments& arguments) {
-  const variable_list outputs = readTensorList(state, arguments[0]);
+  const variable_list outputs = readTensorList(state, arguments[0], "outputs");
   variable_list gradients;
-  if (arguments.has(1)) gradients = readTensorList(state, arguments[1]);
-  const bool retain = readBool(state.env, arguments[2]);
-  runEngine(state, readBool(state.env, arguments[3]), [&] {
+  if (arguments.has(1)) gradients = readTensorList(state, arguments[1], "gradients");
+  const bool retain = readBool(state.env, arguments[2], "retainGraph");
+  runEngine(state, readBool(state.env, arguments[3], "elsewhere"), [&] {
     torch::autograd::backward(outputs, gradients, retain);
   });
   state.freeDeadReferences();
@@ -125,13 +117,13 @@ napi_value backward(Environment& state, const Arguments& arguments) {
 
 // grad(outputs, inputs, gradients | null, retainGraph, createGraph, elsewhere) -> gradients or nulls
 napi_value grad(Environment& state, const Arguments& arguments) {
-  const variable_list outputs = readTensorList(state, arguments[0]);
-  const variable_list inputs = readTensorList(state, arguments[1]);
+  const variable_list outputs = readTensorList(state, arguments[0], "outputs");
+  const variable_list inputs = readTensorList(state, arguments[1], "inputs");
   variable_list gradients, results;
-  if (arguments.has(2)) gradients = readTensorList(state, arguments[2]);
-  const bool retain = readBool(state.env, arguments[3]);
-  const bool create = readBool(state.env, arguments[4]);
-  runEngine(state, readBool(state.env, arguments[5]), [&] {
+  if (arguments.has(2)) gradients = readTensorList(state, arguments[2], "gradients");
+  const bool retain = readBool(state.env, arguments[3], "retainGraph");
+  const bool create = readBool(state.env, arguments[4], "createGraph");
+  runEngine(state, readBool(state.env, arguments[5], "elsewhere"), [&] {
     results = torch::autograd::grad(outputs, inputs, gradients, retain, create, true);
   });
   state.freeDeadReferences();
@@ -140,13 +132,14 @@ napi_value grad(Environment& state, const Arguments& arguments) {
 
 // gradient(tensor) -> tensor or null
 napi_value gradient(Environment& state, const Arguments& arguments) {
-  return writeTensor(state, readTensor(state, arguments[0]).grad());
+  return writeTensor(state, readTensor(state, arguments[0], "tensor").grad());
 }
 
 // setGradient(tensor, gradient | null)
 napi_value setGradient(Environment& state, const Arguments& arguments) {
-  at::Tensor tensor = readTensor(state, arguments[0]);
-  const at::Tensor gradient = arguments.has(1) ? readTensor(state, arguments[1]) : at::Tensor();
+  at::Tensor tensor = readTensor(state, arguments[0], "tensor");
+  const at::Tensor gradient =
+      arguments.has(1) ? readTensor(state, arguments[1], "gradient") : at::Tensor();
   // libtorch itself would take any and fail later, far from the cause.
   if (gradient.defined() && (gradient.sizes() != tensor.sizes() ||
                              gradient.scalar_type() != tensor.scalar_type() ||
@@ -158,14 +151,15 @@ napi_value setGradient(Environment& state, const Arguments& arguments) {
 }
 
 napi_value setRequiresGrad(Environment& state, const Arguments& arguments) {
-  readTensor(state, arguments[0]).set_requires_grad(readBool(state.env, arguments[1]));
+  readTensor(state, arguments[0], "tensor")
+      .set_requires_grad(readBool(state.env, arguments[1], "requiresGrad"));
   return nullptr;
 }
 
 // setGradMode(on) -> the mode before
 napi_value setGradMode(Environment& state, const Arguments& arguments) {
   const bool before = at::GradMode::is_enabled();
-  at::GradMode::set_enabled(readBool(state.env, arguments[0]));
+  at::GradMode::set_enabled(readBool(state.env, arguments[0], "on"));
   return writeBool(state.env, before);
 }
 
@@ -194,10 +188,10 @@ void enableAutocast(c10::DeviceType type, bool on, at::ScalarType dtype) {
 
 // setAutocast(device, on, dtype) -> the mode before; leaving it also drops the cast copies
 napi_value setAutocast(Environment& state, const Arguments& arguments) {
-  const c10::DeviceType type = readDevice(state.env, arguments[0]).type();
-  const bool on = readBool(state.env, arguments[1]);
+  const c10::DeviceType type = readDevice(state.env, arguments[0], "device").type();
+  const bool on = readBool(state.env, arguments[1], "on");
   const bool before = autocastEnabled(type);
-  enableAutocast(type, on, static_cast<at::ScalarType>(readInt32(state.env, arguments[2])));
+  enableAutocast(type, on, readScalarType(state.env, arguments[2], "dtype"));
   if (!on) at::autocast::clear_cache();
   return writeBool(state.env, before);
 }

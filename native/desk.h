@@ -49,8 +49,8 @@ class Desk {
     bool done = false;
     const at::ThreadLocalState modes;
     const int threads = at::get_num_threads();
+    // The lock is held until this thread serves: no job can be filed before.
     std::unique_lock<std::mutex> lock(mutex_);
-    serving_++;
     std::thread worker([&] {
       at::set_num_threads(threads);  // OpenMP keeps this figure per thread
       failure = attempt(modes, work);
@@ -58,23 +58,33 @@ class Desk {
       done = true;
       changed_.notify_all();
     });
-    while (!done) {
-      changed_.wait(lock, [&] { return done || !jobs_.empty(); });
-      while (!jobs_.empty()) {
-        const Job job = std::move(jobs_.front());
-        jobs_.pop_front();
-        lock.unlock();
-        job();
-        lock.lock();
+    {
+      // After the start: a thread that cannot start must leave nothing behind.
+      const Serving serving(serving_);
+      while (!done) {
+        changed_.wait(lock, [&] { return done || !jobs_.empty(); });
+        while (!jobs_.empty()) {
+          const Job job = std::move(jobs_.front());
+          jobs_.pop_front();
+          lock.unlock();
+          job();
+          lock.lock();
+        }
       }
     }
-    serving_--;
     lock.unlock();
     worker.join();
     if (failure) std::rethrow_exception(failure);
   }
 
  private:
+  // Counts a thread that serves, for as long as it does.
+  struct Serving {
+    int& count;
+    explicit Serving(int& counter) : count(counter) { count++; }
+    ~Serving() { count--; }
+  };
+
   static std::exception_ptr attempt(const at::ThreadLocalState& modes, const Job& work) {
     const at::ThreadLocalStateGuard guard(modes);
     try {

@@ -42,60 +42,55 @@ Argument describe(const c10::Argument& argument) {
   return {kindOf(type), optional, argument.name(), argument.default_value()};
 }
 
-at::Scalar readScalar(napi_env env, napi_value value) {
+at::Scalar readScalar(napi_env env, napi_value value, const char* name) {
   napi_valuetype type;
   napi_typeof(env, value, &type);
-  if (type == napi_boolean) return at::Scalar(readBool(env, value));
-  if (type == napi_bigint) return at::Scalar(readInt64(env, value));
+  if (type == napi_boolean) return at::Scalar(readBool(env, value, name));
+  if (type == napi_bigint) return at::Scalar(readInt64(env, value, name));
   // Whole numbers go as integers, so that integer tensors keep their type; -0 and NaN stay floats.
-  const double number = readDouble(env, value);
+  const double number = readDouble(env, value, name);
   const bool whole = std::abs(number) < 9007199254740992.0 && std::trunc(number) == number &&
                      !(number == 0 && std::signbit(number));
   return whole ? at::Scalar(static_cast<int64_t>(number)) : at::Scalar(number);
 }
 
 template <typename Element, typename Read>
-c10::List<Element> readTypedList(napi_env env, napi_value value, Read&& read) {
-  uint32_t length = 0;
-  check(env, napi_get_array_length(env, value, &length), "expected an array");
+c10::List<Element> readTypedList(napi_env env, napi_value value, const char* name, Read&& read) {
+  const uint32_t length = readLength(env, value, name);
   c10::List<Element> list;
   list.reserve(length);
   for (uint32_t i = 0; i < length; i++) {
     napi_value element;
-    napi_get_element(env, value, i, &element);
-    list.push_back(read(element));
+    check(env, napi_get_element(env, value, i, &element), "reading an array");
+    list.push_back(read(env, element, name));
   }
   return list;
 }
 
 c10::IValue readArgument(Environment& state, const Argument& argument, napi_value value) {
   napi_env env = state.env;
+  const char* name = argument.name.c_str();
   switch (argument.kind) {
-    case Kind::kTensor: return readTensor(state, value);
-    case Kind::kTensorList: return readTensorList(state, value);
+    case Kind::kTensor: return readTensor(state, value, name);
+    case Kind::kTensorList: return readTensorList(state, value, name);
     case Kind::kOptionalTensorList: {
       c10::List<c10::optional<at::Tensor>> list;
-      for (at::Tensor& tensor : readTensorList(state, value, true)) {
+      for (at::Tensor& tensor : readTensorList(state, value, name, true)) {
         list.push_back(tensor.defined() ? c10::optional<at::Tensor>(tensor) : c10::nullopt);
       }
       return list;
     }
-    case Kind::kScalar: return readScalar(env, value);
-    case Kind::kInt: return readInt64(env, value);
-    case Kind::kIntList: return readIntList(env, value);
-    case Kind::kFloat: return readDouble(env, value);
-    case Kind::kFloatList:
-      return readTypedList<double>(env, value, [&](napi_value v) { return readDouble(env, v); });
-    case Kind::kScalarList: {
-      const auto list =
-          readTypedList<at::Scalar>(env, value, [&](napi_value v) { return readScalar(env, v); });
-      return c10::IValue(list);
-    }
-    case Kind::kBool: return readBool(env, value);
-    case Kind::kBoolList:
-      return readTypedList<bool>(env, value, [&](napi_value v) { return readBool(env, v); });
-    case Kind::kString: return readString(env, value);
-    case Kind::kDevice: return readDevice(env, value);
+    case Kind::kScalar: return readScalar(env, value, name);
+    case Kind::kInt: return readInt64(env, value, name);
+    case Kind::kIntList: return readIntList(env, value, name);
+    case Kind::kFloat: return readDouble(env, value, name);
+    case Kind::kFloatList: return readTypedList<double>(env, value, name, readDouble);
+    case Kind::kScalarList:
+      return c10::IValue(readTypedList<at::Scalar>(env, value, name, readScalar));
+    case Kind::kBool: return readBool(env, value, name);
+    case Kind::kBoolList: return readTypedList<bool>(env, value, name, readBool);
+    case Kind::kString: return readString(env, value, name);
+    case Kind::kDevice: return readDevice(env, value, name);
     case Kind::kAbsent: break;
   }
   throw std::invalid_argument("argument " + argument.name + " cannot be given from JavaScript");
@@ -128,11 +123,11 @@ napi_value writeResult(Environment& state, c10::IValue& value) {
 
 // findOperator(name, overload) -> index, or -1 where this libtorch has no such operator
 napi_value findOperator(Environment& state, const Arguments& arguments) {
-  const std::string name = readString(state.env, arguments[0]);
-  const std::string overload = readString(state.env, arguments[1]);
+  const std::string name = readString(state.env, arguments[0], "name");
+  const std::string overload = readString(state.env, arguments[1], "overload");
   auto handle = c10::Dispatcher::singleton().findSchema({name.c_str(), overload.c_str()});
   if (!handle) return writeInt(state.env, -1);
-  Operator found{*handle, name, {}, handle->schema().returns().size()};
+  Operator found{*handle, {}};
   for (const auto& argument : handle->schema().arguments()) {
     found.arguments.push_back(describe(argument));
   }
@@ -143,13 +138,13 @@ napi_value findOperator(Environment& state, const Arguments& arguments) {
 // operatorSchema(index) -> the schema as libtorch prints it
 napi_value operatorSchema(Environment& state, const Arguments& arguments) {
   std::ostringstream text;
-  text << state.operators.at(readInt32(state.env, arguments[0])).handle.schema();
+  text << state.operators.at(readInt32(state.env, arguments[0], "operator")).handle.schema();
   return writeString(state.env, text.str());
 }
 
 // callOperator(index, ...arguments in the schema's order) -> result, or an array of results
 napi_value callOperator(Environment& state, const Arguments& arguments) {
-  const Operator& op = state.operators.at(readInt32(state.env, arguments[0]));
+  const Operator& op = state.operators.at(readInt32(state.env, arguments[0], "operator"));
   if (arguments.count - 1 > op.arguments.size()) {
     throw std::invalid_argument("too many arguments: " + std::to_string(arguments.count - 1) +
                                 " for " + std::to_string(op.arguments.size()));

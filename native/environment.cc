@@ -9,8 +9,11 @@ namespace {
 // V8 is told about native bytes in steps, since each telling costs more than a small operator.
 constexpr int64_t kReportStep = 4 << 20;
 
+// An estimate of the memory that a handle keeps, for the collector's sense of urgency: on the CPU only,
+// and of the first handle of a storage only. The owner's release takes all of it off, though a view
+// may keep the storage longer.
 int64_t ownedBytes(const at::Tensor& tensor) {
-  if (!tensor.has_storage()) return 0;
+  if (!tensor.has_storage() || !tensor.device().is_cpu()) return 0;
   const auto& storage = tensor.storage();
   return storage.use_count() <= 1 ? static_cast<int64_t>(storage.nbytes()) : 0;
 }
@@ -57,7 +60,6 @@ void Environment::reportMemory(bool now) {
   if (!now && unreportedBytes < kReportStep && unreportedBytes > -kReportStep) return;
   int64_t total = 0;
   napi_adjust_external_memory(env, unreportedBytes, &total);
-  externalBytes += unreportedBytes;
   unreportedBytes = 0;
 }
 
@@ -103,45 +105,48 @@ bool Arguments::isNullish(napi_value value) const {
   return type == napi_undefined || type == napi_null;
 }
 
-int32_t readInt32(napi_env env, napi_value value) {
-  int32_t result = 0;
-  check(env, napi_get_value_int32(env, value, &result), "expected a 32-bit integer");
-  return result;
-}
-
-int64_t readInt64(napi_env env, napi_value value) {
-  int64_t result = 0;
-  if (napi_get_value_int64(env, value, &result) == napi_ok) return result;
-  bool lossless = true;
-  check(env, napi_get_value_bigint_int64(env, value, &result, &lossless), "expected an integer");
-  return result;
-}
-
-double readDouble(napi_env env, napi_value value) {
-  double result = 0;
-  check(env, napi_get_value_double(env, value, &result), "expected a number");
-  return result;
-}
-
-bool readBool(napi_env env, napi_value value) {
-  bool result = false;
-  check(env, napi_get_value_bool(env, value, &result), "expected a boolean");
-  return result;
-}
-
-std::string readString(napi_env env, napi_value value) {
-  size_t length = 0;
-  check(env, napi_get_value_string_utf8(env, value, nullptr, 0, &length), "expected a string");
-  std::string result(length, '\0');
-  napi_get_value_string_utf8(env, value, &result[0], length + 1, &length);
-  return result;
-}
-
 namespace {
+
+// How an error shows a value.
+std::string describe(napi_env env, napi_value value) {
+  napi_valuetype type = napi_undefined;
+  napi_typeof(env, value, &type);
+  if (type == napi_object) {
+    bool array = false;
+    napi_is_array(env, value, &array);
+    return array ? "an array" : "an object";
+  }
+  if (type == napi_function) return "a function";
+  napi_value text;
+  size_t length = 0;
+  if (type == napi_symbol || napi_coerce_to_string(env, value, &text) != napi_ok) return "a symbol";
+  char buffer[64];
+  napi_get_value_string_utf8(env, text, buffer, sizeof buffer, &length);
+  const std::string shown(buffer, length);
+  return type == napi_string ? "\"" + shown + "\"" : shown;
+}
+
+[[noreturn]] void refuse(napi_env env, napi_value value, const char* wanted, const char* name) {
+  throw std::invalid_argument(std::string("Expected ") + wanted + " for " + name +
+                              " but received " + describe(env, value));
+}
+
+// The number as an integer from -most to most; false where it is none. `most` is at most 2^53 - 1,
+// above which doubles skip integers. Node-API's own conversions would cut fractions and read NaN as 0.
+bool getInteger(napi_env env, napi_value value, double most, int64_t& result) {
+  double number = 0;
+  if (napi_get_value_double(env, value, &number) != napi_ok) return false;
+  if (!(number >= -most && number <= most)) return false;  // NaN too
+  result = static_cast<int64_t>(number);
+  return static_cast<double>(result) == number;
+}
+
+constexpr double kMostInt32 = 2147483647;
+constexpr double kMostExact = 9007199254740991;
+
 template <typename Read>
-auto readList(napi_env env, napi_value value, Read&& read) {
-  uint32_t length = 0;
-  check(env, napi_get_array_length(env, value, &length), "expected an array");
+auto readList(napi_env env, napi_value value, const char* name, Read&& read) {
+  const uint32_t length = readLength(env, value, name);
   std::vector<decltype(read(value))> result;
   result.reserve(length);
   for (uint32_t i = 0; i < length; i++) {
@@ -151,27 +156,81 @@ auto readList(napi_env env, napi_value value, Read&& read) {
   }
   return result;
 }
+
 }  // namespace
 
-std::vector<int64_t> readIntList(napi_env env, napi_value value) {
-  return readList(env, value, [&](napi_value element) { return readInt64(env, element); });
+int32_t readInt32(napi_env env, napi_value value, const char* name) {
+  int64_t result = 0;
+  if (!getInteger(env, value, kMostInt32, result)) refuse(env, value, "a 32-bit integer", name);
+  return static_cast<int32_t>(result);
 }
 
-std::vector<at::Tensor> readTensorList(Environment& state, napi_value value, bool allowNull) {
-  return readList(state.env, value, [&](napi_value element) -> at::Tensor {
+int64_t readInt64(napi_env env, napi_value value, const char* name) {
+  int64_t result = 0;
+  if (getInteger(env, value, kMostExact, result)) return result;
+  bool lossless = false;
+  if (napi_get_value_bigint_int64(env, value, &result, &lossless) == napi_ok && lossless) return result;
+  refuse(env, value, "an integer", name);
+}
+
+double readDouble(napi_env env, napi_value value, const char* name) {
+  double result = 0;
+  if (napi_get_value_double(env, value, &result) != napi_ok) refuse(env, value, "a number", name);
+  return result;
+}
+
+bool readBool(napi_env env, napi_value value, const char* name) {
+  bool result = false;
+  if (napi_get_value_bool(env, value, &result) != napi_ok) refuse(env, value, "a boolean", name);
+  return result;
+}
+
+std::string readString(napi_env env, napi_value value, const char* name) {
+  size_t length = 0;
+  if (napi_get_value_string_utf8(env, value, nullptr, 0, &length) != napi_ok) {
+    refuse(env, value, "a string", name);
+  }
+  std::string result(length, '\0');
+  napi_get_value_string_utf8(env, value, &result[0], length + 1, &length);
+  return result;
+}
+
+c10::Device readDevice(napi_env env, napi_value value, const char* name) {
+  return c10::Device(readString(env, value, name));
+}
+
+at::ScalarType readScalarType(napi_env env, napi_value value, const char* name) {
+  const int32_t code = readInt32(env, value, name);
+  if (code < 0 || code >= static_cast<int32_t>(at::ScalarType::NumOptions)) {
+    refuse(env, value, "the code of an element type", name);
+  }
+  return static_cast<at::ScalarType>(code);
+}
+
+const at::Tensor& readTensor(Environment& state, napi_value value, const char* name) {
+  int64_t handle = 0;
+  if (!getInteger(state.env, value, kMostInt32, handle)) refuse(state.env, value, "a tensor", name);
+  return state.at(static_cast<int32_t>(handle));
+}
+
+uint32_t readLength(napi_env env, napi_value array, const char* name) {
+  uint32_t length = 0;
+  if (napi_get_array_length(env, array, &length) != napi_ok) refuse(env, array, "an array", name);
+  return length;
+}
+
+std::vector<int64_t> readIntList(napi_env env, napi_value value, const char* name) {
+  return readList(env, value, name, [&](napi_value item) { return readInt64(env, item, name); });
+}
+
+std::vector<at::Tensor> readTensorList(Environment& state, napi_value value, const char* name,
+                                       bool allowNull) {
+  return readList(state.env, value, name, [&](napi_value element) -> at::Tensor {
     napi_valuetype type;
     napi_typeof(state.env, element, &type);
     if (allowNull && (type == napi_null || type == napi_undefined)) return at::Tensor();
-    return readTensor(state, element);
+    return readTensor(state, element, name);
   });
-}
-
-const at::Tensor& readTensor(Environment& state, napi_value value) {
-  return state.at(readInt32(state.env, value));
-}
-
-c10::Device readDevice(napi_env env, napi_value value) {
-  return c10::Device(readString(env, value));
 }
 
 napi_value writeInt(napi_env env, int64_t value) {

@@ -31,9 +31,7 @@ struct Argument {
 
 struct Operator {
   c10::OperatorHandle handle;
-  std::string name;
   std::vector<Argument> arguments;
-  size_t returns;
 };
 
 // The state of one environment (the main thread or a worker). Handles are indices into `slots`.
@@ -45,8 +43,7 @@ struct Environment {
   std::vector<int32_t> freeSlots;
   std::vector<Operator> operators;
   int64_t live = 0;
-  int64_t externalBytes = 0;   // bytes held, as V8 has been told
-  int64_t unreportedBytes = 0;  // bytes held or freed since
+  int64_t unreportedBytes = 0;  // bytes held or freed since V8 was last told
   Desk desk;
   std::mutex deadReferencesLock;
   std::vector<napi_ref> deadReferences;  // of backward functions, freed on the JavaScript thread
@@ -91,7 +88,21 @@ napi_value guarded(napi_env env, Body&& body) {
   return nullptr;
 }
 
-// Reading and writing JavaScript values; each throws on a value of another type.
+// The handles that are made while it lives end with it, also when an exception passes.
+class HandleScope {
+ public:
+  explicit HandleScope(napi_env env) : env_(env) {
+    check(env, napi_open_handle_scope(env, &scope_), "opening a scope");
+  }
+  ~HandleScope() { napi_close_handle_scope(env_, scope_); }
+  HandleScope(const HandleScope&) = delete;
+  HandleScope& operator=(const HandleScope&) = delete;
+
+ private:
+  napi_env env_;
+  napi_handle_scope scope_ = nullptr;
+};
+
 struct Arguments {
   napi_env env;
   size_t count;
@@ -102,15 +113,20 @@ struct Arguments {
   bool isNullish(napi_value value) const;
 };
 
-int32_t readInt32(napi_env env, napi_value value);
-int64_t readInt64(napi_env env, napi_value value);
-double readDouble(napi_env env, napi_value value);
-bool readBool(napi_env env, napi_value value);
-std::string readString(napi_env env, napi_value value);
-std::vector<int64_t> readIntList(napi_env env, napi_value value);
-std::vector<at::Tensor> readTensorList(Environment& state, napi_value value, bool allowNull = false);
-const at::Tensor& readTensor(Environment& state, napi_value value);
-c10::Device readDevice(napi_env env, napi_value value);
+// Reading JavaScript values. What is of another type, or an integer that is not exact or out of range,
+// throws: "Expected an integer for <name> but received NaN".
+int32_t readInt32(napi_env env, napi_value value, const char* name);
+int64_t readInt64(napi_env env, napi_value value, const char* name);
+double readDouble(napi_env env, napi_value value, const char* name);
+bool readBool(napi_env env, napi_value value, const char* name);
+std::string readString(napi_env env, napi_value value, const char* name);
+c10::Device readDevice(napi_env env, napi_value value, const char* name);
+at::ScalarType readScalarType(napi_env env, napi_value value, const char* name);
+const at::Tensor& readTensor(Environment& state, napi_value value, const char* name);
+uint32_t readLength(napi_env env, napi_value array, const char* name);
+std::vector<int64_t> readIntList(napi_env env, napi_value value, const char* name);
+std::vector<at::Tensor> readTensorList(Environment& state, napi_value value, const char* name,
+                                       bool allowNull = false);
 
 napi_value writeInt(napi_env env, int64_t value);
 napi_value writeDouble(napi_env env, double value);

@@ -5,7 +5,6 @@
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <torch/csrc/api/include/torch/version.h>
 
-#include <chrono>
 #include <csignal>
 #include <unordered_set>
 
@@ -16,14 +15,14 @@ namespace limn {
 namespace {
 
 const at::Generator& generator(napi_env env, napi_value device) {
-  return at::globalContext().defaultGenerator(readDevice(env, device));
+  return at::globalContext().defaultGenerator(readDevice(env, device, "device"));
 }
 
 // seed(device, seed): restarts the device's default generator
 napi_value seed(Environment& state, const Arguments& arguments) {
   at::Generator random = generator(state.env, arguments[0]);
   std::lock_guard<std::mutex> lock(random.mutex());
-  random.set_current_seed(static_cast<uint64_t>(readInt64(state.env, arguments[1])));
+  random.set_current_seed(static_cast<uint64_t>(readInt64(state.env, arguments[1], "seed")));
   return nullptr;
 }
 
@@ -38,7 +37,7 @@ napi_value randomState(Environment& state, const Arguments& arguments) {
 napi_value setRandomState(Environment& state, const Arguments& arguments) {
   at::Generator random = generator(state.env, arguments[0]);
   std::lock_guard<std::mutex> lock(random.mutex());
-  random.set_state(readTensor(state, arguments[1]));
+  random.set_state(readTensor(state, arguments[1], "state"));
   return nullptr;
 }
 
@@ -48,7 +47,7 @@ napi_value threadCount(Environment& state, const Arguments&) {
 
 // setThreadCount(n): threads inside one operator; OpenMP keeps this figure per host thread
 napi_value setThreadCount(Environment& state, const Arguments& arguments) {
-  at::set_num_threads(readInt32(state.env, arguments[0]));
+  at::set_num_threads(readInt32(state.env, arguments[0], "threads"));
   return nullptr;
 }
 
@@ -59,7 +58,7 @@ int64_t deviceCountOf(c10::DeviceType type) {
 
 // deviceCount(kind: "cuda" | "mps" | ...) -> how many this libtorch can use here
 napi_value deviceCount(Environment& state, const Arguments& arguments) {
-  const c10::Device device(readString(state.env, arguments[0]));
+  const c10::Device device(readString(state.env, arguments[0], "kind"));
   return writeInt(state.env, deviceCountOf(device.type()));
 }
 
@@ -90,20 +89,6 @@ napi_value memory(Environment& state, const Arguments&) {
   return result;
 }
 
-// rawMatrixProduct(n, repeats) -> seconds per n x n float32 product in a C++ loop (the yardstick)
-napi_value rawMatrixProduct(Environment& state, const Arguments& arguments) {
-  const int64_t n = readInt64(state.env, arguments[0]);
-  const int64_t repeats = readInt64(state.env, arguments[1]);
-  at::NoGradGuard noGrad;
-  const at::Tensor a = at::rand({n, n});
-  const at::Tensor b = at::rand({n, n});
-  at::mm(a, b);
-  const auto start = std::chrono::steady_clock::now();
-  for (int64_t i = 0; i < repeats; i++) at::mm(a, b);
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  return writeDouble(state.env, elapsed.count() / static_cast<double>(repeats));
-}
-
 // A long native call keeps the event loop from seeing signals, so the handler lives here: the first
 // signal is only remembered, the second leaves at once. Both calls below are async-signal-safe.
 volatile std::sig_atomic_t pendingSignal = 0;
@@ -115,7 +100,7 @@ void onSignal(int number) {
 
 // catchSignals(on): SIGINT and SIGTERM are remembered instead of ending the process
 napi_value catchSignals(Environment& state, const Arguments& arguments) {
-  const bool on = readBool(state.env, arguments[0]);
+  const bool on = readBool(state.env, arguments[0], "on");
   static struct sigaction previous[2];
   static bool caught = false;
   if (on == caught) return nullptr;
@@ -150,7 +135,6 @@ std::vector<Export> runtimeExports() {
           {"libtorchVersion", libtorchVersion},
           {"libtorchConfig", libtorchConfig},
           {"memory", memory},
-          {"rawMatrixProduct", rawMatrixProduct},
           {"catchSignals", catchSignals},
           {"pendingSignalNumber", pendingSignalNumber}};
 }

@@ -6,9 +6,7 @@
 #include <cstring>
 #include <stdexcept>
 
-#ifndef _WIN32
 #include <unistd.h>
-#endif
 
 namespace limn {
 
@@ -25,7 +23,7 @@ Bytes readBytes(napi_env env, napi_value value) {
   size_t length = 0;
   void* data = nullptr;
   check(env, napi_get_typedarray_info(env, value, &type, &length, &data, nullptr, nullptr),
-        "expected a typed array");
+        "Expected a typed array for data");
   static const size_t sizes[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8, 2};
   return {data, length * sizes[type]};
 }
@@ -33,8 +31,9 @@ Bytes readBytes(napi_env env, napi_value value) {
 // tensorFromData(typedArray, dtype, shape) -> tensor on the CPU; the data is copied
 napi_value tensorFromData(Environment& state, const Arguments& arguments) {
   const Bytes bytes = readBytes(state.env, arguments[0]);
-  const auto dtype = static_cast<at::ScalarType>(readInt32(state.env, arguments[1]));
-  at::Tensor tensor = at::empty(readIntList(state.env, arguments[2]), at::TensorOptions(dtype));
+  const at::ScalarType dtype = readScalarType(state.env, arguments[1], "dtype");
+  at::Tensor tensor =
+      at::empty(readIntList(state.env, arguments[2], "shape"), at::TensorOptions(dtype));
   if (tensor.nbytes() != bytes.size) {
     throw std::invalid_argument("the shape needs " + std::to_string(tensor.nbytes()) +
                                 " bytes but the array holds " + std::to_string(bytes.size));
@@ -46,7 +45,7 @@ napi_value tensorFromData(Environment& state, const Arguments& arguments) {
 // tensorToData(tensor, typedArray): copies the elements, row-major, into the array
 napi_value tensorToData(Environment& state, const Arguments& arguments) {
   const at::Tensor tensor =
-      readTensor(state, arguments[0]).detach().to(at::kCPU).contiguous().resolve_conj();
+      readTensor(state, arguments[0], "tensor").detach().to(at::kCPU).contiguous().resolve_conj();
   const Bytes bytes = readBytes(state.env, arguments[1]);
   if (tensor.nbytes() != bytes.size) {
     throw std::invalid_argument("the tensor holds " + std::to_string(tensor.nbytes()) +
@@ -58,15 +57,12 @@ napi_value tensorToData(Environment& state, const Arguments& arguments) {
 
 // readFile(tensor, descriptor, position): fills a contiguous CPU tensor with the bytes of a file
 napi_value readFile(Environment& state, const Arguments& arguments) {
-  const at::Tensor& tensor = readTensor(state, arguments[0]);
+  const at::Tensor& tensor = readTensor(state, arguments[0], "tensor");
   if (!tensor.device().is_cpu() || !tensor.is_contiguous()) {
     throw std::invalid_argument("expected a contiguous tensor on the CPU");
   }
-#ifdef _WIN32
-  throw std::runtime_error("this system has no positioned reads");
-#else
-  const int descriptor = readInt32(state.env, arguments[1]);
-  const int64_t position = readInt64(state.env, arguments[2]);
+  const int descriptor = readInt32(state.env, arguments[1], "descriptor");
+  const int64_t position = readInt64(state.env, arguments[2], "position");
   char* data = static_cast<char*>(tensor.data_ptr());
   const size_t size = tensor.nbytes();
   // One read takes at most 2 GiB.
@@ -82,12 +78,11 @@ napi_value readFile(Environment& state, const Arguments& arguments) {
   // A graph that saved the old content must notice.
   if (!tensor.is_inference()) tensor.unsafeGetTensorImpl()->bump_version();
   return writeNull(state.env);
-#endif
 }
 
 // tensorInfo(tensor) -> [dtype, device, requiresGrad, isLeaf, ...shape]
 napi_value tensorInfo(Environment& state, const Arguments& arguments) {
-  const at::Tensor& tensor = readTensor(state, arguments[0]);
+  const at::Tensor& tensor = readTensor(state, arguments[0], "tensor");
   napi_value result;
   const auto sizes = tensor.sizes();
   napi_create_array_with_length(state.env, sizes.size() + 4, &result);
@@ -104,7 +99,7 @@ napi_value tensorInfo(Environment& state, const Arguments& arguments) {
 
 // tensorItem(tensor of one element) -> number or boolean
 napi_value tensorItem(Environment& state, const Arguments& arguments) {
-  const at::Scalar value = readTensor(state, arguments[0]).item();
+  const at::Scalar value = readTensor(state, arguments[0], "tensor").item();
   if (value.isBoolean()) return writeBool(state.env, value.toBool());
   if (value.isIntegral(false)) return writeInt(state.env, value.toLong());
   return writeDouble(state.env, value.toDouble());
@@ -112,13 +107,13 @@ napi_value tensorItem(Environment& state, const Arguments& arguments) {
 
 // releaseTensor(tensor): the handle ends; the memory goes when nothing else holds it
 napi_value releaseTensor(Environment& state, const Arguments& arguments) {
-  state.release(readInt32(state.env, arguments[0]));
+  state.release(readInt32(state.env, arguments[0], "tensor"));
   return nullptr;
 }
 
 // setData(tensor, source): the tensor takes over the source's memory, dtype and device
 napi_value setData(Environment& state, const Arguments& arguments) {
-  readTensor(state, arguments[0]).set_data(readTensor(state, arguments[1]));
+  readTensor(state, arguments[0], "tensor").set_data(readTensor(state, arguments[1], "source"));
   return nullptr;
 }
 

@@ -10,9 +10,10 @@ import {
   utimesSync,
 } from "node:fs";
 import { createRequire } from "node:module";
-import { availableParallelism, freemem } from "node:os";
+import { freemem } from "node:os";
 import path from "node:path";
 import { NAPI_VERSION, SetupError, hashSources, nativeFiles } from "./context.mjs";
+import { usableCores } from "./cores.mjs";
 import { run, startLog, tail } from "./process.mjs";
 import { stage } from "./report.mjs";
 
@@ -121,7 +122,7 @@ async function compileAll({ context, libtorch, compiler }, log) {
 
 /** One file takes up to 1.5 GB while it compiles. */
 function jobCount() {
-  return Math.max(1, Math.min(8, availableParallelism(), Math.floor(freemem() / 1.5e9)));
+  return Math.max(1, Math.min(8, usableCores(), Math.floor(freemem() / 1.5e9)));
 }
 
 /** @param {string} name @param {string} output @param {string} log */

@@ -3,6 +3,7 @@ import path from "node:path";
 import { buildAddon, buildKey } from "./addon.mjs";
 import { findCompiler } from "./compiler.mjs";
 import { NAPI_VERSION, SetupError, hasNvidiaGpu, hashSources } from "./context.mjs";
+import { usableCores } from "./cores.mjs";
 import { libraryName } from "./describe.mjs";
 import { findLibtorch } from "./libtorch.mjs";
 import { run, tail } from "./process.mjs";
@@ -20,10 +21,10 @@ import { note } from "./report.mjs";
  * @property {string} sources the hash of native/
  * @property {string} request what $LIMN_LIBTORCH and $LIBTORCH asked for
  * @property {boolean} gpu a GPU was here
- * @property {number | null} gflops of a 512 x 512 float32 product when it was built
+ * @property {number} gflops of a 512 x 512 float32 product when it was built
  *
  * @typedef {import("./context.mjs").Context} Context
- * @typedef {{code: number, output: string, facts?: {gflops: number | null, cuda: number}}} Trial
+ * @typedef {{code: number, output: string, facts?: {gflops: number, cuda: number}}} Trial
  */
 
 /**
@@ -93,8 +94,10 @@ export async function setUpEngine(context) {
     ...{ request: context.request, gpu, gflops: trial.facts.gflops },
   };
   writeEngine(context, engine);
-  const speed = engine.gflops === null ? "" : `, ${engine.gflops} GFLOP/s`;
-  note(`engine: libtorch ${libtorch.version} (${libtorch.source}, ${libtorch.path})${speed}`);
+  note(
+    `engine: libtorch ${libtorch.version} (${libtorch.source}, ${libtorch.path}), ` +
+      `${engine.gflops} GFLOP/s`,
+  );
 }
 
 /** @param {Context} context */
@@ -109,21 +112,31 @@ function writeEngine(context, engine) {
   renameSync(partial, engineFile(context));
 }
 
+/** Loads the addon, times the best of a few matrix products and prints the facts. */
+const TRIAL = `
+  const [file, threads] = process.argv.slice(1);
+  const module = { exports: {} };
+  process.dlopen(module, file, require("node:os").constants.dlopen.RTLD_NOW);
+  const { setThreadCount, deviceCount, findOperator, callOperator, releaseTensor } = module.exports;
+  setThreadCount(Number(threads));
+  const [rand, mm] = ["aten::rand", "aten::mm"].map((name) => findOperator(name, ""));
+  const [a, b] = [1, 2].map(() => callOperator(rand, [512, 512]));
+  const milliseconds = Array.from({ length: 12 }, () => {
+    const start = performance.now();
+    releaseTensor(callOperator(mm, a, b));
+    return performance.now() - start;
+  });
+  const gflops = Math.round((2 * 512 ** 3) / Math.min(...milliseconds) / 1e5) / 10;
+  console.log("FACTS " + JSON.stringify({ gflops, cuda: deviceCount("cuda") }));`;
+
 /**
  * Loads the addon in a process of its own: what goes wrong there cannot take setup with it.
  * @param {string} addon
  * @returns {Promise<Trial>}
  */
 async function tryAddon(addon) {
-  const script = `
-    const module = { exports: {} };
-    process.dlopen(module, process.argv[1], require("node:os").constants.dlopen.RTLD_NOW);
-    const { setThreadCount, rawMatrixProduct, deviceCount } = module.exports;
-    setThreadCount?.(require("node:os").availableParallelism());
-    const seconds = rawMatrixProduct && Math.min(...[1, 2, 3, 4].map(() => rawMatrixProduct(512, 3)));
-    const gflops = seconds ? Math.round((2 * 512 ** 3) / seconds / 1e8) / 10 : null;
-    console.log("FACTS " + JSON.stringify({ gflops, cuda: deviceCount?.("cuda") ?? 0 }));`;
-  const { code, output } = await run(process.execPath, ["-e", script, addon]);
+  const args = ["-e", TRIAL, addon, String(usableCores())];
+  const { code, output } = await run(process.execPath, args);
   const facts = /^FACTS (.*)$/m.exec(output)?.[1];
   return code === 0 && facts ? { code, output, facts: JSON.parse(facts) } : { code, output };
 }

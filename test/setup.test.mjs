@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createServer } from "node:http";
 import * as fs from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -172,6 +172,54 @@ test("headers tell version, C++ standard and the string's binary interface", asy
   assert.equal(older("1.8.1", [1, 13]), true);
 });
 
+test("setup and the library count the same cores", async () => {
+  const { usableCores } = await import("../setup/cores.mjs");
+  const library = await import(path.join(root, "dist", "src", "files", "cores.js"));
+  const cgroup = "sys/fs/cgroup";
+  /** @type {[number | undefined, Record<string, string>][]} */
+  const machines = [
+    [undefined, {}],
+    [1, { "proc/self/cgroup": "0::/\n", [`${cgroup}/cpu.max`]: "25000 100000\n" }],
+    [undefined, { "proc/self/cgroup": "0::/\n", [`${cgroup}/cpu.max`]: "max 100000\n" }],
+    [
+      1,
+      {
+        "proc/self/cgroup": "0::/a/b\n",
+        [`${cgroup}/a/b/cpu.max`]: "max 100000\n",
+        [`${cgroup}/a/cpu.max`]: "50000 100000\n",
+        [`${cgroup}/cpu.max`]: "800000 100000\n",
+      },
+    ],
+    [
+      1,
+      {
+        "proc/self/cgroup": "5:cpu,cpuacct:/docker/x\n3:memory:/docker/x\n",
+        [`${cgroup}/cpu,cpuacct/docker/x/cpu.cfs_quota_us`]: "90000\n",
+        [`${cgroup}/cpu,cpuacct/docker/x/cpu.cfs_period_us`]: "100000\n",
+      },
+    ],
+    [
+      undefined,
+      {
+        "proc/self/cgroup": "5:cpu:/\n",
+        [`${cgroup}/cpu/cpu.cfs_quota_us`]: "-1\n",
+        [`${cgroup}/cpu/cpu.cfs_period_us`]: "100000\n",
+      },
+    ],
+  ];
+  for (const [cores = availableParallelism(), files] of machines) {
+    await inFolder(async (folder) => {
+      for (const [name, text] of Object.entries(files)) {
+        fs.mkdirSync(path.dirname(path.join(folder, name)), { recursive: true });
+        fs.writeFileSync(path.join(folder, name), text);
+      }
+      assert.equal(usableCores(folder), cores);
+      assert.equal(library.usableCores(folder), cores);
+    });
+  }
+  assert.equal(usableCores(), library.usableCores());
+});
+
 test("a zip from a URL is fetched, unpacked and found again without the network", async () => {
   await inFolder(async (folder) => {
     fakeLibtorch(path.join(folder, "made"));
@@ -276,7 +324,7 @@ test("an old Node is told so before anything else is loaded", async () => {
 
 test("an engine that is missing, stale or broken says so with the command that helps", async () => {
   await inFolder(async (folder) => {
-    const load = path.join(root, "dist", "src", "torch", "load.js");
+    const load = path.join(root, "dist", "src", "torch", "binding.js");
     const code = `
       const { loadAddon } = await import(${JSON.stringify(pathToFileURL(load).href)});
       try { loadAddon(); } catch (error) { console.log(error.code + " " + error.message); }`;

@@ -11,7 +11,7 @@ import {
   type SkippedInput,
 } from "./inference-model.ts";
 import { isPicture, type Picture } from "./picture.ts";
-import { defaultWorkers, pictureBatches, type PictureBatchOptions } from "./picture-batches.ts";
+import { decodingThreads, pictureBatches, type PictureBatchOptions } from "./picture-batches.ts";
 
 /** Where `signal` is aborted the work ends before the next forward pass, with the signal's reason. */
 export interface EncodeImagesOptions extends EncodeOptions {
@@ -20,8 +20,8 @@ export interface EncodeImagesOptions extends EncodeOptions {
   /** A picture that cannot be read ends the work with its name (default), or is passed over. */
   readonly onError?: "throw" | "skip";
   /**
-   * Threads that decode; 0 decodes on the calling thread. Default: one for every core except one,
-   * and 0 for lists of fewer than 64 pictures.
+   * Threads that decode; 0 decodes on the calling thread. Default: every usable core except one, and
+   * 0 for lists of fewer than 64 pictures.
    */
   readonly workers?: number;
 }
@@ -118,7 +118,7 @@ export async function* embeddingBatches(
     transform: encoder.transform,
     batchSize: checkCount("batchSize", options.batchSize ?? imageBatchSize(encoder, wanted)),
     onError: checkOnError(options.onError),
-    workers: checkCount("workers", options.workers ?? defaultWorkers(wanted), 0),
+    workers: checkCount("workers", options.workers ?? decodingThreads(wanted), 0),
   };
   let start = 0;
   for await (const { cells, indices, skipped } of pictureBatches(pictures, settings)) {

@@ -1,7 +1,7 @@
 /** Pictures to batches of prepared ones, in order, one batch ahead of whoever takes them. */
 import { cellBytes, type PictureTransform } from "../data/image/picture-cell.ts";
 import { DataError } from "../errors.ts";
-import { usableCores } from "../torch/threads.ts";
+import { defaultWorkers } from "../files/cores.ts";
 import type { SkippedInput } from "./inference-model.ts";
 import { checkPicture, pictureName, type Picture } from "./picture.ts";
 import { localDecoder, threadedDecoder, type PictureDecoder } from "./picture-decoder.ts";
@@ -26,12 +26,9 @@ export interface PictureBatch {
 /** Lists shorter than this are decoded where they are: threads take longer to start. */
 const WORTH_THREADS = 64;
 
-/**
- * The threads that decode when nobody says otherwise: none for a short list, else the cores but one,
- * as the loader has them.
- */
-export function defaultWorkers(count: number | undefined): number {
-  return count !== undefined && count < WORTH_THREADS ? 0 : Math.max(1, usableCores() - 1);
+/** The default number of decoding threads: none for a short list, else as many as the loader has. */
+export function decodingThreads(count: number | undefined): number {
+  return count !== undefined && count < WORTH_THREADS ? 0 : defaultWorkers();
 }
 
 /**

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { cpus } from "node:os";
 
 import { libtorchVersion } from "../torch/index.ts";
-import { usableCores } from "../torch/threads.ts";
+import { usableCores } from "../files/cores.ts";
 
 /** `1a2b3c4d5e6f`, with `+` where tracked files of the code differ; undefined outside a repository. */
 export function currentCommit(folder: string): string | undefined {

@@ -5,6 +5,7 @@ import { assertClose } from "../../test/support/close.ts";
 import {
   autocast,
   backward,
+  checkpoint,
   conv2d,
   crossEntropy,
   embedding,
@@ -160,6 +161,32 @@ describe("gradients equal central differences", () => {
 });
 
 describe("modes", () => {
+  it("autocast for another device in between leaves the outer ones on", () => {
+    const [x, w] = [randn([4, 8]), randn([8, 8])];
+    autocast("cpu", () => {
+      autocast("cuda:0", () => {
+        autocast("cpu", () => assert.equal(x.mm(w).dtype, "bfloat16"));
+        assert.equal(x.mm(w).dtype, "bfloat16");
+      });
+      assert.equal(x.mm(w).dtype, "bfloat16");
+    });
+    assert.equal(x.mm(w).dtype, "float32");
+  });
+  it("checkpoint repeats every autocast that is on, not the innermost only", () => {
+    const w = randn([8, 8]).setRequiresGrad(true);
+    const seen: string[] = [];
+    const output = autocast("cpu", () =>
+      autocast("cuda:0", () =>
+        checkpoint(randn([4, 8]), [w], (h) => {
+          const product = h.mm(w);
+          seen.push(product.dtype);
+          return product;
+        }),
+      ),
+    );
+    backward(output.to("float32").sum());
+    assert.deepEqual(seen, ["bfloat16", "bfloat16"]);
+  });
   it("noGrad records nothing, withGrad does again, and both end with their body", () => {
     const x = leaf([1]);
     assert.ok(!noGrad(() => x.mul(2)).requiresGrad);

@@ -80,23 +80,28 @@ function withGradMode<T>(on: boolean, body: () => T): T {
   }
 }
 
-let autocasting: Device | undefined;
+/** The devices that autocast is on for, the outermost first. */
+let autocasting: readonly Device[] = [];
 
 /**
- * Runs `body` with matrix products and convolutions in bfloat16 where libtorch deems it safe.
- * `device` undefined runs it as it is.
+ * Runs `body` with matrix products and convolutions on `device` in bfloat16 where libtorch deems it
+ * safe. `device` undefined runs it as it is.
  */
 export function autocast<T>(device: Device | undefined, body: () => T): T {
-  if (device === undefined || autocasting === device) return body();
+  if (device === undefined) return body();
   const outer = autocasting;
-  autocasting = device;
-  addon().setAutocast(device, true, dtypeCode("bfloat16"));
+  const before = addon().setAutocast(device, true, dtypeCode("bfloat16"));
+  autocasting = [...outer, device];
   try {
     return body();
   } finally {
-    addon().setAutocast(device, false, dtypeCode("bfloat16"));
+    addon().setAutocast(device, before, dtypeCode("bfloat16"));
     autocasting = outer;
   }
+}
+
+function underAutocast<T>([device, ...inner]: readonly Device[], body: () => T): T {
+  return device === undefined ? body() : autocast(device, () => underAutocast(inner, body));
 }
 
 /** Gradients of the inputs given those of the outputs; null where there is none on either side. */
@@ -106,7 +111,8 @@ export type CustomBackward = (gradients: (Tensor | null)[]) => (Tensor | null)[]
  * Outputs computed by `forward` without a graph, differentiable through `backward`; inside noGrad,
  * the outputs alone.
  *
- * ownership   `inputs` are borrowed; what `backward` needs later must be kept by its closure
+ * ownership   `inputs` are borrowed, also where `forward` returns one of them; its other outputs are
+ *             taken over. What `backward` needs later must be kept by its closure
  */
 export function customGradient(
   inputs: readonly Tensor[],
@@ -119,7 +125,7 @@ export function customGradient(
   const attached = addon().attachBackward(handles(outputs), handles(inputs), (gradients) =>
     passBack(gradients, backwardFunction),
   );
-  for (const output of outputs) output.dispose();
+  for (const output of outputs) if (!inputs.includes(output)) output.dispose();
   return attached.map((handle) => Tensor.fromHandle(handle));
 }
 
@@ -145,7 +151,7 @@ export function checkpoint(
 ): Tensor {
   if (!gradEnabled()) return body(x);
   const device = x.device;
-  const mode = autocasting;
+  const modes = autocasting;
   const state = randomState(device).keep();
   const input = x.detach().keep();
   const anchor = weights.find((weight) => weight.requiresGrad);
@@ -158,7 +164,7 @@ export function checkpoint(
         const after = randomState(device);
         setRandomState(state, device);
         const leaf = input.detach().setRequiresGrad(x.requiresGrad || anchor === undefined);
-        const again = autocast(mode, () => body(leaf));
+        const again = underAutocast(modes, () => body(leaf));
         setRandomState(after, device);
         if (gradient) backward(again, gradient);
         return leaf.grad;

@@ -1,8 +1,8 @@
 /** New tensors: from JavaScript data, filled, random, or joined from others. */
 import { addon } from "./binding.ts";
 import { dtypeCode, dtypeOf, type DType, type TensorData } from "./dtype.ts";
-import { call, operator } from "./operators.ts";
-import { Tensor, type Device, type Shape } from "./tensor.ts";
+import { operator } from "./operators.ts";
+import { call, Tensor, type Device, type Shape } from "./tensor.ts";
 
 export interface TensorOptions {
   dtype?: DType;

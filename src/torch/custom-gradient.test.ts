@@ -119,6 +119,21 @@ for (const elsewhere of [false, true]) {
       }),
     );
     it(
+      "leave an input alive that forward hands back as an output",
+      run(() => {
+        const x = leaf([2]);
+        const [same, twice] = customGradient(
+          [x],
+          () => [x, x.mul(2)],
+          ([a, b]) => [(a as Tensor).add((b as Tensor).mul(2))],
+        ) as [Tensor, Tensor];
+        assert.ok(!x.disposed);
+        assert.notEqual(same, x);
+        backward(same.add(twice).sum());
+        assert.deepEqual([x.item(), x.grad?.item()], [2, 3]);
+      }),
+    );
+    it(
       "are skipped where no input needs a gradient",
       run(() => {
         const x = tensor([2]);

@@ -33,7 +33,7 @@ export interface EngineRecord {
   /** A GPU was here when it was built. */
   gpu: boolean;
   /** GFLOP/s of a 512 x 512 float32 product when it was built. */
-  gflops: number | null;
+  gflops: number;
 }
 
 export interface EngineFile {
@@ -107,7 +107,8 @@ export function staleness({ addon, record }: EngineFile): string | undefined {
   return undefined;
 }
 
-function hashSources(): string {
+/** The hash of the addon's sources; the same as in setup/context.mjs, which a test compares. */
+export function hashSources(): string {
   const folder = path.join(packageRoot(), "native");
   const hash = createHash("sha256");
   for (const name of readdirSync(folder)

@@ -1,6 +1,6 @@
 /** Operators that take parameters beside their input: the ones that layers are made of. */
-import { call, callMany, hasOperator, operator } from "./operators.ts";
-import type { Tensor } from "./tensor.ts";
+import { hasOperator, operator } from "./operators.ts";
+import { call, callMany, type Tensor } from "./tensor.ts";
 
 /** y = x weight^T + bias.  x [..., in], weight [out, in], bias [out]. */
 export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor {

@@ -4,10 +4,6 @@ export * from "./create.ts";
 export { dtypeBytes, isFloating, type DType, type TensorData } from "./dtype.ts";
 export * from "./functional.ts";
 export {
-  call,
-  callForEffect,
-  callInPlace,
-  callMany,
   hasOperator,
   operator,
   operatorSchema,
@@ -17,4 +13,13 @@ export {
 export * from "./read-file.ts";
 export * from "./runtime.ts";
 export { scope, scopeDepth } from "./scope.ts";
-export { Tensor, type Device, type Operand, type Shape } from "./tensor.ts";
+export {
+  call,
+  callForEffect,
+  callInPlace,
+  callMany,
+  Tensor,
+  type Device,
+  type Operand,
+  type Shape,
+} from "./tensor.ts";

@@ -7,8 +7,10 @@ import {
   call,
   callForEffect,
   callMany,
+  fromData,
   hasOperator,
   libtorchVersion,
+  manualSeed,
   ones,
   operator,
   operatorSchema,
@@ -47,26 +49,91 @@ describe("operator misuse", () => {
         /^aten::mm failed on \(\[2, 3\] float32, \[4, 5\] float32\): (mm: )?mat1 and mat2 shapes cannot/,
       ),
     );
-    try {
-      ones([2]).add(ones([3]));
-    } catch (error) {
-      assert.ok(error instanceof NativeError);
-      assert.equal((error.cause as { code: string }).code, "NATIVE");
-      assert.doesNotMatch(error.message, /frame #|Exception raised from/);
-    }
+    assert.throws(
+      () => ones([2]).add(ones([3])),
+      (error: Error) => {
+        assert.ok(error instanceof NativeError);
+        assert.equal((error.cause as { code: string }).code, "NATIVE");
+        assert.doesNotMatch(error.message, /frame #|Exception raised from/);
+        return true;
+      },
+    );
   });
   it("refuses arguments that are missing, left over, or of another type", () => {
     assert.throws(() => call(add, ones([1])), /missing argument other/);
     assert.throws(() => call(add, ones([1]), ones([1]), 1, 2), /too many arguments: 4 for 3/);
     assert.throws(() => call(add, ones([1]), null), /missing argument other/);
-    assert.throws(() => call(add, "text", ones([1])), /expected a 32-bit integer/);
-    assert.throws(() => call(add, ones([1]), ones([1]), "x"), /expected a number/);
-    assert.throws(() => call(operator("sum", "dim_IntList"), ones([1]), 3), /expected an array/);
+    assert.throws(
+      () => call(add, "text", ones([1])),
+      /: Expected a tensor for self but received "text"$/,
+    );
+    assert.throws(
+      () => call(add, ones([1]), ones([1]), "x"),
+      /: Expected a number for alpha but received "x"$/,
+    );
+    assert.throws(
+      () => call(operator("sum", "dim_IntList"), ones([1]), 3),
+      /: Expected an array for dim but received 3$/,
+    );
+    assert.throws(
+      () => call(operator("cumsum"), ones([1]), [0]),
+      /: Expected an integer for dim but received an array$/,
+    );
+    assert.throws(
+      () => call(operator("sum", "dim_IntList"), ones([1]), [0], 1),
+      /: Expected a boolean for keepdim but received 1$/,
+    );
+    assert.throws(
+      () => call(operator("gelu"), ones([1]), 3),
+      /: Expected a string for approximate but received 3$/,
+    );
     assert.throws(
       () => call(operator("relu"), ...Array<number>(30).fill(1)),
       /more than 24 arguments|too many arguments/,
     );
     assert.throws(() => ones([1], { device: "nowhere" }), /nowhere/);
+  });
+  it("refuses integers that are none, instead of cutting or zeroing them", () => {
+    const x = tensor([1, 2, 3]);
+    const wrong: [number, string][] = [
+      [0.5, "0.5"],
+      [NaN, "NaN"],
+      [Infinity, "Infinity"],
+      [-Infinity, "-Infinity"],
+      [2 ** 53, "9007199254740992"],
+      [1e300, "1e\\+300"],
+    ];
+    for (const [value, shown] of wrong) {
+      const said = new RegExp(`: Expected an integer for (\\w+) but received ${shown}$`);
+      assert.throws(() => x.narrow(0, value, 1), nativeError("aten::narrow", said));
+      assert.throws(() => x.reshape(value, 1), nativeError("aten::reshape", said));
+      assert.throws(() => x.slice(0, value), nativeError("aten::slice.Tensor", said));
+      assert.throws(() => x.sum([value]), nativeError("aten::sum.dim_IntList", said));
+    }
+    assert.throws(
+      () => call(operator("narrow"), x, 0, 1n << 63n, 1),
+      /: Expected an integer for start but received 9223372036854775808$/,
+    );
+    assert.equal(call(operator("narrow"), x, 0, 1n, 1).item(), 2);
+    assert.equal(x.narrow(-0, 2, 1).item(), 3);
+    assert.throws(() => manualSeed(0.5), /Expected an integer for seed but received 0.5/);
+    assert.throws(
+      () => fromData(Float32Array.of(1, 2, 3), [1.5, 2]),
+      /an integer for shape .* 1.5/,
+    );
+    for (const handle of [NaN, 0.5, 2 ** 31]) {
+      assert.throws(
+        () => addon().releaseTensor(handle),
+        new RegExp(`^Error: Expected a 32-bit integer for tensor but received ${handle}$`),
+      );
+      assert.throws(
+        () => addon().tensorInfo(handle),
+        new RegExp(`^Error: Expected a tensor for tensor but received ${handle}$`),
+      );
+    }
+    for (const code of [-1, 1000, 6.5]) {
+      assert.throws(() => addon().tensorFromData(Float32Array.of(1), code, [1]), /for dtype but/);
+    }
   });
   it("refuses disposed tensors by a class of their own", () => {
     const gone = ones([2]);

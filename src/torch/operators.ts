@@ -3,19 +3,19 @@
  * the schema's order. Knows nothing of what an operator computes.
  */
 import { NativeError } from "../errors.ts";
-import { addon, type Handle, type NativeArgument, type NativeResult } from "./binding.ts";
-import { Tensor } from "./tensor.ts";
+import { addon, type NativeArgument, type NativeResult } from "./binding.ts";
+import { TensorHandle } from "./tensor-handle.ts";
 
 /** Anything an operator takes; undefined stands for the schema's default. */
 export type OperatorArgument =
-  | Tensor
+  | TensorHandle
   | number
   | bigint
   | boolean
   | string
   | null
   | undefined
-  | readonly (Tensor | number | boolean | null)[];
+  | readonly (TensorHandle | number | boolean | null)[];
 
 /** One operator of libtorch, looked up on first use. */
 export interface Operator {
@@ -41,33 +41,6 @@ export function operatorSchema(op: Operator): string {
   return addon().operatorSchema(resolve(op));
 }
 
-/** Calls an operator that gives one tensor. */
-export function call(op: Operator, ...operands: OperatorArgument[]): Tensor {
-  return Tensor.fromHandle(invoke(op, operands) as Handle);
-}
-
-/** Calls an operator that gives several tensors; an undefined one becomes null. */
-export function callMany(op: Operator, ...operands: OperatorArgument[]): Tensor[] {
-  const handles = invoke(op, operands) as Handle[];
-  return handles.map((handle) => Tensor.fromHandle(handle));
-}
-
-/** Calls an operator for its effect on `operands[0]` and returns that very tensor. */
-export function callInPlace(op: Operator, target: Tensor, ...operands: OperatorArgument[]): Tensor {
-  const result = invoke(op, [target, ...operands]);
-  if (typeof result === "number") addon().releaseTensor(result);
-  target.forgetFacts();
-  return target;
-}
-
-/** Calls an operator that returns nothing (the `_foreach_` and `_fused_` families). */
-export function callForEffect(op: Operator, ...operands: OperatorArgument[]): void {
-  const result = invoke(op, operands);
-  if (Array.isArray(result)) {
-    for (const item of result.flat()) if (typeof item === "number") addon().releaseTensor(item);
-  }
-}
-
 function resolve(op: Operator): number {
   if (hasOperator(op)) return op.index as number;
   const name = fullName(op);
@@ -78,7 +51,8 @@ function resolve(op: Operator): number {
   );
 }
 
-function invoke(op: Operator, operands: readonly OperatorArgument[]): NativeResult {
+/** Calls an operator; the results are handles that nobody owns yet. */
+export function invoke(op: Operator, operands: readonly OperatorArgument[]): NativeResult {
   const index = resolve(op);
   const native = new Array<NativeArgument>(operands.length);
   for (let i = 0; i < operands.length; i++) native[i] = lower(operands[i]);
@@ -90,10 +64,10 @@ function invoke(op: Operator, operands: readonly OperatorArgument[]): NativeResu
 }
 
 function lower(operand: OperatorArgument): NativeArgument {
-  if (operand instanceof Tensor) return operand.handle;
+  if (operand instanceof TensorHandle) return operand.handle;
   if (Array.isArray(operand)) {
-    return operand.map((item: Tensor | number | boolean | null) =>
-      item instanceof Tensor ? item.handle : item,
+    return operand.map((item: TensorHandle | number | boolean | null) =>
+      item instanceof TensorHandle ? item.handle : item,
     );
   }
   return operand as NativeArgument;
@@ -119,7 +93,7 @@ function explain(name: string, operands: readonly OperatorArgument[], error: unk
 }
 
 function describeOperand(operand: OperatorArgument): string {
-  if (operand instanceof Tensor) return operand.toString();
+  if (operand instanceof TensorHandle) return operand.toString();
   if (Array.isArray(operand)) {
     const shown = operand.slice(0, 8).map(describeOperand);
     if (operand.length > 8) shown.push(`${operand.length - 8} more`);

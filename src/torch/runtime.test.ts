@@ -9,11 +9,12 @@ import {
   devices,
   libtorchConfig,
   manualSeed,
+  matrixProductRate,
   memory,
   ones,
   randn,
   randomState,
-  rawMatrixProductRate,
+  resolveDevice,
   scope,
   setRandomState,
   setThreadCount,
@@ -64,7 +65,29 @@ describe("runtime", () => {
   it("reports devices, build and speed", () => {
     assert.equal(devices()[0], "cpu");
     assert.match(libtorchConfig(), /PyTorch built with[^]*at::get_num_threads/);
-    assert.ok(rawMatrixProductRate(64, 2) > 0.01);
+    assert.ok(matrixProductRate(64, 2) > 0.01);
+  });
+});
+
+describe("devices", () => {
+  it("that are not there are refused under the caller's name for them", () => {
+    assert.throws(
+      () => resolveDevice("cuda:9", "--device"),
+      (error: Error) =>
+        error.constructor === RangeError &&
+        /^Expected one of auto, cpu\b.* for --device but received "cuda:9"; limn doctor/.test(
+          error.message,
+        ),
+    );
+    assert.throws(() => resolveDevice("gpu"), /for device but received "gpu"/);
+  });
+  it("are named by auto and cuda: the first of their kind", () => {
+    const found = devices();
+    assert.equal(found[0], "cpu");
+    assert.equal(resolveDevice("cpu"), "cpu");
+    const gpu = found.find((device) => device.startsWith("cuda"));
+    assert.equal(resolveDevice("auto"), gpu ?? "cpu");
+    if (gpu) assert.equal(resolveDevice("cuda"), "cuda:0");
   });
 });
 

@@ -1,5 +1,7 @@
-/** Random state, threads, devices, memory and signals. */
+/** Random state, threads, devices, memory, speed and signals. */
 import { addon } from "./binding.ts";
+import { ones } from "./create.ts";
+import { scope } from "./scope.ts";
 import { Tensor, type Device } from "./tensor.ts";
 
 /** Restarts the default generator of `device`; the same seed gives the same numbers. */
@@ -39,6 +41,23 @@ export function devices(): Device[] {
   return found;
 }
 
+/**
+ * The device that `wanted` stands for: `auto` is the first CUDA device, else the CPU; `cuda` is `cuda:0`.
+ *
+ * name     what the error calls the value: `--device`, `train.device`
+ * throws   RangeError for a device that is not there
+ */
+export function resolveDevice(wanted: string, name = "device"): Device {
+  const found = devices();
+  if (wanted === "auto") return found.find((device) => device.startsWith("cuda")) ?? "cpu";
+  const device = wanted === "cuda" ? "cuda:0" : wanted;
+  if (found.includes(device)) return device;
+  throw new RangeError(
+    `Expected one of auto, ${found.join(", ")} for ${name} but received "${wanted}"; ` +
+      "limn doctor lists the devices that this libtorch can use",
+  );
+}
+
 export interface MemoryReport {
   /** Handles alive in this thread. */
   tensors: number;
@@ -61,9 +80,18 @@ export function libtorchConfig(): string {
   return addon().libtorchConfig();
 }
 
-/** GFLOP/s of n x n float32 products in a loop inside the addon, without JavaScript in between. */
-export function rawMatrixProductRate(n: number, repeats: number): number {
-  return (2 * n ** 3) / addon().rawMatrixProduct(n, repeats) / 1e9;
+/** GFLOP/s of an n x n float32 matrix product: the best of `repeats`, since other work only slows. */
+export function matrixProductRate(n: number, repeats: number): number {
+  return scope(() => {
+    const a = ones([n, n]);
+    let best = Infinity;
+    for (let i = 0; i < repeats; i++) {
+      const start = performance.now();
+      a.mm(a).dispose();
+      best = Math.min(best, performance.now() - start);
+    }
+    return (2 * n ** 3) / best / 1e6;
+  });
 }
 
 /** From now on SIGINT and SIGTERM are remembered; a second one ends the process at once. */

@@ -199,6 +199,10 @@ describe("operations", () => {
     assert.ok(ones([2]).equals(ones([2])));
     assert.ok(!ones([2]).equals(ones([1, 2])));
     assert.ok(!ones([2]).equals(zeros([2])));
+    const [a, b] = [ones([2]), ones([2])];
+    const before = memory().tensors;
+    assert.ok(a.equals(b));
+    assert.equal(memory().tensors, before, "comparing leaves nothing behind");
   });
   it("take over another tensor's memory", () => {
     const x = zeros([2]).setRequiresGrad(true);

@@ -2,142 +2,47 @@
  * A typed, chainable tensor over libtorch. Methods follow libtorch's semantics under camel-case
  * names; a trailing `_` marks those that change the tensor in place.
  */
-import { DisposedError } from "../errors.ts";
 import { addon, type Handle } from "./binding.ts";
-import { allocate, dtypeCode, dtypeFromCode, type DType, type TensorData } from "./dtype.ts";
-import { call, callInPlace, callMany, named } from "./operators.ts";
+import { allocate, dtypeCode, type DType, type TensorData } from "./dtype.ts";
+import { invoke, named, type Operator, type OperatorArgument } from "./operators.ts";
+import { scope } from "./scope.ts";
+import { TensorHandle, type Device } from "./tensor-handle.ts";
 import { tensorOperators as ops } from "./tensor-operators.ts";
-import { currentOwner, onEscape, type Owned, type Owner } from "./scope.ts";
 
-export type Shape = readonly number[];
-/** A device as libtorch writes it: `cpu`, `cuda:0`. */
-export type Device = string;
+export type { Device, Shape } from "./tensor-handle.ts";
 export type Operand = Tensor | number;
 
-interface Cell {
-  handle: Handle;
+/** Calls an operator that gives one tensor. */
+export function call(op: Operator, ...operands: OperatorArgument[]): Tensor {
+  return Tensor.fromHandle(invoke(op, operands) as Handle);
 }
 
-interface Facts {
-  shape: Shape;
-  dtype: DType;
-  device: Device;
+/** Calls an operator that gives several tensors. */
+export function callMany(op: Operator, ...operands: OperatorArgument[]): Tensor[] {
+  const handles = invoke(op, operands) as Handle[];
+  return handles.map((handle) => Tensor.fromHandle(handle));
 }
 
-// The net: a tensor that nobody disposed is released when the collector finds it unreachable.
-const net = new FinalizationRegistry<Cell>((cell) => {
-  if (cell.handle >= 0) addon().releaseTensor(cell.handle);
-});
+/** Calls an operator for its effect on `target`, its first operand, and returns that very tensor. */
+export function callInPlace(op: Operator, target: Tensor, ...operands: OperatorArgument[]): Tensor {
+  const result = invoke(op, [target, ...operands]);
+  if (typeof result === "number") addon().releaseTensor(result);
+  target.forgetFacts();
+  return target;
+}
 
-onEscape((item) => (item as Tensor).watch());
-
-export class Tensor implements Owned {
-  /** The scope that will free this tensor, if any. */
-  owner: Owner | undefined;
-  readonly #cell: Cell;
-  #facts: Facts | undefined;
-
-  private constructor(handle: Handle) {
-    this.#cell = { handle };
-    this.owner = currentOwner();
-    if (this.owner) this.owner.owned.push(this);
-    else this.watch();
+/** Calls an operator that returns nothing (the `_foreach_` and `_fused_` families). */
+export function callForEffect(op: Operator, ...operands: OperatorArgument[]): void {
+  const result = invoke(op, operands);
+  if (Array.isArray(result)) {
+    for (const item of result.flat()) if (typeof item === "number") addon().releaseTensor(item);
   }
+}
 
+export class Tensor extends TensorHandle {
   /** Wraps a handle of the addon; the tensor owns it from then on. */
   static fromHandle(handle: Handle): Tensor {
     return new Tensor(handle);
-  }
-
-  /** The addon's handle. Throws DisposedError after `dispose()`. */
-  get handle(): Handle {
-    const { handle } = this.#cell;
-    if (handle < 0) {
-      throw new DisposedError(
-        "Expected a live tensor but received a disposed one; " +
-          "keep() it, return it from its scope(), or use it before it is disposed",
-      );
-    }
-    return handle;
-  }
-
-  get disposed(): boolean {
-    return this.#cell.handle < 0;
-  }
-
-  /** Frees the handle; may be called again. Memory goes when no view or graph holds it. */
-  dispose(): void {
-    if (this.#cell.handle < 0) return;
-    addon().releaseTensor(this.#cell.handle);
-    this.#cell.handle = -1;
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose();
-  }
-
-  /** Takes the tensor out of its scope: it lives until `dispose()` or the garbage collector. */
-  keep(): this {
-    if (this.owner) {
-      this.owner = undefined;
-      this.watch();
-    }
-    return this;
-  }
-
-  /** Puts the tensor under the garbage collector's care. */
-  watch(): void {
-    net.register(this, this.#cell);
-  }
-
-  #know(): Facts {
-    if (this.#facts === undefined || this.#cell.handle < 0) {
-      const [code, device, , , ...shape] = addon().tensorInfo(this.handle);
-      this.#facts = { shape, dtype: dtypeFromCode(code), device };
-    }
-    return this.#facts;
-  }
-
-  /** Drops what is remembered of shape and dtype, after a change in place. */
-  forgetFacts(): void {
-    this.#facts = undefined;
-  }
-
-  get shape(): Shape {
-    return this.#know().shape;
-  }
-  get dtype(): DType {
-    return this.#know().dtype;
-  }
-  get device(): Device {
-    return this.#know().device;
-  }
-  get rank(): number {
-    return this.shape.length;
-  }
-  /** Number of elements. */
-  get count(): number {
-    return this.shape.reduce((product, side) => product * side, 1);
-  }
-  get requiresGrad(): boolean {
-    return addon().tensorInfo(this.handle)[2];
-  }
-  get isLeaf(): boolean {
-    return addon().tensorInfo(this.handle)[3];
-  }
-
-  /** The length of one dimension; negative counts from the end. */
-  size(dim: number): number {
-    const { shape } = this;
-    const size = shape[dim < 0 ? dim + shape.length : dim];
-    if (size === undefined) {
-      throw new RangeError(`Expected dim for [${shape.join(", ")}] but received ${dim}`);
-    }
-    return size;
-  }
-
-  toString(): string {
-    return this.disposed ? "disposed tensor" : `[${this.shape.join(", ")}] ${this.dtype}`;
   }
 
   // --- to JavaScript -------------------------------------------------------------------------
@@ -200,7 +105,7 @@ export class Tensor implements Owned {
   /** Takes over the memory of `source`; gradients and the place in a module stay. */
   setData(source: Tensor): this {
     named("setData", [this, source], () => addon().setData(this.handle, source.handle));
-    this.#facts = undefined;
+    this.forgetFacts();
     return this;
   }
 
@@ -346,8 +251,7 @@ export class Tensor implements Owned {
   /** True when shapes and all elements are equal. */
   equals(other: Tensor): boolean {
     if (this.shape.join() !== other.shape.join()) return false;
-    const equal = this.eq(other).all();
-    return equal.item() !== 0;
+    return scope(() => this.eq(other).all().item() !== 0);
   }
   maskedFill(mask: Tensor, value: number): Tensor {
     return call(ops.maskedFill, this, mask, value);

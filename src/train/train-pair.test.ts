@@ -54,7 +54,11 @@ test("bad input is refused before the first step", async () => {
   await assert.rejects(run(["data.train.shard=x"]), /Did you mean "shards"/);
   await assert.rejects(run(["data.tokenizer.file=/nowhere.json"]), { name: "DataError" });
   await assert.rejects(run(["model.image.patchSize=5"]), /patchSize to divide imageSize 32/);
-  await assert.rejects(run(["train.device=cuda:9"]), /one of auto, cpu/);
+  await assert.rejects(run(["train.device=cuda:9"]), {
+    name: "RecipeError",
+    path: "train.device",
+    message: /^Expected one of auto, cpu.* for train.device but received "cuda:9"; limn doctor/,
+  });
   await assert.rejects(run(["data.augmentation.flop=1"]), { name: "RecipeError" });
   assert.deepEqual(readdirSync(join(directory, "checkpoints")), []);
 });

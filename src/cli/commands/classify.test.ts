@@ -47,6 +47,15 @@ describe("limn classify, misused", () => {
     assert.deepEqual([result.code, result.out], [code, ""]);
   };
 
+  it("wants a device that is there", async () => {
+    const [file = ""] = files;
+    await refuses(
+      [model, file, "--labels", "a,b", "--device", "x"],
+      2,
+      /: Expected one of auto, cpu.* for --device but received "x"; .*\nNext: limn classify --help/,
+    );
+  });
+
   it("wants labels from one place, and different ones", async () => {
     const [file = ""] = files;
     await refuses([model, file], 2, /--labels or --classes but received neither/);

@@ -1,8 +1,8 @@
 import { loadModel } from "../../inference/load-model.ts";
-import { resolveDevice } from "../../train/pair/build-model.ts";
 import { classificationText, type NamedResult } from "../print/classification-text.ts";
 import { labelsOf } from "../options/classify-labels.ts";
 import { defineCommand, type Command } from "../command.ts";
+import { chosenDevice, deviceOption } from "../options/device-option.ts";
 import { loadOptions, modelOptions } from "../options/model-options.ts";
 import { pictureOperands, unreadablePicture } from "../options/picture-operands.ts";
 
@@ -26,7 +26,7 @@ const command: Command = defineCommand({
     top: { type: "integer", least: 1, value: "<n>", help: "labels shown per picture; default 5" },
     "batch-size": { type: "integer", least: 1, value: "<n>", help: "default by the memory" },
     "on-error": { type: "string", choices: ["skip", "fail"], help: "default fail" },
-    device: { type: "string", value: "<name>", help: "default auto: the first GPU, else the CPU" },
+    ...deviceOption,
     ...modelOptions,
   },
   examples: [
@@ -42,7 +42,7 @@ const command: Command = defineCommand({
     const pictures = await pictureOperands(rest);
     const model = await loadModel(folder, {
       ...given,
-      device: resolveDevice(options.device ?? "auto", "--device"),
+      device: chosenDevice(options),
     });
     try {
       const { templates = "photo", probabilities, top = 5 } = options;

@@ -2,8 +2,8 @@ import { embedSource } from "../../embed/embed-source.ts";
 import { UsageError } from "../../errors.ts";
 import { loadModel } from "../../inference/load-model.ts";
 import { catchSignals, pendingSignal } from "../../torch/index.ts";
-import { resolveDevice } from "../../train/pair/build-model.ts";
 import { defineCommand, type Command } from "../command.ts";
+import { chosenDevice, deviceOption } from "../options/device-option.ts";
 import { describeProgress } from "../print/embed-progress.ts";
 import { describeResult } from "../print/embed-result.ts";
 import { loadOptions, modelOptions } from "../options/model-options.ts";
@@ -24,7 +24,7 @@ const command: Command = defineCommand({
     "batch-size": { type: "integer", least: 1, value: "<n>", help: "default by the memory" },
     workers: { type: "integer", least: 1, value: "<n>", help: "decoding threads" },
     "on-error": { type: "string", choices: ["skip", "fail"], help: "default fail" },
-    device: { type: "string", value: "<name>", help: "default auto: the first GPU, else the CPU" },
+    ...deviceOption,
     ...sourceOptions,
     ...modelOptions,
   },
@@ -39,7 +39,7 @@ const command: Command = defineCommand({
     if (options.out === undefined) {
       throw new UsageError("Expected --out <folder> but received nothing; name a folder.");
     }
-    const device = resolveDevice(options.device ?? "auto", "--device");
+    const device = chosenDevice(options);
     const model = await loadModel(folder, { ...given, device });
     const progress = progressLine(process.stderr, describeProgress);
     catchSignals(true);

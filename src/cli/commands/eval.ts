@@ -1,7 +1,7 @@
 import { evaluate } from "../../evaluate/evaluate-model.ts";
 import { formatTable, metricsJson } from "../../evaluate/table.ts";
-import { resolveDevice } from "../../train/pair/build-model.ts";
 import { defineCommand, type Command } from "../command.ts";
+import { chosenDevice, deviceOption } from "../options/device-option.ts";
 import { loadOptions, modelOptions } from "../options/model-options.ts";
 import { sourceOptions } from "../options/source-argument.ts";
 import { suitesOf } from "../options/suite-arguments.ts";
@@ -28,7 +28,7 @@ const command: Command = defineCommand({
       value: "<n>",
       help: "pictures per forward pass; default 64",
     },
-    device: { type: "string", value: "<name>", help: "default auto: the first GPU, else the CPU" },
+    ...deviceOption,
     precision: { type: "string", choices: ["float32", "bfloat16"], help: "default float32" },
     ...sourceOptions,
     ...modelOptions,
@@ -45,7 +45,7 @@ const command: Command = defineCommand({
       model,
       load: loadOptions(options, note),
       suites,
-      device: resolveDevice(options.device ?? "auto", "--device"),
+      device: chosenDevice(options),
       precision: options.precision ?? "float32",
       batchSize: options["batch-size"] ?? 64,
       onSuite: (title) => note(`Evaluating ${title}`),

@@ -8,11 +8,11 @@ import type { PictureEmbedder } from "../../data/dedupe/describe-pictures.ts";
  */
 export async function loadPictureEmbedder(
   folder: string,
-  deviceName: string,
+  device: string,
 ): Promise<PictureEmbedder & { dispose(): void }> {
-  const { resolveDevice } = await import("../../train/pair/build-model.ts");
+  const { chosenDevice } = await import("./device-option.ts");
   const { loadModel } = await import("../../inference/load-model.ts");
-  const loaded = await loadModel(folder, { device: resolveDevice(deviceName, "--device") });
+  const loaded = await loadModel(folder, { device: chosenDevice({ device }) });
   const { encoder } = loaded;
   return {
     transform: encoder.transform,

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, statfsSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import path from "node:path";
 import { findEngine, packageRoot } from "../../torch/engine-info.ts";
-import { cpuQuota, usableCores } from "../../torch/threads.ts";
+import { cpuQuota, usableCores } from "../../files/cores.ts";
 import type { Facts } from "./doctor-report.ts";
 
 const SIZE = 1024;
@@ -38,8 +38,7 @@ async function engineFacts(threads: number): Promise<EngineFacts> {
   try {
     const torch = await import("../../torch/index.ts");
     torch.setThreadCount(threads);
-    const rates = [1, 2, 3].map(() => torch.rawMatrixProductRate(SIZE, 5));
-    const gflops = Math.round(Math.max(...rates) * 10) / 10;
+    const gflops = Math.round(torch.matrixProductRate(SIZE, 15) * 10) / 10;
     return {
       engineError: null,
       libtorch: torch.libtorchVersion(),

@@ -32,9 +32,11 @@ function fail(error: unknown): void {
 
 /** What a position belongs to: everything that decides the order. Folders may move. */
 function orderIdentity(source: Source): string {
-  const { seed, shuffle, shuffleWindow, captions } = options;
+  const { seed, shuffle, shuffleWindow, captions, share, batchSize } = options;
   const parts = source.parts.map(({ path, compressed }) => [basename(path), compressed]);
-  const identity = JSON.stringify([parts, seed, shuffle, shuffleWindow, captions === "all"]);
+  const dealt = share === undefined ? [] : [share.size, batchSize];
+  const order = [parts, seed, shuffle, shuffleWindow, captions === "all", ...dealt];
+  const identity = JSON.stringify(order);
   return createHash("sha256").update(identity).digest("hex").slice(0, 16);
 }
 

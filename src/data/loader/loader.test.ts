@@ -7,11 +7,12 @@ import { setTimeout } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import sharp from "sharp";
 import { DataError } from "../../errors.ts";
+import { defaultWorkers } from "../../files/cores.ts";
 import type { Batch, PackSample } from "../sample.ts";
 import type { SourceSpec } from "../sources/source-spec.ts";
 import { writeShards } from "../write-shards.ts";
 import { createLoader } from "./loader.ts";
-import type { LoaderOptions, LoaderPosition } from "./options.ts";
+import { resolveLoaderOptions, type LoaderOptions, type LoaderPosition } from "./options.ts";
 
 const top = mkdtempSync(join(tmpdir(), "limn-loader-"));
 after(() => rmSync(top, { recursive: true }));
@@ -127,6 +128,15 @@ describe("loader options", () => {
     [{ batchsize: 3 }, /Unknown loader option batchsize\. Did you mean "batchSize"\?/],
     [{ batchSize: 0 }, /Expected an integer from 1 for batchSize but received 0/],
     [{ seed: 0.5 }, /Expected an integer for seed but received 0\.5/],
+    [
+      { share: { rank: 2, size: 2 } },
+      /Expected a rank below share\.size 2 for share\.rank but received 2/,
+    ],
+    [{ share: { rank: 0, size: 0 } }, /Expected an integer from 1 for share\.size but received 0/],
+    [
+      { share: { rank: 0, size: 2 }, lastBatch: "keep" },
+      /Expected lastBatch "continue" with share but received "keep"; the ranks need batches of one size/,
+    ],
     [{ mode: "eval" }, /Expected one of train, evaluate for mode but received "eval"/],
     [{ captions: "frist" }, /for captions but received "frist"\. Did you mean "first"/],
     [{ mode: "evaluate", augmentation: {} }, /Expected no augmentation with mode "evaluate"/],
@@ -161,6 +171,11 @@ describe("loader options", () => {
 });
 
 describe("batches", () => {
+  it("come from the default number of workers, which the container's quota limits", () => {
+    const { workers: _, ...options } = base();
+    assert.equal(resolveLoaderOptions(options).workers, defaultWorkers());
+  });
+
   it("are the same whatever the number of workers and the prefetching", async () => {
     const options = base({ tokenizer, augmentation, epochs: 2 });
     const one = await collect(options);
@@ -182,6 +197,24 @@ describe("batches", () => {
         const rest = await collect({ ...options, position });
         const expected = whole.batches.slice(i + 1);
         assert.deepEqual(rest.batches, expected, `${source.kind} behind batch ${i}`);
+      }
+    }
+  });
+  it("of ranks are together those of a loader by itself, and go on exactly", async () => {
+    const { batches: whole } = await collect(base({ batchSize: 6, augmentation, tokenizer }), 8);
+    const shares = await Promise.all(
+      [0, 1].map(async (rank) => {
+        const options = base({ batchSize: 3, share: { rank, size: 2 }, augmentation, tokenizer });
+        const { batches, positions } = await collect(options, 8);
+        const rest = await collect({ ...options, position: positions[2]! }, 5);
+        assert.deepEqual(rest.batches, batches.slice(3));
+        return batches;
+      }),
+    );
+    for (const [i, expected] of whole.entries()) {
+      for (const name of ["keys", "ids", "captions", "pixels", "tokens", "lengths"]) {
+        const together = shares.flatMap((own) => own[i]![name] as unknown[]);
+        assert.deepEqual(together, expected[name], `${name} of batch ${i}`);
       }
     }
   });

@@ -1,6 +1,6 @@
 /** The loader's options, checked and completed. */
-import { availableParallelism } from "node:os";
 import { DataError, didYouMean } from "../../errors.ts";
+import { defaultWorkers } from "../../files/cores.ts";
 import { parseTrainingAugmentation } from "../image/index.ts";
 import type { TrainingAugmentation } from "../image/index.ts";
 import { cellBytes, isNaflex, parsePictureTransform } from "../image/picture-cell.ts";
@@ -52,12 +52,18 @@ export interface LoaderOptions {
   lastBatch?: "continue" | "drop" | "keep";
   /** Number of epochs; Infinity by default in training. */
   epochs?: number;
-  /** Decoding threads; the cores but one by default. Has no influence on the batches. */
+  /** Decoding threads; every usable core except one by default. Changes no batch. */
   workers?: number;
   /** Finished batches that wait at most, beside the one in use; 2 by default. */
   prefetch?: number;
   /** A sample that cannot be read ends the run with its name, or is skipped and counted. */
   onError?: "skip" | "fail";
+  /**
+   * The part of one of several processes that share each batch: `batchSize` samples of `size` times as
+   * many, so that the ranks' batches one behind the other are the batch of a loader by itself. A bad
+   * sample is replaced by the next of the same rank. Needs `lastBatch: "continue"`.
+   */
+  share?: { rank: number; size: number };
   /** Continue behind the batch after which `loader.position()` gave this. */
   position?: LoaderPosition;
 }
@@ -90,6 +96,7 @@ export interface ResolvedOptions {
   workers: number;
   prefetch: number;
   onError: "skip" | "fail";
+  share: { rank: number; size: number } | undefined;
   position: LoaderPosition | undefined;
 }
 
@@ -110,6 +117,7 @@ const KEYS: (keyof LoaderOptions)[] = [
   "workers",
   "prefetch",
   "onError",
+  "share",
   "position",
 ];
 
@@ -139,6 +147,9 @@ export function resolveLoaderOptions(options: LoaderOptions): ResolvedOptions {
         "remove the augmentation, or give an evaluation transform",
     );
   }
+  const lastBatch =
+    oneOf(options.lastBatch, "lastBatch", ["continue", "drop", "keep"]) ??
+    (evaluating ? "keep" : "continue");
   const epochs = options.epochs ?? (evaluating ? 1 : Infinity);
   return {
     source: checkSourceSpec(options.source),
@@ -156,15 +167,31 @@ export function resolveLoaderOptions(options: LoaderOptions): ResolvedOptions {
       oneOf(options.captions, "captions", ["random", "first", "all", "together"]) ??
       (evaluating ? "together" : "random"),
     images: oneOf(options.images, "images", ["decode", "skip"]) ?? "decode",
-    lastBatch:
-      oneOf(options.lastBatch, "lastBatch", ["continue", "drop", "keep"]) ??
-      (evaluating ? "keep" : "continue"),
+    lastBatch,
     epochs: epochs === Infinity ? undefined : integer(epochs, "epochs", 1),
-    workers: integer(options.workers ?? Math.max(1, availableParallelism() - 1), "workers", 1),
+    workers: integer(options.workers ?? defaultWorkers(), "workers", 1),
     prefetch: integer(options.prefetch ?? 2, "prefetch", 1),
     onError: oneOf(options.onError, "onError", ["skip", "fail"]) ?? (evaluating ? "fail" : "skip"),
+    share: options.share === undefined ? undefined : checkShare(options.share, lastBatch),
     position: position === undefined ? undefined : checkPosition(position),
   };
+}
+
+function checkShare(
+  { rank, size }: NonNullable<LoaderOptions["share"]>,
+  lastBatch: ResolvedOptions["lastBatch"],
+): ResolvedOptions["share"] {
+  if (lastBatch !== "continue") {
+    throw new TypeError(
+      `Expected lastBatch "continue" with share but received "${lastBatch}"; the ranks need batches ` +
+        "of one size",
+    );
+  }
+  const ranks = integer(size, "share.size", 1);
+  if (integer(rank, "share.rank", 0) < ranks) return { rank, size };
+  throw new RangeError(
+    `Expected a rank below share.size ${ranks} for share.rank but received ${rank}`,
+  );
 }
 
 /** Bytes of one prepared picture (`cellBytes`); 0 where none is decoded. */
@@ -194,7 +221,7 @@ function oneOf<T extends string>(
 
 function checkPosition(position: LoaderPosition): LoaderPosition {
   const { cursor } = position;
-  const counts = [cursor?.epoch, cursor?.part, cursor?.entry, cursor?.offset];
+  const counts = [cursor?.epoch, cursor?.part, cursor?.entry, cursor?.offset, cursor?.turn ?? 0];
   const whole = [...counts, position.epochSamples, position.skipped].every(
     (value) => Number.isSafeInteger(value) && value >= 0,
   );

@@ -121,6 +121,35 @@ describe("visit", () => {
       }
     });
   }
+  for (const [name, make, more] of kinds) {
+    for (const [size, batchSize] of [
+      [2, 3],
+      [3, 2],
+      [4, 1],
+    ] as const) {
+      it(`${name}: ${size} ranks with batches of ${batchSize} take the whole order together`, async () => {
+        const { keys } = await walk(make(), options(more));
+        const whole = keys.filter((key) => key !== "end");
+        const shares: string[][] = [];
+        for (let rank = 0; rank < size; rank++) {
+          const given = options({ ...more, share: { rank, size, batchSize } });
+          const { keys: own, cursors } = await walk(make(), given);
+          shares.push(own.filter((key) => key !== "end"));
+          assert.equal(own.length - shares[rank]!.length, 3, "ends of epochs");
+          for (const [i, cursor] of cursors.entries()) {
+            const copy = JSON.parse(JSON.stringify(cursor)) as Cursor;
+            const rest = await walk(make(), given, copy);
+            assert.deepEqual(rest.keys, own.slice(i + 1), `rank ${rank} behind ${i}`);
+          }
+        }
+        const batches = Math.ceil(whole.length / (size * batchSize));
+        const together = Array.from({ length: batches }, (_, k) =>
+          shares.flatMap((own) => own.slice(k * batchSize, (k + 1) * batchSize)),
+        );
+        assert.deepEqual(together.flat(), whole);
+      });
+    }
+  }
   it("resumes without reading what came before its shard", async () => {
     const sizes = new Array<number>(100).fill(20);
     const given = options({ window: 30, epochs: undefined });

@@ -17,6 +17,8 @@ export interface OrderOptions {
   window: number;
   /** A window of compressed shards ends early at this many bytes held. */
   windowBytes: number;
+  /** One process's part of the order; all of it when absent. */
+  share?: OrderShare | undefined;
   /** Stop after this epoch (exclusive); undefined goes on for ever. */
   epochs: number | undefined;
   /**
@@ -24,6 +26,18 @@ export interface OrderOptions {
    * By default one each.
    */
   expand?: (entry: Entry) => Example["caption"][];
+}
+
+/**
+ * The order is dealt out in turns, over the ends of epochs: the first `batchSize` examples to rank 0,
+ * the next to rank 1, and so on. So the ranks' batches, one behind the other, are a whole batch.
+ */
+export interface OrderShare {
+  rank: number;
+  /** Number of ranks. */
+  size: number;
+  /** Examples in a batch of one rank. */
+  batchSize: number;
 }
 
 /** Where the next example is: `offset` examples into the window that starts at this entry. */
@@ -35,6 +49,8 @@ export interface Cursor {
   entry: number;
   /** Examples of the window that were already taken. */
   offset: number;
+  /** Of a share: examples of the ranks' common batch that were already taken. */
+  turn?: number;
 }
 
 /** One visit to a sample. */
@@ -51,16 +67,18 @@ export type Step =
   | { kind: "example"; example: Example; epoch: number; next: Cursor }
   | { kind: "epochEnd"; epoch: number; next: Cursor };
 
-/** Examples from `start` on, epoch after epoch, with the cursor behind each. */
+/** Examples from `start` on, or one share of them, epoch after epoch, with the cursor behind each. */
 export async function* visit(
   source: Source,
   options: OrderOptions,
   start: Cursor,
 ): AsyncGenerator<Step> {
+  const { share } = options;
+  let turn = start.turn ?? 0;
   for await (const window of readAhead(windows(source, options, start))) {
     const { epoch, part, entry, examples } = window;
     if (examples === undefined) {
-      const next = { epoch: epoch + 1, part: 0, entry: 0, offset: 0 };
+      const next = { epoch: epoch + 1, part: 0, entry: 0, offset: 0, ...(share && { turn }) };
       yield { kind: "epochEnd", epoch, next };
       continue;
     }
@@ -71,11 +89,14 @@ export async function* visit(
       const example = examples[i]!;
       // References are dropped as they are used: those of compressed shards hold whole images.
       examples[i] = undefined;
+      const isOwn = share === undefined || Math.floor(turn / share.batchSize) === share.rank;
+      if (share) turn = (turn + 1) % (share.batchSize * share.size);
+      if (!isOwn) continue;
       yield {
         kind: "example",
         example,
         epoch,
-        next: { epoch, part, entry, offset: i + 1 },
+        next: { epoch, part, entry, offset: i + 1, ...(share && { turn }) },
       };
     }
   }

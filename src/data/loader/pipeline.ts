@@ -79,6 +79,7 @@ export class Pipeline {
         window: options.shuffle ? options.shuffleWindow : Math.min(1024, options.shuffleWindow),
         windowBytes: WINDOW_BYTES,
         epochs: options.epochs,
+        ...(options.share && { share: { ...options.share, batchSize: options.batchSize } }),
         ...(expand === undefined ? {} : { expand }),
       },
       start.cursor,

@@ -1,19 +1,8 @@
 /** Rows of a file by key, mapped into memory: only what is asked for is read from the disk. */
 import { DataError } from "../../errors.ts";
-import { dtypeCode } from "../../torch/dtype.ts";
-import {
-  call,
-  empty,
-  fromData,
-  operator,
-  scope,
-  type Device,
-  type Tensor,
-} from "../../torch/index.ts";
+import { empty, fromData, mapFile, scope, type Device, type Tensor } from "../../torch/index.ts";
 import type { KeyIndex } from "./key-index.ts";
 import { openRowFile, type RowHeader, type Unusable } from "./row-file.ts";
-
-const fromFile = operator("from_file");
 
 export class RowStore {
   readonly file: string;
@@ -83,6 +72,5 @@ function mapRows(file: string, { dtype, shape, count }: RowHeader): Tensor {
   if (count === 0) return empty([0, ...shape], { dtype });
   const size = shape.reduce((product, side) => product * side, count);
   // Not shared: mapped read-only from the file, so that nothing here can change it.
-  const flat = call(fromFile, file, false, size, dtypeCode(dtype), null, null, null);
-  return flat.view(count, ...shape);
+  return mapFile(file, size, { dtype }).view(count, ...shape);
 }

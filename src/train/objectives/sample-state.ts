@@ -17,9 +17,9 @@ import { dirname } from "node:path";
 
 import { CheckpointError, LimnError } from "../../errors.ts";
 import {
-  call,
   callInPlace,
   fromData,
+  mapFile,
   noGrad,
   operator,
   scope,
@@ -62,7 +62,6 @@ interface Opened {
 const magic = "limn sample state 1\n";
 const headerBytes = 64;
 const headerFloats = headerBytes / 4;
-const float32Code = 6;
 
 /**
  * Rows by the examples' names. Names are kept as 64-bit hashes (id-table.ts).
@@ -216,7 +215,7 @@ export class SampleState {
   #map(capacity: number): Omit<Opened, "descriptor"> {
     const { length } = this.#initial;
     const size = headerFloats + capacity * length;
-    const mapped = call(fromFile, this.file, true, size, float32Code, null, "cpu").keep();
+    const mapped = mapFile(this.file, size, { dtype: "float32", shared: true }).keep();
     const values = scope(() => mapped.narrow(0, headerFloats, capacity * length));
     return { mapped, values: values.view(capacity, length).keep() };
   }
@@ -301,5 +300,4 @@ function refused(source: string, wanted: string, received: string): CheckpointEr
   );
 }
 
-const fromFile = operator("from_file");
 const indexCopy_ = operator("index_copy_");

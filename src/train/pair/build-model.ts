@@ -2,7 +2,7 @@
 import { RecipeError } from "../../errors.ts";
 import { pairConfig } from "../../pair/published-pairs.ts";
 import { DualEncoder, type DualEncoderConfig } from "../../pair/dual-encoder.ts";
-import { devices, type Device } from "../../torch/index.ts";
+import { resolveDevice, type Device } from "../../torch/index.ts";
 import type { ImageTowerConfig, TextTowerConfig } from "../../towers/create-tower.ts";
 import { namedImageTower, namedTextTower } from "../../towers/named-towers.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
@@ -171,15 +171,12 @@ export function buildModel(config: DualEncoderConfig, device: Device): DualEncod
   }
 }
 
-/** `auto` is the first GPU, else the CPU. Throws RecipeError, naming `key`, for one that is not there. */
-export function resolveDevice(wanted: string, key = "train.device"): Device {
-  const found = devices();
-  if (wanted === "auto") return found.find((device) => device.startsWith("cuda")) ?? "cpu";
-  const device = wanted === "cuda" ? "cuda:0" : wanted;
-  if (found.includes(device)) return device;
-  throw new RecipeError(
-    key,
-    `Expected one of auto, ${found.join(", ")} for ${key} but received "${wanted}"; ` +
-      "limn doctor lists the devices that this libtorch can use",
-  );
+/** The device of `train.device`. Throws RecipeError for one that is not there. */
+export function trainingDevice(wanted: string): Device {
+  try {
+    return resolveDevice(wanted, "train.device");
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new RecipeError("train.device", cause.message, { cause });
+  }
 }

@@ -14,7 +14,7 @@ import type { DualEncoder } from "../../pair/dual-encoder.ts";
 import { loadPair, loadTower } from "../../checkpoints/tower-folder.ts";
 import { lowRankNames } from "../../nn/low-rank.ts";
 import type { Tensor } from "../../torch/index.ts";
-import { resolveDevice } from "./build-model.ts";
+import { trainingDevice } from "./build-model.ts";
 import type { Prepared } from "../run/learner.ts";
 import { withLocalModels } from "./local-pretrained.ts";
 import { pairParts } from "./pair-parts.ts";
@@ -38,7 +38,7 @@ export async function preparePair(
   const recipe = latest === undefined ? await withLocalModels(given) : given;
   // A checkpoint describes itself, so that a run goes on without the folder that it started from.
   const { config, tokenizer, transform } = await pairParts(recipe, latest ?? recipe.pretrained);
-  const device = resolveDevice(recipe.train.device);
+  const device = trainingDevice(recipe.train.device);
   const open: {
     teacher?: OpenTeacher | undefined;
     trainer?: Trainer;

@@ -5,6 +5,7 @@ import { DualEncoder } from "../../pair/dual-encoder.ts";
 import { assertClose } from "../../../test/support/close.ts";
 import { fromData, manualSeed, memory, noGrad, randn, type Tensor } from "../../torch/index.ts";
 import { modelConfig } from "../pair/build-model.ts";
+import { solo } from "../process-group.ts";
 import { createSoftmax } from "../objectives/softmax.ts";
 import { accumulateGradient, type StepInput, type StepOptions } from "./step.ts";
 import { LockableTower } from "./lockable-tower.ts";
@@ -62,7 +63,7 @@ function input(count: number, length = 12): StepInput {
 
 const trained: TowerState = { locked: false, head: "random", learningRateFactor: 1 };
 const objective = createSoftmax({ kind: "softmax" });
-const plain = { objective, precision: "float32" } as const;
+const plain = { objective, precision: "float32", group: solo, seed: 0 } as const;
 
 type Options = Omit<StepOptions, "towers">;
 

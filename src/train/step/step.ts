@@ -1,6 +1,7 @@
 /**
  * One optimizer step's gradient: forward, objective, backward, in one pass or in micro-batches whose
- * gradient is exactly that of the whole batch. Knows no schedule, files or logs.
+ * gradient is exactly that of the whole batch. Embeddings of a group's ranks meet here, in `compute`.
+ * Knows no schedule, files or logs.
  */
 import { contrastiveAccuracy } from "../../objectives/softmax-contrastive.ts";
 import { unitRows, type DualEncoder } from "../../pair/dual-encoder.ts";
@@ -20,6 +21,7 @@ import type {
   ObjectiveOutput,
   TrainingObjective,
 } from "../objectives/objective.ts";
+import { drawOwn, type ProcessGroup } from "../process-group.ts";
 import type { ResolvedRecipe } from "../recipe/recipe.ts";
 import type { LockableTower } from "./lockable-tower.ts";
 
@@ -39,6 +41,8 @@ export interface StepInput {
 }
 
 export interface StepResult {
+  /** Pairs in the batches of all ranks. */
+  pairs: number;
   /** In the objective's own unit; nats for the contrastive ones. */
   loss: number;
   contrastiveAccuracy: number;
@@ -51,6 +55,9 @@ export interface StepOptions {
   towers: Record<"image" | "text", LockableTower>;
   precision: ResolvedRecipe["train"]["precision"];
   microBatchSize?: number | undefined;
+  group: ProcessGroup;
+  /** The run's; decides a rank's own random numbers. */
+  seed: number;
 }
 
 /** The towers' outputs before they are brought to length 1. */
@@ -59,7 +66,10 @@ interface Raw {
   text: Tensor;
 }
 
-/** Accumulates the gradient of the batch's loss into the model's and the objective's parameters. */
+/**
+ * Accumulates the gradient of the batch's loss into the model's and the objective's parameters; in a
+ * group of several, what their mean over the ranks makes that of the whole batch.
+ */
 export function accumulateGradient(
   model: DualEncoder,
   input: StepInput,
@@ -73,7 +83,8 @@ export function accumulateGradient(
 }
 
 function onePass(model: DualEncoder, input: StepInput, options: StepOptions): StepResult {
-  const { loss, ...result } = compute(model, embed(input, options), input, options);
+  const raw = drawn(model, input, options, () => embed(input, options));
+  const { loss, ...result } = compute(model, raw, input, options);
   const value = loss.item();
   if (Number.isFinite(value)) backward(loss);
   return { loss: value, ...result };
@@ -94,10 +105,12 @@ function microBatches(
   const parts = split(input, size);
   const { device } = model;
   const states: Tensor[] = [];
-  const cached = parts.map((part) => {
-    states.push(randomState(device));
-    return noGrad(() => scope(() => withoutStatistics(() => embed(part, options))));
-  });
+  const cached = drawn(model, input, options, () =>
+    parts.map((part) => {
+      states.push(randomState(device));
+      return noGrad(() => scope(() => withoutStatistics(() => embed(part, options))));
+    }),
+  );
   const whole: Raw = {
     image: cat(cached.map(({ image }) => image)).setRequiresGrad(true),
     text: cat(cached.map(({ text }) => text)).setRequiresGrad(true),
@@ -129,6 +142,15 @@ function microBatches(
   return { loss: value, ...result };
 }
 
+function drawn<T>(
+  { device }: DualEncoder,
+  { about }: StepInput,
+  { group, seed }: StepOptions,
+  body: () => T,
+): T {
+  return drawOwn(group, { seed, step: about.step, device }, body);
+}
+
 function embed({ image, text }: StepInput, { precision, towers }: StepOptions): Raw {
   const device = precision === "bfloat16" ? image.tensor.device : undefined;
   return autocast(device, () => ({
@@ -146,10 +168,11 @@ function output({ tower, locked }: LockableTower, { tensor, cached }: TowerInput
 
 function compute(
   model: DualEncoder,
-  raw: Raw,
+  own: Raw,
   { about }: StepInput,
-  { objective }: StepOptions,
+  { objective, group }: StepOptions,
 ): Omit<StepResult, "loss"> & { loss: Tensor } {
+  const raw = { image: group.gather(own.image), text: group.gather(own.text) };
   const [image, text] = [unitRows(raw.image), unitRows(raw.text)];
   const { loss, metrics = {} }: ObjectiveOutput = objective.compute({
     image,
@@ -158,10 +181,27 @@ function compute(
     rawText: raw.text,
     logitScale: model.logitScale(),
     logitBias: model.logitBias?.tensor ?? null,
-    ...about,
+    ...gatherAbout(about, group),
   });
   const accuracy = contrastiveAccuracy(image.detach(), text.detach());
-  return { loss, metrics, contrastiveAccuracy: accuracy };
+  return { loss, metrics, contrastiveAccuracy: accuracy, pairs: image.size(0) };
+}
+
+function gatherAbout(about: StepInput["about"], group: ProcessGroup): StepInput["about"] {
+  const { ids, teacher } = about;
+  return {
+    ...about,
+    ids: group.gatherValues(ids).flat(),
+    ...(teacher === undefined
+      ? {}
+      : {
+          teacher: {
+            ...teacher,
+            image: group.gather(teacher.image),
+            text: group.gather(teacher.text),
+          },
+        }),
+  };
 }
 
 function split({ image, text, about }: StepInput, size: number): StepInput[] {

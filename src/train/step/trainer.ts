@@ -22,6 +22,7 @@ import { checkTrained, LockableTower } from "./lockable-tower.ts";
 import { logitScaleOf, resolveLogits, ScaleRate, type Logits } from "../recipe/logits.ts";
 import { createObjective } from "../objectives/index.ts";
 import type { TrainingObjective } from "../objectives/objective.ts";
+import { averageGradients, solo, type ProcessGroup } from "../process-group.ts";
 import type { ResolvedRecipe } from "../recipe/recipe.ts";
 import { accumulateGradient } from "./step.ts";
 import { resolveTowers, type TowerState } from "./tower-states.ts";
@@ -34,8 +35,10 @@ export interface TrainerOptions {
   normalization: PixelNormalization;
   /** Puts pretrained weights into the model before anything is derived from them. */
   initialize?: (model: DualEncoder) => void;
-  /** Files that an objective keeps beside its checkpoints. */
+  /** Files that an objective keeps beside its checkpoints; a folder of this process alone. */
   scratchFolder: string;
+  /** The processes that share each batch; `solo` when absent. */
+  group?: ProcessGroup;
 }
 
 /** What one step reports, before anything about time is known. */
@@ -62,6 +65,7 @@ export class Trainer {
   examplesSeen = 0;
   readonly #updater: Updater;
   readonly #input: BatchInput;
+  readonly #group: ProcessGroup;
   readonly #logits: Logits;
   readonly #scaleRate: ScaleRate | undefined;
 
@@ -78,6 +82,7 @@ export class Trainer {
     // Weights are drawn on the CPU, so that a seed means the same on every device.
     manualSeed(seed);
     if (device !== "cpu") manualSeed(seed, device);
+    this.#group = options.group ?? solo;
     this.recipe = recipe;
     this.config = config;
     this.device = device;
@@ -152,7 +157,7 @@ export class Trainer {
   }
 
   /**
-   * One optimizer step on a batch.
+   * One optimizer step on a batch: this rank's share of the whole one.
    *
    * throws  DivergedError, with the weights as they were, when loss or gradient is not finite
    */
@@ -164,20 +169,28 @@ export class Trainer {
         tower.at(this.step);
         tower.prepare();
       }
-      const result = accumulateGradient(this.model, this.#input.of(batch, this.step), {
-        objective: this.objective,
-        towers: this.towers,
-        precision: train.precision,
-        microBatchSize: train.microBatchSize,
-      });
+      const { pairs, ...result } = accumulateGradient(
+        this.model,
+        this.#input.of(batch, this.step),
+        {
+          objective: this.objective,
+          towers: this.towers,
+          precision: train.precision,
+          microBatchSize: train.microBatchSize,
+          group: this.#group,
+          seed: train.seed,
+        },
+      );
       const at = { step: this.step, batch };
       this.#updater.demandFinite(result.loss, "loss", at);
-      const report = this.#updater.update(this.#learned(), at, {
+      const learned = this.#learned();
+      averageGradients(this.#group, learned);
+      const report = this.#updater.update(learned, at, {
         before: (learningRate) => this.#scaleRate?.prepare(learningRate),
         after: () => this.#limitScalars(),
       });
       this.step++;
-      this.examplesSeen += batch.size;
+      this.examplesSeen += pairs;
       return { ...result, logitScale: logitScaleOf(this.model), ...report };
     });
   }

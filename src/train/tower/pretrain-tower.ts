@@ -14,7 +14,7 @@ import { createImageTower, createTextTower } from "../../towers/create-tower.ts"
 import { TextTransformer } from "../../towers/text-transformer.ts";
 import {
   imageTowerConfig,
-  resolveDevice,
+  trainingDevice,
   textTowerConfig,
   withVocabulary,
 } from "../pair/build-model.ts";
@@ -87,7 +87,7 @@ async function prepare(
   announce: Announce,
 ): Promise<Prepared<TowerTrainer>> {
   const { seed, device: wanted } = recipe.train;
-  const device = resolveDevice(wanted);
+  const device = trainingDevice(wanted);
   manualSeed(seed);
   if (device !== "cpu") manualSeed(seed, device);
   const {

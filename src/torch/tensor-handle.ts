@@ -1,0 +1,135 @@
+/**
+ * The handle of a tensor in the addon: who frees it, and what is remembered of its shape and type.
+ * Knows no operator; tensor.ts adds those.
+ */
+import { DisposedError } from "../errors.ts";
+import { addon, type Handle } from "./binding.ts";
+import { dtypeFromCode, type DType } from "./dtype.ts";
+import { currentOwner, onEscape, type Owned, type Owner } from "./scope.ts";
+
+export type Shape = readonly number[];
+/** A device as libtorch writes it: `cpu`, `cuda:0`. */
+export type Device = string;
+
+interface Cell {
+  handle: Handle;
+}
+
+interface Facts {
+  shape: Shape;
+  dtype: DType;
+  device: Device;
+}
+
+// The net: a tensor that nobody disposed is released when the collector finds it unreachable.
+const net = new FinalizationRegistry<Cell>((cell) => {
+  if (cell.handle >= 0) addon().releaseTensor(cell.handle);
+});
+
+onEscape((item) => (item as TensorHandle).watch());
+
+export class TensorHandle implements Owned {
+  /** The scope that will free this tensor, if any. */
+  owner: Owner | undefined;
+  readonly #cell: Cell;
+  #facts: Facts | undefined;
+
+  /** Owns `handle` from now on. */
+  protected constructor(handle: Handle) {
+    this.#cell = { handle };
+    this.owner = currentOwner();
+    if (this.owner) this.owner.owned.push(this);
+    else this.watch();
+  }
+
+  /** The addon's handle. Throws DisposedError after `dispose()`. */
+  get handle(): Handle {
+    const { handle } = this.#cell;
+    if (handle < 0) {
+      throw new DisposedError(
+        "Expected a live tensor but received a disposed one; " +
+          "keep() it, return it from its scope(), or use it before it is disposed",
+      );
+    }
+    return handle;
+  }
+
+  get disposed(): boolean {
+    return this.#cell.handle < 0;
+  }
+
+  /** Frees the handle; may be called again. Memory goes when no view or graph holds it. */
+  dispose(): void {
+    if (this.#cell.handle < 0) return;
+    addon().releaseTensor(this.#cell.handle);
+    this.#cell.handle = -1;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** Takes the tensor out of its scope: it lives until `dispose()` or the garbage collector. */
+  keep(): this {
+    if (this.owner) {
+      this.owner = undefined;
+      this.watch();
+    }
+    return this;
+  }
+
+  /** Puts the tensor under the garbage collector's care. */
+  watch(): void {
+    net.register(this, this.#cell);
+  }
+
+  #know(): Facts {
+    if (this.#facts === undefined || this.#cell.handle < 0) {
+      const [code, device, , , ...shape] = addon().tensorInfo(this.handle);
+      this.#facts = { shape, dtype: dtypeFromCode(code), device };
+    }
+    return this.#facts;
+  }
+
+  /** Drops what is remembered of shape and dtype, after a change in place. */
+  forgetFacts(): void {
+    this.#facts = undefined;
+  }
+
+  get shape(): Shape {
+    return this.#know().shape;
+  }
+  get dtype(): DType {
+    return this.#know().dtype;
+  }
+  get device(): Device {
+    return this.#know().device;
+  }
+  get rank(): number {
+    return this.shape.length;
+  }
+  /** Number of elements. */
+  get count(): number {
+    return this.shape.reduce((product, side) => product * side, 1);
+  }
+  get requiresGrad(): boolean {
+    return addon().tensorInfo(this.handle)[2];
+  }
+  get isLeaf(): boolean {
+    return addon().tensorInfo(this.handle)[3];
+  }
+
+  /** The length of one dimension; negative counts from the end. */
+  size(dim: number): number {
+    const { shape } = this;
+    const size = shape[dim < 0 ? dim + shape.length : dim];
+    if (size === undefined) {
+      throw new RangeError(`Expected dim for [${shape.join(", ")}] but received ${dim}`);
+    }
+    return size;
+  }
+
+  toString(): string {
+    return this.disposed ? "disposed tensor" : `[${this.shape.join(", ")}] ${this.dtype}`;
+  }
+}
