@@ -4,7 +4,11 @@ import { DataError } from "../errors.ts";
 import { defaultWorkers } from "../files/cores.ts";
 import type { SkippedInput } from "./inference-model.ts";
 import { checkPicture, pictureName, type Picture } from "./picture.ts";
-import { localDecoder, threadedDecoder, type PictureDecoder } from "./picture-decoder.ts";
+import {
+  localDecoder,
+  threadedDecoder,
+  type PictureDecoder,
+} from "../data/image/picture-decoder.ts";
 
 export interface PictureBatchOptions {
   readonly transform: PictureTransform;

@@ -1,12 +1,9 @@
 /** Pictures as callers have them: encoded bytes, the path of a file, or decoded pixels. */
 import type { RgbImage } from "../data/image/decode/decode.ts";
+import type { Picture } from "../data/image/picture-decoder.ts";
 import { ShapeError } from "../errors.ts";
 
-/**
- * The bytes of an encoded file (JPEG, PNG, WebP, GIF), the path of one, or decoded pixels.
- * As everywhere in limn, EXIF orientation is ignored, as the reference implementations do.
- */
-export type Picture = Uint8Array | string | RgbImage;
+export type { Picture } from "../data/image/picture-decoder.ts";
 
 /** One picture rather than several. Bytes and strings can be iterated over, but are one picture. */
 export function isPicture(value: unknown): value is Picture {

@@ -1,5 +1,5 @@
 /** CLIP's objective, whole and with memory linear in the batch. Knows no model, rank or recipe. */
-import { arange, crossEntropy, noGrad, scope, type Tensor } from "../torch/index.ts";
+import { arange, crossEntropy, noGrad, scope, stack, type Tensor } from "../torch/index.ts";
 import { chunksOf } from "./chunks.ts";
 import { checkChunkSize, checkPairs } from "./pairs.ts";
 import { softmaxInChunks } from "./softmax-in-chunks.ts";
@@ -49,19 +49,23 @@ function whole(image: Tensor, text: Tensor, logitScale: Tensor): Tensor {
 export function contrastiveAccuracy(image: Tensor, text: Tensor, chunkSize = 4096): number {
   return noGrad(() =>
     scope(() => {
-      const n = image.size(0);
-      const forward = correctRows(image, text, chunkSize);
-      return (forward + correctRows(text, image, chunkSize)) / (2 * n);
+      const counts = [
+        ...correctRows(image, text, chunkSize),
+        ...correctRows(text, image, chunkSize),
+      ];
+      // One transfer, and so one wait, for all chunks.
+      return stack(counts).sum().item() / (2 * image.size(0));
     }),
   );
 }
 
-function correctRows(query: Tensor, candidates: Tensor, chunkSize: number): number {
-  let correct = 0;
-  for (const { start, length } of chunksOf(query.size(0), chunkSize)) {
-    const nearest = query.narrow(0, start, length).mm(candidates.t()).argmax(1);
-    const own = arange(length, { device: query.device }).add(start);
-    correct += nearest.eq(own).sum().item();
-  }
-  return correct;
+/** [] for each chunk of queries: how many have their own candidate as the most similar one. */
+function correctRows(query: Tensor, candidates: Tensor, chunkSize: number): Tensor[] {
+  return chunksOf(query.size(0), chunkSize).map(({ start, length }) =>
+    scope(() => {
+      const nearest = query.narrow(0, start, length).mm(candidates.t()).argmax(1);
+      const own = arange(length, { device: query.device }).add(start);
+      return nearest.eq(own).sum();
+    }),
+  );
 }

@@ -88,6 +88,18 @@ test("2k steps are k steps, a stop, and k more, bit for bit", async () => {
   assert.deepEqual(values(resumed), values(whole));
 });
 
+test("a run that logs every second step logs the same numbers then", async () => {
+  const directory = join(folder, "sparse");
+  const set = ["train.logEverySteps=2", "train.checkpoint.keepLast=1"];
+  await train({ recipe: tinyRecipe(data), directory, set });
+  const timed = /examplesPerSecond|waitSeconds/;
+  const values = (run: string): unknown =>
+    readMetricsLog(join(run, "metrics.jsonl"))
+      .filter(({ step }) => step % 2 === 0)
+      .map(({ step, values: v }) => [step, Object.entries(v).filter(([key]) => !timed.test(key))]);
+  assert.deepEqual(values(directory), values(join(folder, "whole")));
+});
+
 test("the finished model opens, and holds the averaged weights", async () => {
   const run = join(folder, "whole");
   const loaded = await loadModel(join(run, "model"));

@@ -10,11 +10,11 @@ import { openSource } from "../sources/open-source.ts";
 import { PieceReader, readText } from "../sources/read-sample.ts";
 import type { Entry, Source } from "../sources/source.ts";
 import { BatchBuilder } from "./batch-builder.ts";
-import { DecoderPool } from "./decoder-pool.ts";
+import { DecoderPool, toPlainError } from "../image/decoder-pool.ts";
 import { pixelBytes } from "./options.ts";
 import type { LoaderPosition, ResolvedOptions } from "./options.ts";
 import { Pipeline } from "./pipeline.ts";
-import { toPlainError } from "./protocol.ts";
+import type { DecoderData, DecoderReady, DecodeTask, Decoded } from "./protocol.ts";
 import type { FromCoordinator, ToCoordinator } from "./protocol.ts";
 
 /** Tasks per message to a worker: enough to hide the message, few enough to spread evenly. */
@@ -84,10 +84,11 @@ async function run(): Promise<void> {
     () => new SharedArrayBuffer(options.batchSize * cellBytes),
   );
   const running: Running = { pipeline: undefined };
-  const pool = new DecoderPool({
+  const data: DecoderData = { options, reading: source.reading, cells };
+  const pool = new DecoderPool<DecodeTask, Decoded, DecoderReady>({
     script: new URL("./decode-worker.js", import.meta.url),
     workers: options.workers,
-    data: { options, reading: source.reading, cells },
+    data,
     onDone: (id, results) => running.pipeline?.done(id, results),
     onFailure: (error) => {
       running.pipeline?.stop();
@@ -113,12 +114,14 @@ async function run(): Promise<void> {
   await pipeline.run();
 }
 
+type Pool = DecoderPool<DecodeTask, Decoded, DecoderReady>;
+
 /** The pipeline once the workers are ready. */
 interface Running {
   pipeline: Pipeline | undefined;
 }
 
-function listen(pool: DecoderPool, running: Running): void {
+function listen(pool: Pool, running: Running): void {
   port.on("message", (message: ToCoordinator) => {
     if (message.kind === "release") {
       running.pipeline?.release(message.slot);

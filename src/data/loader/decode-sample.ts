@@ -1,6 +1,6 @@
 /** Turns a reference into pixels and tokens. Runs in a decode worker; knows nothing of batches. */
 import { applyTrainingTransform } from "../image/index.ts";
-import { isNaflex, preparePicture } from "../image/picture-cell.ts";
+import { isNaflex, type PictureTransform, preparePicture } from "../image/picture-cell.ts";
 import { createRandom } from "../../arrays/random.ts";
 import { PieceReader, readImage, readText } from "../sources/read-sample.ts";
 import type { ReadingOptions } from "../sources/source.ts";
@@ -34,8 +34,9 @@ export class SampleDecoder {
       if (this.given.tokenizer !== undefined && captions.length === 0) {
         return { reason: "it has no caption" };
       }
-      if (this.given.options.images === "decode") {
-        await this.decodePixels(readImage(this.reader, ref), task, pixels);
+      const { images, transform } = this.given.options;
+      if (images === "decode" && transform !== undefined) {
+        await this.decodePixels(transform, task, pixels);
       }
       const rows = this.given.tokenizer?.encodeBatch(captions);
       const tokens = rows?.tokens ?? new Int32Array(0);
@@ -61,8 +62,13 @@ export class SampleDecoder {
     return captions.slice(chosen, chosen + 1);
   }
 
-  private async decodePixels(bytes: Uint8Array, task: DecodeTask, out: Uint8Array): Promise<void> {
-    const { transform, augmentation, seed } = this.given.options;
+  private async decodePixels(
+    transform: PictureTransform,
+    task: DecodeTask,
+    out: Uint8Array,
+  ): Promise<void> {
+    const { augmentation, seed } = this.given.options;
+    const bytes = readImage(this.reader, task.ref);
     const at = { source: task.ref.file, key: task.ref.key };
     // Options with both are refused.
     if (augmentation === undefined || isNaflex(transform)) {

@@ -9,6 +9,7 @@ import type { Batch } from "../sample.ts";
 import { tarEnd, tarEntry } from "../sources/tar-write.ts";
 import { partNames } from "./example-id.ts";
 import { createLoader } from "./loader.ts";
+import type { PictureTransform } from "../image/picture-cell.ts";
 import type { LoaderOptions, LoaderPosition } from "./options.ts";
 
 const top = mkdtempSync(join(tmpdir(), "limn-ids-"));
@@ -27,7 +28,7 @@ describe("names of parts", () => {
   });
 });
 
-const transform: LoaderOptions["transform"] = {
+const transform: PictureTransform = {
   imageSize: 4,
   resizeMode: "squash",
   interpolation: "bilinear",
@@ -65,7 +66,7 @@ async function writeSource(folder: string): Promise<void> {
 async function collect(
   options: Partial<LoaderOptions> & Pick<LoaderOptions, "source">,
 ): Promise<{ batches: Batch[]; positions: LoaderPosition[] }> {
-  const base: Pick<LoaderOptions, "transform" | "tokenizer" | "batchSize" | "shuffleWindow"> = {
+  const base = {
     transform,
     tokenizer,
     batchSize: 5,
@@ -158,6 +159,10 @@ describe('images: "skip"', () => {
       collect({ source: shards(here), images: "skp" as "skip" }),
       /Expected one of decode, skip for images but received "skp"\. Did you mean "skip"\?/,
     );
+    await assert.rejects(
+      createLoader({ source: shards(here), batchSize: 1 }),
+      /Expected an object for transform but received undefined/,
+    );
   });
   it("gives everything but pixels, and positions that both can go on from", async () => {
     for (const ending of ["tar", "tar.gz"]) {
@@ -183,8 +188,11 @@ describe('images: "skip"', () => {
     writeFileSync(join(folder, "table.csv"), "image,caption\na.png,words\n");
     unlinkSync(join(folder, "a.png"));
     const source = { kind: "table", file: join(folder, "table.csv") } as const;
-    const { batches } = await collect({ source, mode: "evaluate", images: "skip" });
-    assert.deepEqual(batches[0]!.captions, ["words"]);
-    assert.equal(batches[0]!.size, 1);
+    const loader = await createLoader({ source, batchSize: 1, mode: "evaluate", images: "skip" });
+    const batch = await loader.next();
+    assert.deepEqual(batch!.captions, ["words"]);
+    assert.equal(batch!.size, 1);
+    assert.equal(await loader.next(), null);
+    await loader.close();
   });
 });

@@ -4,10 +4,10 @@ import type { MessagePort } from "node:worker_threads";
 import { DisposedError, LimnError } from "../../errors.ts";
 import type { Batch } from "../sample.ts";
 import type { Problem } from "../sources/source.ts";
+import { fromPlainError } from "../image/decoder-pool.ts";
 import { isNaflex } from "../image/picture-cell.ts";
 import { pixelBytes, resolveLoaderOptions } from "./options.ts";
 import type { LoaderOptions, LoaderPosition, ResolvedOptions } from "./options.ts";
-import { fromPlainError } from "./protocol.ts";
 import type { BatchMessage, FromCoordinator, ToCoordinator } from "./protocol.ts";
 
 export type { LoaderOptions, LoaderPosition } from "./options.ts";
@@ -94,7 +94,7 @@ class ThreadedLoader implements Loader {
     this.worker = worker;
     this.port = port;
     const { transform } = options;
-    this.imageSize = isNaflex(transform) ? 0 : transform.imageSize;
+    this.imageSize = transform === undefined || isNaflex(transform) ? 0 : transform.imageSize;
     this.pixelBytes = pixelBytes(options);
     port.on("message", (message: FromCoordinator) => this.arrive(message));
     worker.on("error", (error) => this.fail(threadError(`it failed with ${String(error)}`, error)));

@@ -12,8 +12,11 @@ import type { Cursor } from "./order.ts";
 
 export interface LoaderOptions {
   source: SourceSpec;
-  /** Size and interpolation of the pixels; in evaluation all of it. NaFlex patches without changes. */
-  transform: PictureTransform;
+  /**
+   * Size and interpolation of the pixels; in evaluation all of it. NaFlex patches without changes.
+   * Needed unless `images` is `skip`.
+   */
+  transform?: PictureTransform;
   /** Random crops, flips and colours of training; none by default. Not with `mode: "evaluate"`. */
   augmentation?: TrainingAugmentation;
   /** Without one, batches have no tokens and samples need no captions. */
@@ -82,7 +85,8 @@ export interface LoaderPosition {
 /** Options with every default filled in; plain JSON, it travels to the workers. */
 export interface ResolvedOptions {
   source: SourceSpec;
-  transform: PictureTransform;
+  /** Set where pictures are decoded. */
+  transform: PictureTransform | undefined;
   augmentation: TrainingAugmentation | undefined;
   tokenizer: TokenizerDescription | undefined;
   batchSize: number;
@@ -140,8 +144,12 @@ export function resolveLoaderOptions(options: LoaderOptions): ResolvedOptions {
       `Expected true or false for shuffle but received ${String(options.shuffle)}`,
     );
   }
-  const transform = parsePictureTransform(options.transform, "transform");
-  if (isNaflex(transform) && augmentation !== undefined) {
+  const images = oneOf(options.images, "images", ["decode", "skip"]) ?? "decode";
+  const transform =
+    options.transform === undefined && images === "skip"
+      ? undefined
+      : parsePictureTransform(options.transform, "transform");
+  if (transform && isNaflex(transform) && augmentation !== undefined) {
     throw new TypeError(
       "Expected a transform into squares with an augmentation but received a NaFlex one; " +
         "remove the augmentation, or give an evaluation transform",
@@ -166,7 +174,7 @@ export function resolveLoaderOptions(options: LoaderOptions): ResolvedOptions {
     captions:
       oneOf(options.captions, "captions", ["random", "first", "all", "together"]) ??
       (evaluating ? "together" : "random"),
-    images: oneOf(options.images, "images", ["decode", "skip"]) ?? "decode",
+    images,
     lastBatch,
     epochs: epochs === Infinity ? undefined : integer(epochs, "epochs", 1),
     workers: integer(options.workers ?? defaultWorkers(), "workers", 1),
@@ -196,7 +204,7 @@ function checkShare(
 
 /** Bytes of one prepared picture (`cellBytes`); 0 where none is decoded. */
 export function pixelBytes({ images, transform }: ResolvedOptions): number {
-  return images === "skip" ? 0 : cellBytes(transform);
+  return images === "skip" || transform === undefined ? 0 : cellBytes(transform);
 }
 
 function integer(value: unknown, name: string, least: number): number {

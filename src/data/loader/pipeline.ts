@@ -6,13 +6,13 @@
 import { DataError } from "../../errors.ts";
 import type { Problem, Source } from "../sources/source.ts";
 import type { BatchBuilder } from "./batch-builder.ts";
-import type { DecoderPool } from "./decoder-pool.ts";
+import { type DecoderPool, toPlainError } from "../image/decoder-pool.ts";
 import { partNames } from "./example-id.ts";
 import type { LoaderPosition, ResolvedOptions } from "./options.ts";
 import { visit } from "./order.ts";
 import type { Cursor, Example, Step } from "./order.ts";
-import { problemError, toPlainError } from "./protocol.ts";
-import type { DecodeTask, Decoded, FromCoordinator } from "./protocol.ts";
+import { problemError } from "./protocol.ts";
+import type { DecoderReady, DecodeTask, Decoded, FromCoordinator } from "./protocol.ts";
 
 /** Bytes of compressed shards that a window holds; two windows are in memory at a time. */
 const WINDOW_BYTES = 128 << 20;
@@ -34,7 +34,7 @@ type Place =
 export interface PipelineOptions {
   options: ResolvedOptions;
   source: Source;
-  pool: DecoderPool;
+  pool: DecoderPool<DecodeTask, Decoded, DecoderReady>;
   /** [cells, 3, S, S] uint8, where workers leave images. */
   cells: Uint8Array;
   cellCount: number;
@@ -155,7 +155,7 @@ export class Pipeline {
     });
     this.groups.set(id, this.group);
     this.group = [];
-    this.given.pool.send(id, tasks);
+    this.given.pool.send(id, tasks, tasks.flatMap(ownedBuffers));
   }
 
   /** Moves finished places from the front of the order into batches. */
@@ -272,4 +272,13 @@ export class Pipeline {
     this.stop();
     this.given.post({ kind: "failed", error: toPlainError(error) });
   }
+}
+
+/** Bytes of compressed shards move to the worker, unless another example needs them too. */
+function ownedBuffers({ ref, caption }: DecodeTask): ArrayBuffer[] {
+  if (caption !== undefined) return [];
+  const pieces = [ref.image, ref.text, ref.json, ref.classIndex];
+  return pieces.flatMap((piece) =>
+    piece?.bytes?.buffer instanceof ArrayBuffer ? [piece.bytes.buffer] : [],
+  );
 }

@@ -1,5 +1,6 @@
 /** The messages between the loader's threads. */
-import { DataError, LimnError } from "../../errors.ts";
+import { DataError } from "../../errors.ts";
+import type { PlainError } from "../image/decoder-pool.ts";
 import type { Problem, ReadingOptions, SampleRef } from "../sources/source.ts";
 import type { LoaderPosition, ResolvedOptions } from "./options.ts";
 
@@ -22,8 +23,6 @@ export interface DecodeTask {
   caption: number | undefined;
 }
 
-export type ToDecoder = { kind: "tasks"; id: number; tasks: DecodeTask[] } | { kind: "stop" };
-
 /** What a decode worker found for one task. */
 export type Decoded =
   | {
@@ -35,10 +34,10 @@ export type Decoded =
     }
   | { reason: string };
 
-export type FromDecoder =
-  | { kind: "ready"; contextLength: number }
-  | { kind: "done"; id: number; results: Decoded[] }
-  | { kind: "failed"; error: PlainError };
+/** What a decode worker reports when it is ready; 0 without a tokenizer. */
+export interface DecoderReady {
+  contextLength: number;
+}
 
 export type ToCoordinator = { kind: "release"; slot: number } | { kind: "close" };
 
@@ -68,45 +67,6 @@ export type FromCoordinator =
   | BatchMessage
   | { kind: "end"; position: LoaderPosition; skipped: number; problems: Problem[] }
   | { kind: "failed"; error: PlainError };
-
-/** An error as it travels between threads: classes do not survive structured cloning. */
-export interface PlainError {
-  name: string;
-  message: string;
-  stack?: string;
-  code?: string;
-  source?: string;
-  key?: string;
-}
-
-export function toPlainError(error: unknown): PlainError {
-  if (!(error instanceof Error)) return { name: "Error", message: String(error) };
-  const { name, message, stack } = error;
-  const plain: PlainError = { name, message };
-  if (stack !== undefined) plain.stack = stack;
-  if (error instanceof LimnError) plain.code = error.code;
-  if (error instanceof DataError) {
-    plain.source = error.source;
-    if (error.key !== undefined) plain.key = error.key;
-  }
-  return plain;
-}
-
-/** The error again, of its class where that matters to callers; the worker's own is the cause. */
-export function fromPlainError(plain: PlainError): Error {
-  const cause = new Error(plain.message);
-  cause.name = plain.name;
-  if (plain.stack !== undefined) cause.stack = plain.stack;
-  if (plain.source !== undefined) {
-    const at =
-      plain.key === undefined ? { source: plain.source } : { source: plain.source, key: plain.key };
-    return new DataError(plain.message, at, { cause });
-  }
-  if (plain.code !== undefined) return new LimnError(plain.code, plain.message, { cause });
-  if (plain.name === "TypeError") return new TypeError(plain.message, { cause });
-  if (plain.name === "RangeError") return new RangeError(plain.message, { cause });
-  return new Error(plain.message, { cause });
-}
 
 /** One bad sample as an error that names file and sample. */
 export function problemError({ file, key, reason }: Problem): DataError {

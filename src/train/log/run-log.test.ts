@@ -69,6 +69,20 @@ describe("RunLog", () => {
     assert.equal(readdirSync(join(path, "tensorboard")).length, 1);
     assert.ok(written.some((text) => text.includes("a line for the reader")));
   });
+  it("shows the last accuracy that was measured where a step has none", () => {
+    const written: string[] = [];
+    const progress = { isTTY: true, columns: 120, write: (text: string) => written.push(text) };
+    const run = new RunLog({ path, metricsFile }, { totalSteps: 2, progress });
+    const { "train/contrastiveAccuracy": _, ...unmeasured } = values;
+    run.step({ step: 1, examplesSeen: 8, every: 2, values });
+    run.step({ step: 2, examplesSeen: 16, every: 2, values: unmeasured });
+    run.close();
+    assert.match(written.at(-2) ?? "", /step 2\/2 .*acc 50 %/);
+    assert.equal(
+      "train/contrastiveAccuracy" in (readMetricsLog(metricsFile)[0]?.values ?? {}),
+      false,
+    );
+  });
   it("drops what a resumed run takes again, and all of a run that starts anew", () => {
     log(1, 4);
     log(3, 5, 2);

@@ -23,6 +23,8 @@ export class RunLog {
   readonly #metrics: MetricsLog;
   readonly #events: EventFile;
   readonly #progress: ProgressLine | undefined;
+  /** The last one measured: not every step measures it. */
+  #accuracy: number | undefined;
 
   constructor(run: { path: string; metricsFile: string }, options: RunLogOptions) {
     const { totalSteps, resumeStep, progress } = options;
@@ -41,10 +43,11 @@ export class RunLog {
   }
 
   step({ step, examplesSeen, every, values }: StepEntry): void {
+    this.#accuracy = values["train/contrastiveAccuracy"] ?? this.#accuracy;
     this.#progress?.update({
       step,
       loss: values["train/loss"],
-      contrastiveAccuracy: values["train/contrastiveAccuracy"],
+      contrastiveAccuracy: this.#accuracy,
       examplesPerSecond: values["train/examplesPerSecond"],
     });
     if (step % every === 0) this.#write(step, examplesSeen, { ...values });

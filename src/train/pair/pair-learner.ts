@@ -45,9 +45,9 @@ export class PairLearner implements Learner {
     return this.trainer.examplesSeen;
   }
 
-  trainStep(batch: Batch): { loss: number } & Record<string, number> {
+  trainStep(batch: Batch, measure = true): { loss: number } & Record<string, number> {
     checkPairs(batch);
-    const { metrics, ...report } = this.trainer.trainStep(batch);
+    const { metrics, ...report } = this.trainer.trainStep(batch, measure);
     return { ...report, ...metrics };
   }
 

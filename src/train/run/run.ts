@@ -107,6 +107,8 @@ class Run<L extends Learner> {
   readonly #parts: RunParts<L>;
   #best: BestCheckpoint | undefined;
   #savedStep = 0;
+  /** Whether this process has taken a step: its first is measured, for the progress line. */
+  #stepped = false;
   /** A step that failed half-way leaves random numbers and data position of no step. */
   #midStep = false;
 
@@ -164,14 +166,17 @@ class Run<L extends Learner> {
     if (batch === null) throw new Error("internal: a training loader ended");
     const waited = performance.now() - start;
     this.#midStep = true;
-    const report = this.#guarded(() => learner.trainStep(batch));
+    const every = this.#parts.recipe.train.logEverySteps;
+    const measure = !this.#stepped || (learner.step + 1) % every === 0;
+    const report = this.#guarded(() => learner.trainStep(batch, measure));
     this.#midStep = false;
+    this.#stepped = true;
     const seconds = (performance.now() - start) / 1000;
     const named = Object.entries(report).map(([name, value]) => [`train/${name}`, value] as const);
     log.step({
       step: learner.step,
       examplesSeen: learner.examplesSeen,
-      every: this.#parts.recipe.train.logEverySteps,
+      every,
       values: {
         "train/loss": report.loss,
         ...Object.fromEntries(named),

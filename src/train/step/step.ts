@@ -45,7 +45,8 @@ export interface StepResult {
   pairs: number;
   /** In the objective's own unit; nats for the contrastive ones. */
   loss: number;
-  contrastiveAccuracy: number;
+  /** Absent where it was not asked for. */
+  contrastiveAccuracy?: number;
   /** The objective's further numbers. */
   metrics: Record<string, number>;
 }
@@ -55,6 +56,8 @@ export interface StepOptions {
   towers: Record<"image" | "text", LockableTower>;
   precision: ResolvedRecipe["train"]["precision"];
   microBatchSize?: number | undefined;
+  /** Whether `contrastiveAccuracy` is wanted, which takes two N x N products; true when absent. */
+  measure?: boolean;
   group: ProcessGroup;
   /** The run's; decides a rank's own random numbers. */
   seed: number;
@@ -170,7 +173,7 @@ function compute(
   model: DualEncoder,
   own: Raw,
   { about }: StepInput,
-  { objective, group }: StepOptions,
+  { objective, group, measure = true }: StepOptions,
 ): Omit<StepResult, "loss"> & { loss: Tensor } {
   const raw = { image: group.gather(own.image), text: group.gather(own.text) };
   const [image, text] = [unitRows(raw.image), unitRows(raw.text)];
@@ -183,8 +186,9 @@ function compute(
     logitBias: model.logitBias?.tensor ?? null,
     ...gatherAbout(about, group),
   });
-  const accuracy = contrastiveAccuracy(image.detach(), text.detach());
-  return { loss, metrics, contrastiveAccuracy: accuracy, pairs: image.size(0) };
+  const result = { loss, metrics, pairs: image.size(0) };
+  if (!measure) return result;
+  return { ...result, contrastiveAccuracy: contrastiveAccuracy(image.detach(), text.detach()) };
 }
 
 function gatherAbout(about: StepInput["about"], group: ProcessGroup): StepInput["about"] {

@@ -44,7 +44,8 @@ export interface TrainerOptions {
 /** What one step reports, before anything about time is known. */
 export interface StepReport {
   loss: number;
-  contrastiveAccuracy: number;
+  /** Absent where it was not asked for. */
+  contrastiveAccuracy?: number;
   logitScale: number;
   learningRate: number;
   gradNorm: number;
@@ -159,9 +160,10 @@ export class Trainer {
   /**
    * One optimizer step on a batch: this rank's share of the whole one.
    *
+   * measure   whether the report has contrastiveAccuracy, which takes time of its own
    * throws  DivergedError, with the weights as they were, when loss or gradient is not finite
    */
-  trainStep(batch: Batch): StepReport {
+  trainStep(batch: Batch, measure = true): StepReport {
     return scope(() => {
       const { train } = this.recipe;
       this.model.train(true);
@@ -179,6 +181,7 @@ export class Trainer {
           microBatchSize: train.microBatchSize,
           group: this.#group,
           seed: train.seed,
+          measure,
         },
       );
       const at = { step: this.step, batch };

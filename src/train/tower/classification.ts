@@ -185,11 +185,11 @@ export function answersOf(
 
 /** Every class that a source's samples name, sorted; no picture is decoded. */
 export async function classesOf(
-  options: Pick<LoaderOptions, "source" | "transform">,
+  source: LoaderOptions["source"],
   labels: Labels,
 ): Promise<string[]> {
   const loader = await createLoader({
-    ...options,
+    source,
     batchSize: 256,
     mode: "evaluate",
     images: "skip",

@@ -1,6 +1,5 @@
 /** Next-token prediction: a causal text tower learns captions, its token embedding being the output. */
 import { createLoader } from "../../data/loader/loader.ts";
-import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
 import type { LoaderOptions } from "../../data/loader/options.ts";
 import type { Batch } from "../../data/sample.ts";
 import { saveTokenizer } from "../../text/index.ts";
@@ -32,8 +31,6 @@ export interface NextTokenParts {
   /** Causal, without a projection. */
   tower: TextTransformer;
   tokenizer: Tokenizer;
-  /** The loader's option, though no picture is decoded. */
-  transform: EvaluationTransform;
   device: Device;
 }
 
@@ -87,10 +84,9 @@ export class NextToken implements TowerTask {
   }
 
   async #evaluate(source: LoaderOptions["source"]): Promise<Record<string, number>> {
-    const { recipe, tokenizer, transform } = this.#parts;
+    const { recipe, tokenizer } = this.#parts;
     const loader = await createLoader({
       source,
-      transform,
       tokenizer: tokenizer.description,
       batchSize: recipe.evaluate.batchSize,
       mode: "evaluate",

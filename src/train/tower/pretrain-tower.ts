@@ -130,7 +130,7 @@ async function classification(
   const config = imageTowerConfig(recipe.image, recipe);
   const transform = transformFor(recipe.data.transform, config.imageSize);
   const { train: source } = recipe.data;
-  const classes = recipe.labels.classes ?? (await classesOf({ source, transform }, recipe.labels));
+  const classes = recipe.labels.classes ?? (await classesOf(source, recipe.labels));
   checkLabels(recipe, classes);
   const tower = makeTower("image", () => createImageTower(config, null));
   tower.run.checkpointing = recipe.train.activationCheckpointing;
@@ -175,13 +175,10 @@ async function nextToken(recipe: NextTokenRecipe, device: Device): Promise<Made>
     );
   }
   tower.run.checkpointing = recipe.train.activationCheckpointing;
-  // No picture is decoded; the loader wants a size all the same.
-  const transform = transformFor(undefined, 8);
-  const task = new NextToken({ recipe, tower, tokenizer, transform, device });
+  const task = new NextToken({ recipe, tower, tokenizer, device });
   const { captions } = recipe.data;
   const loader: LoaderOptions = {
     ...commonLoader(recipe),
-    transform,
     captions,
     tokenizer: tokenizer.description,
     images: "skip",

@@ -2,23 +2,25 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { LimnError } from "../../errors.ts";
 import { DecoderPool } from "./decoder-pool.ts";
-import type { DecoderData } from "./protocol.ts";
 
 const script = (source: string): URL =>
   new URL(
     `data:text/javascript,${encodeURIComponent(`import { parentPort } from "node:worker_threads"; ${source}`)}`,
   );
 
-const READY = 'parentPort.postMessage({ kind: "ready", contextLength: 5 });';
+const READY = 'parentPort.postMessage({ kind: "ready", ready: { contextLength: 5 } });';
 
 /** A pool of one worker that runs `source`; resolves with its failure. */
-function poolOf(source: string): { pool: DecoderPool; failure: Promise<Error> } {
+function poolOf(source: string): {
+  pool: DecoderPool<never, never, unknown>;
+  failure: Promise<Error>;
+} {
   let report: (error: Error) => void = () => {};
   const failure = new Promise<Error>((resolve) => (report = resolve));
-  const pool = new DecoderPool({
+  const pool = new DecoderPool<never, never, unknown>({
     script: script(source),
     workers: 1,
-    data: {} as DecoderData,
+    data: {},
     onDone: () => {},
     onFailure: report,
   });

@@ -1,0 +1,20 @@
+/** The decode worker of `threadedDecoder`: a picture at a time into a cell of shared memory. */
+import { readFileSync } from "node:fs";
+import { workerData } from "node:worker_threads";
+import { serveDecoding } from "./decoder-pool.ts";
+import { cellBytes } from "./picture-cell.ts";
+import { decodeInto, type PictureTask, type PictureWorkerData } from "./picture-decoder.ts";
+
+const { transform, cells } = workerData as PictureWorkerData;
+const size = cellBytes(transform);
+
+serveDecoding<PictureTask, string | undefined, undefined>(async () => ({
+  ready: undefined,
+  decode: ({ picture, index, cell }) =>
+    // Blocks this thread on purpose: libuv's few threads are needed for decoding.
+    decodeInto(picture, readFileSync, {
+      index,
+      transform,
+      out: new Uint8Array(cells, cell * size, size),
+    }),
+}));
