@@ -62,7 +62,7 @@ const MOST_FILES = 15;
 const FULL_FOLDERS = new Map([
   ["src/checkpoints/weights", 19],
   ["src/cli/commands", 16],
-  ["src/inference", 18],
+  ["src/inference", 17],
   ["src/study", 20],
   ["src/text", 16],
   ["src/towers", 19],
