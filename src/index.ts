@@ -107,27 +107,23 @@ export {
 } from "./hub/reference.ts";
 export type { HubOptions } from "./hub/settings.ts";
 
-export type { BertConfig } from "./towers/bert.ts";
-export { bitResNetSizes, type BitResNetConfig } from "./towers/bit-resnet.ts";
+export { bitResNetSizes, type BitResNetConfig } from "./towers/image/bit-resnet.ts";
 export {
   efficientNetSizes,
   type EfficientNetConfig,
   type EfficientNetStage,
-} from "./towers/efficient-net.ts";
-export { mixerSizes, type MixerConfig } from "./towers/mixer.ts";
-export { modifiedResNetSizes, type ModifiedResNetConfig } from "./towers/modified-resnet.ts";
+} from "./towers/image/efficient-net.ts";
+export { mixerSizes, type MixerConfig } from "./towers/image/mixer.ts";
+export { modifiedResNetSizes, type ModifiedResNetConfig } from "./towers/image/modified-resnet.ts";
+export type { NaflexVisionTransformerConfig } from "./towers/image/naflex-vision-transformer.ts";
+export { vitSizes, type VisionTransformerConfig } from "./towers/image/vision-transformer.ts";
 export {
   resizeImagePositionEmbedding,
   resizeTextPositionEmbedding,
 } from "./towers/resize-position-embedding.ts";
-export type { TextTransformerConfig } from "./towers/text-transformer.ts";
-export { bertSizes, textSizes, vitSizes } from "./towers/tower-sizes.ts";
-export type {
-  ImagePatches,
-  NaflexVisionTransformerConfig,
-  PatchGrid,
-} from "./towers/naflex-vision-transformer.ts";
-export type { VisionTransformerConfig } from "./towers/vision-transformer.ts";
+export { bertSizes, type BertConfig } from "./towers/text/bert-tower.ts";
+export { textSizes, type TextTransformerConfig } from "./towers/text/text-transformer.ts";
+export type { ImagePatches, PatchGrid } from "./towers/tower.ts";
 
 export {
   contrastiveAccuracy,

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { loadFile } from "../dist/src/cli/options/load-file.js";
 import { DualEncoder } from "../dist/src/pair/dual-encoder.js";
 import { initializeOn } from "../dist/src/nn/initialize.js";
-import { createImageTower } from "../dist/src/towers/create-tower.js";
+import { createImageTower } from "../dist/src/towers/index.js";
 import { imageTowerConfig, modelConfig } from "../dist/src/train/pair/build-model.js";
 import { LockableTower } from "../dist/src/train/step/lockable-tower.js";
 import { resolveLogits } from "../dist/src/train/recipe/logits.js";

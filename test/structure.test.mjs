@@ -65,7 +65,6 @@ const FULL_FOLDERS = new Map([
   ["src/inference", 17],
   ["src/study", 20],
   ["src/text", 16],
-  ["src/towers", 19],
   ["src/train/objectives", 19],
 ]);
 
@@ -80,7 +79,6 @@ const REGISTRIES = [
 const SHARED_NAMES = new Set([
   "align.ts",
   "amorlip.ts",
-  "bert.ts",
   "cyclip.ts",
   "distillation.ts",
   "embeddings.ts",

@@ -6,7 +6,7 @@ import type { EvaluationTransform } from "../data/image/evaluation-transform.ts"
 import type { NaflexTransform } from "../data/image/naflex-transform.ts";
 import type { Tokenizer } from "../text/index.ts";
 import type { Activation } from "../nn/activation.ts";
-import type { ImageTowerConfig, TextTowerConfig } from "../towers/create-tower.ts";
+import type { ImageTowerConfig, TextTowerConfig } from "../towers/index.ts";
 import type { DualEncoderConfig } from "../pair/dual-encoder.ts";
 import type { KeyTable } from "./weights/key-table.ts";
 import type { WeightFile } from "./weights/weight-file.ts";

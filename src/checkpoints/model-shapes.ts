@@ -1,7 +1,7 @@
 /** The weights that a configuration asks for: names and shapes, without memory for them. */
 import { CheckpointError } from "../errors.ts";
 import { initializeOn } from "../nn/initialize.ts";
-import { createImageTower, createTextTower } from "../towers/create-tower.ts";
+import { createImageTower, createTextTower } from "../towers/index.ts";
 import type { Module } from "../nn/module.ts";
 import { scope } from "../torch/index.ts";
 import { DualEncoder } from "../pair/dual-encoder.ts";

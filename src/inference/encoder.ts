@@ -16,7 +16,7 @@ import {
 import { deviceOf, evaluating, type Module } from "../nn/module.ts";
 import { pixelsToTensor, standardize, type DualEncoder } from "../pair/dual-encoder.ts";
 import { cat, fromData, scope, type Device, type Tensor } from "../torch/index.ts";
-import type { ImagePatches } from "../towers/naflex-vision-transformer.ts";
+import type { ImagePatches } from "../towers/tower.ts";
 import { withFittingBatches } from "./batch-size.ts";
 
 /** Of matrix products; everything else is float32. */

@@ -1,9 +1,9 @@
 /** Activations by the names that model configurations use. */
 import type { Tensor } from "../torch/index.ts";
 
-export type Activation = "quickGelu" | "gelu" | "geluTanh";
+export const activationNames = ["quickGelu", "gelu", "geluTanh"] as const;
 
-export const activationNames: readonly Activation[] = ["quickGelu", "gelu", "geluTanh"];
+export type Activation = (typeof activationNames)[number];
 
 /** GELU as x sigmoid(1.702 x) (OpenAI's CLIP), exact, or by the tanh approximation (SigLIP). */
 export function activate(x: Tensor, activation: Activation): Tensor {

@@ -74,25 +74,25 @@ export class MultiHeadAttention extends Module {
    * returns  [N, T, W]
    */
   forward(x: Tensor, padding: Tensor | null = null): Tensor {
-    const [n, t, width] = [x.size(0), x.size(1), x.size(2)];
+    const [t, width] = [x.size(1), x.size(2)];
     const { query, key, value } = this.input;
     const stacked = linear(x, this.input.weight.tensor, this.input.bias.tensor);
     const parts = stacked
-      .view(n, t, 3, this.heads, width / this.heads)
+      .view(-1, t, 3, this.heads, width / this.heads)
       .permute(2, 0, 3, 1, 4)
       .unbind(0) as [Tensor, Tensor, Tensor];
     const q = this.#changed(parts[0], query, x);
     const k = this.#changed(parts[1], key, x);
     const v = this.#changed(parts[2], value, x);
     const mixed = this.fused ? this.#fused(q, k, v, padding) : this.#composed(q, k, v, padding);
-    return this.output.forward(mixed.transpose(1, 2).reshape(n, t, width));
+    return this.output.forward(mixed.transpose(1, 2).reshape(-1, t, width));
   }
 
   /** One of q, k and v, [N, h, T, hd], with what a low-rank change makes of x [N, T, W]. */
   #changed(part: Tensor, change: LowRank | null, x: Tensor): Tensor {
     if (change === null) return part;
-    const [n, t, width] = [x.size(0), x.size(1), x.size(2)];
-    const heads = change.forward(x).view(n, t, this.heads, width / this.heads);
+    const [t, width] = [x.size(1), x.size(2)];
+    const heads = change.forward(x).view(-1, t, this.heads, width / this.heads);
     return part.add(heads.transpose(1, 2));
   }
 
@@ -119,7 +119,7 @@ export class MultiHeadAttention extends Module {
    * returns   [N, W]
    */
   forwardAt(x: Tensor, query: Tensor, position: Position, padding: Tensor | null = null): Tensor {
-    const [n, t, width] = [x.size(0), x.size(1), x.size(2)];
+    const [t, width] = [x.size(1), x.size(2)];
     const headWidth = width / this.heads;
     const { weight, bias } = this.input;
     const [wq, wkv] = [
@@ -127,15 +127,15 @@ export class MultiHeadAttention extends Module {
       weight.tensor.narrow(0, width, 2 * width),
     ];
     const [bq, bkv] = [bias.tensor.narrow(0, 0, width), bias.tensor.narrow(0, width, 2 * width)];
-    const plain = linear(query, wq, bq).view(n, this.heads, 1, headWidth);
-    const q = this.#changed(plain, this.input.query, query.view(n, 1, width));
+    const plain = linear(query, wq, bq).view(-1, this.heads, 1, headWidth);
+    const q = this.#changed(plain, this.input.query, query.view(-1, 1, width));
     const stacked = linear(x, wkv, bkv);
-    const [k, v] = stacked.view(n, t, 2, this.heads, headWidth).permute(2, 0, 3, 1, 4).unbind(0);
+    const [k, v] = stacked.view(-1, t, 2, this.heads, headWidth).permute(2, 0, 3, 1, 4).unbind(0);
     const later = this.causal ? laterMask(position, t, x.device) : null;
     const mask = join(later, padding && keysOf(padding));
     const keys = this.#changed(k as Tensor, this.input.key, x);
     const values = this.#changed(v as Tensor, this.input.value, x);
-    return this.output.forward(attend(q, keys, values, mask).reshape(n, width));
+    return this.output.forward(attend(q, keys, values, mask).reshape(-1, width));
   }
 }
 
@@ -164,7 +164,7 @@ function laterMask(position: Position, t: number, device: Device): Tensor | null
 
 /** bool [N, T] of keys as a mask of logits [N, h, Q, T]. */
 function keysOf(padding: Tensor): Tensor {
-  return padding.view(padding.size(0), 1, 1, padding.size(1));
+  return padding.view(-1, 1, 1, padding.size(1));
 }
 
 /** Barred where either mask bars. */

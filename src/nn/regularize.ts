@@ -72,8 +72,8 @@ export function patchDropout(
       return kept.add(starts).flatten();
     });
     // One gather over the rows of all samples, whose gradient is a sum into rows too.
-    const chosen = x.reshape(samples * tokens, width).indexSelect(0, rows);
-    return chosen.reshape(samples, rows.count / samples, width);
+    const chosen = x.reshape(-1, width).indexSelect(0, rows);
+    return chosen.reshape(-1, rows.count / samples, width);
   });
 }
 

@@ -152,6 +152,6 @@ function forwardAgainLater(block: AnyBlock, x: Tensor, padding: Tensor | null): 
 export function pick(x: Tensor, position: Position): Tensor {
   if (position === "first") return x.select(1, 0);
   if (position === "last") return x.select(1, x.size(1) - 1);
-  const index = position.view(-1, 1, 1).expand(x.size(0), 1, x.size(2));
+  const index = position.view(-1, 1, 1).expand(-1, 1, x.size(2));
   return x.gather(1, index).squeeze(1);
 }

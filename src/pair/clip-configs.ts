@@ -1,7 +1,7 @@
 /** CLIP's published sizes as named configurations (openai/CLIP, open_clip model_configs). */
 import { didYouMean, RecipeError } from "../errors.ts";
-import type { TextTransformerConfig } from "../towers/text-transformer.ts";
-import type { VisionTransformerConfig } from "../towers/vision-transformer.ts";
+import type { TextTransformerConfig } from "../towers/text/text-transformer.ts";
+import type { VisionTransformerConfig } from "../towers/image/vision-transformer.ts";
 import type { DualEncoderConfig } from "./dual-encoder.ts";
 
 /** A pair that Hugging Face's `CLIPModel` is too: CLIP's ViT and CLIP's causal text transformer. */

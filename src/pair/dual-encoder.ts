@@ -7,9 +7,8 @@ import {
   createTextTower,
   type ImageTowerConfig,
   type TextTowerConfig,
-} from "../towers/create-tower.ts";
-import { NaflexVisionTransformer, type ImagePatches } from "../towers/naflex-vision-transformer.ts";
-import type { ImageTower, TextTower } from "../towers/tower.ts";
+} from "../towers/index.ts";
+import type { ImagePatches, ImageTower, TextTower } from "../towers/tower.ts";
 
 export interface DualEncoderConfig {
   /** Width of the shared space. */
@@ -79,9 +78,7 @@ export class DualEncoder extends Module {
    */
   encodePatches(images: ImagePatches): Tensor {
     const { imageTower } = this;
-    if (imageTower instanceof NaflexVisionTransformer) {
-      return unitRows(imageTower.forwardPatches(images));
-    }
+    if (imageTower.forwardPatches) return unitRows(imageTower.forwardPatches(images));
     throw new TypeError(
       `Expected a NaFlex image tower for encodePatches but received one of kind ` +
         `${this.config.image.kind}; give encodeImages squares`,

@@ -1,7 +1,7 @@
 /** The published pairs by name: CLIP's ViTs and ResNets, ALIGN, SigLIP, SigLIP 2, LiT. */
 import { didYouMean, RecipeError } from "../errors.ts";
-import type { ImageTowerConfig } from "../towers/create-tower.ts";
-import { namedImageTower, namedTextTower } from "../towers/named-towers.ts";
+import type { ImageTowerConfig } from "../towers/index.ts";
+import { namedImageTower, namedTextTower } from "../towers/index.ts";
 import { clipConfig, clipConfigNames, clipText } from "./clip-configs.ts";
 import type { DualEncoderConfig } from "./dual-encoder.ts";
 

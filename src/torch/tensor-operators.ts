@@ -62,6 +62,7 @@ const table = {
   unsqueeze: ["unsqueeze"],
   squeeze: ["squeeze", "dim"],
   expand: ["expand"],
+  expandAs: ["expand_as"],
   contiguous: ["contiguous"],
   select: ["select", "int"],
   narrow: ["narrow"],

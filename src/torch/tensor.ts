@@ -287,6 +287,10 @@ export class Tensor extends TensorHandle {
   expand(...shape: number[]): Tensor {
     return call(ops.expand, this, shape);
   }
+  /** `expand` to the shape of another: the operator reads the shape, no number of it is written down. */
+  expandAs(other: Tensor): Tensor {
+    return call(ops.expandAs, this, other);
+  }
   contiguous(): Tensor {
     return call(ops.contiguous, this);
   }

@@ -4,8 +4,8 @@ import { describe, test } from "node:test";
 import { adaptations } from "../nn/low-rank.ts";
 import type { Module } from "../nn/module.ts";
 import { adaptTower, type ProjectionRole, type TowerAdaptation } from "./adapt-tower.ts";
-import { createImageTower, createTextTower } from "./create-tower.ts";
-import { namedImageTower } from "./named-towers.ts";
+import { createImageTower, createTextTower } from "./index.ts";
+import { namedImageTower } from "./index.ts";
 
 const layers = { width: 16, depth: 3, heads: 2, mlpWidth: 64, activation: "gelu" } as const;
 const vit = (): Module =>

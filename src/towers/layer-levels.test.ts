@@ -3,11 +3,16 @@ import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 
 import { initializeOn } from "../nn/initialize.ts";
-import type { Module } from "../nn/module.ts";
 import { assertClose } from "../../test/support/close.ts";
-import { createImageTower, createTextTower, type ImageTowerConfig } from "./create-tower.ts";
+import {
+  createImageTower,
+  createTextTower,
+  namedImageTower,
+  namedTextTower,
+  type ImageTowerConfig,
+} from "./index.ts";
 import { layerFactors } from "./layer-levels.ts";
-import { namedImageTower, namedTextTower } from "./named-towers.ts";
+import type { ImageTower, TextTower } from "./tower.ts";
 
 const golden = JSON.parse(
   readFileSync(new URL("../../../test/goldens/layer-decay.json", import.meta.url), "utf8"),
@@ -24,7 +29,7 @@ const images: Record<string, [ImageTowerConfig, number | null]> = {
   bit: [namedImageTower("BiT-R50x1"), 8],
 };
 
-function imageTower(config: ImageTowerConfig, embedDim: number | null): Module {
+function imageTower(config: ImageTowerConfig, embedDim: number | null): ImageTower {
   return initializeOn("meta", () => createImageTower(config, embedDim));
 }
 
@@ -48,7 +53,7 @@ describe("timm gives every layer the same multiplier", () => {
 });
 
 describe("towers that timm does not have", () => {
-  const factorsOf = (tower: Module): ((path: string) => number | undefined) => {
+  const factorsOf = (tower: ImageTower | TextTower): ((path: string) => number | undefined) => {
     const factors = layerFactors(tower, 0.5);
     return (path) => factors.get(path);
   };

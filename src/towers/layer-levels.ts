@@ -1,8 +1,6 @@
 /** How far from a tower's output each of its parameters lies, for learning rates that decay with it. */
-import type { Module } from "../nn/module.ts";
+import type { ImageTower, TextTower } from "./tower.ts";
 
-/** What comes after the blocks and is no norm or convolution that closes the last one. */
-const top = /^(pooling|attentionPool|projection)\./;
 const block = /^(?:stages\.\d+\.)?blocks\.\d+\./;
 
 /**
@@ -20,7 +18,7 @@ const block = /^(?:stages\.\d+\.)?blocks\.\d+\./;
  *
  * throws  RangeError for a decay outside (0, 1]
  */
-export function layerFactors(tower: Module, decay: number): Map<string, number> {
+export function layerFactors(tower: ImageTower | TextTower, decay: number): Map<string, number> {
   if (!(decay > 0 && decay <= 1)) {
     throw new RangeError(`Expected above 0 and at most 1 for layerDecay but received ${decay}`);
   }
@@ -29,14 +27,15 @@ export function layerFactors(tower: Module, decay: number): Map<string, number> 
   return new Map([...levels].map(([path, level]) => [path, decay ** (highest - level)]));
 }
 
-function layerLevels(tower: Module): Map<string, number> {
+function layerLevels(tower: ImageTower | TextTower): Map<string, number> {
   const levels = new Map<string, number>();
   const blocks = new Set<string>();
+  const above = new Set(tower.aboveBlocks);
   // Parameters come in the order of the layers: what is declared before the blocks feeds them.
   for (const [path] of tower.namedParameters()) {
     const inside = block.exec(path)?.[0];
     if (inside !== undefined) blocks.add(inside);
-    levels.set(path, top.test(path) ? Infinity : blocks.size);
+    levels.set(path, above.has(path.slice(0, path.indexOf("."))) ? Infinity : blocks.size);
   }
   for (const [path, level] of levels) if (level === Infinity) levels.set(path, blocks.size + 1);
   return levels;

@@ -4,9 +4,9 @@ import { describe, it } from "node:test";
 
 import { manualSeed, ones, scope, zeros } from "../torch/index.ts";
 import type { Module } from "../nn/module.ts";
-import { Bert } from "./bert.ts";
-import { TextTransformer } from "./text-transformer.ts";
-import { VisionTransformer } from "./vision-transformer.ts";
+import { Bert } from "./text/bert-tower.ts";
+import { TextTransformer } from "./text/text-transformer.ts";
+import { VisionTransformer } from "./image/vision-transformer.ts";
 
 const common = { width: 64, depth: 3, heads: 4, mlpWidth: 256, normEpsilon: 1e-5 };
 const image = {

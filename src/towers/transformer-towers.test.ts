@@ -20,14 +20,17 @@ import {
   scope,
   type Tensor,
 } from "../torch/index.ts";
-import { Bert, type BertConfig } from "./bert.ts";
+import { Bert, bertSizes, type BertConfig } from "./text/bert-tower.ts";
 import {
   resizeImagePositionEmbedding,
   resizeTextPositionEmbedding,
 } from "./resize-position-embedding.ts";
-import { TextTransformer, type TextTransformerConfig } from "./text-transformer.ts";
-import { bertSizes, textSizes, vitSizes } from "./tower-sizes.ts";
-import { VisionTransformer, type VisionTransformerConfig } from "./vision-transformer.ts";
+import { TextTransformer, textSizes, type TextTransformerConfig } from "./text/text-transformer.ts";
+import {
+  VisionTransformer,
+  vitSizes,
+  type VisionTransformerConfig,
+} from "./image/vision-transformer.ts";
 
 interface Entry {
   shape: number[];

@@ -22,8 +22,8 @@ import { loadTower } from "../../dist/src/checkpoints/tower-folder.js";
 import { readSafetensors } from "../../dist/src/checkpoints/weights/safetensors.js";
 import { withoutInitialValues } from "../../dist/src/nn/initialize.js";
 import { noGrad, scope } from "../../dist/src/torch/index.js";
-import { createImageTower } from "../../dist/src/towers/create-tower.js";
-import { NaflexVisionTransformer } from "../../dist/src/towers/naflex-vision-transformer.js";
+import { createImageTower } from "../../dist/src/towers/index.js";
+import { NaflexVisionTransformer } from "../../dist/src/towers/image/naflex-vision-transformer.js";
 
 /**
  * @typedef {import("../../dist/src/checkpoints/layout.js").ModelSource} ModelSource

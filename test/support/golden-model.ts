@@ -23,12 +23,9 @@ import type { FoundWeight } from "../../src/checkpoints/weights/match-weights.ts
 import { readSafetensors } from "../../src/checkpoints/weights/safetensors.ts";
 import type { WeightFile } from "../../src/checkpoints/weights/weight-file.ts";
 import { fromData, isFloating, noGrad, scope, type Tensor } from "../../src/torch/index.ts";
-import { createImageTower, createTextTower } from "../../src/towers/create-tower.ts";
-import {
-  NaflexVisionTransformer,
-  type ImagePatches,
-} from "../../src/towers/naflex-vision-transformer.ts";
-import type { ImageTower, TextTower } from "../../src/towers/tower.ts";
+import { createImageTower, createTextTower } from "../../src/towers/index.ts";
+import { NaflexVisionTransformer } from "../../src/towers/image/naflex-vision-transformer.ts";
+import type { ImagePatches, ImageTower, TextTower } from "../../src/towers/tower.ts";
 import { assertClose } from "./close.ts";
 
 export type GoldenModel = DualEncoder | ImageTower | TextTower;

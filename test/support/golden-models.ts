@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { assertClose } from "./close.ts";
 import { fromData, noGrad, scope, type Tensor } from "../../src/torch/index.ts";
-import { createImageTower } from "../../src/towers/create-tower.ts";
+import { createImageTower } from "../../src/towers/index.ts";
 import type { Module } from "../../src/nn/module.ts";
 import { loadWeights, splitRows } from "../../src/checkpoints/checkpoint.ts";
 import { evaluating } from "../../src/nn/module.ts";

@@ -1,5 +1,5 @@
 /** SigLIP 2 by its vocabulary, Gemma's, where sizes are all that is known of a SigLIP. */
-import type { TextTowerConfig } from "../../towers/create-tower.ts";
+import type { TextTowerConfig } from "../../towers/index.ts";
 import type { Family } from "../layout.ts";
 
 /** Its padding is id 0 and its end of text, as in SigLIP's own vocabulary, id 1. */

@@ -6,7 +6,7 @@ import { after, describe, it } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { CheckpointError } from "../../errors.ts";
 import { goldenFile } from "../../../test/support/golden-model.ts";
-import type { TextTowerConfig } from "../../towers/create-tower.ts";
+import type { TextTowerConfig } from "../../towers/index.ts";
 import { pairConfig } from "../../pair/published-pairs.ts";
 import type { Family, ModelSource } from "../layout.ts";
 import { openPlace } from "../place.ts";

@@ -9,7 +9,7 @@ import {
   type TokenizerFamily,
 } from "../../text/index.ts";
 import { CheckpointError, UnsettledError } from "../../errors.ts";
-import type { TextTowerConfig } from "../../towers/create-tower.ts";
+import type { TextTowerConfig } from "../../towers/index.ts";
 import type { Family, GivenFacts, ModelSource, Place } from "../layout.ts";
 
 /** What may hold a vocabulary. */

@@ -3,15 +3,21 @@ import { RecipeError } from "../../errors.ts";
 import { pairConfig } from "../../pair/published-pairs.ts";
 import { DualEncoder, type DualEncoderConfig } from "../../pair/dual-encoder.ts";
 import { resolveDevice, type Device } from "../../torch/index.ts";
-import type { ImageTowerConfig, TextTowerConfig } from "../../towers/create-tower.ts";
-import { namedImageTower, namedTextTower } from "../../towers/named-towers.ts";
-import type { Tokenizer } from "../../text/tokenizer.ts";
+import {
+  configureImageTower,
+  configureTextTower,
+  knowsChange,
+  namedImageTower,
+  namedTextTower,
+  withVocabulary as fitted,
+  type ImageTowerConfig,
+  type TextTowerConfig,
+} from "../../towers/index.ts";
+import { given } from "../../towers/recipe-fields.ts";
+import type { TrainingChange, Vocabulary } from "../../towers/tower-kind.ts";
 import type { Logits } from "../recipe/logits.ts";
 import type { ModelChangesRecipe, PairRecipe } from "../recipe/recipe-model.ts";
 import type { ModelRecipe } from "../recipe/recipe.ts";
-
-/** What of a tokenizer becomes part of the model. */
-export type Vocabulary = Pick<Tokenizer, "vocabSize" | "contextLength" | "padId" | "endId">;
 
 /**
  * The configuration of a recipe's model: sizes from the recipe, vocabulary from the tokenizer, the
@@ -37,25 +43,7 @@ export function modelConfig(
 
 /** A text tower for a tokenizer. Throws RecipeError where the tower needs a token that is not there. */
 export function withVocabulary(text: TextTowerConfig, vocabulary: Vocabulary): TextTowerConfig {
-  const { vocabSize, contextLength, padId: padTokenId, endId } = vocabulary;
-  const fitted = { ...text, vocabSize, contextLength, padTokenId };
-  if (fitted.kind !== "transformer") return fitted;
-  if (fitted.pooling === "last") return { ...fitted, eotTokenId: endId ?? 0 };
-  if (endId === undefined) {
-    throw new RecipeError(
-      "data.tokenizer",
-      "Expected an end-of-text token for data.tokenizer but received a tokenizer without one; " +
-        "the text tower is read at that token",
-    );
-  }
-  if (endId === 2) {
-    throw new RecipeError(
-      "data.tokenizer",
-      "Expected an end-of-text token other than 2 for data.tokenizer but received 2; " +
-        "Hugging Face's CLIP reads that number as another rule, so give the token another id",
-    );
-  }
-  return { ...fitted, eotTokenId: endId };
+  return inRecipe("data.tokenizer", () => fitted(text, vocabulary, "data.tokenizer"));
 }
 
 function ownConfig(model: PairRecipe): DualEncoderConfig {
@@ -103,71 +91,55 @@ export function changedConfig(
   };
 }
 
-type SizedTower = Extract<PairRecipe["image"], { kind: "sized" }>;
 type Shared = Pick<PairRecipe, "activation" | "normEpsilon">;
 
 /** A recipe's image tower: by its published name, or of its own sizes. */
 export function imageTowerConfig(tower: PairRecipe["image"], shared: Shared): ImageTowerConfig {
-  if (typeof tower === "string") return namedImageTower(tower);
-  if (tower.kind === "vit" || tower.kind === "naflex")
-    return completed(tower, shared) as ImageTowerConfig;
-  if (tower.kind !== "sized") return tower as ImageTowerConfig;
-  return resized(tower);
+  const key = "model.image";
+  if (typeof tower === "string") return inRecipe(key, () => namedImageTower(tower, key));
+  if (tower.kind !== "sized") return configureImageTower(tower, shared);
+  const { size, kind: _, ...changes } = tower;
+  const image = inRecipe(key, () => namedImageTower(size, key));
+  return changedImage(image, changes, { key, name: size });
 }
 
-function resized({ size, kind: _, ...changes }: SizedTower): ImageTowerConfig {
-  return changedImage(namedImageTower(size), changes, { key: "model.image", name: size });
-}
+const trainingChanges: readonly TrainingChange[] = ["patchDropout", "stochasticDepth"];
 
 function changedImage(
   image: ImageTowerConfig,
   changes: Omit<ModelChangesRecipe, "contextLength">,
   { key, name }: { key: string; name: string },
 ): ImageTowerConfig {
-  const changed = given(changes);
-  const { kind } = image;
-  for (const [change, value] of Object.entries(changed)) {
-    if (change !== "patchDropout" && change !== "stochasticDepth") continue;
-    const knows = kind === "mixer" || kind === "bitResNet" || kind === "naflex";
-    if (kind === "vit" || (change === "stochasticDepth" && knows)) continue;
+  for (const change of trainingChanges) {
+    const value = changes[change];
+    if (value === undefined || knowsChange(image, change)) continue;
     throw new RecipeError(
       `${key}.${change}`,
       `Expected no ${change} for a ${name} but received ${value}; remove ${key}.${change}`,
     );
   }
-  return { ...image, ...changed } as ImageTowerConfig;
+  return { ...image, ...given(changes) } as ImageTowerConfig;
 }
 
-/** A recipe's text tower: by its published name, or of its own sizes; its vocabulary is empty yet. */
+/** A recipe's text tower: by its published name, or of its own sizes; its vocabulary is still empty. */
 export function textTowerConfig(tower: PairRecipe["text"], shared: Shared): TextTowerConfig {
-  if (typeof tower === "string") return namedTextTower(tower);
-  const empty = { contextLength: 0, vocabSize: 0, padTokenId: 0 };
-  if (tower.kind === "bert") {
-    return { mlpWidth: 4 * tower.width, ...given(tower), ...empty } as TextTowerConfig;
-  }
-  return { ...completed(tower, shared), ...empty, eotTokenId: 0 } as TextTowerConfig;
+  const key = "model.text";
+  if (typeof tower === "string") return inRecipe(key, () => namedTextTower(tower, key));
+  return configureTextTower(tower, shared);
 }
 
-/** Fills in the hidden width and what the towers of a pair share; absent keys stay absent. */
-function completed<T extends { width: number; mlpWidth?: number | undefined }>(
-  tower: T,
-  { activation, normEpsilon }: Shared,
-): T & Shared {
-  return { activation, normEpsilon, mlpWidth: 4 * tower.width, ...given(tower) };
-}
-
-/** The keys that have a value. */
-function given<T extends object>(values: T): T {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
-}
-
-/** Builds the model, turning a size that cannot be into a RecipeError. */
+/** Builds the model. Throws RecipeError for a size that cannot be. */
 export function buildModel(config: DualEncoderConfig, device: Device): DualEncoder {
+  return inRecipe("model", () => new DualEncoder(config).to(device));
+}
+
+/** Runs `body`; what it refuses is named by its path in the recipe. */
+export function inRecipe<T>(path: string, body: () => T): T {
   try {
-    return new DualEncoder(config).to(device);
+    return body();
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
-    throw new RecipeError("model", cause.message, { cause });
+    throw new RecipeError(path, cause.message, { cause });
   }
 }
 

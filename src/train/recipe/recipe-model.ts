@@ -1,125 +1,12 @@
 /** The part of a recipe that says what is trained: towers, where their weights come from, the logits. */
 import { z } from "zod";
 
+import { activationNames } from "../../nn/activation.ts";
 import { projectionRoles } from "../../towers/adapt-tower.ts";
+import { imageTowerKinds, textTowerKinds } from "../../towers/index.ts";
 
 const positiveInteger = z.int().min(1);
 const probability = z.number().min(0).lt(1);
-
-const layersShape = {
-  width: positiveInteger,
-  depth: positiveInteger,
-  heads: positiveInteger,
-  /** Width of the hidden layer; 4 x width when absent. */
-  mlpWidth: positiveInteger.optional(),
-};
-
-const activation = z.enum(["quickGelu", "gelu", "geluTanh"]);
-const initialization = z.enum(["clip", "bigVision"]);
-
-const vitSchema = z.strictObject({
-  kind: z.literal("vit"),
-  ...layersShape,
-  imageSize: positiveInteger,
-  patchSize: positiveInteger,
-  activation: activation.optional(),
-  normEpsilon: z.number().positive().optional(),
-  classToken: z.boolean().optional(),
-  pooling: z.enum(["class", "map", "mean"]).optional(),
-  normBefore: z.boolean().optional(),
-  patchBias: z.boolean().optional(),
-  projectionBias: z.boolean().optional(),
-  initialization: initialization.optional(),
-  /** Share of patches dropped in training (FLIP). */
-  patchDropout: probability.optional(),
-  /** Share of samples that skip the last block's branches in training; rises to it in a line. */
-  stochasticDepth: probability.optional(),
-});
-
-/** SigLIP 2's, trained on squares; what it learns holds for pictures of any aspect ratio. */
-const naflexSchema = z.strictObject({
-  kind: z.literal("naflex"),
-  ...layersShape,
-  imageSize: positiveInteger,
-  patchSize: positiveInteger,
-  activation: activation.default("geluTanh"),
-  normEpsilon: z.number().positive().default(1e-6),
-  projectionBias: z.boolean().optional(),
-  stochasticDepth: probability.optional(),
-});
-
-const textTransformerSchema = z.strictObject({
-  kind: z.literal("transformer"),
-  ...layersShape,
-  activation: activation.optional(),
-  normEpsilon: z.number().positive().optional(),
-  attention: z.enum(["causal", "bidirectional"]).optional(),
-  pooling: z.enum(["eot", "last"]).optional(),
-  projectionBias: z.boolean().optional(),
-  initialization: initialization.optional(),
-});
-
-const depths = z.tuple([positiveInteger, positiveInteger, positiveInteger, positiveInteger]);
-
-const modifiedResNetSchema = z.strictObject({
-  kind: z.literal("modifiedResNet"),
-  imageSize: positiveInteger,
-  width: positiveInteger,
-  depths,
-  heads: positiveInteger,
-});
-
-const bitResNetSchema = z.strictObject({
-  kind: z.literal("bitResNet"),
-  imageSize: positiveInteger,
-  width: positiveInteger,
-  depths,
-  groups: positiveInteger,
-  stochasticDepth: probability.optional(),
-});
-
-const efficientNetSchema = z.strictObject({
-  kind: z.literal("efficientNet"),
-  imageSize: positiveInteger,
-  stemWidth: positiveInteger,
-  stages: z
-    .array(
-      z.strictObject({
-        kernel: positiveInteger,
-        width: positiveInteger,
-        stride: z.int().min(1).max(2),
-        depth: positiveInteger,
-        expansion: positiveInteger,
-      }),
-    )
-    .min(1),
-  squeezeRatio: z.number().positive().default(0.25),
-  padding: z.enum(["same", "even"]).default("same"),
-  dropConnect: probability.default(0.2),
-  normEpsilon: z.number().positive().default(1e-3),
-  normMomentum: z.number().positive().max(1).default(0.01),
-});
-
-const mixerSchema = z.strictObject({
-  kind: z.literal("mixer"),
-  imageSize: positiveInteger,
-  patchSize: positiveInteger,
-  width: positiveInteger,
-  depth: positiveInteger,
-  tokenMlpWidth: positiveInteger,
-  channelMlpWidth: positiveInteger,
-  activation: activation.default("geluTanh"),
-  normEpsilon: z.number().positive().default(1e-6),
-  stochasticDepth: probability.optional(),
-});
-
-const bertSchema = z.strictObject({
-  kind: z.literal("bert"),
-  ...layersShape,
-  activation: activation.default("gelu"),
-  normEpsilon: z.number().positive().default(1e-12),
-  projectionBias: z.boolean().optional(),
-});
 
 /** A published size with some of its values changed. */
 const sizedImageSchema = z.strictObject({
@@ -138,27 +25,30 @@ function withKind(kind: string): (value: unknown) => unknown {
       : value;
 }
 
-const imageTowers = z.discriminatedUnion("kind", [
-  vitSchema,
-  naflexSchema,
-  modifiedResNetSchema,
-  efficientNetSchema,
-  mixerSchema,
-  bitResNetSchema,
-  sizedImageSchema,
-]);
+const imageSchemas = schemasOf(imageTowerKinds);
+const textSchemas = schemasOf(textTowerKinds);
+const imageTowers = z.discriminatedUnion("kind", [...imageSchemas, sizedImageSchema]);
+const textTowers = z.discriminatedUnion("kind", textSchemas);
 
-/** A published size by name, or a size of your own; `kind` is `vit` when absent. */
+/** A published size by name, or a size of your own; of the first kind when it names none. */
 export const imageTowerSchema: z.ZodUnion<
   readonly [z.ZodString, z.ZodPreprocess<typeof imageTowers>]
-> = z.union([z.string(), z.preprocess(withKind("vit"), imageTowers)]);
+> = z.union([z.string(), z.preprocess(withKind(imageSchemas[0].shape.kind.value), imageTowers)]);
 
-const textTowers = z.discriminatedUnion("kind", [textTransformerSchema, bertSchema]);
-
-/** A published size by name, or a size of your own; `kind` is `transformer` when absent. */
+/** A published size by name, or a size of your own; of the first kind when it names none. */
 export const textTowerSchema: z.ZodUnion<
   readonly [z.ZodString, z.ZodPreprocess<typeof textTowers>]
-> = z.union([z.string(), z.preprocess(withKind("transformer"), textTowers)]);
+> = z.union([z.string(), z.preprocess(withKind(textSchemas[0].shape.kind.value), textTowers)]);
+
+type Schemas<Kinds extends readonly { schema: z.ZodType }[]> = {
+  -readonly [I in keyof Kinds]: Kinds[I]["schema"];
+};
+
+function schemasOf<const Kinds extends readonly { schema: z.ZodType }[]>(
+  kinds: Kinds,
+): Schemas<Kinds> {
+  return kinds.map(({ schema }) => schema) as Schemas<Kinds>;
+}
 
 /** Any image tower with any text tower; vocabulary and special tokens come from the tokenizer. */
 const pairSchema = z.strictObject({
@@ -169,7 +59,7 @@ const pairSchema = z.strictObject({
   imageProjection: z.boolean().default(true),
   textProjection: z.boolean().default(true),
   /** Of the transformers above that name none. */
-  activation: activation.default("gelu"),
+  activation: z.enum(activationNames).default("gelu"),
   normEpsilon: z.number().positive().default(1e-5),
 });
 

@@ -7,14 +7,14 @@ import type { Tokenizer } from "../../text/tokenizer.ts";
 import { saveTower } from "../../checkpoints/tower-folder.ts";
 import { evaluating, Module } from "../../nn/module.ts";
 import { arange, fromData, linear, scope, type Device, type Tensor } from "../../torch/index.ts";
-import type { TextTransformer } from "../../towers/text-transformer.ts";
+import type { TextTower } from "../../towers/tower.ts";
 import type { NextTokenRecipe } from "../recipe/pretrain-recipe.ts";
 import type { TowerTask } from "./tower-trainer.ts";
 
 class LanguageModel extends Module {
-  readonly textTower: TextTransformer;
+  readonly textTower: TextTower;
 
-  constructor(textTower: TextTransformer) {
+  constructor(textTower: TextTower) {
     super();
     this.textTower = textTower;
   }
@@ -29,7 +29,7 @@ class LanguageModel extends Module {
 export interface NextTokenParts {
   recipe: NextTokenRecipe;
   /** Causal, without a projection. */
-  tower: TextTransformer;
+  tower: TextTower;
   tokenizer: Tokenizer;
   device: Device;
 }

@@ -10,10 +10,10 @@ import { createTokenizer } from "../../text/index.ts";
 import { RecipeError } from "../../errors.ts";
 import { loadNamed } from "../../checkpoints/tower-folder.ts";
 import { manualSeed, type Device } from "../../torch/index.ts";
-import { createImageTower, createTextTower } from "../../towers/create-tower.ts";
-import { TextTransformer } from "../../towers/text-transformer.ts";
+import { createImageTower, createTextTower } from "../../towers/index.ts";
 import {
   imageTowerConfig,
+  inRecipe,
   trainingDevice,
   textTowerConfig,
   withVocabulary,
@@ -132,7 +132,7 @@ async function classification(
   const { train: source } = recipe.data;
   const classes = recipe.labels.classes ?? (await classesOf(source, recipe.labels));
   checkLabels(recipe, classes);
-  const tower = makeTower("image", () => createImageTower(config, null));
+  const tower = inRecipe("image", () => createImageTower(config, null));
   tower.run.checkpointing = recipe.train.activationCheckpointing;
   const task = new Classification({ recipe, tower, classes, transform, device });
   const rows = await openPixelRows(recipe, { transform, device, announce });
@@ -166,8 +166,8 @@ function checkLabels({ labels }: ClassificationRecipe, classes: readonly string[
 async function nextToken(recipe: NextTokenRecipe, device: Device): Promise<Made> {
   const tokenizer = await createTokenizer(recipe.data.tokenizer);
   const config = withVocabulary(textTowerConfig(recipe.text, recipe), tokenizer);
-  const tower = makeTower("text", () => createTextTower(config, null));
-  if (!(tower instanceof TextTransformer) || config.kind !== "transformer" || !tower.trimmable) {
+  const tower = inRecipe("text", () => createTextTower(config, null));
+  if (!tower.causal || !tower.trimmable) {
     throw new RecipeError(
       "text",
       `Expected a causal transformer for text but received a ${config.kind} that looks both ways; ` +
@@ -207,14 +207,4 @@ function transformFor(
 ): EvaluationTransform {
   const whole = { ...evaluationPreset("clip", imageSize), ...given, imageSize };
   return parseEvaluationTransform(whole, "data.transform");
-}
-
-/** A tower, with a size that cannot be as a RecipeError. */
-function makeTower<T>(key: string, make: () => T): T {
-  try {
-    return make();
-  } catch (cause) {
-    if (!(cause instanceof RangeError)) throw cause;
-    throw new RecipeError(key, cause.message, { cause });
-  }
 }

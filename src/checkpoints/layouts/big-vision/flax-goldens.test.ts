@@ -17,12 +17,12 @@ import {
 } from "../../../../test/support/golden-model.ts";
 import { goldenEntries, goldenNpz, writeNpz } from "../../../../test/support/npz-file.ts";
 import { fromData, memory, noGrad, scope } from "../../../torch/index.ts";
-import { createImageTower } from "../../../towers/create-tower.ts";
+import { createImageTower } from "../../../towers/index.ts";
 import { resizeImagePositionEmbedding } from "../../../towers/resize-position-embedding.ts";
 import type {
   VisionTransformer,
   VisionTransformerConfig,
-} from "../../../towers/vision-transformer.ts";
+} from "../../../towers/image/vision-transformer.ts";
 import { loadCarried, loadWeights, saveCheckpoint } from "../../checkpoint.ts";
 import { describeModel } from "../../describe-model.ts";
 import { type DualEncoder, unitRows } from "../../../pair/dual-encoder.ts";

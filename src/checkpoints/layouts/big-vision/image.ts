@@ -1,6 +1,6 @@
 /** The image tower of a flax checkpoint: big_vision's ViT, as SigLIP, LiT and AugReg have it. */
-import type { NaflexVisionTransformerConfig } from "../../../towers/naflex-vision-transformer.ts";
-import type { VisionTransformerConfig } from "../../../towers/vision-transformer.ts";
+import type { NaflexVisionTransformerConfig } from "../../../towers/image/naflex-vision-transformer.ts";
+import type { VisionTransformerConfig } from "../../../towers/image/vision-transformer.ts";
 import { leadingOne, transposed, type KeyTable } from "../../weights/key-table.ts";
 import { partialPatches } from "../partial-patches.ts";
 import {

@@ -1,8 +1,8 @@
 /** The text tower of a flax checkpoint: big_vision's transformer (SigLIP, LiT's small models) or BERT (LiT). */
 import { UnsettledError } from "../../../errors.ts";
-import type { BertConfig } from "../../../towers/bert.ts";
-import type { TextTowerConfig } from "../../../towers/create-tower.ts";
-import type { TextTransformerConfig } from "../../../towers/text-transformer.ts";
+import type { BertConfig } from "../../../towers/text/bert-tower.ts";
+import type { TextTowerConfig } from "../../../towers/index.ts";
+import type { TextTransformerConfig } from "../../../towers/text/text-transformer.ts";
 import { leadingOne, transposed, type KeyTable } from "../../weights/key-table.ts";
 import { gemmaVocabulary } from "../gemma-vocabulary.ts";
 import { blocks, dense, norm } from "./flax-forms.ts";

@@ -2,7 +2,7 @@
  * `AlignVisionConfig`, an EfficientNet by its coefficients, as limn's list of stages and back
  * (transformers' configuration_align.py and modeling_align.py, 5.23). Knows no weights.
  */
-import type { EfficientNetConfig, EfficientNetStage } from "../../../towers/efficient-net.ts";
+import type { EfficientNetConfig, EfficientNetStage } from "../../../towers/image/efficient-net.ts";
 import type { JsonFields } from "../../../files/json-fields.ts";
 import { pythonFloat } from "../../../files/python-json.ts";
 import { readChannels } from "./layers.ts";

@@ -1,5 +1,5 @@
 /** ALIGN: an EfficientNet and a BERT (transformers' configuration_align.py, modeling_align.py, 5.23). */
-import type { BertConfig } from "../../../towers/bert.ts";
+import type { BertConfig } from "../../../towers/text/bert-tower.ts";
 import type { DualEncoderConfig } from "../../../pair/dual-encoder.ts";
 import { JsonFields, type JsonObject } from "../../../files/json-fields.ts";
 import { pythonFloat, pythonJson } from "../../../files/python-json.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { namedTextTower } from "../../../towers/named-towers.ts";
+import { namedTextTower } from "../../../towers/index.ts";
 import { pairConfig } from "../../../pair/published-pairs.ts";
 import { bert } from "./bert.ts";
 

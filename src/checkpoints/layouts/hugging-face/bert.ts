@@ -2,7 +2,7 @@
  * BERT as a text tower: transformers' `BertModel`, and the models around it with a head of another task
  * (configuration_bert.py and modeling_bert.py, 5.23). ALIGN's text tower has the same names.
  */
-import type { BertConfig } from "../../../towers/bert.ts";
+import type { BertConfig } from "../../../towers/text/bert-tower.ts";
 import { JsonFields, type JsonObject } from "../../../files/json-fields.ts";
 import type { KeyTable } from "../../weights/key-table.ts";
 import type { HuggingFaceFamily, HuggingFaceModel } from "./family.ts";

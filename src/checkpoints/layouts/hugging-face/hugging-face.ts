@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { EvaluationTransform } from "../../../data/image/evaluation-transform.ts";
 import { CheckpointError, didYouMean, UnsettledError } from "../../../errors.ts";
-import type { NaflexVisionTransformerConfig } from "../../../towers/naflex-vision-transformer.ts";
+import type { NaflexVisionTransformerConfig } from "../../../towers/image/naflex-vision-transformer.ts";
 import { fromHuggingFacePreprocessor } from "../../preprocessing/hugging-face-preprocessor.ts";
 import { readJsonObject, type JsonObject } from "../../../files/json-fields.ts";
 import {

@@ -6,8 +6,8 @@ import type { DualEncoderConfig } from "../../../pair/dual-encoder.ts";
 import type { JsonFields, JsonObject } from "../../../files/json-fields.ts";
 import { pythonJson } from "../../../files/python-json.ts";
 import { oneNumber, type KeyTable } from "../../weights/key-table.ts";
-import type { VisionTransformerConfig } from "../../../towers/vision-transformer.ts";
-import type { TextTransformerConfig } from "../../../towers/text-transformer.ts";
+import type { VisionTransformerConfig } from "../../../towers/image/vision-transformer.ts";
+import type { TextTransformerConfig } from "../../../towers/text/text-transformer.ts";
 import { gemmaVocabulary, siglipFamily } from "../gemma-vocabulary.ts";
 import type { HuggingFaceFamily, HuggingFaceModel } from "./family.ts";
 import {

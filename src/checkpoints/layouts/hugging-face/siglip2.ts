@@ -2,8 +2,8 @@
  * SigLIP 2 with NaFlex: pictures of any aspect ratio (transformers' configuration_siglip2.py and
  * modeling_siglip2.py, 5.23). At fixed resolution SigLIP 2 is `siglip`.
  */
-import type { NaflexVisionTransformerConfig } from "../../../towers/naflex-vision-transformer.ts";
-import type { TextTransformerConfig } from "../../../towers/text-transformer.ts";
+import type { NaflexVisionTransformerConfig } from "../../../towers/image/naflex-vision-transformer.ts";
+import type { TextTransformerConfig } from "../../../towers/text/text-transformer.ts";
 import type { DualEncoderConfig } from "../../../pair/dual-encoder.ts";
 import type { JsonFields, JsonObject } from "../../../files/json-fields.ts";
 import { pythonJson } from "../../../files/python-json.ts";

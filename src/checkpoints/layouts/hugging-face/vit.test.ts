@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { namedImageTower } from "../../../towers/named-towers.ts";
+import { namedImageTower } from "../../../towers/index.ts";
 import { pairConfig } from "../../../pair/published-pairs.ts";
 import { vit } from "./vit.ts";
 

@@ -2,7 +2,7 @@
  * AugReg's ViTs as image towers (google/vit-base-patch16-224): transformers' `ViTModel`, and the models
  * around it with a head of another task (configuration_vit.py and modeling_vit.py, 5.23).
  */
-import type { VisionTransformerConfig } from "../../../towers/vision-transformer.ts";
+import type { VisionTransformerConfig } from "../../../towers/image/vision-transformer.ts";
 import { JsonFields, type JsonObject } from "../../../files/json-fields.ts";
 import { leadingOne, reshaped, type KeyTable } from "../../weights/key-table.ts";
 import type { HuggingFaceFamily, HuggingFaceModel } from "./family.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { CheckpointError } from "../../../errors.ts";
 import { scope } from "../../../torch/index.ts";
-import type { VisionTransformerConfig } from "../../../towers/vision-transformer.ts";
+import type { VisionTransformerConfig } from "../../../towers/image/vision-transformer.ts";
 import { readSafetensors } from "../../weights/safetensors.ts";
 import { writeSafetensors } from "../../weights/write-safetensors.ts";
 import type { Layout } from "../../layout.ts";

@@ -1,7 +1,7 @@
 /** `vision_cfg` of open_clip (model.py, `CLIPVisionCfg`) as an image tower. */
-import type { ImageTowerConfig } from "../../../towers/create-tower.ts";
-import type { ModifiedResNetConfig } from "../../../towers/modified-resnet.ts";
-import type { VisionTransformerConfig } from "../../../towers/vision-transformer.ts";
+import type { ImageTowerConfig } from "../../../towers/index.ts";
+import type { ModifiedResNetConfig } from "../../../towers/image/modified-resnet.ts";
+import type { VisionTransformerConfig } from "../../../towers/image/vision-transformer.ts";
 import { partialPatches } from "../partial-patches.ts";
 import type { StrictFields } from "../strict-fields.ts";
 import type { TimmVits } from "../timm/names.ts";

@@ -4,7 +4,7 @@
  */
 import { CheckpointError } from "../../../errors.ts";
 import type { Activation } from "../../../nn/activation.ts";
-import type { ImageTowerConfig, TextTowerConfig } from "../../../towers/create-tower.ts";
+import type { ImageTowerConfig, TextTowerConfig } from "../../../towers/index.ts";
 import type { WeightFile } from "../../weights/weight-file.ts";
 import { unsettled } from "../unsettled.ts";
 import { clipNames, type OpenClipNames } from "./keys.ts";

@@ -1,5 +1,5 @@
 /** `text_cfg` of open_clip (model.py, `CLIPTextCfg`) as a text tower. */
-import type { TextTransformerConfig } from "../../../towers/text-transformer.ts";
+import type { TextTransformerConfig } from "../../../towers/text/text-transformer.ts";
 import type { StrictFields } from "../strict-fields.ts";
 import { blockSettings, layerSettings, maxDepth } from "./layer-settings.ts";
 

@@ -8,7 +8,7 @@ import {
   type OpenClipTokenizerKwargs,
   type Tokenizer,
 } from "../../../text/index.ts";
-import type { TextTowerConfig } from "../../../towers/create-tower.ts";
+import type { TextTowerConfig } from "../../../towers/index.ts";
 import type { GivenFacts, Place } from "../../layout.ts";
 import type { StrictFields } from "../strict-fields.ts";
 import { checkContextLength, fitting, noTokenizer } from "../tower-tokenizer.ts";

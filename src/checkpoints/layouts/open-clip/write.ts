@@ -2,9 +2,9 @@
 import type { EvaluationTransform } from "../../../data/image/evaluation-transform.ts";
 import { CheckpointError } from "../../../errors.ts";
 import type { Activation } from "../../../nn/activation.ts";
-import type { ImageTowerConfig } from "../../../towers/create-tower.ts";
-import type { TextTransformerConfig } from "../../../towers/text-transformer.ts";
-import type { VisionTransformerConfig } from "../../../towers/vision-transformer.ts";
+import type { ImageTowerConfig } from "../../../towers/index.ts";
+import type { TextTransformerConfig } from "../../../towers/text/text-transformer.ts";
+import type { VisionTransformerConfig } from "../../../towers/image/vision-transformer.ts";
 import type { DualEncoderConfig } from "../../../pair/dual-encoder.ts";
 import type { JsonObject } from "../../../files/json-fields.ts";
 import { toOpenClipPreprocess } from "../../preprocessing/open-clip-preprocess.ts";

@@ -1,6 +1,6 @@
 /** `config.json` of timm (timm 1.0.31, models/_hub.py) as an image tower. */
 import type { Activation } from "../../../nn/activation.ts";
-import type { VisionTransformerConfig } from "../../../towers/vision-transformer.ts";
+import type { VisionTransformerConfig } from "../../../towers/image/vision-transformer.ts";
 import type { JsonObject } from "../../../files/json-fields.ts";
 import { partialPatches } from "../partial-patches.ts";
 import { StrictFields } from "../strict-fields.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { CheckpointError } from "../../../errors.ts";
-import { createImageTower } from "../../../towers/create-tower.ts";
+import { createImageTower } from "../../../towers/index.ts";
 import type { JsonObject } from "../../../files/json-fields.ts";
 import { assertTower, fill, goldenPlace } from "../../../../test/support/golden-models.ts";
 import { fromTimmConfig } from "./config.ts";

@@ -3,7 +3,7 @@
  * those without layer scale, registers, normed queries or a norm behind the mean.
  */
 import type { Activation } from "../../../nn/activation.ts";
-import type { VisionTransformerConfig } from "../../../towers/vision-transformer.ts";
+import type { VisionTransformerConfig } from "../../../towers/image/vision-transformer.ts";
 import { partialPatches } from "../partial-patches.ts";
 
 /** Width, depth, heads, and the perceptron's width over the width where it is not 4. */

@@ -1,11 +1,11 @@
 /** The head of SigLIP's image towers, which reads all tokens with one learned query. */
-import type { Activation } from "../nn/activation.ts";
-import { MultiHeadAttention } from "../nn/attention.ts";
-import { LayerNorm } from "../nn/layers.ts";
-import { Mlp } from "../nn/mlp.ts";
-import { Module, type Parameter } from "../nn/module.ts";
-import type { Tensor } from "../torch/index.ts";
-import { initializeAttention, initializeMlp, probe } from "./initialize-big-vision.ts";
+import type { Activation } from "../../nn/activation.ts";
+import { MultiHeadAttention } from "../../nn/attention.ts";
+import { LayerNorm } from "../../nn/layers.ts";
+import { Mlp } from "../../nn/mlp.ts";
+import { Module, type Parameter } from "../../nn/module.ts";
+import type { Tensor } from "../../torch/index.ts";
+import { initializeAttention, initializeMlp, probe } from "../big-vision-defaults.ts";
 
 export interface AttentionPoolingConfig {
   width: number;
@@ -34,7 +34,7 @@ export class AttentionPooling extends Module {
 
   /** x [N, T, W], padding bool [N, T] true where the query does not look -> [N, W] */
   forward(x: Tensor, padding: Tensor | null = null): Tensor {
-    const query = this.probe.tensor.view(1, -1).expand(x.size(0), x.size(2));
+    const query = this.probe.tensor.view(1, -1).expandAs(x.select(1, 0));
     const pooled = this.attention.forwardAt(x, query, "first", padding);
     return pooled.add(this.mlp.forward(this.norm.forward(pooled)));
   }

@@ -1,54 +1,65 @@
 /** EfficientNet without its last convolution and classifier: ALIGN's image tower. */
-import { BatchNorm2d, recomputed, type BatchNormOptions } from "../nn/batch-norm.ts";
-import { fanOutNormal, refillNormal, zerosParameter } from "../nn/initialize.ts";
-import { Linear } from "../nn/layers.ts";
-import { Module, type Parameter } from "../nn/module.ts";
-import { stochasticDepth } from "../nn/regularize.ts";
-import type { RunOptions } from "../nn/transformer.ts";
-import { conv2d, pad2d, type Tensor } from "../torch/index.ts";
-import { checkPixels, checkProbability, checkSizes } from "./pixel-shape.ts";
-import type { ImageTower } from "./tower.ts";
+import { z } from "zod";
+
+import { BatchNorm2d, recomputed, type BatchNormOptions } from "../../nn/batch-norm.ts";
+import { fanOutNormal, refillNormal, zerosParameter } from "../../nn/initialize.ts";
+import { Linear } from "../../nn/layers.ts";
+import { Module, type Parameter } from "../../nn/module.ts";
+import { stochasticDepth } from "../../nn/regularize.ts";
+import type { RunOptions } from "../../nn/transformer.ts";
+import { conv2d, pad2d, type Tensor } from "../../torch/index.ts";
+import { checkPixels, checkProbability, checkSizes } from "../check-config.ts";
+import { count, dropConnect, given, imageSize, normEpsilon } from "../recipe-fields.ts";
+import { imageTowerKind, type ConfigOf } from "../tower-kind.ts";
+import type { ImageTower } from "../tower.ts";
+import { mapRows } from "./feature-map.ts";
 
 /** Blocks of equal width. */
-export interface EfficientNetStage {
-  /** Side of the depthwise kernel, odd. */
-  kernel: number;
-  /** Channels that its blocks give. */
-  width: number;
-  /** Of its first block: 1 or 2. */
-  stride: number;
-  /** Number of blocks. */
-  depth: number;
-  /** Inner channels over input channels; 1: no expanding convolution. */
-  expansion: number;
-}
+const stageSchema = z.strictObject({
+  kernel: count.describe("side of the depthwise kernel, odd"),
+  width: count.describe("channels that its blocks give"),
+  stride: z.int().min(1).max(2).describe("stride of its first block"),
+  depth: count.describe("number of blocks"),
+  expansion: count.describe("inner channels over input channels; 1: no expanding convolution"),
+});
 
-export interface EfficientNetConfig {
-  kind: "efficientNet";
-  /** Side of the square input in pixels. */
-  imageSize: number;
-  stemWidth: number;
-  stages: readonly EfficientNetStage[];
-  /** Channels of squeeze-and-excitation over a block's input channels. */
-  squeezeRatio: number;
-  /**
-   * Where the odd pixel of a stride-2 convolution's padding goes. `same`: TensorFlow's rule, an
-   * output of ceil(side / 2). `even`: as if every side were even, one pixel more at right and bottom;
-   * so does transformers' AlignVisionModel (`depthwise_padding: []`), which differs where sides are odd.
-   */
-  padding: "same" | "even";
-  /** Probability that a sample skips a block at the end of the tower; it rises from 0 in a line. */
-  dropConnect: number;
-  normEpsilon: number;
-  /** Share of a batch in the running statistics: 1 - TensorFlow's momentum. */
-  normMomentum: number;
-}
+export type EfficientNetStage = z.output<typeof stageSchema>;
+
+const schema = z.strictObject({
+  kind: z.literal("efficientNet"),
+  imageSize,
+  stemWidth: count.describe("channels after the stem"),
+  stages: z.array(stageSchema).min(1).readonly().describe("blocks of equal width, in order"),
+  squeezeRatio: z
+    .number()
+    .positive()
+    .default(0.25)
+    .describe("channels of squeeze-and-excitation over the input channels of a block"),
+  // `even` is what transformers' AlignVisionModel does (`depthwise_padding: []`): it differs from
+  // TensorFlow's rule, an output of ceil(side / 2), where sides are odd.
+  padding: z
+    .enum(["same", "even"])
+    .default("same")
+    .describe(
+      "odd pixel of the padding at stride 2: TensorFlow's rule, or at right and bottom always (ALIGN)",
+    ),
+  dropConnect: dropConnect.default(0.2),
+  normEpsilon: normEpsilon.default(1e-3).describe("added to the variance in a batch norm"),
+  normMomentum: z
+    .number()
+    .positive()
+    .max(1)
+    .default(0.01)
+    .describe("share of a batch in the running statistics: 1 - TensorFlow's momentum"),
+});
+
+export type EfficientNetConfig = ConfigOf<typeof schema>;
 
 /**
  * B0 to B7 at their own image sizes, and `EfficientNet-B7-ALIGN`, the tower of the published ALIGN
  * checkpoint at 289 pixels. The features of B7 have 640 numbers.
  */
-export const efficientNetSizes: Record<string, () => EfficientNetConfig> = {
+export const efficientNetSizes: Readonly<Record<string, () => EfficientNetConfig>> = {
   "EfficientNet-B0": () => sized(224, 1.0, 1.0),
   "EfficientNet-B1": () => sized(240, 1.0, 1.1),
   "EfficientNet-B2": () => sized(260, 1.1, 1.2),
@@ -97,6 +108,16 @@ function toEights(channels: number): number {
   return near < 0.9 * channels ? near + 8 : near;
 }
 
+/** EfficientNet, declared. */
+export const efficientNet = imageTowerKind({
+  schema,
+  sizes: efficientNetSizes,
+  changes: [],
+  leadingPositions: () => 0,
+  configure: given,
+  create: (config: EfficientNetConfig, embedDim) => new EfficientNet(config, embedDim),
+});
+
 /**
  * EfficientNet: Tan & Le, arXiv:1905.11946, cut after its last block as ALIGN has it (arXiv:2102.05918,
  * section 4.2; transformers' AlignVisionModel); the features are the mean over positions.
@@ -112,6 +133,7 @@ export class EfficientNet extends Module implements ImageTower {
   readonly config: EfficientNetConfig;
   readonly featureDim: number;
   readonly run: RunOptions = { checkpointing: false };
+  readonly aboveBlocks = ["projection"];
 
   /** `embedDim` null: no projection. Throws RangeError for sizes that do not fit together. */
   constructor(config: EfficientNetConfig, embedDim: number | null) {
@@ -141,11 +163,27 @@ export class EfficientNet extends Module implements ImageTower {
    * throws  ShapeError for pictures of another size
    */
   features(pixels: Tensor): Tensor {
+    // As a mean over the map: over its rows the gradient would be summed in another order.
+    return this.#map(pixels).mean([2, 3]);
+  }
+
+  /** The last feature map as rows, pixels float [N, 3, S, S] -> [N, P, F], row by row. */
+  hidden(pixels: Tensor): Tensor {
+    return mapRows(this.#map(pixels));
+  }
+
+  /** The features of rows that `hidden` gave: [N, P, F] -> [N, F]. */
+  pool(hidden: Tensor): Tensor {
+    return hidden.mean(1);
+  }
+
+  /** pixels [N, 3, S, S] -> [N, C, H, W], the last feature map */
+  #map(pixels: Tensor): Tensor {
     checkPixels(pixels, this.config.imageSize);
     const { checkpointing } = this.run;
     let x = this.stem.forward(pixels).silu();
     for (const block of this.blocks) x = checkpointing ? recomputed(block, x) : block.forward(x);
-    return x.mean([2, 3]);
+    return x;
   }
 
   /** pixels float [N, 3, S, S], normalised -> [N, D], not yet unit rows. */

@@ -6,10 +6,10 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { gunzipSync } from "node:zlib";
-import { withoutStatistics } from "../nn/batch-norm.ts";
-import { initializeOn } from "../nn/initialize.ts";
-import { assertClose } from "../../test/support/close.ts";
-import { hashedValues } from "../../test/support/hashed-values.ts";
+import { withoutStatistics } from "../../nn/batch-norm.ts";
+import { initializeOn } from "../../nn/initialize.ts";
+import { assertClose } from "../../../test/support/close.ts";
+import { hashedValues } from "../../../test/support/hashed-values.ts";
 import {
   autocast,
   backward,
@@ -20,7 +20,7 @@ import {
   scope,
   zeros,
   type Tensor,
-} from "../torch/index.ts";
+} from "../../torch/index.ts";
 import { BitResNet, bitResNetSizes, type BitResNetConfig } from "./bit-resnet.ts";
 import { EfficientNet, efficientNetSizes, type EfficientNetConfig } from "./efficient-net.ts";
 import { Mixer, mixerSizes, type MixerConfig } from "./mixer.ts";
@@ -29,7 +29,7 @@ import {
   modifiedResNetSizes,
   type ModifiedResNetConfig,
 } from "./modified-resnet.ts";
-import type { ImageTower } from "./tower.ts";
+import type { ImageTower } from "../tower.ts";
 
 type Config = ModifiedResNetConfig | EfficientNetConfig | MixerConfig | BitResNetConfig;
 
@@ -49,7 +49,7 @@ interface Case {
   training: Run;
 }
 
-const file = new URL("../../../test/goldens/convolutional-towers.json.gz", import.meta.url);
+const file = new URL("../../../../test/goldens/convolutional-towers.json.gz", import.meta.url);
 const golden = JSON.parse(gunzipSync(readFileSync(file)).toString()) as {
   rtol: number;
   atol: number;

@@ -1,27 +1,32 @@
 /** CLIP's ResNets: a three-convolution stem, antialiased strides, and attention in place of the mean. */
-import { BatchNorm2d, recomputed } from "../nn/batch-norm.ts";
-import { normal, refillNormal } from "../nn/initialize.ts";
-import { Conv2d, Linear } from "../nn/layers.ts";
-import { Module, type Parameter } from "../nn/module.ts";
-import type { RunOptions } from "../nn/transformer.ts";
-import { avgPool2d, cat, scope, type Tensor } from "../torch/index.ts";
-import { checkMultiple, checkPixels, checkSizes } from "./pixel-shape.ts";
-import type { ImageTower } from "./tower.ts";
+import { z } from "zod";
 
-export interface ModifiedResNetConfig {
-  kind: "modifiedResNet";
-  /** Side of the square input in pixels; a multiple of 32. */
-  imageSize: number;
-  /** Channels after the stem, even; the four stages give 4, 8, 16 and 32 times as many. */
-  width: number;
-  /** Bottlenecks of the four stages. */
-  depths: readonly [number, number, number, number];
-  /** Heads of the attention pool; divides 32 width. */
-  heads: number;
-}
+import { BatchNorm2d, recomputed } from "../../nn/batch-norm.ts";
+import { normal, refillNormal } from "../../nn/initialize.ts";
+import { Conv2d, Linear } from "../../nn/layers.ts";
+import { Module, type Parameter } from "../../nn/module.ts";
+import type { RunOptions } from "../../nn/transformer.ts";
+import { avgPool2d, cat, scope, type Tensor } from "../../torch/index.ts";
+import { checkMultiple, checkPixels, checkSizes } from "../check-config.ts";
+import { count, given, imageSize, stageDepths } from "../recipe-fields.ts";
+import { imageTowerKind, type ConfigOf } from "../tower-kind.ts";
+import type { ImageTower } from "../tower.ts";
+import { mapRows } from "./feature-map.ts";
+
+const schema = z.strictObject({
+  kind: z.literal("modifiedResNet"),
+  imageSize: imageSize.describe("side of the square input in pixels; a multiple of 32"),
+  width: count.describe(
+    "channels after the stem, even; the four stages give 4, 8, 16 and 32 times as many",
+  ),
+  depths: stageDepths,
+  heads: count.describe("heads of the attention pooling; divides 32 × `width`"),
+});
+
+export type ModifiedResNetConfig = ConfigOf<typeof schema>;
 
 /** openai/CLIP's sizes by name. Their embedDim: 1024, 512, 640, 768, 1024. */
-export const modifiedResNetSizes: Record<string, () => ModifiedResNetConfig> = {
+export const modifiedResNetSizes: Readonly<Record<string, () => ModifiedResNetConfig>> = {
   RN50: () => sized(224, 64, [3, 4, 6, 3]),
   RN101: () => sized(224, 64, [3, 4, 23, 3]),
   RN50x4: () => sized(288, 80, [4, 6, 10, 6]),
@@ -36,6 +41,16 @@ function sized(
 ): ModifiedResNetConfig {
   return { kind: "modifiedResNet", imageSize, width, depths, heads: (32 * width) / 64 };
 }
+
+/** CLIP's ResNet, declared. */
+export const modifiedResNet = imageTowerKind({
+  schema,
+  sizes: modifiedResNetSizes,
+  changes: [],
+  leadingPositions: () => 1,
+  configure: given,
+  create: (config: ModifiedResNetConfig, embedDim) => new ModifiedResNet(config, embedDim),
+});
 
 /**
  * CLIP's ModifiedResNet: Radford et al., arXiv:2103.00020, section 2.4, as openai/CLIP's model.py.
@@ -52,6 +67,7 @@ export class ModifiedResNet extends Module implements ImageTower {
   readonly config: ModifiedResNetConfig;
   readonly featureDim: number;
   readonly run: RunOptions = { checkpointing: false };
+  readonly aboveBlocks = ["attentionPool", "projection"];
 
   /** `embedDim` null: no projection. Throws RangeError for sizes that do not fit together. */
   constructor(config: ModifiedResNetConfig, embedDim: number | null) {
@@ -79,13 +95,23 @@ export class ModifiedResNet extends Module implements ImageTower {
    * throws  ShapeError for pictures of another size
    */
   features(pixels: Tensor): Tensor {
+    return this.pool(this.hidden(pixels));
+  }
+
+  /** The last feature map as rows, pixels float [N, 3, S, S] -> [N, (S / 32)^2, 32 width], row by row. */
+  hidden(pixels: Tensor): Tensor {
     checkPixels(pixels, this.config.imageSize);
     const { checkpointing } = this.run;
     let x = checkpointing ? recomputed(this.stem, pixels) : this.stem.forward(pixels);
     for (const { blocks } of this.stages) {
       for (const block of blocks) x = checkpointing ? recomputed(block, x) : block.forward(x);
     }
-    return this.attentionPool.forward(x);
+    return mapRows(x);
+  }
+
+  /** The features of rows that `hidden` gave: [N, P, W] -> [N, W]. */
+  pool(hidden: Tensor): Tensor {
+    return this.attentionPool.forward(hidden);
   }
 
   /** pixels float [N, 3, S, S], normalised -> [N, D], not yet unit rows. */
@@ -217,16 +243,16 @@ class AttentionPool extends Module {
     this.heads = heads;
   }
 
-  /** x [N, W, H, H] -> [N, W] */
-  forward(x: Tensor): Tensor {
-    const places = x.flatten(2).transpose(1, 2);
+  /** places [N, P, W] -> [N, W] */
+  forward(places: Tensor): Tensor {
     const tokens = cat([places.mean(1, true), places], 1).add(this.positionEmbedding.tensor);
-    const [n, width] = [x.size(0), x.size(1)];
+    const [count, width] = [tokens.size(1), tokens.size(2)];
     const headWidth = width / this.heads;
-    const split = (y: Tensor): Tensor => y.reshape(n, -1, this.heads, headWidth).transpose(1, 2);
-    const query = split(this.query.forward(tokens.select(1, 0))).mul(headWidth ** -0.5);
-    const key = split(this.key.forward(tokens));
+    const split = (y: Tensor, rows: number): Tensor =>
+      y.reshape(-1, rows, this.heads, headWidth).transpose(1, 2);
+    const query = split(this.query.forward(tokens.select(1, 0)), 1).mul(headWidth ** -0.5);
+    const key = split(this.key.forward(tokens), count);
     const weights = query.matmul(key.transpose(-2, -1)).softmax(-1);
-    return weights.matmul(split(this.value.forward(tokens))).reshape(n, width);
+    return weights.matmul(split(this.value.forward(tokens), count)).reshape(-1, width);
   }
 }

@@ -1,39 +1,48 @@
 /** MLP-Mixer: patches that mix by one perceptron across positions and one across channels. */
-import { activationNames, type Activation } from "../nn/activation.ts";
-import { recomputed } from "../nn/batch-norm.ts";
-import { refillNormal, refillXavier } from "../nn/initialize.ts";
-import { Conv2d, LayerNorm, Linear } from "../nn/layers.ts";
-import { Mlp } from "../nn/mlp.ts";
-import { Module } from "../nn/module.ts";
-import { depthProbabilities, stochasticDepth } from "../nn/regularize.ts";
-import type { RunOptions } from "../nn/transformer.ts";
-import { scope, type Tensor } from "../torch/index.ts";
-import { checkPixels, checkProbability, checkSizes } from "./pixel-shape.ts";
-import type { ImageTower } from "./tower.ts";
+import { z } from "zod";
 
-export interface MixerConfig {
-  kind: "mixer";
-  /** Side of the square input in pixels. */
-  imageSize: number;
-  /** Side of a patch in pixels; divides imageSize. */
-  patchSize: number;
-  width: number;
-  depth: number;
-  /** Hidden width of the perceptron across positions. */
-  tokenMlpWidth: number;
-  /** Hidden width of the perceptron across channels. */
-  channelMlpWidth: number;
-  activation: Activation;
-  normEpsilon: number;
-  /** Probability that a sample skips a branch of the last block; it rises to it from 0 in a line. */
-  stochasticDepth?: number;
-}
+import { activationNames, type Activation } from "../../nn/activation.ts";
+import { recomputed } from "../../nn/batch-norm.ts";
+import { refillNormal, refillXavier } from "../../nn/initialize.ts";
+import { Conv2d, LayerNorm, Linear } from "../../nn/layers.ts";
+import { Mlp } from "../../nn/mlp.ts";
+import { Module } from "../../nn/module.ts";
+import { depthProbabilities, stochasticDepth as skipSamples } from "../../nn/regularize.ts";
+import type { RunOptions } from "../../nn/transformer.ts";
+import { scope, type Tensor } from "../../torch/index.ts";
+import { checkPixels, checkProbability, checkSizes } from "../check-config.ts";
+import {
+  activation,
+  count,
+  given,
+  imageSize,
+  normEpsilon,
+  patchSize,
+  stochasticDepth,
+} from "../recipe-fields.ts";
+import { imageTowerKind, type ConfigOf } from "../tower-kind.ts";
+import type { ImageTower } from "../tower.ts";
+
+const schema = z.strictObject({
+  kind: z.literal("mixer"),
+  imageSize,
+  patchSize,
+  width: count.describe("numbers per patch"),
+  depth: count.describe("number of blocks"),
+  tokenMlpWidth: count.describe("hidden width of the perceptron across positions"),
+  channelMlpWidth: count.describe("hidden width of the perceptron across channels"),
+  activation: activation.default("geluTanh"),
+  normEpsilon: normEpsilon.default(1e-6),
+  stochasticDepth,
+});
+
+export type MixerConfig = ConfigOf<typeof schema>;
 
 /**
  * The paper's sizes by name (Table 1), 224 pixels. The original code's GELU is the tanh approximation;
  * timm's port computes the exact one.
  */
-export const mixerSizes: Record<string, () => MixerConfig> = {
+export const mixerSizes: Readonly<Record<string, () => MixerConfig>> = {
   "Mixer-S/32": () => sized(32, 512, 8),
   "Mixer-S/16": () => sized(16, 512, 8),
   "Mixer-B/32": () => sized(32, 768, 12),
@@ -55,6 +64,16 @@ function sized(patchSize: number, width: number, depth: number): MixerConfig {
   };
 }
 
+/** MLP-Mixer, declared. */
+export const mixer = imageTowerKind({
+  schema,
+  sizes: mixerSizes,
+  changes: ["stochasticDepth"],
+  leadingPositions: () => 0,
+  configure: (written) => given(written) as MixerConfig,
+  create: (config: MixerConfig, embedDim) => new Mixer(config, embedDim),
+});
+
 /**
  * MLP-Mixer: Tolstikhin et al., arXiv:2105.01601; the features are the mean over positions after the
  * last norm.
@@ -70,6 +89,7 @@ export class Mixer extends Module implements ImageTower {
   readonly config: MixerConfig;
   readonly featureDim: number;
   readonly run: RunOptions = { checkpointing: false };
+  readonly aboveBlocks = ["projection"];
 
   /** `embedDim` null: no projection. Throws RangeError for sizes that do not fit together. */
   constructor(config: MixerConfig, embedDim: number | null) {
@@ -96,6 +116,11 @@ export class Mixer extends Module implements ImageTower {
    * throws  ShapeError for pictures of another size
    */
   features(pixels: Tensor): Tensor {
+    return this.pool(this.hidden(pixels));
+  }
+
+  /** The last norm's output, pixels float [N, 3, S, S] -> [N, P, W], patches row by row. */
+  hidden(pixels: Tensor): Tensor {
     checkPixels(pixels, this.config.imageSize);
     const patches = this.patchEmbedding.forward(pixels).flatten(2).transpose(1, 2);
     // What blocks add to stays in the parameters' type under autocast.
@@ -103,7 +128,12 @@ export class Mixer extends Module implements ImageTower {
     for (const block of this.blocks) {
       x = this.run.checkpointing ? recomputed(block, x) : block.forward(x);
     }
-    return this.normAfter.forward(x).mean(1);
+    return this.normAfter.forward(x);
+  }
+
+  /** The features of rows that `hidden` gave: [N, P, W] -> [N, W]. */
+  pool(hidden: Tensor): Tensor {
+    return hidden.mean(1);
   }
 
   /** pixels float [N, 3, S, S], normalised -> [N, D], not yet unit rows. */
@@ -138,7 +168,7 @@ class MixerBlock extends Module {
   }
 
   #branch(x: Tensor): Tensor {
-    return stochasticDepth(x, this.#skip, this.training);
+    return skipSamples(x, this.#skip, this.training);
   }
 }
 

@@ -2,35 +2,81 @@
  * BERT (Devlin et al., arXiv:1810.04805) as a text tower: post-norm blocks, padding masked, read at
  * the class token, which comes first. ALIGN's and LiT's text towers. No next-sentence pooler.
  */
-import type { Activation } from "../nn/activation.ts";
-import { refillXavier, zerosParameter } from "../nn/initialize.ts";
-import { Embedding, LayerNorm, Linear } from "../nn/layers.ts";
-import { Module, type Parameter } from "../nn/module.ts";
-import { PostNormBlock, runAll, runPooled, type RunOptions } from "../nn/transformer.ts";
-import { arange, noGrad, type Tensor } from "../torch/index.ts";
-import { refillTruncatedNormal, refillZeros } from "./initialize-big-vision.ts";
-import { checkTransformer } from "./check-config.ts";
-import { checkSizes } from "./pixel-shape.ts";
-import type { TextTower } from "./tower.ts";
+import { z } from "zod";
 
-export interface BertConfig {
-  kind: "bert";
+import { refillXavier, zerosParameter } from "../../nn/initialize.ts";
+import { Embedding, LayerNorm, Linear } from "../../nn/layers.ts";
+import { Module, type Parameter } from "../../nn/module.ts";
+import { PostNormBlock, runAll, runPooled, type RunOptions } from "../../nn/transformer.ts";
+import { arange, noGrad, type Tensor } from "../../torch/index.ts";
+import { refillTruncatedNormal, refillZeros } from "../big-vision-defaults.ts";
+import { checkSizes, checkTransformer } from "../check-config.ts";
+import {
+  activation,
+  completed,
+  normEpsilon,
+  projectionBias,
+  transformerSizes,
+} from "../recipe-fields.ts";
+import { textTowerKind, type ConfigOf } from "../tower-kind.ts";
+import type { TextTower } from "../tower.ts";
+
+const schema = z.strictObject({
+  kind: z.literal("bert"),
+  ...transformerSizes,
+  activation: activation
+    .default("gelu")
+    .describe("activation of the perceptrons: `gelu` in BERT and ALIGN, `geluTanh` in LiT"),
+  normEpsilon: normEpsilon.default(1e-12),
+  projectionBias: projectionBias.describe("whether the projection has a bias; true when absent"),
+});
+
+export interface BertConfig extends ConfigOf<typeof schema, "mlpWidth"> {
   /** The longest input in tokens, and the rows of the table of positions. */
   contextLength: number;
   vocabSize: number;
-  width: number;
-  depth: number;
-  heads: number;
-  mlpWidth: number;
-  /** `gelu` in BERT and ALIGN, `geluTanh` in LiT. */
-  activation: Activation;
-  /** 1e-12 in BERT. */
-  normEpsilon: number;
   /** What texts are filled up with; nothing attends to it. */
   padTokenId: number;
-  /** A bias of the projection. True when absent. */
-  projectionBias?: boolean;
 }
+
+const sized = (width: number, depth: number) => (): BertConfig => ({
+  kind: "bert",
+  contextLength: 512,
+  vocabSize: 30_522,
+  width,
+  depth,
+  heads: width / 64,
+  mlpWidth: 4 * width,
+  activation: "gelu",
+  normEpsilon: 1e-12,
+  padTokenId: 0,
+});
+
+/** Devlin et al., arXiv:1810.04805, and the small ones of Turc et al., arXiv:1908.08962. */
+export const bertSizes: Readonly<Record<string, () => BertConfig>> = {
+  "bert-tiny": sized(128, 2),
+  "bert-mini": sized(256, 4),
+  "bert-small": sized(512, 4),
+  "bert-medium": sized(512, 8),
+  "bert-base": sized(768, 12),
+  "bert-large": sized(1024, 24),
+};
+
+/** BERT, declared. */
+export const bert = textTowerKind({
+  schema,
+  sizes: bertSizes,
+  cutsPositions: true,
+  configure: (written) =>
+    ({ ...completed(written), contextLength: 0, vocabSize: 0, padTokenId: 0 }) as BertConfig,
+  withVocabulary: (config: BertConfig, { vocabSize, contextLength, padId }) => ({
+    ...config,
+    vocabSize,
+    contextLength,
+    padTokenId: padId,
+  }),
+  create: (config, embedDim) => new Bert(config, embedDim),
+});
 
 export class Bert extends Module implements TextTower {
   readonly tokenEmbedding: Embedding;
@@ -43,7 +89,9 @@ export class Bert extends Module implements TextTower {
   readonly config: BertConfig;
   readonly featureDim: number;
   readonly run: RunOptions = { checkpointing: false };
+  readonly aboveBlocks = ["projection"];
   readonly trimmable = true;
+  readonly causal = false;
 
   /**
    * Weights from a normal of deviation 0.02, cut at two deviations, as google-research/bert; biases

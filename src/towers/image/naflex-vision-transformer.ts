@@ -2,13 +2,14 @@
  * SigLIP 2's NaFlex image tower (Tschannen et al., arXiv:2502.14786, section 2.4.2; transformers'
  * Siglip2VisionModel): pictures keep their aspect ratio, so that each has a grid of patches of its own.
  */
-import { ShapeError } from "../errors.ts";
-import type { Activation } from "../nn/activation.ts";
-import { normal } from "../nn/initialize.ts";
-import { LayerNorm, Linear } from "../nn/layers.ts";
-import { Module, type Parameter } from "../nn/module.ts";
-import { depthProbabilities } from "../nn/regularize.ts";
-import { Block, runAll, type RunOptions } from "../nn/transformer.ts";
+import { z } from "zod";
+
+import { ShapeError } from "../../errors.ts";
+import { normal } from "../../nn/initialize.ts";
+import { LayerNorm, Linear } from "../../nn/layers.ts";
+import { Module, type Parameter } from "../../nn/module.ts";
+import { depthProbabilities } from "../../nn/regularize.ts";
+import { Block, runAll, type RunOptions } from "../../nn/transformer.ts";
 import {
   arange,
   call,
@@ -18,55 +19,71 @@ import {
   operator,
   stack,
   zeros,
-  type Device,
   type Tensor,
-} from "../torch/index.ts";
-import { AttentionPooling } from "./attention-pooling.ts";
-import { checkTransformer } from "./check-config.ts";
+} from "../../torch/index.ts";
 import {
+  bigVisionLayers,
   initializeAttention,
   initializeHead,
   initializeMlp,
+  layersOf,
   refillLecun,
   refillZeros,
-} from "./initialize-big-vision.ts";
-import { checkMultiple, checkSizes } from "./pixel-shape.ts";
-import type { ImageTower } from "./tower.ts";
+  type Letter,
+} from "../big-vision-defaults.ts";
+import { checkMultiple, checkSizes, checkTransformer } from "../check-config.ts";
+import {
+  activation,
+  completed,
+  imageSize,
+  normEpsilon,
+  patchSize,
+  projectionBias,
+  stochasticDepth,
+  transformerSizes,
+} from "../recipe-fields.ts";
+import { imageTowerKind, type ConfigOf } from "../tower-kind.ts";
+import type { ImagePatches, ImageTower, PatchGrid } from "../tower.ts";
+import { AttentionPooling } from "./attention-pooling.ts";
 
-export interface NaflexVisionTransformerConfig {
-  kind: "naflex";
-  /**
-   * Side in pixels of the square picture that has a learned position for each of its patches; for
-   * other grids the table of positions is resized.
-   */
-  imageSize: number;
-  /** Side of a patch in pixels; divides imageSize. */
-  patchSize: number;
-  width: number;
-  depth: number;
-  heads: number;
-  mlpWidth: number;
-  activation: Activation;
-  normEpsilon: number;
-  /** A bias of the projection. False when absent. */
-  projectionBias?: boolean;
-  /** Probability that a sample skips a branch of the last block; it rises to it from 0 in a line. */
-  stochasticDepth?: number;
-}
+const schema = z.strictObject({
+  kind: z.literal("naflex"),
+  ...transformerSizes,
+  imageSize: imageSize.describe(
+    "side in pixels of the square picture that has a learned position for each of its patches; " +
+      "it is trained on such squares",
+  ),
+  patchSize,
+  activation: activation.default("geluTanh"),
+  normEpsilon: normEpsilon.default(1e-6),
+  projectionBias,
+  stochasticDepth,
+});
 
-/** Rows and columns of a picture's patches. */
-export type PatchGrid = readonly [rows: number, columns: number];
+export type NaflexVisionTransformerConfig = ConfigOf<typeof schema, "mlpWidth">;
 
-/** Pictures cut into patches, each with a grid of its own. */
-export interface ImagePatches {
-  /**
-   * float [N, P, 3 p p], normalised: patches row by row, in each the pixels row by row with their
-   * channels last. What follows a picture's last patch changes nothing, as long as it is finite.
-   */
-  patches: Tensor;
-  /** Of each picture; rows times columns are at most P. */
-  grids: readonly PatchGrid[];
-}
+const sized = (letter: Letter) => (): NaflexVisionTransformerConfig => ({
+  kind: "naflex",
+  imageSize: 256,
+  patchSize: 16,
+  ...layersOf(letter),
+  ...bigVisionLayers,
+  projectionBias: true,
+});
+
+/** SigLIP 2's NaFlex, declared: pictures of any aspect ratio. */
+export const naflex = imageTowerKind({
+  schema,
+  sizes: {
+    "siglip2-NaFlex-B/16": sized("B"),
+    "siglip2-NaFlex-So400m/16": sized("So400m"),
+  },
+  changes: ["stochasticDepth"],
+  leadingPositions: () => 0,
+  configure: (written, defaults) => completed(written, defaults) as NaflexVisionTransformerConfig,
+  create: (config: NaflexVisionTransformerConfig, embedDim) =>
+    new NaflexVisionTransformer(config, embedDim),
+});
 
 export class NaflexVisionTransformer extends Module implements ImageTower {
   readonly patchEmbedding: Linear;
@@ -79,6 +96,7 @@ export class NaflexVisionTransformer extends Module implements ImageTower {
   readonly config: NaflexVisionTransformerConfig;
   readonly featureDim: number;
   readonly run: RunOptions = { checkpointing: false };
+  readonly aboveBlocks = ["pooling", "projection"];
 
   /**
    * Random weights as big_vision's vit.py.
@@ -118,37 +136,61 @@ export class NaflexVisionTransformer extends Module implements ImageTower {
   }
 
   /**
-   * pixels float [N, 3, H, W], normalised -> imageFeatures [N, W], before the projection. H and W are
-   * any multiples of patchSize.
+   * pixels float [N, 3, H, W], normalised, or patches -> imageFeatures [N, W], before the projection. H
+   * and W are any multiples of patchSize.
    *
-   * throws  ShapeError for pictures that patches do not fill
+   * throws  ShapeError for pictures that patches do not fill, or patches of another shape
    */
-  features(pixels: Tensor): Tensor {
-    return this.patchFeatures(cutIntoPatches(pixels, this.config.patchSize));
+  features(pictures: Tensor | ImagePatches): Tensor {
+    const images = this.#checked(pictures);
+    const padding = paddingOf(images.grids, images.patches);
+    return this.pooling.forward(this.#hidden(images, padding), padding);
   }
 
-  /** `features` of pictures of different shapes. Throws ShapeError for patches of another shape. */
-  patchFeatures(images: ImagePatches): Tensor {
-    const { patches, grids } = images;
-    this.#check(images);
-    const padding = paddingOf(grids, patches.size(1), patches.device);
+  /**
+   * The rows before pooling, pixels or patches -> [N, P, W], patches row by row; the rows behind a
+   * picture's last patch mean nothing.
+   *
+   * throws  as `features`
+   */
+  hidden(pictures: Tensor | ImagePatches): Tensor {
+    const images = this.#checked(pictures);
+    return this.#hidden(images, paddingOf(images.grids, images.patches));
+  }
+
+  #hidden({ patches, grids }: ImagePatches, padding: Tensor | null): Tensor {
     const x = this.patchEmbedding.forward(patches).add(this.#places(grids, patches.size(1)));
-    const hidden = runAll(this.blocks, x, { ...this.run, padding });
-    return this.pooling.forward(this.normAfter.forward(hidden), padding);
+    return this.normAfter.forward(runAll(this.blocks, x, { ...this.run, padding }));
   }
 
-  /** pixels float [N, 3, H, W], as `features` -> [N, D], not yet unit rows. */
-  forward(pixels: Tensor): Tensor {
-    return this.#project(this.features(pixels));
+  /**
+   * The features of rows that `hidden` gave: [N, P, W] -> [N, W].
+   *
+   * grids  of each picture, where some have fewer patches than P
+   */
+  pool(hidden: Tensor, grids: readonly PatchGrid[] = []): Tensor {
+    return this.pooling.forward(hidden, paddingOf(grids, hidden));
+  }
+
+  /** pixels or patches, as `features` -> [N, D], not yet unit rows. */
+  forward(pictures: Tensor | ImagePatches): Tensor {
+    return this.#project(this.features(pictures));
   }
 
   /** `forward` of pictures of different shapes. Throws ShapeError for patches of another shape. */
   forwardPatches(images: ImagePatches): Tensor {
-    return this.#project(this.patchFeatures(images));
+    return this.forward(images);
   }
 
   #project(features: Tensor): Tensor {
     return this.projection ? this.projection.forward(features) : features;
+  }
+
+  #checked(pictures: Tensor | ImagePatches): ImagePatches {
+    const { patchSize: side } = this.config;
+    const images = "patches" in pictures ? pictures : cutIntoPatches(pictures, side);
+    this.#check(images);
+    return images;
   }
 
   #check({ patches, grids }: ImagePatches): void {
@@ -211,8 +253,8 @@ export function cutIntoPatches(pixels: Tensor, patchSize: number): ImagePatches 
         `but received [${pixels.shape.join(", ")}]; resize the pictures`,
     );
   }
-  const split = pixels.reshape(n, 3, rows, patchSize, columns, patchSize);
-  const patches = split.permute(0, 2, 4, 3, 5, 1).reshape(n, rows * columns, 3 * patchSize ** 2);
+  const split = pixels.reshape(-1, 3, rows, patchSize, columns, patchSize);
+  const patches = split.permute(0, 2, 4, 3, 5, 1).reshape(-1, rows * columns, 3 * patchSize ** 2);
   return { patches, grids: Array.from({ length: n }, () => [rows, columns] as const) };
 }
 
@@ -220,9 +262,10 @@ function isCount(value: number): boolean {
   return Number.isInteger(value) && value >= 1;
 }
 
-/** bool [N, P], true behind each picture's last patch; null where there is nothing of the kind. */
-function paddingOf(grids: readonly PatchGrid[], places: number, device: Device): Tensor | null {
-  const counts = grids.map(([rows, columns]) => rows * columns);
+/** bool [N, P], true behind each picture's last row of [N, P, ...]; null where there is none behind. */
+function paddingOf(grids: readonly PatchGrid[], rows: Tensor): Tensor | null {
+  const [places, device] = [rows.size(1), rows.device];
+  const counts = grids.map(([height, width]) => height * width);
   if (counts.every((count) => count === places)) return null;
   return noGrad(() => {
     const ends = fromData(Int32Array.from(counts), [counts.length, 1], { device });

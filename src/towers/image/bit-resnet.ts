@@ -1,31 +1,37 @@
 /** BiT's ResNets: pre-activation, group norm, and convolutions whose weights are standardised. */
-import { recomputed } from "../nn/batch-norm.ts";
-import { GroupNorm } from "../nn/group-norm.ts";
-import { fanOutNormal, refillNormal } from "../nn/initialize.ts";
-import { Linear } from "../nn/layers.ts";
-import { Module, type Parameter } from "../nn/module.ts";
-import { depthProbabilities, stochasticDepth } from "../nn/regularize.ts";
-import type { RunOptions } from "../nn/transformer.ts";
-import { batchNorm, conv2d, maxPool2d, pad2d, type Tensor } from "../torch/index.ts";
-import { checkPixels, checkProbability, checkSizes } from "./pixel-shape.ts";
-import type { ImageTower } from "./tower.ts";
+import { z } from "zod";
 
-export interface BitResNetConfig {
-  kind: "bitResNet";
-  /** Side of the square input in pixels. */
-  imageSize: number;
-  /** Channels after the stem; the four stages give 4, 8, 16 and 32 times as many. */
-  width: number;
-  /** Bottlenecks of the four stages. */
-  depths: readonly [number, number, number, number];
-  /** Groups of the group norms; divides width. */
-  groups: number;
-  /** Probability that a sample skips the last bottleneck; it rises to it from 0 in a line. */
-  stochasticDepth?: number;
-}
+import { recomputed } from "../../nn/batch-norm.ts";
+import { GroupNorm } from "../../nn/group-norm.ts";
+import { fanOutNormal, refillNormal } from "../../nn/initialize.ts";
+import { Linear } from "../../nn/layers.ts";
+import { Module, type Parameter } from "../../nn/module.ts";
+import { depthProbabilities, stochasticDepth as skipSamples } from "../../nn/regularize.ts";
+import type { RunOptions } from "../../nn/transformer.ts";
+import { batchNorm, conv2d, maxPool2d, pad2d, type Tensor } from "../../torch/index.ts";
+import { checkPixels, checkProbability, checkSizes } from "../check-config.ts";
+import { count, given, imageSize, stageDepths, stochasticDepth } from "../recipe-fields.ts";
+import { imageTowerKind, type ConfigOf } from "../tower-kind.ts";
+import type { ImageTower } from "../tower.ts";
+import { mapRows } from "./feature-map.ts";
+
+const schema = z.strictObject({
+  kind: z.literal("bitResNet"),
+  imageSize,
+  width: count.describe(
+    "channels after the stem; the four stages give 4, 8, 16 and 32 times as many",
+  ),
+  depths: stageDepths,
+  groups: count.describe("groups of the group norms; divides `width`"),
+  stochasticDepth: stochasticDepth.describe(
+    "probability that a sample skips the last bottleneck; it rises linearly from 0",
+  ),
+});
+
+export type BitResNetConfig = ConfigOf<typeof schema>;
 
 /** BiT's sizes by name: 224 pixels, as they were pretrained on ImageNet-21k. */
-export const bitResNetSizes: Record<string, () => BitResNetConfig> = {
+export const bitResNetSizes: Readonly<Record<string, () => BitResNetConfig>> = {
   "BiT-R50x1": () => sized([3, 4, 6, 3]),
   "BiT-R101x1": () => sized([3, 4, 23, 3]),
 };
@@ -33,6 +39,16 @@ export const bitResNetSizes: Record<string, () => BitResNetConfig> = {
 function sized(depths: BitResNetConfig["depths"]): BitResNetConfig {
   return { kind: "bitResNet", imageSize: 224, width: 64, depths, groups: 32 };
 }
+
+/** BiT's ResNet, declared. */
+export const bitResNet = imageTowerKind({
+  schema,
+  sizes: bitResNetSizes,
+  changes: ["stochasticDepth"],
+  leadingPositions: () => 0,
+  configure: (written) => given(written) as BitResNetConfig,
+  create: (config: BitResNetConfig, embedDim) => new BitResNet(config, embedDim),
+});
 
 /**
  * BiT's ResNet v2: Kolesnikov et al., arXiv:1912.11370, as timm's `resnetv2_50x1_bit`; the features
@@ -49,6 +65,7 @@ export class BitResNet extends Module implements ImageTower {
   readonly config: BitResNetConfig;
   readonly featureDim: number;
   readonly run: RunOptions = { checkpointing: false };
+  readonly aboveBlocks = ["projection"];
 
   /** `embedDim` null: no projection. Throws RangeError for sizes that do not fit together. */
   constructor(config: BitResNetConfig, embedDim: number | null) {
@@ -79,6 +96,22 @@ export class BitResNet extends Module implements ImageTower {
    * throws  ShapeError for pictures of another size
    */
   features(pixels: Tensor): Tensor {
+    // As a mean over the map: over its rows the gradient would be summed in another order.
+    return this.#map(pixels).mean([2, 3]);
+  }
+
+  /** The last feature map as rows, pixels float [N, 3, S, S] -> [N, P, 32 width], row by row. */
+  hidden(pixels: Tensor): Tensor {
+    return mapRows(this.#map(pixels));
+  }
+
+  /** The features of rows that `hidden` gave: [N, P, W] -> [N, W]. */
+  pool(hidden: Tensor): Tensor {
+    return hidden.mean(1);
+  }
+
+  /** pixels [N, 3, S, S] -> [N, C, H, W], the last feature map */
+  #map(pixels: Tensor): Tensor {
     checkPixels(pixels, this.config.imageSize);
     // Zeros, not maxPool2d's own padding, which never wins: BiT was trained with them.
     const margins = { left: 1, right: 1, top: 1, bottom: 1 };
@@ -88,7 +121,7 @@ export class BitResNet extends Module implements ImageTower {
         x = this.run.checkpointing ? recomputed(block, x) : block.forward(x);
       }
     }
-    return this.normAfter.forward(x).relu().mean([2, 3]);
+    return this.normAfter.forward(x).relu();
   }
 
   /** pixels float [N, 3, S, S], normalised -> [N, D], not yet unit rows. */
@@ -187,7 +220,7 @@ class PreActivationBottleneck extends Module {
     const before = this.norm1.forward(x).relu();
     const first = this.norm2.forward(this.conv1.forward(before)).relu();
     const second = this.norm3.forward(this.conv2.forward(first)).relu();
-    const branch = stochasticDepth(this.conv3.forward(second), this.#skip, this.training);
+    const branch = skipSamples(this.conv3.forward(second), this.#skip, this.training);
     return branch.add(this.shortcut?.forward(before) ?? x);
   }
 }

@@ -1,6 +1,7 @@
 /**
- * Initial weights as big_vision's flax modules draw them (google-research/big_vision, models/vit.py):
- * Xavier-uniform attention and perceptrons, LeCun-normal convolutions and heads, zero biases.
+ * What big_vision's towers share (google-research/big_vision, models/vit.py): sizes by letter, and
+ * initial weights as its flax modules draw them: Xavier-uniform attention and perceptrons, LeCun-normal
+ * convolutions and heads, zero biases.
  */
 import type { Linear } from "../nn/layers.ts";
 import { refill, refillNormal, refillXavier, zerosParameter } from "../nn/initialize.ts";
@@ -10,7 +11,37 @@ import type { Parameter } from "../nn/module.ts";
 import { call, operator } from "../torch/index.ts";
 
 /** CLIP's own initial weights (openai/CLIP), or those of SigLIP and LiT. */
-export type Initialization = "clip" | "bigVision";
+export const initializations = ["clip", "bigVision"] as const;
+
+/** Width, depth, width of the perceptron, heads: big_vision's `decode_variant`. */
+const letters = {
+  Ti: [192, 12, 768, 3],
+  S: [384, 12, 1536, 6],
+  B: [768, 12, 3072, 12],
+  L: [1024, 24, 4096, 16],
+  So400m: [1152, 27, 4304, 16],
+  H: [1280, 32, 5120, 16],
+  g: [1408, 40, 6144, 16],
+  "g-opt": [1536, 40, 6144, 16],
+} as const;
+
+export type Letter = keyof typeof letters;
+
+interface Layers {
+  width: number;
+  depth: number;
+  heads: number;
+  mlpWidth: number;
+}
+
+/** The layers of a size. */
+export function layersOf(letter: Letter): Layers {
+  const [width, depth, mlpWidth, heads] = letters[letter];
+  return { width, depth, heads, mlpWidth };
+}
+
+/** What every transformer that big_vision trained has. */
+export const bigVisionLayers = { activation: "geluTanh", normEpsilon: 1e-6 } as const;
 
 /** A normal cut at two deviations, rescaled to variance 1 / fanIn. */
 export function refillLecun(parameter: Parameter, fanIn: number): void {

@@ -2,15 +2,15 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { DualEncoder } from "../pair/dual-encoder.ts";
-import { siglip2 } from "../checkpoints/layouts/hugging-face/siglip2.ts";
-import { assertClose } from "../../test/support/close.ts";
+import { DualEncoder } from "../../pair/dual-encoder.ts";
+import { siglip2 } from "../../checkpoints/layouts/hugging-face/siglip2.ts";
+import { assertClose } from "../../../test/support/close.ts";
 import {
   floats,
   loadGolden,
   readGoldenJson,
   type Expected,
-} from "../../test/support/golden-model.ts";
+} from "../../../test/support/golden-model.ts";
 import {
   autocast,
   backward,
@@ -20,12 +20,12 @@ import {
   randn,
   scope,
   type Tensor,
-} from "../torch/index.ts";
-import { createImageTower } from "./create-tower.ts";
+} from "../../torch/index.ts";
+import { createImageTower } from "../index.ts";
+import type { ImagePatches } from "../tower.ts";
 import {
   cutIntoPatches,
   NaflexVisionTransformer,
-  type ImagePatches,
   type NaflexVisionTransformerConfig,
 } from "./naflex-vision-transformer.ts";
 

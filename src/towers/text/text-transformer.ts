@@ -2,46 +2,153 @@
  * Pre-norm text towers: CLIP's (causal, read at the end-of-text token), and those of SigLIP and of
  * LiT's small models (bidirectional, padding attended, read at the last position).
  */
-import type { Activation } from "../nn/activation.ts";
-import type { Position } from "../nn/attention.ts";
-import { normal, refillNormal } from "../nn/initialize.ts";
-import { Embedding, LayerNorm, Linear } from "../nn/layers.ts";
-import { Module, type Parameter } from "../nn/module.ts";
-import { Block, runAll, runPooled, type RunOptions } from "../nn/transformer.ts";
-import { noGrad, type Tensor } from "../torch/index.ts";
+import { z } from "zod";
+
+import type { Position } from "../../nn/attention.ts";
+import { normal, refillNormal } from "../../nn/initialize.ts";
+import { Embedding, LayerNorm, Linear } from "../../nn/layers.ts";
+import { Module, type Parameter } from "../../nn/module.ts";
+import { Block, runAll, runPooled, type RunOptions } from "../../nn/transformer.ts";
+import { noGrad, type Tensor } from "../../torch/index.ts";
 import {
+  bigVisionLayers,
   initializeAttention,
   initializeHead,
   initializeMlp,
+  layersOf,
   refillZeros,
-  type Initialization,
-} from "./initialize-big-vision.ts";
-import { checkChoice, checkTransformer } from "./check-config.ts";
-import { checkSizes } from "./pixel-shape.ts";
-import type { TextTower } from "./tower.ts";
+  type Letter,
+} from "../big-vision-defaults.ts";
+import { checkChoice, checkSizes, checkTransformer } from "../check-config.ts";
+import {
+  activation,
+  completed,
+  initialization,
+  normEpsilon,
+  projectionBias,
+  transformerSizes,
+} from "../recipe-fields.ts";
+import { textTowerKind, type ConfigOf, type Vocabulary } from "../tower-kind.ts";
+import type { TextTower } from "../tower.ts";
 
-export interface TextTransformerConfig {
-  kind: "transformer";
+const schema = z.strictObject({
+  kind: z.literal("transformer"),
+  ...transformerSizes,
+  activation: activation.optional(),
+  normEpsilon: normEpsilon.optional(),
+  attention: z
+    .enum(["causal", "bidirectional"])
+    .optional()
+    .describe(
+      "whether tokens look back only, or everywhere, padding included; `causal` when absent",
+    ),
+  pooling: z
+    .enum(["eot", "last"])
+    .optional()
+    .describe("features: output at the end of text (CLIP) or at the last place; `eot` when absent"),
+  projectionBias,
+  initialization,
+});
+
+export interface TextTransformerConfig extends ConfigOf<
+  typeof schema,
+  "mlpWidth" | "activation" | "normEpsilon"
+> {
   /** The longest input in tokens, the start and end tokens included. */
   contextLength: number;
   vocabSize: number;
-  width: number;
-  depth: number;
-  heads: number;
-  mlpWidth: number;
-  activation: Activation;
-  normEpsilon: number;
   /** The token that ends a text; with `eot` pooling the tower is read at its first place. */
   eotTokenId: number;
   padTokenId: number;
-  /** Tokens look back only, or everywhere, padding included. `causal` when absent. */
-  attention?: "causal" | "bidirectional";
-  /** The features: the output at the end of text (CLIP), or at the last place. `eot` when absent. */
-  pooling?: "eot" | "last";
-  /** A bias of the projection. False when absent. */
-  projectionBias?: boolean;
-  /** `clip` when absent. */
-  initialization?: Initialization;
+}
+
+const siglip = (letter: Letter) => (): TextTransformerConfig => ({
+  kind: "transformer",
+  contextLength: 64,
+  vocabSize: 32_000,
+  ...layersOf(letter),
+  ...bigVisionLayers,
+  initialization: "bigVision",
+  eotTokenId: 1,
+  padTokenId: 1,
+  attention: "bidirectional",
+  pooling: "last",
+  projectionBias: true,
+});
+
+/** Gemma's vocabulary, padded with id 0. */
+const siglip2 = (letter: Letter) => (): TextTransformerConfig => ({
+  ...siglip(letter)(),
+  vocabSize: 256_000,
+  padTokenId: 0,
+});
+
+const lit = (letter: Letter) => (): TextTransformerConfig => ({
+  ...siglip(letter)(),
+  contextLength: 16,
+  vocabSize: 16_000,
+});
+
+/** Vocabulary and special tokens are those of the published tokenizers. */
+export const textSizes: Readonly<Record<string, () => TextTransformerConfig>> = {
+  "siglip-Ti": siglip("Ti"),
+  "siglip-S": siglip("S"),
+  "siglip-B": siglip("B"),
+  "siglip-L": siglip("L"),
+  "siglip-So400m": siglip("So400m"),
+  "siglip2-B": siglip2("B"),
+  "siglip2-L": siglip2("L"),
+  "siglip2-So400m": siglip2("So400m"),
+  "lit-Ti": lit("Ti"),
+  "lit-S": lit("S"),
+};
+
+/** The pre-norm text transformer, declared. */
+export const textTransformer = textTowerKind({
+  schema,
+  sizes: textSizes,
+  cutsPositions: false,
+  configure: (written, defaults) =>
+    ({
+      ...completed(written, defaults),
+      contextLength: 0,
+      vocabSize: 0,
+      padTokenId: 0,
+      eotTokenId: 0,
+    }) as TextTransformerConfig,
+  computed,
+  withVocabulary,
+  create: (config, embedDim) => new TextTransformer(config, embedDim),
+});
+
+function computed(config: TextTransformerConfig): object {
+  const values: Partial<TextTransformerConfig> = { attention: "causal", pooling: "eot", ...config };
+  // Nothing behind the end of text is looked at; a tower read at the last place looks for no end.
+  if (values.attention === "causal" && values.pooling === "eot") delete values.padTokenId;
+  if (values.pooling === "last") delete values.eotTokenId;
+  return values;
+}
+
+function withVocabulary(
+  config: TextTransformerConfig,
+  { vocabSize, contextLength, padId: padTokenId, endId }: Vocabulary,
+  name: string,
+): TextTransformerConfig {
+  const fitted = { ...config, vocabSize, contextLength, padTokenId };
+  if (fitted.pooling === "last") return { ...fitted, eotTokenId: endId ?? 0 };
+  if (endId === undefined) {
+    throw new RangeError(
+      `Expected an end-of-text token for ${name} but received a tokenizer without one; ` +
+        "the text tower is read at that token",
+    );
+  }
+  if (endId === 2) {
+    throw new RangeError(
+      `Expected an end-of-text token other than 2 for ${name} but received 2; ` +
+        "Hugging Face's CLIP reads that number as another rule, so give the token another id",
+    );
+  }
+  return { ...fitted, eotTokenId: endId };
 }
 
 export class TextTransformer extends Module implements TextTower {
@@ -53,8 +160,10 @@ export class TextTransformer extends Module implements TextTower {
   readonly config: TextTransformerConfig;
   readonly featureDim: number;
   readonly run: RunOptions = { checkpointing: false };
+  readonly aboveBlocks = ["projection"];
   /** Where attention looks back only and is read at the end token, what follows is free to be cut. */
   readonly trimmable: boolean;
+  readonly causal: boolean;
 
   /**
    * Random weights: `clip` as openai/CLIP's `initialize_parameters`, `bigVision` as big_vision's
@@ -71,14 +180,17 @@ export class TextTransformer extends Module implements TextTower {
     checkTransformer(config);
     checkChoice("attention", attention, ["causal", "bidirectional"]);
     checkChoice("pooling", pooling, ["eot", "last"]);
-    const causal = attention === "causal";
+    this.causal = attention === "causal";
     const bigVision = initialization === "bigVision";
     this.config = config;
     this.featureDim = width;
-    this.trimmable = causal && pooling === "eot";
+    this.trimmable = this.causal && pooling === "eot";
     this.tokenEmbedding = new Embedding(vocabSize, width, bigVision ? width ** -0.5 : 0.02);
     this.positionEmbedding = normal([contextLength, width], bigVision ? width ** -0.5 : 0.01);
-    this.blocks = Array.from({ length: depth }, () => new Block({ ...config, causal }));
+    this.blocks = Array.from(
+      { length: depth },
+      () => new Block({ ...config, causal: this.causal }),
+    );
     this.normAfter = new LayerNorm(width, normEpsilon);
     this.projection = embedDim === null ? null : head(config, embedDim);
     for (const block of this.blocks) {
