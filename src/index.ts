@@ -57,10 +57,10 @@ export {
   type StudyMetric,
   type StudyTable,
   type Verdict,
-} from "./study/study.ts";
+} from "./study/define-study.ts";
 export { judge } from "./study/claims.ts";
 export type { RunContext, StudyContext, StudyTraining } from "./study/context.ts";
-export { peakMemoryBytes, resetPeakMemory } from "./study/peak-memory.ts";
+export { peakMemoryBytes, resetPeakMemory } from "./study/measurements.ts";
 export type { StudyResults } from "./study/results.ts";
 export type { Difference, Estimate } from "./study/statistics.ts";
 export { suiteOutcome } from "./study/suite-outcome.ts";

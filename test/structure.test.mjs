@@ -56,14 +56,13 @@ const EXCEPTIONS = new Map([
   ["src/checkpoints/describe-model.ts inference", "how logits become probabilities"],
 ]);
 
-/** The most product files of one folder. */
+/** The most product files of one folder, but for the list of commands, which has a file for each. */
 const MOST_FILES = 15;
+const COMMANDS = "src/cli/commands";
 /** Folders that still hold more, and how many. One that holds fewer now fails. */
 const FULL_FOLDERS = new Map([
   ["src/checkpoints/weights", 19],
-  ["src/cli/commands", 16],
   ["src/inference", 17],
-  ["src/study", 20],
   ["src/text", 16],
   ["src/train/objectives", 19],
 ]);
@@ -90,7 +89,6 @@ const SHARED_NAMES = new Set([
   "lixp.ts",
   "neuclip.ts",
   "progress.ts",
-  "study.ts",
   "table.ts",
   "tokenizer.ts",
   "training-checkpoint.ts",
@@ -139,7 +137,7 @@ test("one sees at a glance what a folder holds", () => {
     const folder = path.posix.dirname(file);
     counts.set(folder, (counts.get(folder) ?? 0) + 1);
   }
-  const full = [...counts].filter(([, count]) => count > MOST_FILES);
+  const full = [...counts].filter(([folder, count]) => folder !== COMMANDS && count > MOST_FILES);
   assert.deepEqual(new Map(full), FULL_FOLDERS);
 });
 
@@ -231,7 +229,7 @@ test("the addon exports what src/torch/binding.ts declares", () => {
 
 test("a command's file is short", () => {
   const commands = read("src/cli/commands.ts");
-  const wrong = [...commands.matchAll(/import\("\.\/commands\/([\w-]+)\.ts"\)/g)]
+  const wrong = [...commands.matchAll(/import\("\.\/commands\/([\w/-]+)\.ts"\)/g)]
     .map((match) => `src/cli/commands/${match[1]}.ts`)
     .filter((file) => read(file).split("\n").length > 81);
   assert.deepEqual(wrong, []);

@@ -15,7 +15,6 @@ import {
 import { packageRoot, setupCommand } from "../torch/engine-info.ts";
 import { parseCommandLine, type Command, type Invocation } from "./command.ts";
 import { commands, type CommandTable } from "./commands.ts";
-import { factFlags } from "./options/fact-flags.ts";
 import { commandHelp, listHelp } from "./print/help.ts";
 
 const EXIT = { failure: 1, usage: 2, badInput: 3 } as const;
@@ -110,6 +109,12 @@ export function exitCode(error: unknown): number {
   if (error instanceof DataError || error instanceof CheckpointError) return EXIT.badInput;
   return EXIT.failure;
 }
+
+/** The flags of facts about a model that are not called as in the library. */
+const factFlags: Readonly<Record<string, string>> = {
+  evaluationTransform: "preprocessing",
+  contextLength: "context-length",
+};
 
 /** One line with the error, one with the next step; the stack only where it is asked for. */
 function reportError(error: unknown, { names, command }: Understood, debug: boolean): void {

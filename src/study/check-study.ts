@@ -1,6 +1,6 @@
 /** Refuses what is no study, and chooses seeds and arms. */
 import { didYouMean, UsageError } from "../errors.ts";
-import type { Arm, Study } from "./study.ts";
+import type { Arm, Study } from "./define-study.ts";
 
 const functions = ["prepare", "arms", "settings", "tables", "figures", "conclusions"] as const;
 

@@ -2,7 +2,7 @@
 import { formatDifference, formatValue, metricTitle } from "./format.ts";
 import type { StudyResults } from "./results.ts";
 import type { Difference } from "./statistics.ts";
-import type { Claim, Comparison, StudyMetric, Verdict } from "./study.ts";
+import type { Claim, Comparison, StudyMetric, Verdict } from "./define-study.ts";
 
 /** A comparison with what was measured. */
 interface Measured {

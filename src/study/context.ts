@@ -6,9 +6,8 @@ import { pendingSignal } from "../torch/index.ts";
 import type { ProgressStream } from "../train/log/progress.ts";
 import { train, type TrainResult } from "../train/train-pair.ts";
 import { exclusively } from "./lock.ts";
-import { peakMemoryBytes, resetPeakMemory } from "./peak-memory.ts";
+import { peakMemoryBytes, resetPeakMemory, secondsPerStep } from "./measurements.ts";
 import { hashOf } from "./result-file.ts";
-import { secondsPerStep } from "./step-seconds.ts";
 
 /** Thrown where a signal ends a study; whatever is half done goes on with the same command. */
 export class StudyInterrupted extends Error {

@@ -4,7 +4,7 @@ import { intervalChart, type IntervalPoint } from "../report/interval-chart.ts";
 import { standaloneFigure } from "../report/standalone-figure.ts";
 import { metricTitle, shown } from "./format.ts";
 import type { StudyResults } from "./results.ts";
-import type { StudyFigure, StudyPoint } from "./study.ts";
+import type { StudyFigure, StudyPoint } from "./define-study.ts";
 import { chosenArms } from "./tables.ts";
 
 /** The figure as a file's text; undefined where nothing of it has been measured. */

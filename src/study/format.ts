@@ -1,7 +1,6 @@
 /** Numbers of a study in words: by the unit of their metric, with their interval. */
-import { formatBytes, formatSeconds } from "./quantities.ts";
 import type { Difference, Estimate } from "./statistics.ts";
-import type { StudyMetric } from "./study.ts";
+import type { StudyMetric } from "./define-study.ts";
 
 type Unit = StudyMetric["unit"];
 
@@ -62,4 +61,19 @@ function plain(value: number): string {
   const size = Math.abs(value);
   if (size >= 1000) return Math.round(value).toLocaleString("en-US");
   return size >= 100 ? value.toFixed(0) : size >= 1 ? value.toFixed(2) : value.toFixed(3);
+}
+
+/** `12.3 ms`, `1.24 s`, `95 s`. */
+export function formatSeconds(seconds: number): string {
+  const size = Math.abs(seconds);
+  if (size === 0) return "0 s";
+  if (size < 1) return `${(seconds * 1000).toFixed(size < 0.1 ? 1 : 0)} ms`;
+  return `${seconds.toFixed(size < 10 ? 2 : size < 100 ? 1 : 0)} s`;
+}
+
+/** `512 MB`, `1.25 GB`: powers of 1,000. */
+export function formatBytes(bytes: number): string {
+  const size = Math.abs(bytes);
+  if (size >= 1e9) return `${(bytes / 1e9).toFixed(2)} GB`;
+  return `${(bytes / 1e6).toFixed(size >= 1e7 ? 0 : 1)} MB`;
 }

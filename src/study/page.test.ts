@@ -4,12 +4,11 @@ import { check } from "prettier";
 
 import { judge, renderClaim } from "./claims.ts";
 import { formatDifference, formatEstimate } from "./format.ts";
-import { markdownTable } from "./markdown.ts";
+import { markdownTable, renderTable } from "./tables.ts";
 import { renderPage } from "./page.ts";
 import type { StoredResult } from "./result-file.ts";
 import { StudyResults } from "./results.ts";
-import { renderTable } from "./tables.ts";
-import type { Claim, StudyMetric } from "./study.ts";
+import type { Claim, StudyMetric } from "./define-study.ts";
 
 const metrics: Record<string, StudyMetric> = {
   acc: { label: "accuracy", unit: "share", better: "higher" },

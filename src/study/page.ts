@@ -5,11 +5,10 @@ import path from "node:path";
 import { writeTextAtomically } from "../files/atomic-write.ts";
 import { caution, claimJson, renderClaim } from "./claims.ts";
 import { renderFigure } from "./figures.ts";
-import { formatSeconds } from "./quantities.ts";
-import { markdownPage } from "./markdown.ts";
+import { formatSeconds } from "./format.ts";
+import { markdownPage, renderTable } from "./tables.ts";
 import type { StudyResults } from "./results.ts";
-import type { Study } from "./study.ts";
-import { renderTable } from "./tables.ts";
+import type { Study } from "./define-study.ts";
 
 /** What of a study its page needs. */
 export type StudyWords = Pick<

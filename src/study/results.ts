@@ -8,7 +8,7 @@ import {
   type Estimate,
   type SeedValue,
 } from "./statistics.ts";
-import type { Factors, StudyMetric, StudySeries } from "./study.ts";
+import type { Factors, StudyMetric, StudySeries } from "./define-study.ts";
 
 /** An arm without what it does. */
 export interface ArmDescription {

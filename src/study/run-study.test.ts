@@ -6,7 +6,7 @@ import { after, test } from "node:test";
 
 import { tinyData, tinyRecipe } from "../../test/support/tiny-run.ts";
 import { runStudy, type StudyOptions } from "./run-study.ts";
-import { defineStudy, type Arm, type Study } from "./study.ts";
+import { defineStudy, type Arm, type Study } from "./define-study.ts";
 import { suiteOutcome } from "./suite-outcome.ts";
 
 const root = mkdtempSync(path.join(tmpdir(), "limn-study-"));

@@ -14,10 +14,10 @@ import { runContext, stopIfAsked, studyContext, StudyInterrupted } from "./conte
 import type { StudyContext } from "./context.ts";
 import { exclusively, holderOf } from "./lock.ts";
 import { writePage } from "./page.ts";
-import { currentCommit, machineLine } from "./provenance.ts";
+import { currentCommit, machineLine } from "./measurements.ts";
 import { checkOutcome, hashOf, readResult, writeResult, type StoredResult } from "./result-file.ts";
 import { StudyResults, type ArmDescription } from "./results.ts";
-import type { Arm, Study } from "./study.ts";
+import type { Arm, Study } from "./define-study.ts";
 
 export interface StudyOptions {
   /** Default `runs/studies/<name>`, with `-smoke` for a smoke run. */

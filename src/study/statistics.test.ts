@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { createRandom } from "../arrays/random.ts";
-import { meanOfItems, restoreItems, storeItems, type Items } from "./items.ts";
+import { meanOfItems, restoreItems, storeItems, type Items } from "./result-file.ts";
 import { difference, estimate, type SeedValue } from "./statistics.ts";
 
 const near = (found: number | undefined, wanted: number, by: number): void =>

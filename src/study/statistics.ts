@@ -8,7 +8,7 @@
  */
 import { quantile, type Interval } from "../arrays/bootstrap.ts";
 import { createRandom } from "../arrays/random.ts";
-import { sameUnits, type Items } from "./items.ts";
+import { sameUnits, type Items } from "./result-file.ts";
 
 /** A metric of one seed. */
 export interface SeedValue {

@@ -2,7 +2,7 @@
 import type { RetrievalDirection } from "../evaluate/retrieval.ts";
 import type { SuiteResult, TaskResult } from "../evaluate/run-suite.ts";
 import { metricValues } from "../evaluate/table.ts";
-import type { ItemScores, Outcome } from "./study.ts";
+import type { ItemScores, Outcome } from "./define-study.ts";
 
 /**
  * Metrics of suites under their keys, such as `vendor/name/top5`, with one score per picture for

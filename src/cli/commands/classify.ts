@@ -1,5 +1,5 @@
 import { loadModel } from "../../inference/load-model.ts";
-import { classificationText, type NamedResult } from "../print/classification-text.ts";
+import { classificationText, type NamedResult } from "../print/named-pictures.ts";
 import { labelsOf } from "../options/classify-labels.ts";
 import { defineCommand, type Command } from "../command.ts";
 import { chosenDevice, deviceOption } from "../options/device-option.ts";

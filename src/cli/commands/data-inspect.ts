@@ -5,7 +5,7 @@ import type { SourceSpec } from "../../data/sources/source-spec.ts";
 import { loadTokenizer } from "../../text/index.ts";
 import { UsageError } from "../../errors.ts";
 import { defineCommand, type Command } from "../command.ts";
-import { formatInspection } from "../print/format-inspection.ts";
+import { formatInspection } from "../print/inspection.ts";
 import { parseSource, sourceOptions } from "../options/source-argument.ts";
 
 const command: Command = defineCommand({

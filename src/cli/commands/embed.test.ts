@@ -21,7 +21,7 @@ import { loadModel, type LoadedModel } from "../../inference/load-model.ts";
 import { assertClose } from "../../../test/support/close.ts";
 import { runLimn } from "../../../test/support/run-limn.ts";
 import { saveTinyModel, tinyPictureFiles } from "../../../test/support/tiny-model.ts";
-import { describeProgress } from "../print/embed-progress.ts";
+import { describeProgress } from "../print/embedding.ts";
 import { progressLine } from "../print/progress-line.ts";
 
 const root = mkdtempSync(join(tmpdir(), "limn-embed-"));

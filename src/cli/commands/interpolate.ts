@@ -4,7 +4,7 @@ import { UsageError } from "../../errors.ts";
 import { interpolateWeights } from "../../checkpoints/interpolate-weights.ts";
 import { localModel } from "../../checkpoints/local-model.ts";
 import { defineCommand, type Command } from "../command.ts";
-import { hubFetching, hubOptions } from "../options/hub-options.ts";
+import { hubFetching, hubOptions } from "../options/model-options.ts";
 
 const command: Command = defineCommand({
   name: "interpolate",

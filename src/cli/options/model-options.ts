@@ -1,5 +1,6 @@
-/** What every command that loads a model may be told of it on the command line. */
+/** What every command that loads a model may be told of it, and of fetching it, on the command line. */
 import { readFileSync } from "node:fs";
+
 import {
   evaluationPreset,
   parseEvaluationTransform,
@@ -11,7 +12,13 @@ import type { HubFetchOptions } from "../../checkpoints/local-model.ts";
 import type { GivenFacts } from "../../checkpoints/layout.ts";
 import { activationNames } from "../../nn/activation.ts";
 import type { OptionValues } from "../command.ts";
-import { hubFetching, hubOptions } from "./hub-options.ts";
+import type { FetchProgress } from "../../hub/progress.ts";
+import { progressLine } from "../print/progress-line.ts";
+
+/** Tokens, proxies, mirrors and the cache folder have their usual environment variables. */
+export const hubOptions = {
+  offline: { type: "boolean", help: "fetch nothing: models of the hub come from the cache" },
+} as const;
 
 /** Needed only where a model's files leave it open; messages name the one that settles it. */
 export const modelOptions = {
@@ -69,4 +76,26 @@ function readTransform(file: string): EvaluationTransform {
   }
   const whole = json as { evaluationTransform?: unknown };
   return parseEvaluationTransform(whole.evaluationTransform ?? json, "--preprocessing");
+}
+
+/** Progress and warnings go to standard error. */
+export function hubFetching(
+  { offline }: OptionValues<typeof hubOptions>,
+  note: (text: string) => void,
+  stream: Pick<NodeJS.WriteStream, "write" | "isTTY"> = process.stderr,
+): HubFetchOptions {
+  const line = progressLine(stream, describe);
+  return {
+    ...(offline ? { offline } : {}),
+    onWarning: note,
+    onProgress: (progress) => {
+      line.show(progress);
+      if (progress.filesDone === progress.files) line.end();
+    },
+  };
+}
+
+function describe({ files, filesDone, allReceived, allTotal }: FetchProgress): string {
+  const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
+  return `fetching ${megabytes(allReceived)} of ${megabytes(allTotal)} MB, ${filesDone} of ${files} files`;
 }

@@ -2,7 +2,7 @@
 import { judge } from "../../study/claims.ts";
 import { formatEstimate, metricTitle } from "../../study/format.ts";
 import type { StudyOutcome } from "../../study/run-study.ts";
-import type { Study, Verdict } from "../../study/study.ts";
+import type { Study, Verdict } from "../../study/define-study.ts";
 
 const words: Record<Verdict, string> = {
   appears: "appears here",

@@ -1,5 +1,5 @@
-/** How far embedding is, in words. */
-import type { EmbedProgress } from "../../embed/embed-source.ts";
+/** What `limn embed` says: how far it is, and what came out. */
+import type { EmbedProgress, EmbedResult } from "../../embed/embed-source.ts";
 
 export function describeProgress({
   rows,
@@ -21,4 +21,15 @@ function duration(seconds: number): string {
   const minutes = Math.floor(seconds / 60);
   if (minutes === 0) return `${Math.ceil(Math.max(0, seconds))} s`;
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+export function describeResult(result: EmbedResult): string {
+  const { rows, dim, shards, folder, resumedFrom, skipped, complete, picturesPerSecond } = result;
+  const rate = picturesPerSecond === 0 ? "" : `, ${picturesPerSecond.toPrecision(3)} pictures/s`;
+  return [
+    `${rows} embeddings of ${dim} numbers in ${shards} shards in ${folder}${rate}`,
+    ...(resumedFrom > 0 ? [`${resumedFrom} of them were there already`] : []),
+    ...(skipped > 0 ? [`${skipped} samples were left out`] : []),
+    ...(complete ? [] : ["stopped; the same command goes on from here"]),
+  ].join("\n");
 }
