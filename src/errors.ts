@@ -57,6 +57,15 @@ export class UnsettledError extends CheckpointError {
   }
 }
 
+/** A file or folder that cannot be written: a full disk, no permission, a folder that is not there. */
+export class StorageError extends LimnError {
+  readonly file: string;
+  constructor(file: string, message: string, options?: ErrorOptions) {
+    super("LIMN_STORAGE", message, options);
+    this.file = file;
+  }
+}
+
 /** A tensor, scope or worker that is used after it was disposed. */
 export class DisposedError extends LimnError {
   constructor(message: string) {

@@ -1,5 +1,6 @@
 /** Setup without a network and without a compiler run: what it finds, refuses and says. */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { spawn } from "node:child_process";
 import { createServer } from "node:http";
 import * as fs from "node:fs";
@@ -235,18 +236,95 @@ test("a zip from a URL is fetched, unpacked and found again without the network"
       const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
       const home = path.join(folder, "home");
       const url = `http://127.0.0.1:${port}`;
-      const wrong = await runNode(FIND, { LIMN_HOME: home, LIMN_LIBTORCH: `${url}/other.zip` });
+      const find = (/** @type {string} */ wish) =>
+        runNode(FIND, { LIMN_HOME: home, LIMN_LIBTORCH: wish });
+      const sha256 = createHash("sha256").update(zip).digest("hex");
+      for (const [end, received] of [
+        ["", "nothing"],
+        ["#sha256=12", "#sha256=12"],
+      ]) {
+        const unknown = await find(`${url}/libtorch.zip${end}`);
+        assert.match(unknown.out, /^Expected #sha256=<64 hexadecimal digits> after http:/);
+        assert.ok(unknown.out.includes(`for LIMN_LIBTORCH but received ${received};`), unknown.out);
+      }
+      assert.equal(requests, 0);
+      const wrong = await find(`${url}/other.zip#sha256=${sha256}`);
       assert.match(wrong.out, /other\.zip answers 404/);
-      const right = await runNode(FIND, { LIMN_HOME: home, LIMN_LIBTORCH: `${url}/libtorch.zip` });
+      const altered = await find(`${url}/libtorch.zip#sha256=${"0".repeat(64)}`);
+      assert.match(altered.out, /^Expected the sha256 0{64} for http.* but received [0-9a-f]{64};/);
+      assert.ok(!fs.existsSync(path.join(home, "libtorch-zip")));
+      const right = await find(`${url}/libtorch.zip#sha256=${sha256}`);
       assert.equal(JSON.parse(right.out).version, "2.9.1");
       assert.equal(right.err.split("\n").filter(Boolean).length, 1, right.err);
       const again = await runNode(FIND, { LIMN_HOME: home, LIMN_LIBTORCH: "zip" });
       assert.equal(JSON.parse(again.out).source, "zip");
-      assert.equal(requests, 2);
+      assert.equal(requests, 3);
     } finally {
       server.close();
     }
   });
+});
+
+test("downloads go through the proxy that the environment names, and past it where it says so", async () => {
+  const target = createServer((_request, response) => response.end("here"));
+  /** @type {string[]} */
+  const log = [];
+  const proxy = createServer((request, response) => {
+    const words = `Basic ${Buffer.from("user:secret").toString("base64")}`;
+    log.push(`${request.method} ${request.url}`);
+    if (request.headers["proxy-authorization"] === words) response.end("through the proxy");
+    else response.writeHead(407).end();
+  });
+  proxy.on("connect", (request, socket) => {
+    log.push(`CONNECT ${request.url}`);
+    socket.end("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n");
+  });
+  const listen = async (/** @type {import("node:http").Server} */ server) => {
+    await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
+    return `127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}`;
+  };
+  try {
+    const [here, through] = [await listen(target), await listen(proxy)];
+    const get = async (/** @type {string} */ url, /** @type {NodeJS.ProcessEnv} */ env) => {
+      const code = `
+        const { request } = await import("./download.mjs");
+        try { console.log(await (await request(${JSON.stringify(url)})).text()); }
+        catch (error) { console.log(error.message); }`;
+      const none = Object.fromEntries(
+        ["http_proxy", "https_proxy", "no_proxy"].flatMap((name) => [
+          [name, ""],
+          [name.toUpperCase(), ""],
+        ]),
+      );
+      return (await runNode(code, { ...none, ...env })).out.trim();
+    };
+    const url = `http://${here}/file`;
+    assert.equal(await get(url, {}), "here");
+    assert.deepEqual(log, []);
+    assert.equal(
+      await get(url, { HTTP_PROXY: `http://user:secret@${through}` }),
+      "through the proxy",
+    );
+    assert.deepEqual(log.splice(0), [`GET ${url}`]);
+    assert.equal(await get(url, { HTTP_PROXY: through, NO_PROXY: "127.0.0.1" }), "here");
+    assert.deepEqual(log, []);
+    assert.match(
+      await get(url, { http_proxy: through }),
+      /cannot be reached: .*\(407\); put user:password@/,
+    );
+    assert.match(
+      await get("https://libtorch.example/a.zip", { HTTPS_PROXY: `http://${through}` }),
+      /^https:\/\/libtorch\.example\/a\.zip cannot be reached: .*\(407\).*; put user:password@/,
+    );
+    assert.equal(log.at(-1), "CONNECT libtorch.example:443");
+    assert.match(
+      await get(url, { HTTP_PROXY: "socks5://user:secret@there" }),
+      /^Expected http:\/\/host:port of an HTTP proxy for http_proxy, HTTP_PROXY but received another/,
+    );
+  } finally {
+    target.close();
+    proxy.close();
+  }
 });
 
 test("a cut zip is refused; links and executables are kept; nothing leaves the folder", async () => {

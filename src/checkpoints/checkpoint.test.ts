@@ -14,15 +14,10 @@ import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { CheckpointError } from "../errors.ts";
+import { configAt, loadWeightsAt, pairAt, transformAt } from "../../test/support/model-at.ts";
 import { assertClose } from "../../test/support/close.ts";
 import { fromData, memory, scope, zeros, type Tensor } from "../torch/index.ts";
-import {
-  loadWeights,
-  readCheckpointConfig,
-  readCheckpointTransform,
-  saveCheckpoint,
-  type CheckpointContents,
-} from "./checkpoint.ts";
+import { saveCheckpoint, type CheckpointContents } from "./checkpoint.ts";
 import { evaluating } from "../nn/module.ts";
 import { DualEncoder } from "../pair/dual-encoder.ts";
 import { readSafetensors, writeSafetensors } from "./weights/safetensors.ts";
@@ -36,12 +31,10 @@ const named = (model: DualEncoder): [string, Tensor][] =>
 const contents = (model: DualEncoder): CheckpointContents => ({
   config: model.config,
   weights: named(model),
-  evaluationTransform: readCheckpointTransform(golden),
+  evaluationTransform: transformAt(golden),
 });
 function loadGolden(): DualEncoder {
-  const model = new DualEncoder(readCheckpointConfig(golden));
-  loadWeights(golden, model);
-  return model;
+  return pairAt(golden);
 }
 
 /** A copy of the golden folder whose weights went through `change`. */
@@ -71,10 +64,10 @@ describe("loadWeights, when weights do not fit", () => {
       weights.set("logit_scale", zeros([2]));
       weights.set(fc1, zeros([72], { dtype: "int64" }));
     });
-    const model = new DualEncoder(readCheckpointConfig(golden));
+    const model = new DualEncoder(configAt(golden));
     const before = named(model).map(([, tensor]) => tensor.data());
     assert.throws(
-      () => loadWeights(folder, model),
+      () => loadWeightsAt(folder, model),
       (error) => {
         assert.ok(error instanceof CheckpointError);
         assert.equal(error.file, join(folder, "model.safetensors"));
@@ -101,12 +94,12 @@ describe("loadWeights, when weights do not fit", () => {
   });
 
   it("names a weights file of another format, and an absent one", () => {
-    const model = new DualEncoder(readCheckpointConfig(golden));
+    const model = new DualEncoder(configAt(golden));
     const folder = mkdtempSync(join(root, "other-"));
-    assert.throws(() => loadWeights(folder, model), /a model at .* of no layout that limn reads/);
+    assert.throws(() => loadWeightsAt(folder, model), /a model at .* of no layout that limn reads/);
     copyFileSync(join(golden, "config.json"), join(folder, "config.json"));
     assert.throws(
-      () => loadWeights(folder, model),
+      () => loadWeightsAt(folder, model),
       /one of model\.safetensors, .* no such file; f/,
     );
   });
@@ -116,7 +109,7 @@ describe("loadWeights, when weights do not fit", () => {
     const file = join(folder, "config.json");
     const refuses = (message: RegExp): void =>
       assert.throws(
-        () => readCheckpointConfig(folder),
+        () => configAt(folder),
         (error) =>
           error instanceof CheckpointError &&
           error.file === file &&
@@ -127,7 +120,7 @@ describe("loadWeights, when weights do not fit", () => {
     writeFileSync(file, "[1]");
     refuses(/received \[1\]/);
     copyFileSync(join(golden, "config.json"), file);
-    assert.throws(() => readCheckpointTransform(folder), /preprocessor_config\.json in .* copy it/);
+    assert.throws(() => transformAt(folder), /preprocessor_config\.json in .* copy it/);
   });
 });
 
@@ -165,8 +158,8 @@ describe("a folder that transformers saved", () => {
         if (tensor.dtype === "float32") weights.set(name, tensor.to("float64"));
       }
     });
-    const model = new DualEncoder(readCheckpointConfig(folder));
-    loadWeights(folder, model);
+    const model = new DualEncoder(configAt(folder));
+    loadWeightsAt(folder, model);
     check(model);
     assert.equal(model.scaleParameter.tensor.dtype, "float32");
   });
@@ -176,8 +169,8 @@ describe("a folder that transformers saved", () => {
     await saveCheckpoint(folder, contents(loadGolden()));
     const file = (of: string): Buffer => readFileSync(join(of, "model.safetensors"));
     assert.ok(file(folder).equals(file(golden)));
-    assert.deepEqual(readCheckpointConfig(folder), readCheckpointConfig(golden));
-    assert.deepEqual(readCheckpointTransform(folder), readCheckpointTransform(golden));
+    assert.deepEqual(configAt(folder), configAt(golden));
+    assert.deepEqual(transformAt(folder), transformAt(golden));
   });
 });
 
@@ -224,7 +217,7 @@ describe("saveCheckpoint", () => {
     const model = loadGolden();
     await saveCheckpoint(folder, contents(model));
     renameSync(folder, `${folder}.previous`);
-    loadWeights(folder, model);
-    assert.deepEqual(readCheckpointConfig(folder), model.config);
+    loadWeightsAt(folder, model);
+    assert.deepEqual(configAt(folder), model.config);
   });
 });

@@ -3,15 +3,13 @@
  * into a model with every one of them accounted for.
  */
 import { join } from "node:path";
-import type { EvaluationTransform } from "../data/image/evaluation-transform.ts";
 import { CheckpointError } from "../errors.ts";
 import { isFloating, scope, type DType, type Tensor } from "../torch/index.ts";
 import { writeFolderAtomically, writeTextAtomically } from "../files/atomic-write.ts";
 import type { DualEncoder, DualEncoderConfig } from "../pair/dual-encoder.ts";
-import { readModelSource } from "./find-layout.ts";
-import type { ModelSource } from "./layout.ts";
+import type { DescribedModel } from "./layout.ts";
 import { writtenLayout, type SaveLayout, type WrittenModel } from "./layouts/writers.ts";
-import { checkWeights, copyWeight, openSource } from "./load-weights.ts";
+import { checkedRows, copyRows, tableWeights, type WeightSource } from "./load-weights.ts";
 import { modelShapes } from "./model-shapes.ts";
 import { partToTheirs, weightRows, type WeightRow } from "./weights/key-table.ts";
 import { matchWeights, type FoundWeight } from "./weights/match-weights.ts";
@@ -48,7 +46,7 @@ export async function saveCheckpoint(
   const { config, tokenizerFiles, carried = [] } = contents;
   const written = writtenLayout(folder, contents, layout);
   const weights = new Map(contents.weights);
-  const rows = weightRows(written.table, modelShapes(describedBy(folder, config)));
+  const rows = weightRows(written.table, modelShapes(folder, { kind: "pair", config }));
   matchWeights(
     folder,
     new Map(rows.map(({ ours, shape }) => [ours, shape])),
@@ -73,14 +71,6 @@ function inType(tensor: Tensor, dtype: DType): Tensor {
   return isFloating(tensor.dtype) ? tensor.detach().to(dtype) : tensor;
 }
 
-function describedBy(
-  path: string,
-  config: DualEncoderConfig,
-): Pick<ModelSource, "place" | "contents"> {
-  const place = { path, folder: path, file: undefined, names: [] };
-  return { place, contents: { kind: "pair", config } };
-}
-
 function describe({ shape, dtype }: Tensor): FoundWeight {
   return { shape, floating: isFloating(dtype), storedAs: dtype };
 }
@@ -102,13 +92,11 @@ export function splitRows(
   });
 }
 
-/** The configuration of a pair. Throws CheckpointError naming the file and the field. */
-export function readCheckpointConfig(path: string): DualEncoderConfig {
-  return pairConfigOf(readModelSource(path));
-}
-
-/** Throws CheckpointError where the source is one tower alone. */
-export function pairConfigOf({ place, contents }: ModelSource): DualEncoderConfig {
+/** The configuration of a pair. Throws CheckpointError where the model is one tower alone. */
+export function pairConfigOf({
+  place,
+  contents,
+}: Pick<DescribedModel, "place" | "contents">): DualEncoderConfig {
   if (contents.kind === "pair") return contents.config;
   throw new CheckpointError(
     place.path,
@@ -117,41 +105,21 @@ export function pairConfigOf({ place, contents }: ModelSource): DualEncoderConfi
   );
 }
 
-/** The preprocessing of a model folder. Throws CheckpointError naming the file and the field. */
-export function readCheckpointTransform(path: string): EvaluationTransform {
-  return readModelSource(path).evaluationTransform();
-}
-
 /**
  * Copies a checkpoint's weights into a model of its configuration, whatever floating-point type they
  * are stored in. Nothing changes unless all of them fit.
  *
  * throws  one CheckpointError with every missing, unexpected and mis-shaped weight
  */
-export function loadWeights(
-  from: string | ModelSource,
-  model: Pick<DualEncoder, "namedState">,
-): void {
-  const source = typeof from === "string" ? readModelSource(from) : from;
+export function loadWeights(source: WeightSource, model: Pick<DualEncoder, "namedState">): void {
   const state = new Map(model.namedState());
-  const rows = weightRows(source.table, state);
-  const weights = openSource(source);
-  try {
-    checkWeights(weights, rows, source.table);
-    for (const row of rows) copyWeight(weights, row, state.get(row.ours) as Tensor);
-  } finally {
-    weights.close();
-  }
+  copyRows(source, checkedRows(source, state), state);
 }
 
 /** The weights of a source's layout that nothing is computed from. The caller owns the tensors. */
-export function loadCarried(source: ModelSource): [string, Tensor][] {
+export function loadCarried(source: WeightSource): [string, Tensor][] {
   const { carried } = source.table;
   if (carried === undefined) return [];
-  const weights = openSource(source);
-  try {
-    return weights.names.filter(carried).map((name) => [name, weights.tensor(name)]);
-  } finally {
-    weights.close();
-  }
+  const weights = tableWeights(source);
+  return weights.names.filter(carried).map((name) => [name, weights.tensor(name)]);
 }

@@ -3,14 +3,13 @@ import type { EvaluationTransform } from "../data/image/evaluation-transform.ts"
 import type { NaflexTransform } from "../data/image/naflex-transform.ts";
 import type { TokenizerDescription } from "../text/index.ts";
 import { UnsettledError } from "../errors.ts";
-import { readModelSource } from "./find-layout.ts";
 import type { Family, GivenFacts, ModelSource } from "./layout.ts";
 import { probabilityKind } from "../inference/probabilities.ts";
-import { localModel, type HubFetchOptions } from "./local-model.ts";
-import { checkWeights, openSource } from "./load-weights.ts";
+import type { HubFetchOptions } from "./local-model.ts";
+import { checkedRows, tableWeights } from "./load-weights.ts";
 import { modelShapes, type WeightShape } from "./model-shapes.ts";
 import { publishedPair } from "../pair/published-pairs.ts";
-import { weightRows } from "./weights/key-table.ts";
+import { openModel } from "./open-model.ts";
 
 export interface ModelDescription {
   path: string;
@@ -51,13 +50,20 @@ export async function describeModel(
   given: GivenFacts = {},
   hub?: HubFetchOptions,
 ): Promise<ModelDescription> {
-  const path = await localModel(reference, hub);
-  const source = readModelSource(path, given);
-  const { layout, family, contents } = source;
-  const shapes = modelShapes(source);
+  const source = await openModel(reference, given, hub);
+  try {
+    return await describe(source);
+  } finally {
+    source.close();
+  }
+}
+
+async function describe(source: ModelSource): Promise<ModelDescription> {
+  const { place, layout, family, contents } = source;
+  const shapes = modelShapes(place.path, contents);
   const naflexTransform = source.naflexTransform?.();
   return {
-    path,
+    path: place.path,
     layout,
     family,
     holds: contents.kind === "pair" ? "pair" : `${contents.kind} tower`,
@@ -95,22 +101,17 @@ function describeWeights(
   source: ModelSource,
   shapes: ReadonlyMap<string, WeightShape>,
 ): ModelDescription["weights"] {
-  const { table } = source;
-  const weights = openSource(source);
-  try {
-    checkWeights(weights, weightRows(table, shapes), table);
-    const dtypes: Record<string, number> = {};
-    let total = 0;
-    for (const name of weights.names) {
-      const { dtype, storedAs, bytes } = weights.info(name);
-      const type = dtype ?? storedAs;
-      dtypes[type] = (dtypes[type] ?? 0) + 1;
-      total += bytes;
-    }
-    return { file: weights.file, bytes: total, dtypes, metadata: weights.metadata };
-  } finally {
-    weights.close();
+  checkedRows(source, shapes);
+  const weights = tableWeights(source);
+  const dtypes: Record<string, number> = {};
+  let total = 0;
+  for (const name of weights.names) {
+    const { dtype, storedAs, bytes } = weights.info(name);
+    const type = dtype ?? storedAs;
+    dtypes[type] = (dtypes[type] ?? 0) + 1;
+    total += bytes;
   }
+  return { file: weights.file, bytes: total, dtypes, metadata: weights.metadata };
 }
 
 async function describeTokenizer(source: ModelSource): Promise<ModelDescription["tokenizer"]> {

@@ -19,8 +19,7 @@ import { goldenFile } from "../../test/support/golden-model.ts";
 import { hashedValues } from "../../test/support/hashed-values.ts";
 import { tensorsOf } from "../../test/support/tiny-towers.ts";
 import { fromData, scope, type Tensor } from "../torch/index.ts";
-import { loadWeights, readCheckpointConfig } from "./checkpoint.ts";
-import { DualEncoder } from "../pair/dual-encoder.ts";
+import { pairAt } from "../../test/support/model-at.ts";
 import { interpolateWeights } from "./interpolate-weights.ts";
 import { readSafetensors, writeSafetensors } from "./weights/safetensors.ts";
 
@@ -129,9 +128,7 @@ test("(1 - alpha) zeroShot + alpha fineTuned, every weight, logit scale included
       }
     }
     assert.deepEqual(readdirSync(out).sort(), readdirSync(base).sort());
-    const model = new DualEncoder(readCheckpointConfig(out));
-    loadWeights(out, model);
-    model.dispose();
+    pairAt(out).dispose();
   }
   assert.deepEqual(numbers(join(root, "alpha-0")), a);
   assert.deepEqual(numbers(join(root, "alpha-1")), b);

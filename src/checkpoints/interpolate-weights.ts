@@ -11,14 +11,14 @@ import {
   existingFolder,
   writeFileAtomically,
   writeFolderAtomically,
-  writeFully,
 } from "../files/atomic-write.ts";
-import { readCheckpointConfig } from "./checkpoint.ts";
+import { pairConfigOf } from "./checkpoint.ts";
 import { localModel } from "./local-model.ts";
-import { readModelSource } from "./find-layout.ts";
+import type { ModelSource } from "./layout.ts";
+import { openModelAt } from "./open-model.ts";
 import { openPlace } from "./place.ts";
 import { buildHeader } from "./weights/safetensors-header.ts";
-import type { WeightFile } from "./weights/weight-file.ts";
+import type { Weights } from "./weights/weight-file.ts";
 
 /**
  * Writes the model folder `out`, all of it or nothing, with the weights
@@ -43,22 +43,19 @@ export async function interpolateWeights(
   }
   const [original, tuned] = await Promise.all([localModel(zeroShot), localModel(fineTuned)]);
   for (const path of [original, tuned]) checkFolder(path);
-  checkConfigs(original, tuned);
-  const first = readModelSource(original).openWeights();
+  const opened: ModelSource[] = [];
   try {
-    const second = readModelSource(tuned).openWeights();
-    try {
-      checkFiles(first, second);
-      const source = existingFolder(tuned);
-      await writeFolderAtomically(out, (partial) => {
-        copyOtherFiles(source, partial);
-        writeBetween(join(partial, weightsFile), alpha, first, second);
-      });
-    } finally {
-      second.close();
-    }
+    for (const path of [original, tuned]) opened.push(openModelAt(path));
+    const [first, second] = opened as [ModelSource, ModelSource];
+    checkConfigs(first, second);
+    checkFiles(first.weights(), second.weights());
+    const source = existingFolder(tuned);
+    await writeFolderAtomically(out, (partial) => {
+      copyOtherFiles(source, partial);
+      writeBetween(join(partial, weightsFile), alpha, first.weights(), second.weights());
+    });
   } finally {
-    first.close();
+    for (const model of opened) model.close();
   }
 }
 
@@ -84,19 +81,19 @@ function copyOtherFiles(from: string, to: string): void {
   }
 }
 
-function writeBetween(file: string, alpha: number, first: WeightFile, second: WeightFile): void {
+function writeBetween(file: string, alpha: number, first: Weights, second: Weights): void {
   const items = second.names.map((name) => {
     const { dtype, shape } = second.info(name);
     return { name, dtype: dtype as DType, shape };
   });
   const { bytes, order } = buildHeader(items, { format: "pt", ...second.metadata });
-  writeFileAtomically(file, (descriptor) => {
-    writeFully(descriptor, bytes);
+  writeFileAtomically(file, (write) => {
+    write(bytes);
     for (const { name } of order) {
       const { buffer, byteOffset, byteLength } = scope(() =>
         between(first.tensor(name), second.tensor(name), alpha).data(),
       );
-      writeFully(descriptor, new Uint8Array(buffer, byteOffset, byteLength));
+      write(new Uint8Array(buffer, byteOffset, byteLength));
     }
   });
 }
@@ -115,7 +112,7 @@ function between(a: Tensor, b: Tensor, alpha: number): Tensor {
   });
 }
 
-function checkFiles(first: WeightFile, second: WeightFile): void {
+function checkFiles(first: Weights, second: Weights): void {
   const problems = [
     ...first.names.filter((name) => !second.has(name)).map((name) => `${name} only there`),
     ...second.names.filter((name) => !first.has(name)).map((name) => `${name} only here`),
@@ -139,7 +136,7 @@ function checkFiles(first: WeightFile, second: WeightFile): void {
   );
 }
 
-function sameIntegers(name: string, first: WeightFile, second: WeightFile): boolean {
+function sameIntegers(name: string, first: Weights, second: Weights): boolean {
   if (first.info(name).dtype !== second.info(name).dtype) return false;
   return scope(() => {
     const [a, b] = [first.tensor(name).data(), second.tensor(name).data()];
@@ -151,9 +148,9 @@ function sameIntegers(name: string, first: WeightFile, second: WeightFile): bool
 const freeKeys = ["patchDropout", "stochasticDepth", "dropConnect", "initialization"];
 
 /** Equal weights of models that compute with them in another way have nothing in between. */
-function checkConfigs(zeroShot: string, fineTuned: string): void {
-  const [a, b] = [zeroShot, fineTuned].map((folder) => {
-    const { image, text } = readCheckpointConfig(folder);
+function checkConfigs(zeroShot: ModelSource, fineTuned: ModelSource): void {
+  const [a, b] = [zeroShot, fineTuned].map((model) => {
+    const { image, text } = pairConfigOf(model);
     const sides = Object.entries({ image, text });
     return new Map(
       sides.flatMap(([side, tower]) =>
@@ -168,8 +165,8 @@ function checkConfigs(zeroShot: string, fineTuned: string): void {
     .map((key) => `${key} ${a.get(key) ?? "none"} there, ${b.get(key) ?? "none"} here`);
   if (differing.length === 0) return;
   throw new CheckpointError(
-    fineTuned,
-    `Expected the model of ${zeroShot}, fine-tuned, in ${fineTuned} but received another: ` +
+    fineTuned.place.path,
+    `Expected the model of ${zeroShot.place.path}, fine-tuned, in ${fineTuned.place.path} but received another: ` +
       `${differing.join("; ")}; give two folders of one model`,
   );
 }

@@ -1,6 +1,6 @@
 /**
  * What a checkpoint's layout is to the rest of limn: it recognises a folder or file, says which model
- * lies there and how its weights are called. One file per layout; `find-layout.ts` lists them.
+ * lies there and how its weights are called. One file per layout; `open-model.ts` lists them.
  */
 import type { EvaluationTransform } from "../data/image/evaluation-transform.ts";
 import type { NaflexTransform } from "../data/image/naflex-transform.ts";
@@ -9,22 +9,11 @@ import type { Activation } from "../nn/activation.ts";
 import type { ImageTowerConfig, TextTowerConfig } from "../towers/index.ts";
 import type { DualEncoderConfig } from "../pair/dual-encoder.ts";
 import type { KeyTable } from "./weights/key-table.ts";
-import type { WeightFile } from "./weights/weight-file.ts";
+import type { Place } from "./place.ts";
+import type { Weights } from "./weights/weight-file.ts";
 
 export type Family =
   "CLIP" | "SigLIP" | "SigLIP 2" | "ALIGN" | "LiT" | "ViT" | "BERT" | "dual encoder";
-
-/** A path that may hold a model. */
-export interface Place {
-  /** As it was given. */
-  readonly path: string;
-  /** The folder itself, or the one that the file lies in. */
-  readonly folder: string;
-  /** The whole path of the file, where the path names one. */
-  readonly file: string | undefined;
-  /** Names in the folder. */
-  readonly names: readonly string[];
-}
 
 /** What a caller says of a model whose files do not say it. Each settles one question. */
 export interface GivenFacts {
@@ -57,8 +46,8 @@ export interface TextTowerContents {
   readonly embedDim: number | null;
 }
 
-/** A model or tower where it lies: described, no weight read yet. */
-export interface ModelSource {
+/** A model or tower as a layout describes it: no weight is read yet. */
+export interface DescribedModel {
   readonly place: Place;
   /** As people call it, `Hugging Face CLIPModel`. */
   readonly layout: string;
@@ -66,8 +55,8 @@ export interface ModelSource {
   readonly contents: PairContents | ImageTowerContents | TextTowerContents;
   /** From limn's names (`imageTower.`, `textTower.`, `logitScaleLog`) to the file's. */
   readonly table: KeyTable;
-  /** Opens the weights; the caller closes them. */
-  readonly openWeights: () => WeightFile;
+  /** The weights under the file's names, opened on first use; the place closes them. */
+  readonly weights: () => Weights;
   /** Throws CheckpointError that says which option settles it where the files do not. */
   readonly evaluationTransform: () => EvaluationTransform;
   /**
@@ -80,11 +69,21 @@ export interface ModelSource {
   readonly tokenizer: () => Promise<Tokenizer>;
 }
 
+/**
+ * An opened model. Each of its files is read at most once, and its weights stay open until whoever
+ * opened the model closes it. `using` works.
+ */
+export interface ModelSource extends DescribedModel {
+  /** Closes the weights; to ask for them again opens them again. */
+  close(): void;
+  [Symbol.dispose](): void;
+}
+
 export interface Layout {
   /** As people call it. */
   readonly name: string;
   /** Cheap and without reading weights; the first layout that says yes reads the place. */
   matches(place: Place): boolean;
   /** Throws CheckpointError naming the file, the field and what to do. */
-  read(place: Place, given: GivenFacts): ModelSource;
+  read(place: Place, given: GivenFacts): DescribedModel;
 }

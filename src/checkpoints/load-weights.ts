@@ -1,10 +1,16 @@
 /** From an open checkpoint into tensors, by rows of a table of names: every weight accounted for. */
 import { isFloating, noGrad, scope, type Tensor } from "../torch/index.ts";
-import { partToOurs, type KeyTable, type WeightPart, type WeightRow } from "./weights/key-table.ts";
-import type { ModelSource } from "./layout.ts";
+import {
+  partToOurs,
+  weightRows,
+  type KeyTable,
+  type WeightPart,
+  type WeightRow,
+} from "./weights/key-table.ts";
+import type { DescribedModel } from "./layout.ts";
 import { canonicalWeights } from "./weights/canonical-weights.ts";
 import { matchWeights, type FoundWeight } from "./weights/match-weights.ts";
-import type { WeightFile } from "./weights/weight-file.ts";
+import type { Weights } from "./weights/weight-file.ts";
 
 /**
  * Throws one CheckpointError that lists every missing, unexpected and mis-shaped weight of an open
@@ -12,11 +18,7 @@ import type { WeightFile } from "./weights/weight-file.ts";
  *
  * table   says which further weights the file may hold
  */
-export function checkWeights(
-  weights: WeightFile,
-  rows: readonly WeightRow[],
-  table: KeyTable,
-): void {
+function checkWeights(weights: Weights, rows: readonly WeightRow[], table: KeyTable): void {
   const { ignored, carried } = table;
   const needed = neededShapes(rows);
   const names = weights.names.filter(
@@ -26,7 +28,7 @@ export function checkWeights(
 }
 
 /** As `checkWeights`, but the file may hold anything else beside. */
-export function checkSomeWeights(weights: WeightFile, rows: readonly WeightRow[]): void {
+export function checkSomeWeights(weights: Weights, rows: readonly WeightRow[]): void {
   const needed = neededShapes(rows);
   const names = weights.names.filter((name) => needed.has(name));
   matchWeights(weights.file, needed, new Map(names.map((name) => [name, found(weights, name)])));
@@ -38,21 +40,47 @@ function neededShapes(rows: readonly WeightRow[]): Map<string, readonly number[]
   );
 }
 
-function found(weights: WeightFile, name: string): FoundWeight {
+function found(weights: Weights, name: string): FoundWeight {
   const { dtype, shape, storedAs } = weights.info(name);
   return { shape, storedAs, floating: dtype !== undefined && isFloating(dtype) };
 }
 
-/** The weights of a source under its table's names; the caller closes them. */
-export function openSource({
-  table,
-  openWeights,
-}: Pick<ModelSource, "table" | "openWeights">): WeightFile {
-  return canonicalWeights(openWeights(), table);
+/** What is needed of a model to read its weights. */
+export type WeightSource = Pick<DescribedModel, "table" | "weights">;
+
+/** The weights of a model under its table's names. */
+export function tableWeights({ table, weights }: WeightSource): Weights {
+  return canonicalWeights(weights(), table);
+}
+
+/**
+ * The rows of all of a model's weights, which the file has and no others.
+ *
+ * shapes  limn's names and shapes
+ * throws  one CheckpointError with every missing, unexpected and mis-shaped weight
+ */
+export function checkedRows(
+  source: WeightSource,
+  shapes: Iterable<readonly [string, { readonly shape: readonly number[] }]>,
+): WeightRow[] {
+  const rows = weightRows(source.table, shapes);
+  checkWeights(tableWeights(source), rows, source.table);
+  return rows;
+}
+
+/** Copies checked rows into the tensors of `state` that have their names. */
+export function copyRows(
+  source: WeightSource,
+  rows: readonly WeightRow[],
+  state: Iterable<readonly [string, Tensor]>,
+): void {
+  const weights = tableWeights(source);
+  const targets = new Map(state);
+  for (const row of rows) copyWeight(weights, row, targets.get(row.ours) as Tensor);
 }
 
 /** Copies one weight, whatever floating-point type the file stores, into a tensor of its shape. */
-export function copyWeight(weights: WeightFile, { parts }: WeightRow, target: Tensor): void {
+export function copyWeight(weights: Weights, { parts }: WeightRow, target: Tensor): void {
   scope(() =>
     noGrad(() => {
       let at = 0;
@@ -68,14 +96,14 @@ export function copyWeight(weights: WeightFile, { parts }: WeightRow, target: Te
 }
 
 /** Whether the file's bytes are the tensor's, to be read where they belong. */
-function isDirect(weights: WeightFile, { name, form, layer }: WeightPart, place: Tensor): boolean {
+function isDirect(weights: Weights, { name, form, layer }: WeightPart, place: Tensor): boolean {
   if (form.isSame !== true || layer !== undefined || place.device !== "cpu") return false;
   // One number may be [] or [1].
   return weights.info(name).shape.length === place.rank;
 }
 
 /** As limn has it. Of a weight that holds all blocks only the one is read. */
-function readPart(weights: WeightFile, { layer, ...part }: WeightPart): Tensor {
+function readPart(weights: Weights, { layer, ...part }: WeightPart): Tensor {
   const { name } = part;
   return partToOurs(part, layer === undefined ? weights.tensor(name) : weights.layer(name, layer));
 }

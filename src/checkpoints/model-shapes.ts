@@ -5,7 +5,7 @@ import { createImageTower, createTextTower } from "../towers/index.ts";
 import type { Module } from "../nn/module.ts";
 import { scope } from "../torch/index.ts";
 import { DualEncoder } from "../pair/dual-encoder.ts";
-import type { ModelSource } from "./layout.ts";
+import type { DescribedModel } from "./layout.ts";
 
 export interface WeightShape {
   readonly shape: readonly number[];
@@ -14,15 +14,15 @@ export interface WeightShape {
 }
 
 /**
- * limn's name and shape of every weight of what a source describes.
+ * limn's name and shape of every weight of a model.
  *
- * throws  CheckpointError naming the source for a configuration that no tower can have
+ * throws  CheckpointError naming `path` for a configuration that no tower can have
  */
-export function modelShapes({
-  place,
-  contents,
-}: Pick<ModelSource, "place" | "contents">): Map<string, WeightShape> {
-  return shapesOf(place.path, () => {
+export function modelShapes(
+  path: string,
+  contents: DescribedModel["contents"],
+): Map<string, WeightShape> {
+  return shapesOf(path, () => {
     if (contents.kind === "pair") return { prefix: "", module: new DualEncoder(contents.config) };
     const { kind, config, embedDim } = contents;
     return kind === "image"

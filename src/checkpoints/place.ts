@@ -1,9 +1,84 @@
-/** Looks at a path that may hold a model. */
+/** A path that may hold a model: the files there are each read at most once. Knows no layout. */
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { CheckpointError } from "../errors.ts";
 import { existingFolder } from "../files/atomic-write.ts";
-import type { Place } from "./layout.ts";
+import { readJsonObject, type JsonObject } from "../files/json-fields.ts";
+import { openWeightFile } from "./weights/open-weight-file.ts";
+import type { WeightFile, Weights } from "./weights/weight-file.ts";
+
+export interface PlaceFacts {
+  /** As it was given. */
+  readonly path: string;
+  /** The folder itself, or the one that the file lies in. */
+  readonly folder: string;
+  /** The whole path of the file, where the path names one. */
+  readonly file: string | undefined;
+  /** Names in the folder. */
+  readonly names: readonly string[];
+}
+
+/** A folder, or a file with its folder. Keeps what it reads; weights stay open until `close`. */
+export class Place implements PlaceFacts {
+  readonly path: string;
+  readonly folder: string;
+  readonly file: string | undefined;
+  readonly names: readonly string[];
+  readonly #objects = new Map<string, JsonObject>();
+  readonly #weights = new Map<string, WeightFile>();
+
+  constructor({ path, folder, file, names }: PlaceFacts) {
+    this.path = path;
+    this.folder = folder;
+    this.file = file;
+    this.names = names;
+  }
+
+  /** A JSON file of the folder. Throws CheckpointError where it is absent or no JSON object. */
+  json(name: string): JsonObject {
+    const found = this.#objects.get(name) ?? readJsonObject(join(this.folder, name));
+    this.#objects.set(name, found);
+    return found;
+  }
+
+  /** The weights in a file, which the place closes. Throws CheckpointError for a damaged file. */
+  weightsIn(file: string): Weights {
+    const found = this.#weights.get(file) ?? openWeightFile(file);
+    this.#weights.set(file, found);
+    return found;
+  }
+
+  /**
+   * The weights in the first of `names` that the folder has.
+   *
+   * throws  CheckpointError where it has none, and for a damaged file
+   */
+  weightsOf(names: readonly string[]): Weights {
+    const name = names.find((one) => this.names.includes(one));
+    if (name !== undefined) return this.weightsIn(join(this.folder, name));
+    throw new CheckpointError(
+      join(this.folder, names[0] ?? ""),
+      `Expected the weights, one of ${names.join(", ")}, in ${this.path} but there is no such file; ` +
+        "fetch or copy the whole folder",
+    );
+  }
+
+  /** The first of `names` that lies in the folder; undefined where the path names a file. */
+  firstOf(names: readonly string[]): string | undefined {
+    if (this.file !== undefined) return undefined;
+    return names.find((one) => this.names.includes(one));
+  }
+
+  /** Closes the weights. */
+  close(): void {
+    for (const weights of this.#weights.values()) weights.close();
+    this.#weights.clear();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
 
 /**
  * A folder, or a file with its folder.
@@ -13,11 +88,11 @@ import type { Place } from "./layout.ts";
 export function openPlace(path: string): Place {
   const found = existingFolder(path);
   try {
-    if (!statSync(found).isFile()) return place(path, found, undefined);
+    if (!statSync(found).isFile()) return placeAt(path, found, undefined);
     const folder = dirname(resolve(found));
     // A file that is part of a folder's model stands for the folder.
     const isPart = folderFiles.includes(basename(found)) && hasConfig(folder);
-    return place(path, folder, isPart ? undefined : found);
+    return placeAt(path, folder, isPart ? undefined : found);
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     const what = code === "ENOENT" ? "there is no such file or folder" : message;
@@ -43,16 +118,13 @@ function hasConfig(folder: string): boolean {
   return ["config.json", "open_clip_config.json"].some((name) => existsSync(join(folder, name)));
 }
 
-function place(path: string, folder: string, file: string | undefined): Place {
-  return { path, folder, file, names: readdirSync(folder) };
+function placeAt(path: string, folder: string, file: string | undefined): Place {
+  return new Place({ path, folder, file, names: readdirSync(folder) });
 }
 
-/** The first of `names` that lies in the place's folder, as a path; undefined where a file was named. */
-export function firstOf(
-  { file, folder, names: there }: Place,
-  names: readonly string[],
-): string | undefined {
-  if (file !== undefined) return undefined;
-  const name = names.find((one) => there.includes(one));
-  return name === undefined ? undefined : join(folder, name);
+const weightsEndings: readonly string[] = [".safetensors", ".pt", ".pth", ".bin"];
+
+/** True for the name of a file that open_clip or OpenAI may have saved weights in. */
+export function isWeightsFile(name: string): boolean {
+  return weightsEndings.some((ending) => name.endsWith(ending));
 }

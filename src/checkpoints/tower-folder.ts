@@ -10,13 +10,12 @@ import { writeFolderAtomically, writeTextAtomically } from "../files/atomic-writ
 import { checkSameTower, type TowerConfig } from "../pair/compare-towers.ts";
 import type { DualEncoder } from "../pair/dual-encoder.ts";
 import { toHuggingFacePreprocessor } from "./preprocessing/hugging-face-preprocessor.ts";
-import { readModelSource } from "./find-layout.ts";
-import type { ModelSource } from "./layout.ts";
+import type { DescribedModel } from "./layout.ts";
 import { toTowerConfig } from "./layouts/limn.ts";
-import { checkSomeWeights, copyWeight, openSource } from "./load-weights.ts";
+import { checkSomeWeights, copyWeight, tableWeights } from "./load-weights.ts";
 import { partToOurs, weightRows, type WeightRow } from "./weights/key-table.ts";
 import { writeSafetensors } from "./weights/safetensors.ts";
-import type { WeightFile } from "./weights/weight-file.ts";
+import type { Weights } from "./weights/weight-file.ts";
 
 export interface TowerContents {
   side: "image" | "text";
@@ -54,14 +53,13 @@ export async function saveTower(folder: string, contents: TowerContents): Promis
  * throws  CheckpointError naming the checkpoint: a tower of other sizes, weights that do not fit
  */
 export function loadTower(
-  path: string,
+  source: DescribedModel,
   side: "image" | "text",
   tower: ImageTower | TextTower,
   { head }: { head: "random" | "pretrained" },
 ): void {
-  const source = readModelSource(path);
   const config = tower.config as TowerConfig;
-  checkSameTower(path, towerConfigOf(source, side), config);
+  checkSameTower(source.place.path, towerConfigOf(source, side), config);
   if (head === "pretrained") checkHead(source, tower);
   const wanted = [...tower.namedState()].filter(
     ([name]) => head === "pretrained" || !name.startsWith("projection."),
@@ -70,7 +68,10 @@ export function loadTower(
   copyNamed(source, targets, (table, places) => resizePositions(config, table, places));
 }
 
-function checkHead({ place, contents }: ModelSource, { projection }: ImageTower | TextTower): void {
+function checkHead(
+  { place, contents }: DescribedModel,
+  { projection }: ImageTower | TextTower,
+): void {
   if (projection === null || contents.kind === "pair" || contents.embedDim !== null) return;
   throw new CheckpointError(
     place.path,
@@ -87,7 +88,7 @@ function checkHead({ place, contents }: ModelSource, { projection }: ImageTower 
  * throws  CheckpointError naming the checkpoint: towers of other sizes, weights that do not fit
  */
 export function loadPair(
-  path: string,
+  source: DescribedModel,
   model: DualEncoder,
   own: { scale?: boolean; bias?: boolean } = {},
 ): void {
@@ -96,9 +97,9 @@ export function loadPair(
   const scalars = Object.entries({ ...scale, ...(own.bias ? {} : { logitBias }) }).flatMap(
     ([name, parameter]) => (parameter ? [[name, parameter.tensor] as const] : []),
   );
-  loadTower(path, "image", model.imageTower, { head: "pretrained" });
-  loadTower(path, "text", model.textTower, { head: "pretrained" });
-  loadNamed(path, scalars);
+  loadTower(source, "image", model.imageTower, { head: "pretrained" });
+  loadTower(source, "text", model.textTower, { head: "pretrained" });
+  loadNamed(source, scalars);
 }
 
 /**
@@ -107,42 +108,41 @@ export function loadPair(
  *
  * throws   one CheckpointError with every missing and mis-shaped weight
  */
-export function loadNamed(path: string, targets: readonly (readonly [string, Tensor])[]): void {
-  copyNamed(readModelSource(path), targets);
+export function loadNamed(
+  source: DescribedModel,
+  targets: readonly (readonly [string, Tensor])[],
+): void {
+  copyNamed(source, targets);
 }
 
 /** A table of positions [P, W] for another number of places. */
 type Resize = (table: Tensor, places: number) => Tensor;
 
 function copyNamed(
-  source: ModelSource,
+  source: DescribedModel,
   targets: readonly (readonly [string, Tensor])[],
   resize?: Resize,
 ): void {
   const { table } = source;
-  const weights = openSource(source);
-  try {
-    const shapes = targets.map(
-      ([name, { shape }]) =>
-        [name, { shape: storedShape(weights, table, [name, shape], resize) }] as const,
-    );
-    const rows = weightRows(table, shapes);
-    checkSomeWeights(weights, rows);
-    for (const [i, row] of rows.entries()) {
-      const target = targets[i]?.[1] as Tensor;
-      const fits = row.shape.join() === target.shape.join();
-      if (fits || !resize) copyWeight(weights, row, target);
-      else copyResized(weights, row, target, resize);
-    }
-  } finally {
-    weights.close();
+  const weights = tableWeights(source);
+  const shapes = targets.map(
+    ([name, { shape }]) =>
+      [name, { shape: storedShape(weights, table, [name, shape], resize) }] as const,
+  );
+  const rows = weightRows(table, shapes);
+  checkSomeWeights(weights, rows);
+  for (const [i, row] of rows.entries()) {
+    const target = targets[i]?.[1] as Tensor;
+    const fits = row.shape.join() === target.shape.join();
+    if (fits || !resize) copyWeight(weights, row, target);
+    else copyResized(weights, row, target, resize);
   }
 }
 
 /** The shape that a weight has in the file: of a table of positions, with the file's number of places. */
 function storedShape(
-  weights: WeightFile,
-  table: ModelSource["table"],
+  weights: Weights,
+  table: DescribedModel["table"],
   [name, shape]: readonly [string, readonly number[]],
   resize: Resize | undefined,
 ): readonly number[] {
@@ -161,12 +161,7 @@ function product(shape: readonly number[]): number {
   return shape.reduce((all, side) => all * side, 1);
 }
 
-function copyResized(
-  weights: WeightFile,
-  { parts }: WeightRow,
-  target: Tensor,
-  resize: Resize,
-): void {
+function copyResized(weights: Weights, { parts }: WeightRow, target: Tensor, resize: Resize): void {
   const [part] = parts;
   if (part === undefined) return;
   scope(() => {
@@ -175,7 +170,7 @@ function copyResized(
   });
 }
 
-function towerConfigOf({ place, contents }: ModelSource, side: "image" | "text"): TowerConfig {
+function towerConfigOf({ place, contents }: DescribedModel, side: "image" | "text"): TowerConfig {
   if (contents.kind === "pair") return contents.config[side];
   if (contents.kind === side) return contents.config;
   throw new CheckpointError(

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CheckpointError, DataError, UsageError } from "../errors.ts";
+import { CheckpointError, DataError, HubError, StorageError, UsageError } from "../errors.ts";
 import { defineCommand, parseCommandLine, type Command } from "./command.ts";
 import type { CommandTable } from "./commands.ts";
 import { commandHelp } from "./print/help.ts";
@@ -100,7 +100,9 @@ test("help shows usage, every option and the examples", () => {
   assert.match(text, /limn data pack pairs\.csv shards/);
 });
 
-test("exit codes: usage 2, data and checkpoints 3, the rest 1", async () => {
+test("exit codes: usage 2, data and checkpoints 3, storage 4, the rest 1", async () => {
+  assert.equal(exitCode(new StorageError("metrics.jsonl", "the disk is full")), 4);
+  assert.equal(exitCode(new HubError("disk", "the disk is full")), 4);
   assert.equal(exitCode(new DataError("cut", { source: "a.tar" })), 3);
   assert.equal((await limn("usage")).code, 2);
   assert.equal((await limn("checkpoint")).code, 3);

@@ -8,6 +8,7 @@ import {
   HubError,
   LimnError,
   RecipeError,
+  StorageError,
   UnsettledError,
   UsageError,
   didYouMean,
@@ -17,7 +18,7 @@ import { parseCommandLine, type Command, type Invocation } from "./command.ts";
 import { commands, type CommandTable } from "./commands.ts";
 import { commandHelp, listHelp } from "./print/help.ts";
 
-const EXIT = { failure: 1, usage: 2, badInput: 3 } as const;
+const EXIT = { failure: 1, usage: 2, badInput: 3, storage: 4 } as const;
 
 /** Runs `limn <argv>` and returns its exit code; nothing is thrown. */
 export async function main(argv: readonly string[], table = commands): Promise<number> {
@@ -102,10 +103,15 @@ function version(): string {
 /** What the command line, not the network, got wrong. */
 const usageFailures: readonly HubError["failure"][] = ["reference", "settings"];
 
-/** 0 ok, 1 failure, 2 usage, 3 bad data or checkpoint; commands return 130 and 143 themselves. */
+/**
+ * 0 ok, 1 failure, 2 usage, 3 bad data or checkpoint, 4 a place that cannot be written; commands
+ * return 130 and 143 themselves.
+ */
 export function exitCode(error: unknown): number {
   if (error instanceof UsageError || error instanceof RecipeError) return EXIT.usage;
   if (error instanceof HubError && usageFailures.includes(error.failure)) return EXIT.usage;
+  if (error instanceof StorageError) return EXIT.storage;
+  if (error instanceof HubError && error.failure === "disk") return EXIT.storage;
   if (error instanceof DataError || error instanceof CheckpointError) return EXIT.badInput;
   return EXIT.failure;
 }

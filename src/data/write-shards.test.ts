@@ -12,7 +12,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import { DataError } from "../errors.ts";
+import { StorageError } from "../errors.ts";
+import { thisProcess } from "../files/owner.ts";
 import { readSamples } from "./read-samples.ts";
 import type { PackSample } from "./sample.ts";
 import { openSource } from "./sources/open-source.ts";
@@ -54,7 +55,8 @@ describe("writeShards", () => {
     const directory = join(top, "full");
     mkdirSync(directory);
     // The second shard's temporary file is a device that is always full.
-    symlinkSync("/dev/full", join(directory, `shard-000001.tar.${process.pid}.partial`));
+    const { host, pid } = thisProcess();
+    symlinkSync("/dev/full", join(directory, `.shard-000001.tar.partial-${host}-${pid}-0`));
     await assert.rejects(
       writeShards({
         samples: ["a", "b", "c"].map((key) => sample(key)),
@@ -62,12 +64,12 @@ describe("writeShards", () => {
         samplesPerShard: 2,
       }),
       (error: unknown) => {
-        assert.ok(error instanceof DataError);
+        assert.ok(error instanceof StorageError);
         assert.match(
           error.message,
-          /shard-000001\.tar \(sample c\) but received ENOSPC; the disk is full/,
+          /shard-000001\.tar \(sample c\) but received ENOSPC; free some space .*finished shards/,
         );
-        assert.equal(error.key, "c");
+        assert.equal(error.file, join(directory, "shard-000001.tar"));
         return true;
       },
     );
@@ -80,7 +82,7 @@ describe("writeShards", () => {
     chmodSync(directory, 0o500);
     await assert.rejects(
       writeShards({ samples: [sample("a")], directory, samplesPerShard: 2 }),
-      /not writable: choose another one/,
+      /write permission for writing .*; choose another place/,
     );
   });
   it("writes what the source reads back, the same bytes every time", async () => {

@@ -1,7 +1,9 @@
 /** Writes WebDataset shards that appear whole or not at all. */
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DataError } from "../errors.ts";
+import { AtomicFile } from "../files/atomic-write.ts";
+import { storageError } from "../files/storage.ts";
 import type { PackSample } from "./sample.ts";
 import { tarEnd, tarEntry } from "./sources/tar-write.ts";
 
@@ -20,8 +22,8 @@ export interface WriteShardsOptions {
  * `{ captions, label, ...meta }`. Each shard is written under a temporary name, synced and renamed.
  *
  * returns   the paths of the shards in order, and the number of samples
- * throws    DataError naming shard and sample: an unusable or repeated key, a full disk. Shards
- *           that were already finished stay; the unfinished one is removed.
+ * throws    DataError naming shard and sample for an unusable or repeated key; StorageError naming
+ *           the shard, such as for a full disk. Finished shards stay, the unfinished one is removed.
  */
 export async function writeShards(
   options: WriteShardsOptions,
@@ -35,17 +37,17 @@ export async function writeShards(
   makeDirectory(directory);
   const shards: string[] = [];
   let count = 0;
-  let shard: OpenShard | undefined;
+  let shard: AtomicFile | undefined;
   const keys = new Set<string>();
   try {
     for await (const sample of samples) {
       if (shard === undefined) {
         const number = String(shards.length).padStart(6, "0");
-        shard = openShard(join(directory, `${prefix}-${number}.tar`));
+        shard = new AtomicFile(join(directory, `${prefix}-${number}.tar`));
       }
-      checkKey(sample.key, shard.path, keys);
+      checkKey(sample.key, shard.file, keys);
       for (const [name, contents] of sampleFiles(sample)) {
-        writeAll(shard, tarEntry(name, contents), sample.key);
+        write(shard, tarEntry(name, contents), sample.key);
       }
       count += 1;
       if (count % samplesPerShard === 0) {
@@ -55,7 +57,7 @@ export async function writeShards(
     }
     if (shard !== undefined) shards.push(finishShard(shard));
   } catch (error) {
-    if (shard !== undefined) discardShard(shard);
+    shard?.discard();
     throw error;
   }
   return { shards, samples: count };
@@ -93,88 +95,25 @@ function checkKey(key: string, shard: string, seen: Set<string>): void {
   seen.add(key);
 }
 
-interface OpenShard {
-  path: string;
-  temporary: string;
-  file: number;
-}
-
 function makeDirectory(directory: string): void {
   try {
     mkdirSync(directory, { recursive: true });
   } catch (error) {
-    throw writeError(directory, undefined, error);
+    throw storageError(directory, error, { kept: "nothing was written" });
   }
 }
 
-function openShard(path: string): OpenShard {
-  const temporary = `${path}.${process.pid}.partial`;
+function write(shard: AtomicFile, bytes: Buffer, key: string): void {
   try {
-    return { path, temporary, file: openSync(temporary, "w") };
+    shard.write(bytes);
   } catch (error) {
-    throw writeError(path, undefined, error);
+    const what = `${shard.file} (sample ${key})`;
+    throw storageError(shard.file, error, { what, kept: "finished shards were kept" });
   }
 }
 
-function writeAll(shard: OpenShard, bytes: Buffer, key?: string): void {
-  try {
-    let done = 0;
-    while (done < bytes.length) done += writeSync(shard.file, bytes, done);
-  } catch (error) {
-    throw writeError(shard.path, key, error);
-  }
-}
-
-function finishShard(shard: OpenShard): string {
-  writeAll(shard, tarEnd());
-  try {
-    fsyncSync(shard.file);
-    closeSync(shard.file);
-    shard.file = -1;
-    renameSync(shard.temporary, shard.path);
-    syncDirectory(join(shard.path, ".."));
-  } catch (error) {
-    throw writeError(shard.path, undefined, error);
-  }
-  return shard.path;
-}
-
-/** A rename is on disk only once its directory is; some systems cannot sync one, which is fine. */
-function syncDirectory(directory: string): void {
-  try {
-    const handle = openSync(directory, "r");
-    try {
-      fsyncSync(handle);
-    } finally {
-      closeSync(handle);
-    }
-  } catch {
-    // Windows refuses to open directories; its renames need no sync.
-  }
-}
-
-function discardShard(shard: OpenShard): void {
-  try {
-    if (shard.file >= 0) closeSync(shard.file);
-  } catch {
-    // The first error is the one to report.
-  }
-  rmSync(shard.temporary, { force: true });
-}
-
-function writeError(path: string, key: string | undefined, cause: unknown): DataError {
-  const code = (cause as NodeJS.ErrnoException).code;
-  const cure =
-    code === "ENOSPC" || code === "EDQUOT"
-      ? "the disk is full: free some space or choose another directory; finished shards were kept"
-      : code === "EACCES" || code === "EROFS" || code === "EPERM"
-        ? "the directory is not writable: choose another one"
-        : "see the cause";
-  const at = key === undefined ? { source: path } : { source: path, key };
-  const sample = key === undefined ? "" : ` (sample ${key})`;
-  return new DataError(
-    `Expected to write ${path}${sample} but received ${code ?? String(cause)}; ${cure}`,
-    at,
-    { cause },
-  );
+function finishShard(shard: AtomicFile): string {
+  shard.write(tarEnd());
+  shard.finish();
+  return shard.file;
 }

@@ -65,7 +65,7 @@ export interface EmbedResult {
  * whole; a run that is stopped or fails loses the rows of its unfinished shard.
  *
  * throws  DataError for a sample that cannot be read (`onError: fail`), a source without samples, or
- *         a folder with embeddings of something else; CheckpointError when the disk is full
+ *         a folder with embeddings of something else; StorageError when the disk is full
  */
 export async function embedSource(options: EmbedOptions): Promise<EmbedResult> {
   const { model, source, folder, texts = false, precision = "float16" } = options;

@@ -6,7 +6,7 @@ import type { LoaderPosition } from "../data/loader/options.ts";
 import type { NpyPrecision } from "../files/npy.ts";
 import type { SourceSpec } from "../data/sources/source-spec.ts";
 import { DataError } from "../errors.ts";
-import { writeTextAtomically } from "../files/atomic-write.ts";
+import { isPartial, writeTextAtomically } from "../files/atomic-write.ts";
 
 /** Everything that decides what the files hold. */
 export interface EmbedSettings {
@@ -108,7 +108,7 @@ function refuseStrangers(folder: string): void {
   const known = ["img_emb", "text_emb", "metadata"];
   const found = known.find((name) => {
     const inside = path.join(folder, name);
-    return existsSync(inside) && readdirSync(inside).some((file) => !file.endsWith(".partial"));
+    return existsSync(inside) && readdirSync(inside).some((file) => !isPartial(file));
   });
   if (found === undefined) return;
   throw new DataError(

@@ -1,13 +1,15 @@
 /**
  * One shard of embeddings in clip-retrieval's layout: `img_emb/img_emb_0.npy`,
  * `text_emb/text_emb_0.npy` and `metadata/metadata_0.parquet`, rows aligned, numbers as wide as the
- * number of shards (clip_inference/writer.py of clip-retrieval 2.45). Written under other names
- * until the shard is whole.
+ * number of shards (clip_inference/writer.py of clip-retrieval 2.45). Written under temporary names
+ * until the shard is whole: readers look for `*.npy` and `*.parquet`.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import path from "node:path";
 
+import { AtomicFile } from "../files/atomic-write.ts";
 import { NpyWriter, type NpyPrecision } from "../files/npy.ts";
+import { storageError } from "../files/storage.ts";
 import { writeMetadata, type MetadataRow } from "./metadata-table.ts";
 
 export interface ShardLayout {
@@ -20,7 +22,7 @@ export interface ShardLayout {
 }
 
 /** The three files of a shard, whether they exist or not. */
-export function shardFiles(
+function shardFiles(
   { folder, width }: Pick<ShardLayout, "folder" | "width">,
   number: number,
 ): { images: string; texts: string; metadata: string } {
@@ -46,17 +48,18 @@ export class EmbeddingShard {
   readonly #images: NpyWriter;
   readonly #texts: NpyWriter | undefined;
   readonly #metadata: MetadataRow[] = [];
+  #table: AtomicFile | undefined;
 
-  /** Throws DataError where files cannot be written. */
+  /** Throws StorageError where files cannot be written. */
   constructor(layout: ShardLayout, number: number) {
     const files = shardFiles(layout, number);
     this.#files = files;
     const { dim, precision } = layout;
     const open = (file: string): NpyWriter => {
-      mkdirSync(path.dirname(file), { recursive: true });
-      return new NpyWriter(partial(file), dim, precision);
+      makeFolderOf(file);
+      return new NpyWriter(file, dim, precision);
     };
-    mkdirSync(path.dirname(files.metadata), { recursive: true });
+    makeFolderOf(files.metadata);
     this.#images = open(files.images);
     this.#texts = layout.texts ? open(files.texts) : undefined;
   }
@@ -71,40 +74,32 @@ export class EmbeddingShard {
     for (const row of metadata) this.#metadata.push(row);
   }
 
-  /** The files appear, the metadata last. */
+  /** The files appear, the metadata last: all are on the disk before the first one does. */
   finish(): void {
-    const { images, texts, metadata } = this.#files;
-    writeMetadata(partial(metadata), this.#metadata);
-    sync(partial(metadata));
-    this.#images.finish();
-    this.#texts?.finish();
-    renameSync(partial(images), images);
-    if (this.#texts) renameSync(partial(texts), texts);
-    renameSync(partial(metadata), metadata);
-    for (const file of [images, metadata]) sync(path.dirname(file));
-    if (this.#texts) sync(path.dirname(texts));
+    const { metadata } = this.#files;
+    const table = (this.#table = new AtomicFile(metadata));
+    try {
+      writeMetadata(table.partial, this.#metadata);
+    } catch (cause) {
+      throw storageError(metadata, cause);
+    }
+    const files = [this.#images, ...(this.#texts ? [this.#texts] : []), table];
+    for (const file of files) file.seal();
+    for (const file of files) file.finish();
   }
 
-  /** Leaves nothing of the shard. */
+  /** Leaves nothing of an unfinished shard. */
   discard(): void {
     this.#images.discard();
     this.#texts?.discard();
-    rmSync(partial(this.#files.metadata), { force: true });
+    this.#table?.discard();
   }
 }
 
-/** Readers look for `*.npy` and `*.parquet`: a file that is not whole has another ending. */
-function partial(file: string): string {
-  return `${file}.partial`;
-}
-
-function sync(file: string): void {
-  // Windows has no descriptor for a folder; its renames are journalled.
-  if (process.platform === "win32") return;
-  const descriptor = openSync(file, "r");
+function makeFolderOf(file: string): void {
   try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
+    mkdirSync(path.dirname(file), { recursive: true });
+  } catch (cause) {
+    throw storageError(file, cause);
   }
 }

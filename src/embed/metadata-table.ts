@@ -27,7 +27,7 @@ export function writeMetadata(file: string, rows: readonly MetadataRow[]): void 
   parquetWriteFile({ filename: file, columnData: metadataColumns(rows) });
 }
 
-export function metadataColumns(rows: readonly MetadataRow[]): Column[] {
+function metadataColumns(rows: readonly MetadataRow[]): Column[] {
   const given: Column[] = [
     { name: "image_path", type: "STRING", data: rows.map((row) => row.image_path) },
   ];

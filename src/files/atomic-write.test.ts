@@ -13,14 +13,16 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import { CheckpointError } from "../errors.ts";
+import { StorageError } from "../errors.ts";
 import {
+  AtomicFile,
   existingFolder,
+  isPartial,
   writeFileAtomically,
   writeFolderAtomically,
-  writeFully,
   writeTextAtomically,
 } from "./atomic-write.ts";
+import { thisProcess } from "./owner.ts";
 
 const root = mkdtempSync(join(tmpdir(), "limn-atomic-"));
 after(() => rmSync(root, { recursive: true }));
@@ -32,14 +34,14 @@ describe("writeFileAtomically", () => {
     const folder = mkdtempSync(join(root, "full-"));
     const file = join(folder, "weights");
     writeTextAtomically(file, "old");
-    const fill = (descriptor: number): void => {
-      writeFully(descriptor, Buffer.from("half of the new"));
+    const fill = (write: (bytes: Uint8Array) => void): void => {
+      write(Buffer.from("half of the new"));
       throw failure("ENOSPC");
     };
     assert.throws(
       () => writeFileAtomically(file, fill),
       (error) =>
-        error instanceof CheckpointError &&
+        error instanceof StorageError &&
         error.file === file &&
         /free disk space for writing .*weights but received ENOSPC; free some/.test(error.message),
     );
@@ -60,6 +62,64 @@ describe("writeFileAtomically", () => {
     writeTextAtomically(file, "one");
     writeTextAtomically(file, "two");
     assert.equal(readFileSync(file, "utf8"), "two");
+  });
+});
+
+describe("AtomicFile", () => {
+  it("appends and writes in place, and appears when it is finished", () => {
+    const folder = mkdtempSync(join(root, "parts-"));
+    const file = new AtomicFile(join(folder, "rows"));
+    file.write(Buffer.from("00 rows: "), 0);
+    file.write(Buffer.from("a, "), 9);
+    file.write(Buffer.from("b"), 12);
+    file.write(Buffer.from("02"), 0);
+    file.seal();
+    assert.deepEqual(readdirSync(folder).map(isPartial), [true]);
+    file.finish();
+    file.discard();
+    assert.deepEqual(readdirSync(folder), ["rows"]);
+    assert.equal(readFileSync(file.file, "utf8"), "02 rows: a, b");
+  });
+
+  it("is written by several at once, the last one wins, and one that is given up leaves nothing", () => {
+    const folder = mkdtempSync(join(root, "several-"));
+    const [one, two, three] = ["1", "2", "3"].map((text) => {
+      const file = new AtomicFile(join(folder, "rows"));
+      file.write(Buffer.from(text));
+      return file;
+    }) as [AtomicFile, AtomicFile, AtomicFile];
+    two.finish();
+    one.finish();
+    three.discard();
+    assert.deepEqual(readdirSync(folder), ["rows"]);
+    assert.equal(readFileSync(one.file, "utf8"), "1");
+  });
+
+  it("removes what dead processes left of the same file, nothing of another container", () => {
+    const folder = mkdtempSync(join(root, "dead-"));
+    const { pid: dead } = spawnSync(process.execPath, ["--version"]);
+    const { host } = thisProcess();
+    const left = [
+      `.rows.partial-${host}-${process.ppid}-0`,
+      `.rows.partial-another-container-${dead}-0`,
+      ".rows.partial-another-container-1-0",
+      `.others.partial-${host}-${dead}-0`,
+    ];
+    for (const name of [`.rows.partial-${host}-${dead}-0`, ...left]) {
+      writeFileSync(join(folder, name), "");
+    }
+    writeTextAtomically(join(folder, "rows"), "x");
+    assert.deepEqual(readdirSync(folder).sort(), ["rows", ...left].sort());
+  });
+
+  it("names the file where there is no folder", () => {
+    const file = join(root, "nowhere", "rows");
+    assert.throws(() => new AtomicFile(file), {
+      name: "StorageError",
+      file,
+      message:
+        /^Expected an existing folder for writing .*rows but received ENOENT; choose another/,
+    });
   });
 });
 
@@ -121,19 +181,20 @@ describe("writeFolderAtomically", () => {
   it("removes what dead processes left, not what living ones write", async () => {
     const parent = mkdtempSync(join(root, "left-"));
     const { pid: dead } = spawnSync(process.execPath, ["--version"]);
-    mkdirSync(join(parent, `model.partial-${dead}`));
-    mkdirSync(join(parent, `model.partial-${process.ppid}`));
-    mkdirSync(join(parent, "model.partial-notes"));
-    await write(join(parent, "model"), "x");
-    assert.deepEqual(readdirSync(parent).sort(), [
-      "model",
-      `model.partial-${process.ppid}`,
+    const { host } = thisProcess();
+    const left = [
+      `model.partial-${host}-${process.ppid}-0`,
+      `model.partial-another-container-${dead}-0`,
+      "model.partial-another-container-1-0",
       "model.partial-notes",
-    ]);
+    ];
+    for (const name of [`model.partial-${host}-${dead}-0`, ...left]) mkdirSync(join(parent, name));
+    await write(join(parent, "model"), "x");
+    assert.deepEqual(readdirSync(parent).sort(), ["model", ...left].sort());
   });
 
   it("names the folder when a file stands in its way", async () => {
     writeFileSync(join(root, "plain"), "");
-    await assert.rejects(write(join(root, "plain", "model"), "x"), CheckpointError);
+    await assert.rejects(write(join(root, "plain", "model"), "x"), StorageError);
   });
 });

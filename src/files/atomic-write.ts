@@ -11,50 +11,129 @@ import {
   readdirSync,
   renameSync,
   rmSync,
-  writeSync,
 } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { CheckpointError } from "../errors.ts";
+import { hasEnded, thisProcess } from "./owner.ts";
+import { storageError, writeFully } from "./storage.ts";
 
-let counter = 0;
+/** Temporary names in use by this process. */
+const inUse = new Set<string>();
+
+/**
+ * A file that is written in parts under a temporary name beside it, and takes its own name when it
+ * is complete. Several processes may write the same file: the last to finish wins with a whole one.
+ */
+export class AtomicFile {
+  readonly file: string;
+  /** The temporary file; readers know such a name by `isPartial`. */
+  readonly partial: string;
+  #descriptor: number | undefined;
+  #sealed = false;
+  #over = false;
+
+  /**
+   * Makes the temporary file, and removes those of `file` whose processes have ended.
+   *
+   * throws  StorageError naming `file` where its folder cannot be written
+   */
+  constructor(file: string) {
+    this.file = file;
+    const folder = dirname(resolve(file));
+    this.partial = join(folder, freeName(folder, `.${basename(file)}`));
+    try {
+      removeAbandoned(folder, `.${basename(file)}`);
+      this.#descriptor = openSync(this.partial, "w");
+    } catch (cause) {
+      inUse.delete(this.partial);
+      throw storageError(file, cause);
+    }
+  }
+
+  /** Appends, or writes at `position`. throws  StorageError naming the file, as on a full disk */
+  write(bytes: Uint8Array, position?: number): void {
+    this.#guarded(() => writeFully(this.#open(), bytes, position));
+  }
+
+  /** Brings all that was written to the disk; writing is over. */
+  seal(): void {
+    if (this.#sealed) return;
+    this.#guarded(() => {
+      fsyncSync(this.#open());
+      this.#close();
+      this.#sealed = true;
+    });
+  }
+
+  /** Completes the file: it is on the disk under its own name when this returns. */
+  finish(): void {
+    this.seal();
+    this.#guarded(() => {
+      renameSync(this.partial, this.file);
+      syncFolder(dirname(resolve(this.file)));
+    });
+    this.#release();
+  }
+
+  /** Gives up: nothing of it stays. Does nothing after `finish`. */
+  discard(): void {
+    if (this.#over) return;
+    try {
+      this.#close();
+    } catch {
+      // The failure before this one is the one to report.
+    }
+    discard(this.partial);
+    this.#release();
+  }
+
+  #release(): void {
+    this.#over = true;
+    inUse.delete(this.partial);
+  }
+
+  #open(): number {
+    if (this.#descriptor === undefined) throw new Error(`internal: ${this.file} is closed`);
+    return this.#descriptor;
+  }
+
+  #close(): void {
+    const descriptor = this.#descriptor;
+    this.#descriptor = undefined;
+    if (descriptor !== undefined) closeSync(descriptor);
+  }
+
+  #guarded(body: () => void): void {
+    try {
+      body();
+    } catch (cause) {
+      throw storageError(this.file, cause);
+    }
+  }
+}
 
 /**
  * Writes `file` through a temporary file beside it: write, fsync, rename, fsync of the folder.
  *
- * fill    receives the descriptor of the temporary file, open for writing
- * throws  CheckpointError naming `file` when the disk is full or the folder cannot be written
+ * fill    appends the file's bytes, part by part
+ * throws  StorageError naming `file` when the disk is full or the folder cannot be written
  */
-export function writeFileAtomically(file: string, fill: (descriptor: number) => void): void {
-  const folder = dirname(resolve(file));
-  const partial = join(folder, `.${basename(file)}.partial-${process.pid}-${counter++}`);
+export function writeFileAtomically(
+  file: string,
+  fill: (write: (bytes: Uint8Array) => void) => void,
+): void {
+  const written = new AtomicFile(file);
   try {
-    const descriptor = openSync(partial, "wx");
-    try {
-      fill(descriptor);
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
-    renameSync(partial, file);
-    syncFolder(folder);
+    fill((bytes) => written.write(bytes));
+    written.finish();
   } catch (cause) {
-    discard(partial);
-    throw writeError(file, cause);
-  }
-}
-
-/** Writes all of `bytes` at the descriptor's position, whatever a single call accepts. */
-export function writeFully(descriptor: number, bytes: Uint8Array): void {
-  // One write call takes at most 2 GiB.
-  const most = 1 << 28;
-  for (let at = 0; at < bytes.length;) {
-    at += writeSync(descriptor, bytes, at, Math.min(most, bytes.length - at));
+    written.discard();
+    throw storageError(file, cause);
   }
 }
 
 /** Replaces a text file atomically. */
 export function writeTextAtomically(file: string, text: string): void {
-  writeFileAtomically(file, (descriptor) => writeFully(descriptor, Buffer.from(text)));
+  writeFileAtomically(file, (write) => write(Buffer.from(text)));
 }
 
 /**
@@ -63,18 +142,19 @@ export function writeTextAtomically(file: string, text: string): void {
  * renames leaves that one whole, `existingFolder` finds it, and the next write puts it back.
  *
  * fill    receives the temporary folder, empty
- * throws  CheckpointError naming `folder`; the old folder is then as it was
+ * throws  StorageError naming `folder`; the old folder is then as it was
  */
 export async function writeFolderAtomically(
   folder: string,
   fill: (partial: string) => void | Promise<void>,
 ): Promise<void> {
   const target = resolve(folder);
-  const partial = `${target}.partial-${process.pid}`;
+  const parent = dirname(target);
+  const partial = join(parent, freeName(parent, basename(target)));
   try {
-    mkdirSync(dirname(target), { recursive: true });
+    mkdirSync(parent, { recursive: true });
     restorePrevious(target);
-    removeAbandoned(target);
+    removeAbandoned(parent, basename(target));
     rmSync(partial, { recursive: true, force: true });
     mkdirSync(partial);
     await fill(partial);
@@ -82,7 +162,9 @@ export async function writeFolderAtomically(
     replaceFolder(target, partial);
   } catch (cause) {
     discard(partial);
-    throw writeError(folder, cause);
+    throw storageError(folder, cause);
+  } finally {
+    inUse.delete(partial);
   }
 }
 
@@ -91,6 +173,35 @@ export function existingFolder(folder: string): string {
   if (existsSync(folder)) return folder;
   const previous = previousOf(folder);
   return existsSync(previous) ? previous : folder;
+}
+
+/** Whether a name of a file or folder is that of one which is not whole. */
+export function isPartial(name: string): boolean {
+  return /\.partial-[^/\\]+-\d+-\d+$/.test(name);
+}
+
+/** A name that no other process on the same volume uses, nor this one for another file. */
+function freeName(folder: string, name: string): string {
+  const { host, pid } = thisProcess();
+  for (let i = 0; ; i++) {
+    const partial = `${name}.partial-${host}-${pid}-${i}`;
+    if (inUse.has(join(folder, partial))) continue;
+    inUse.add(join(folder, partial));
+    return partial;
+  }
+}
+
+/** Removes what processes of this host that have ended left half-written of `name`. */
+function removeAbandoned(folder: string, name: string): void {
+  const { host } = thisProcess();
+  const prefix = `${name}.partial-${host}-`;
+  for (const found of readdirSync(folder)) {
+    if (!found.startsWith(prefix)) continue;
+    const pid = Number(/^(\d+)-\d+$/.exec(found.slice(prefix.length))?.[1] ?? 0);
+    if (pid > 0 && hasEnded({ host, pid })) {
+      rmSync(join(folder, found), { recursive: true, force: true });
+    }
+  }
 }
 
 /** Removes what is left of a failed write; that failure is the one to report, not this one's. */
@@ -127,28 +238,6 @@ function replaceFolder(target: string, partial: string): void {
   rmSync(previous, { recursive: true, force: true });
 }
 
-/** Removes what processes that no longer run left half-written beside `target`. */
-function removeAbandoned(target: string): void {
-  const prefix = `${basename(target)}.partial-`;
-  for (const name of readdirSync(dirname(target))) {
-    if (!name.startsWith(prefix)) continue;
-    const pid = Number(name.slice(prefix.length));
-    if (Number.isInteger(pid) && pid > 0 && !isRunning(pid)) {
-      rmSync(join(dirname(target), name), { recursive: true, force: true });
-    }
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // EPERM: it runs, under another user.
-    return (error as NodeJS.ErrnoException).code !== "ESRCH";
-  }
-}
-
 function syncTree(folder: string): void {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);
@@ -158,9 +247,17 @@ function syncTree(folder: string): void {
   syncFolder(folder);
 }
 
+/** A rename is on the disk only once its folder is. */
 function syncFolder(folder: string): void {
   // Windows has no descriptor for a folder; its renames are journalled.
-  if (process.platform !== "win32") syncPath(folder, "r");
+  if (process.platform === "win32") return;
+  try {
+    syncPath(folder, "r");
+  } catch (error) {
+    // Some network file systems know no such call.
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "EINVAL" && code !== "ENOTSUP") throw error;
+  }
 }
 
 function syncPath(path: string, flags: string): void {
@@ -170,31 +267,4 @@ function syncPath(path: string, flags: string): void {
   } finally {
     closeSync(descriptor);
   }
-}
-
-const reasons: Record<string, string> = {
-  ENOSPC: "free disk space",
-  EDQUOT: "free space within the disk quota",
-  EACCES: "write permission",
-  EPERM: "write permission",
-  EROFS: "a writable file system",
-  ENOENT: "an existing folder",
-  ENOTDIR: "folders only on the path",
-  EEXIST: "folders only on the path",
-};
-
-/** A failure of the file system as a CheckpointError; any other error as it is. */
-export function writeError(file: string, cause: unknown): unknown {
-  // A file inside a folder that is being written has been reported by its temporary name.
-  const origin = cause instanceof CheckpointError ? cause.cause : cause;
-  const code = (origin as NodeJS.ErrnoException | undefined)?.code;
-  const expected = code === undefined ? undefined : reasons[code];
-  if (expected === undefined) return cause;
-  const cure = code === "ENOSPC" || code === "EDQUOT" ? "free some space" : "choose another place";
-  return new CheckpointError(
-    file,
-    `Expected ${expected} for writing ${file} but received ${code}; ${cure} and try again ` +
-      "(what was there before is untouched)",
-    { cause },
-  );
 }

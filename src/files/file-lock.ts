@@ -1,37 +1,57 @@
 /**
  * A lock between processes: a file that exists while someone works. Its owner touches it, so that
- * one whose owner crashed is seen as left behind and broken.
+ * one whose owner crashed, even on another host, is seen as left behind and broken.
  */
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readFile, rename, rm, stat, utimes } from "node:fs/promises";
-import { hostname } from "node:os";
+import { mkdir, open, readFile, rm, stat, utimes } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { hasEnded, thisProcess, type Owner } from "./owner.ts";
+import { storageError } from "./storage.ts";
 
 const TOUCH_MS = 5_000;
-const ABANDONED_MS = 30_000;
+const PATIENCE_MS = 30_000;
 const LONGEST_POLL_MS = 500;
 
-interface Owner {
+interface LockOwner extends Owner {
   readonly id: string;
-  readonly pid: number;
-  readonly host: string;
+}
+
+export interface FileLockOptions {
+  /** Ends the waiting. */
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Milliseconds without a touch after which an owner that cannot be seen from here counts as gone;
+   * 30,000 by default. It must be longer than the owner's thread is ever busy without a pause.
+   */
+  readonly patience?: number | undefined;
+  /** Called once where someone else holds the lock. */
+  readonly onWait?: (() => void) | undefined;
 }
 
 /**
- * Runs `work` while no one else holds `file`. Waits for as long as the owner lives; two processes
- * that break the same abandoned lock at the same moment may both enter, so `work` must bear that.
+ * Runs `work` while no one else holds `file`, in this process or another; waits for as long as the
+ * owner lives.
+ *
+ * throws  StorageError where the lock cannot be written; the signal's reason
  */
 export async function withFileLock<T>(
   file: string,
   work: () => Promise<T>,
-  signal?: AbortSignal,
+  { signal, patience = PATIENCE_MS, onWait }: FileLockOptions = {},
 ): Promise<T> {
-  const owner: Owner = { id: randomUUID(), pid: process.pid, host: hostname() };
-  await mkdir(path.dirname(file), { recursive: true });
-  for (let wait = 20; !(await acquired(file, owner)); wait = Math.min(2 * wait, LONGEST_POLL_MS)) {
-    if (await isAbandoned(file)) await breakLock(file);
-    else await sleep(wait, undefined, { signal });
+  const owner: LockOwner = { id: randomUUID(), ...thisProcess() };
+  let wait = 20;
+  let told = false;
+  while (!(await acquired(file, owner))) {
+    if (await isAbandoned(file, patience)) {
+      await breakLock(file, patience);
+      continue;
+    }
+    if (!told) onWait?.();
+    told = true;
+    await sleep(wait, undefined, { signal });
+    wait = Math.min(2 * wait, LONGEST_POLL_MS);
   }
   const touch = setInterval(
     () => void utimes(file, new Date(), new Date()).catch(() => {}),
@@ -46,60 +66,67 @@ export async function withFileLock<T>(
   }
 }
 
-async function acquired(file: string, owner: Owner): Promise<boolean> {
+/** Who holds `file`, as far as the file says it; undefined where nobody does. */
+export async function lockHolder(file: string, patience = PATIENCE_MS): Promise<Owner | undefined> {
+  const owner = await readOwner(file);
+  return owner === undefined || (await isAbandoned(file, patience)) ? undefined : owner;
+}
+
+async function acquired(file: string, owner: LockOwner): Promise<boolean> {
   try {
+    await mkdir(path.dirname(file), { recursive: true });
     const handle = await open(file, "wx");
     try {
       await handle.writeFile(JSON.stringify(owner));
+    } catch (cause) {
+      await rm(file, { force: true });
+      throw cause;
     } finally {
       await handle.close();
     }
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
-    throw error;
+    throw storageError(file, error, { kept: "nothing was begun" });
   }
 }
 
-/** Its owner is a process of this machine that has ended, or it was not touched for long. */
-async function isAbandoned(file: string): Promise<boolean> {
+/** Its owner is a process of this host that has ended, or it was not touched for long. */
+async function isAbandoned(file: string, patience: number): Promise<boolean> {
   const owner = await readOwner(file);
-  if (owner?.host === hostname() && !isRunning(owner.pid)) return true;
+  if (owner && hasEnded(owner)) return true;
   try {
-    return Date.now() - (await stat(file)).mtimeMs > ABANDONED_MS;
+    return Date.now() - (await stat(file)).mtimeMs > patience;
   } catch {
     // Released in between: there is nothing to break.
     return false;
   }
 }
 
-async function readOwner(file: string): Promise<Owner | undefined> {
+/** Undefined where there is none, where its owner is about to write it, or for another's file. */
+async function readOwner(file: string): Promise<LockOwner | undefined> {
   try {
-    return JSON.parse(await readFile(file, "utf8")) as Owner;
+    const owner = JSON.parse(await readFile(file, "utf8")) as Partial<LockOwner> | null;
+    return typeof owner?.id === "string" ? (owner as LockOwner) : undefined;
   } catch {
-    // Gone, or not yet written: its age decides.
     return undefined;
   }
 }
 
-/** Moved aside first: of several processes that see an abandoned lock, one removes it. */
-async function breakLock(file: string): Promise<void> {
-  const aside = `${file}.${randomUUID().slice(0, 8)}`;
-  try {
-    await rename(file, aside);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
-    throw error;
+/**
+ * Removes an abandoned lock. Of several processes that see one, the holder of a second lock looks
+ * again and removes it, so that nobody removes a lock that was made after the look.
+ */
+async function breakLock(file: string, patience: number): Promise<void> {
+  const breaking = `${file}.breaking`;
+  if (!(await acquired(breaking, { id: randomUUID(), ...thisProcess() }))) {
+    if (await isAbandoned(breaking, PATIENCE_MS)) await rm(breaking, { force: true });
+    else await sleep(20);
+    return;
   }
-  await rm(aside, { force: true });
-}
-
-function isRunning(pid: number): boolean {
   try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // EPERM: it runs, under another user.
-    return (error as NodeJS.ErrnoException).code !== "ESRCH";
+    if (await isAbandoned(file, patience)) await rm(file, { force: true });
+  } finally {
+    await rm(breaking, { force: true });
   }
 }

@@ -1,4 +1,7 @@
-/** Reads JSON files whose values must be checked; every error names the file and the field. */
+/**
+ * JSON files whose values must be checked, every error naming the file and the field; and JSON for
+ * Python readers.
+ */
 import { readFileSync } from "node:fs";
 import { CheckpointError } from "../errors.ts";
 
@@ -25,7 +28,8 @@ export function readJsonObject(file: string): JsonObject {
   );
 }
 
-export function isJsonObject(value: unknown): value is JsonObject {
+/** An object, not an array and not null. */
+export function isJsonObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
@@ -94,4 +98,20 @@ export class JsonFields {
         "correct the file",
     );
   }
+}
+
+const mark = "\u{1}float ";
+
+/**
+ * `value` such that `pythonJson` writes it with a decimal point. JavaScript writes 1.0 as `1`, which
+ * Python reads as an integer; strictly typed configurations refuse it, and a parameter made from it
+ * would be one of integers.
+ */
+export function pythonFloat(value: number): number | string {
+  return Number.isInteger(value) ? mark + value.toFixed(1) : value;
+}
+
+/** Indented JSON with a final line break, `pythonFloat` values as floats. */
+export function pythonJson(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`.replaceAll(/"\\u0001float (-?\d+\.\d)"/g, "$1");
 }

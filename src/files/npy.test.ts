@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 
-import { DataError } from "../errors.ts";
+import { DataError, StorageError } from "../errors.ts";
 import { NpyWriter, readNpy } from "./npy.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "limn-npy-"));
@@ -102,7 +102,7 @@ describe("NpyWriter, misused", () => {
     const absent = join(folder, "absent", "a.npy");
     assert.throws(
       () => new NpyWriter(absent, 4, "float32"),
-      (error) => error instanceof DataError,
+      (error) => error instanceof StorageError && error.file === absent,
     );
   });
 });

@@ -19,10 +19,10 @@ import {
   rm,
   stat,
   symlink,
-  writeFile,
 } from "node:fs/promises";
 import { randomUUID } from "node:crypto";
 import path from "node:path";
+import { writeTextAtomically } from "../files/atomic-write.ts";
 
 /** What the hub says about a file of a commit; the names are those of the file in `trees/`. */
 export interface TreeEntry {
@@ -179,13 +179,7 @@ function treeFile(cache: RepositoryCache, commit: string): string {
 
 async function replaceText(file: string, text: string): Promise<void> {
   await mkdir(path.dirname(file), { recursive: true });
-  const partial = `${file}.${randomUUID().slice(0, 8)}.tmp`;
-  try {
-    await writeFile(partial, text);
-    await rename(partial, file);
-  } finally {
-    await rm(partial, { force: true });
-  }
+  writeTextAtomically(file, text);
 }
 
 async function readText(file: string): Promise<string | undefined> {

@@ -1,12 +1,13 @@
 /** What the file system says no to. */
 import { statfs } from "node:fs/promises";
 import path from "node:path";
-import { HubError } from "../errors.ts";
+import { HubError, StorageError } from "../errors.ts";
 
 /** Errors of the file system name the folder and what to do; others stay as they are. */
-export function asDiskError(error: unknown, folder: string): unknown {
+export function asDiskError(failure: unknown, folder: string): unknown {
+  const error = failure instanceof StorageError ? failure.cause : failure;
   const { code, syscall, message } = error as NodeJS.ErrnoException;
-  if (error instanceof HubError || code === undefined || syscall === undefined) return error;
+  if (error instanceof HubError || code === undefined || syscall === undefined) return failure;
   const full = ["ENOSPC", "EDQUOT", "EFBIG"].includes(code);
   const cure = full ? "free some space" : "correct its permissions";
   return new HubError(

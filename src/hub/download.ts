@@ -71,7 +71,7 @@ async function bringIn(job: DownloadJob, { etag, ...announced }: FileMetadata): 
       }
       job.onBytes(size, size);
     },
-    job.plan.signal,
+    { signal: job.plan.signal },
   );
 }
 

@@ -9,13 +9,13 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { hostname } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
 import { hubFixture, weights, type HubFixture } from "../../test/support/hub-fixture.ts";
 import { sha256 } from "../../test/support/local-hub.ts";
 import { withFileLock } from "../files/file-lock.ts";
+import { thisProcess } from "../files/owner.ts";
 
 const script = `
   import { fetchModel } from ${JSON.stringify(new URL("./fetch-model.js", import.meta.url).href)};
@@ -98,11 +98,11 @@ test("locks: one at a time, in the same process too; abandoned ones are broken",
   assert.deepEqual(readdirSync(path.dirname(file)), []);
 
   const stop = AbortSignal.timeout(300);
-  const owner = { id: "x", pid: process.pid, host: hostname() };
+  const owner = { id: "x", ...thisProcess() };
   mkdirSync(path.dirname(file), { recursive: true });
   writeFileSync(file, JSON.stringify(owner));
   await assert.rejects(
-    withFileLock(file, async () => {}, stop),
+    withFileLock(file, async () => {}, { signal: stop }),
     "its owner lives",
   );
   const long = new Date(Date.now() - 60_000);

@@ -8,7 +8,6 @@ import { withoutInitialValues } from "../nn/initialize.ts";
 import type { Device } from "../torch/index.ts";
 import {
   loadCarried,
-  loadWeights,
   pairConfigOf,
   saveCheckpoint,
   type SaveOptions,
@@ -17,12 +16,11 @@ import { DualEncoder, type DualEncoderConfig } from "../pair/dual-encoder.ts";
 import { pairEncoder, type Encoder } from "./encoder.ts";
 import { probabilityKind } from "./probabilities.ts";
 import { inferenceMethods, type InferenceMethods } from "./inference-methods.ts";
-import { readModelSource } from "../checkpoints/find-layout.ts";
 import type { Family, GivenFacts, ModelSource } from "../checkpoints/layout.ts";
-import { localModel, type HubFetchOptions } from "../checkpoints/local-model.ts";
-import { checkWeights, openSource } from "../checkpoints/load-weights.ts";
+import type { HubFetchOptions } from "../checkpoints/local-model.ts";
+import { checkedRows, copyRows } from "../checkpoints/load-weights.ts";
 import { configurationError, modelShapes } from "../checkpoints/model-shapes.ts";
-import { weightRows } from "../checkpoints/weights/key-table.ts";
+import { openModel } from "../checkpoints/open-model.ts";
 import { checkFinite } from "../checkpoints/weights/non-finite.ts";
 
 export interface LoadedModel extends InferenceMethods {
@@ -61,7 +59,7 @@ export interface LoadModelOptions extends GivenFacts {
 
 /**
  * Loads a model: of the hub, `hf://organisation/name[@revision]`, or from a folder or file in any
- * layout that `readModelSource` knows. Draws no random numbers.
+ * layout that `openModel` knows. Draws no random numbers.
  *
  * throws  HubError for a model that cannot be fetched; CheckpointError naming the file: a missing or
  *         damaged one, weights that do not fit the configuration or are not finite, a tokenizer that
@@ -72,23 +70,32 @@ export async function loadModel(
   reference: string,
   { device = "cpu", hub, ...given }: LoadModelOptions = {},
 ): Promise<LoadedModel> {
-  const path = await localModel(reference, hub);
-  const source = readModelSource(path, given);
+  const source = await openModel(reference, given, hub);
+  try {
+    return await load(source, device);
+  } finally {
+    source.close();
+  }
+}
+
+async function load(source: ModelSource, device: Device): Promise<LoadedModel> {
+  const { layout, family, contents } = source;
+  const { path } = source.place;
   const config = pairConfigOf(source);
-  checkSource(source);
+  // Names and shapes of all weights, before memory for them is taken.
+  const rows = checkedRows(source, modelShapes(path, contents));
   const evaluationTransform = source.evaluationTransform();
   checkImageSize(path, config, evaluationTransform);
   const tokenizer = await source.tokenizer();
   const pair = createEmpty(path, config);
   try {
-    loadWeights(source, pair);
+    copyRows(source, rows, pair.namedState());
     checkFinite(path, pair.namedState());
     pair.to(device).train(false);
   } catch (error) {
     pair.dispose();
     throw error;
   }
-  const { layout, family } = source;
   const probabilities = probabilityKind(config);
   const naflexTransform = source.naflexTransform?.();
   const encoder = pairEncoder(pair, naflexTransform ?? evaluationTransform);
@@ -103,17 +110,6 @@ export async function loadModel(
       saveLoaded({ source, pair, tokenizer, evaluationTransform }, folder, options),
     dispose: () => pair.dispose(),
   };
-}
-
-/** Names and shapes of all weights, before memory for them is taken. */
-function checkSource(source: ModelSource): void {
-  const rows = weightRows(source.table, modelShapes(source));
-  const weights = openSource(source);
-  try {
-    checkWeights(weights, rows, source.table);
-  } finally {
-    weights.close();
-  }
 }
 
 /** A model whose memory is reserved only: its weights are read over it at once. */
@@ -147,14 +143,12 @@ async function saveLoaded(
   folder: string,
   options?: SaveOptions,
 ): Promise<void> {
-  const { contents } = source;
-  if (contents.kind !== "pair") return;
   const carried = options?.layout === "limn" ? [] : loadCarried(source);
   try {
     await saveCheckpoint(
       folder,
       {
-        config: contents.config,
+        config: pairConfigOf(source),
         weights: pair.namedState(),
         evaluationTransform,
         naflexTransform: source.naflexTransform?.(),
@@ -165,6 +159,7 @@ async function saveLoaded(
       options,
     );
   } finally {
+    source.close();
     for (const [, tensor] of carried) tensor.dispose();
   }
 }

@@ -10,8 +10,7 @@ import type { Tokenizer } from "../text/index.ts";
 import { CheckpointError } from "../errors.ts";
 import { assertClose } from "../../test/support/close.ts";
 import { saveTinyModel, tinyPictureFiles } from "../../test/support/tiny-model.ts";
-import { loadWeights, readCheckpointConfig } from "../checkpoints/checkpoint.ts";
-import { DualEncoder } from "../pair/dual-encoder.ts";
+import { pairAt } from "../../test/support/model-at.ts";
 import { loadModel, type LoadedModel } from "./load-model.ts";
 import { pairEncoder } from "./encoder.ts";
 import { embedTexts } from "./encode-texts.ts";
@@ -238,8 +237,7 @@ describe("transformers' CLIPModel", () => {
     };
     const floats = (name: string): Float32Array =>
       new Float32Array(Uint8Array.from(Buffer.from(golden[name] as string, "base64")).buffer);
-    const model = new DualEncoder(readCheckpointConfig(folder));
-    loadWeights(folder, model);
+    const model = pairAt(folder);
     const { tokens } = golden;
     const tokenizer = {
       contextLength: 12,

@@ -5,6 +5,7 @@ import path from "node:path";
 import { after, test } from "node:test";
 
 import { tinyData, tinyRecipe } from "../../test/support/tiny-run.ts";
+import { thisProcess, type Owner } from "../files/owner.ts";
 import { runStudy, type StudyOptions } from "./run-study.ts";
 import { defineStudy, type Arm, type Study } from "./define-study.ts";
 import { suiteOutcome } from "./suite-outcome.ts";
@@ -181,9 +182,16 @@ test("a study that runs already is refused, a lock that was left is not", async 
   const at = places();
   mkdirSync(path.dirname(at.workdir), { recursive: true });
   const { study } = instant({ seeds: [0, 1, 2] });
-  writeFileSync(`${at.workdir}.lock`, "1");
-  await assert.rejects(runStudy(study, at), /process 1 works in/);
-  writeFileSync(`${at.workdir}.lock`, "999999999");
+  const lock = (owner: Owner): void =>
+    writeFileSync(`${at.workdir}.lock`, JSON.stringify({ id: "another", ...owner }));
+  lock({ ...thisProcess(), pid: 1 });
+  await assert.rejects(runStudy(study, at), /process 1 on .* works in/);
+  // Process 1 of another container on the same volume, whatever the number is here.
+  for (const pid of [1, process.pid, 999_999_999]) {
+    lock({ host: "another-container", pid });
+    await assert.rejects(runStudy(study, at), /process \d+ on another-container works in/);
+  }
+  lock({ ...thisProcess(), pid: 999_999_999 });
   assert.equal((await runStudy(study, at)).done, 6);
 });
 

@@ -80,11 +80,11 @@ export async function runStudy<P>(
   const note = (line: string): void => void options.progress?.write(`${line}\n`);
   const session = new Session(study, { ...options, workdir, smoke, note });
   if (options.reportOnly) return session.report({ found: 0, done: 0, left: 0 });
-  const holder = holderOf(workdir);
+  const holder = await holderOf(workdir);
   if (holder !== undefined) {
     throw new UsageError(
-      `Expected a study that is not running but process ${holder} works in ${workdir}; ` +
-        "wait for it, or choose another --workdir.",
+      `Expected a study that is not running but process ${holder.pid} on ${holder.host} works in ` +
+        `${workdir}; wait for it, or choose another --workdir.`,
     );
   }
   return exclusively(workdir, () => session.run(), note);

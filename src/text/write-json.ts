@@ -1,19 +1,13 @@
-import { randomUUID } from "node:crypto";
-import { rename, rm, writeFile } from "node:fs/promises";
+/** Writes the files of a tokenizer; each appears whole or not at all. */
+import { writeFileAtomically, writeTextAtomically } from "../files/atomic-write.ts";
 
-/** Writes a file so that it appears whole or not at all. */
+/** throws  StorageError naming the file where it cannot be written */
 export async function writeWhole(file: string, content: string | Uint8Array): Promise<void> {
-  const temporary = `${file}.${randomUUID()}.tmp`;
-  try {
-    await writeFile(temporary, content, { flush: true });
-    await rename(temporary, file);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
+  if (typeof content === "string") writeTextAtomically(file, content);
+  else writeFileAtomically(file, (write) => write(content));
 }
 
 /** Writes JSON in the indentation that Hugging Face's files have. */
-export function writeJson(file: string, value: object): Promise<void> {
-  return writeWhole(file, `${JSON.stringify(value, undefined, 2)}\n`);
+export async function writeJson(file: string, value: object): Promise<void> {
+  writeTextAtomically(file, `${JSON.stringify(value, undefined, 2)}\n`);
 }

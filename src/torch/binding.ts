@@ -4,8 +4,8 @@
  */
 import { createRequire } from "node:module";
 import { EngineError } from "../errors.ts";
+import { usableCores } from "../files/cores.ts";
 import { engineFolders, findEngine, setupCommand, staleness } from "./engine-info.ts";
-import { startingThreads } from "./threads.ts";
 
 /** An index into the environment's table of live tensors. */
 export type Handle = number;
@@ -68,6 +68,12 @@ export function addon(): Addon {
     loaded.setThreadCount(startingThreads());
   }
   return loaded;
+}
+
+/** OMP_NUM_THREADS where it is set, else every core that the process may use. */
+export function startingThreads(environment: NodeJS.ProcessEnv = process.env): number {
+  const wanted = Number(environment["OMP_NUM_THREADS"]);
+  return Number.isInteger(wanted) && wanted >= 1 ? wanted : usableCores();
 }
 
 /**

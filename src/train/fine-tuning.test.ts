@@ -6,11 +6,11 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 
 import { loadTokenizer } from "../text/index.ts";
-import { readCheckpointTransform } from "../checkpoints/checkpoint.ts";
 import { loadAdapter } from "../checkpoints/adapters/load-adapter.ts";
 import { loadModel } from "../inference/load-model.ts";
 import { mergedState } from "../nn/low-rank.ts";
 import { assertClose } from "../../test/support/close.ts";
+import { transformAt } from "../../test/support/model-at.ts";
 import { tinyData, type TinyData } from "../../test/support/tiny-run.ts";
 import {
   assertSameCheckpoint,
@@ -239,7 +239,7 @@ describe("a folder stands for the model, its tokenizer and its preprocessing", (
     const half = ["data.transform.mean=[0.5,0.5,0.5]", "train.steps=1"];
     const { directory } = await tune("clip", {}, half);
     const again = await tune("clip", { pretrained: join(directory, "model") }, ["train.steps=1"]);
-    const { mean } = readCheckpointTransform(join(again.directory, "model"));
+    const { mean } = transformAt(join(again.directory, "model"));
     assert.deepEqual(mean, [0.5, 0.5, 0.5]);
   });
   test("a pair without bias begins with the objective's, and a sigmoid's pair keeps its own", async () => {

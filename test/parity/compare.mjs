@@ -17,7 +17,7 @@ import {
 } from "../../dist/src/checkpoints/checkpoint.js";
 import { evaluating } from "../../dist/src/nn/module.js";
 import { DualEncoder, unitRows } from "../../dist/src/pair/dual-encoder.js";
-import { readModelSource } from "../../dist/src/checkpoints/find-layout.js";
+import { openModelAt } from "../../dist/src/checkpoints/open-model.js";
 import { loadTower } from "../../dist/src/checkpoints/tower-folder.js";
 import { readSafetensors } from "../../dist/src/checkpoints/weights/safetensors.js";
 import { withoutInitialValues } from "../../dist/src/nn/initialize.js";
@@ -80,7 +80,7 @@ class Expected {
  * @param {string} folder @param {About} about @returns {Promise<Found>}
  */
 export async function compare(folder, about) {
-  const source = readModelSource(modelPath(folder));
+  const source = openModelAt(modelPath(folder));
   const expected = new Expected(folder);
   try {
     const found =
@@ -93,6 +93,7 @@ export async function compare(folder, about) {
     return { layout: source.layout, ...found, pixels };
   } finally {
     expected.file.close();
+    source.close();
   }
 }
 
@@ -164,11 +165,12 @@ async function save(folder, source, model, layout) {
 }
 
 /** @param {ModelSource} source @param {Expected} expected */
-function compareTower({ place, contents }, expected) {
+function compareTower(source, expected) {
+  const { place, contents } = source;
   if (contents.kind !== "image") throw new Error(`Expected an image tower in ${place.path}`);
   const tower = withoutInitialValues(() => createImageTower(contents.config, null));
   try {
-    loadTower(place.path, "image", tower, { head: "pretrained" });
+    loadTower(source, "image", tower, { head: "pretrained" });
     tower.train(false);
     const features = scope(() =>
       noGrad(() => tower.features(expected.tensor("pixels")).toFloat32Array()),

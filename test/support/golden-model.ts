@@ -12,16 +12,11 @@ import type {
   HuggingFaceModel,
 } from "../../src/checkpoints/layouts/hugging-face/family.ts";
 import { splitRows } from "../../src/checkpoints/checkpoint.ts";
-import { checkWeights, copyWeight } from "../../src/checkpoints/load-weights.ts";
-import { canonicalWeights } from "../../src/checkpoints/weights/canonical-weights.ts";
-import {
-  weightRows,
-  type KeyTable,
-  type WeightRow,
-} from "../../src/checkpoints/weights/key-table.ts";
+import { checkedRows, copyRows } from "../../src/checkpoints/load-weights.ts";
+import type { KeyTable, WeightRow } from "../../src/checkpoints/weights/key-table.ts";
 import type { FoundWeight } from "../../src/checkpoints/weights/match-weights.ts";
 import { readSafetensors } from "../../src/checkpoints/weights/safetensors.ts";
-import type { WeightFile } from "../../src/checkpoints/weights/weight-file.ts";
+import type { WeightFile, Weights } from "../../src/checkpoints/weights/weight-file.ts";
 import { fromData, isFloating, noGrad, scope, type Tensor } from "../../src/torch/index.ts";
 import { createImageTower, createTextTower } from "../../src/towers/index.ts";
 import { NaflexVisionTransformer } from "../../src/towers/image/naflex-vision-transformer.ts";
@@ -85,7 +80,7 @@ export function namedState(
 }
 
 /** The table's names of the weights in the file that the model computes with, and what they are. */
-export function computedWith(weights: WeightFile, table: KeyTable): Map<string, FoundWeight> {
+export function computedWith(weights: Weights, table: KeyTable): Map<string, FoundWeight> {
   const { ignored, carried } = table;
   const names = weights.names.filter((name) => !ignored?.(name) && !carried?.(name));
   return new Map(
@@ -110,15 +105,10 @@ export function loadGolden(
   const table = family.table(contents);
   const model = createContents(contents);
   const state = namedState(contents.kind, model);
-  const rows = weightRows(table, state);
-  const weights = canonicalWeights(open(family.modelType), table);
-  try {
-    checkWeights(weights, rows, table);
-    const targets = new Map(state);
-    for (const row of rows) copyWeight(weights, row, targets.get(row.ours) as Tensor);
-  } finally {
-    weights.close();
-  }
+  using weights = open(family.modelType);
+  const source = { table, weights: () => weights };
+  const rows = checkedRows(source, state);
+  copyRows(source, rows, state);
   return { model: model.train(false), contents, rows };
 }
 

@@ -11,7 +11,8 @@ import { loadWeights, splitRows } from "../../src/checkpoints/checkpoint.ts";
 import { evaluating } from "../../src/nn/module.ts";
 import { DualEncoder } from "../../src/pair/dual-encoder.ts";
 import { weightRows, type KeyTable } from "../../src/checkpoints/weights/key-table.ts";
-import type { ModelSource, Place } from "../../src/checkpoints/layout.ts";
+import type { DescribedModel } from "../../src/checkpoints/layout.ts";
+import { Place } from "../../src/checkpoints/place.ts";
 
 const root = fileURLToPath(new URL("../../../test/goldens/models", import.meta.url));
 
@@ -21,7 +22,7 @@ export function goldenPlace(name: string, file?: string): Place {
 
 export function placeOf(folder: string, file?: string): Place {
   const path = file === undefined ? folder : join(folder, file);
-  return { path, folder, file: file && path, names: readdirSync(folder) };
+  return new Place({ path, folder, file: file && path, names: readdirSync(folder) });
 }
 
 interface Golden {
@@ -43,12 +44,12 @@ function goldenOf(name: string): Golden {
 }
 
 /** Reads every weight of a source into a model of its configuration; all must match. */
-export function fill(source: ModelSource, model: Module, prefix = ""): void {
+export function fill(source: DescribedModel, model: Module, prefix = ""): void {
   loadWeights(source, { namedState: () => model.namedState(prefix) });
 }
 
 /** The pair of a source, with its weights. */
-export function pairOf(source: ModelSource): DualEncoder {
+export function pairOf(source: DescribedModel): DualEncoder {
   assert.equal(source.contents.kind, "pair");
   const model = new DualEncoder((source.contents as { config: DualEncoder["config"] }).config);
   fill(source, model);
@@ -81,7 +82,7 @@ export function assertPair(name: string, model: DualEncoder): void {
 }
 
 /** Asserts that an image tower computes the golden's features. */
-export function assertTower(name: string, source: ModelSource): void {
+export function assertTower(name: string, source: DescribedModel): void {
   const { contents } = source;
   if (contents.kind !== "image") return assert.fail("an image tower");
   const golden = goldenOf(name);

@@ -1,7 +1,12 @@
 /** `adapter_config.json` of Hugging Face's peft: which projections a LoRA changes, and by how much. */
 import { CheckpointError } from "../../errors.ts";
-import { isJsonObject, JsonFields, type JsonObject } from "../../files/json-fields.ts";
-import { pythonFloat, pythonJson } from "../../files/python-json.ts";
+import {
+  isJsonObject,
+  JsonFields,
+  type JsonObject,
+  pythonFloat,
+  pythonJson,
+} from "../../files/json-fields.ts";
 
 /** One changed projection by its name in the base model, `text_model.encoder.layers.0.mlp.fc1`. */
 export interface AdapterModule {

@@ -7,10 +7,10 @@ import { fileURLToPath } from "node:url";
 
 import { adaptations, lowRankNames, mergedState } from "../../nn/low-rank.ts";
 import { assertClose } from "../../../test/support/close.ts";
+import { configAt, pairAt } from "../../../test/support/model-at.ts";
 import { tensorsOf } from "../../../test/support/tiny-towers.ts";
 import { fromData, randomState, scope, type Tensor } from "../../torch/index.ts";
 import { adaptTower } from "../../towers/adapt-tower.ts";
-import { loadWeights, readCheckpointConfig } from "../checkpoint.ts";
 import { evaluating } from "../../nn/module.ts";
 import { DualEncoder, type DualEncoderConfig } from "../../pair/dual-encoder.ts";
 import { loadAdapter } from "./load-adapter.ts";
@@ -37,9 +37,7 @@ const unpack = (text: string): Float32Array =>
   new Float32Array(Uint8Array.from(Buffer.from(text, "base64")).buffer);
 
 function clip(): DualEncoder {
-  const model = new DualEncoder(readCheckpointConfig(base));
-  loadWeights(base, model);
-  return model;
+  return pairAt(base);
 }
 
 function embeddings(model: DualEncoder): Float32Array[] {
@@ -181,7 +179,7 @@ describe("peft's adapter", () => {
 });
 
 test("an adapter of a pair in limn's own layout comes back, bit for bit", async () => {
-  const { embedDim, image, text } = readCheckpointConfig(base);
+  const { embedDim, image, text } = configAt(base);
   const pooled = { ...image, pooling: "map", classToken: false } as typeof image;
   const config: DualEncoderConfig = {
     embedDim,

@@ -6,17 +6,12 @@ import { join } from "node:path";
 import { CheckpointError } from "../../errors.ts";
 import type { ImageTower, TextTower } from "../../towers/tower.ts";
 import type { DualEncoderConfig } from "../../pair/dual-encoder.ts";
-import {
-  isJsonObject,
-  JsonFields,
-  readJsonObject,
-  type JsonObject,
-} from "../../files/json-fields.ts";
+import { isJsonObject, JsonFields, type JsonObject } from "../../files/json-fields.ts";
 import type { KeyTable } from "../weights/key-table.ts";
 import { preparation } from "./hugging-face/hugging-face.ts";
-import type { Layout, ModelSource, Place } from "../layout.ts";
+import type { DescribedModel, Layout } from "../layout.ts";
+import type { Place } from "../place.ts";
 import { towerTokenizer } from "./tower-tokenizer.ts";
-import { openWeightsOf } from "./weights-of.ts";
 
 const pairType = "limn-dual-encoder";
 const towerType = "limn-tower";
@@ -29,14 +24,17 @@ export const limnPair: Layout = {
   matches: (place) => modelType(place) === pairType,
   read: (place, given) => {
     const file = join(place.folder, "config.json");
-    const contents = { kind: "pair", config: fromPairConfig(file, readJsonObject(file)) } as const;
+    const contents = {
+      kind: "pair",
+      config: fromPairConfig(file, place.json("config.json")),
+    } as const;
     return {
       place,
       layout: limnPair.name,
       family: "dual encoder",
       contents,
       table: ownNames,
-      openWeights: () => openWeightsOf(place, ["model.safetensors"]),
+      weights: () => place.weightsOf(["model.safetensors"]),
       ...preparation(place, contents, given),
       tokenizer: () => towerTokenizer(place, { family: "dual encoder", contents }, given),
     };
@@ -48,8 +46,8 @@ export const limnTower: Layout = {
   matches: (place) => modelType(place) === towerType,
   read: (place, given) => {
     const file = join(place.folder, "config.json");
-    const { side, ...tower } = fromTowerConfig(file, readJsonObject(file));
-    const contents = { kind: side, ...tower } as ModelSource["contents"];
+    const { side, ...tower } = fromTowerConfig(file, place.json("config.json"));
+    const contents = { kind: side, ...tower } as DescribedModel["contents"];
     return {
       place,
       layout: limnTower.name,
@@ -57,7 +55,7 @@ export const limnTower: Layout = {
       contents,
       // What it was pretrained with, such as a head, lies beside the tower.
       table: { ...ownNames, carried: (name) => !name.startsWith(`${side}Tower.`) },
-      openWeights: () => openWeightsOf(place, ["model.safetensors"]),
+      weights: () => place.weightsOf(["model.safetensors"]),
       ...preparation(place, contents, given),
       tokenizer: () => towerTokenizer(place, { family: "dual encoder", contents }, given),
     };
@@ -66,7 +64,7 @@ export const limnTower: Layout = {
 
 function modelType(place: Place): unknown {
   if (place.file !== undefined || !place.names.includes("config.json")) return undefined;
-  return readJsonObject(join(place.folder, "config.json"))["model_type"];
+  return place.json("config.json")["model_type"];
 }
 
 /** The text of a pair's `config.json`. */

@@ -8,43 +8,33 @@ import { inferClip, openAiHeads } from "./open-clip/infer-model.ts";
 import { openClipTable } from "./open-clip/keys.ts";
 import { pairSource } from "./open-clip/pair-source.ts";
 import { clipTokenizer } from "./open-clip/tokenizer.ts";
-import { openWeightFile } from "../weights/open-weight-file.ts";
-import type { Layout, ModelSource } from "../layout.ts";
-import { isWeightsFile } from "./weights-of.ts";
+import type { Layout } from "../layout.ts";
+import { isWeightsFile } from "../place.ts";
 
 /** Three numbers that OpenAI keeps beside the weights. */
 const marks = ["input_resolution", "context_length", "vocab_size"];
 
 export const openAi: Layout = {
   name: "OpenAI",
-  matches: ({ file }) => {
-    if (file === undefined || !isWeightsFile(file)) return false;
-    const weights = openWeightFile(file);
-    try {
-      return marks.every((name) => weights.has(name));
-    } finally {
-      weights.close();
-    }
+  matches: (place) => {
+    if (place.file === undefined || !isWeightsFile(place.file)) return false;
+    const weights = place.weightsIn(place.file);
+    return marks.every((name) => weights.has(name));
   },
-  read: (place, given): ModelSource => {
+  read: (place, given) => {
     const file = place.file as string;
-    const weights = openWeightFile(file);
-    try {
-      const { activation = "quickGelu" } = given;
-      const options = { activation, imageHeads: openAiHeads, textHeads: openAiHeads };
-      const { config, names } = inferClip(weights, options);
-      return pairSource({
-        place,
-        given,
-        layout: "OpenAI",
-        config,
-        table: openClipTable(names),
-        wanted: clipTokenizer(config.text.contextLength),
-        openWeights: () => openWeightFile(file),
-        transform: () => evaluationPreset("clip", config.image.imageSize),
-      });
-    } finally {
-      weights.close();
-    }
+    const { activation = "quickGelu" } = given;
+    const options = { activation, imageHeads: openAiHeads, textHeads: openAiHeads };
+    const { config, names } = inferClip(place.weightsIn(file), options);
+    return pairSource({
+      place,
+      given,
+      layout: "OpenAI",
+      config,
+      table: openClipTable(names),
+      wanted: clipTokenizer(config.text.contextLength),
+      weights: () => place.weightsIn(file),
+      transform: () => evaluationPreset("clip", config.image.imageSize),
+    });
   },
 };

@@ -10,7 +10,8 @@ import {
 } from "../../text/index.ts";
 import { CheckpointError, UnsettledError } from "../../errors.ts";
 import type { TextTowerConfig } from "../../towers/index.ts";
-import type { Family, GivenFacts, ModelSource, Place } from "../layout.ts";
+import type { DescribedModel, Family, GivenFacts } from "../layout.ts";
+import type { PlaceFacts } from "../place.ts";
 
 /** What may hold a vocabulary. */
 const tokenizerFiles = [
@@ -29,8 +30,8 @@ const tokenizerFiles = [
  *         the model has no text tower
  */
 export async function towerTokenizer(
-  place: Place,
-  { family, contents }: Pick<ModelSource, "family" | "contents">,
+  place: PlaceFacts,
+  { family, contents }: Pick<DescribedModel, "family" | "contents">,
   given: GivenFacts,
 ): Promise<Tokenizer> {
   const text = textTowerOf(place, contents);
@@ -49,7 +50,10 @@ export async function towerTokenizer(
 }
 
 /** Throws CheckpointError where there is no text tower. */
-export function textTowerOf(place: Place, contents: ModelSource["contents"]): TextTowerConfig {
+export function textTowerOf(
+  place: PlaceFacts,
+  contents: DescribedModel["contents"],
+): TextTowerConfig {
   if (contents.kind === "pair") return contents.config.text;
   if (contents.kind === "text") return contents.config;
   throw new CheckpointError(
@@ -59,7 +63,7 @@ export function textTowerOf(place: Place, contents: ModelSource["contents"]): Te
 }
 
 /** `names`: the files that were looked for. */
-export function noTokenizer({ path }: Place, names: readonly string[]): UnsettledError {
+export function noTokenizer({ path }: PlaceFacts, names: readonly string[]): UnsettledError {
   return new UnsettledError(
     path,
     "tokenizer",
@@ -102,7 +106,7 @@ async function classFor(family: Family, folder: string): Promise<{ tokenizerClas
  * of positions, or other than it where texts are read at their last place.
  */
 export function checkContextLength(
-  { path }: Place,
+  { path }: PlaceFacts,
   text: TextTowerConfig,
   { contextLength: given }: GivenFacts,
 ): void {
@@ -118,7 +122,7 @@ export function checkContextLength(
 
 /** `tokenizer` with rows that the tower reads. Throws CheckpointError where its ids do not fit. */
 export async function fitting(
-  { path }: Place,
+  { path }: PlaceFacts,
   text: TextTowerConfig,
   tokenizer: Tokenizer,
 ): Promise<Tokenizer> {

@@ -1,8 +1,7 @@
 /** `preprocessor_config.json` of `Siglip2ImageProcessor` (transformers 5.23), both ways. */
 import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
 import { type NaflexTransform, parseNaflexTransform } from "../../data/image/naflex-transform.ts";
-import { JsonFields, type JsonObject } from "../../files/json-fields.ts";
-import { pythonJson } from "../../files/python-json.ts";
+import { JsonFields, type JsonObject, pythonJson } from "../../files/json-fields.ts";
 import { processorValues } from "./hugging-face-preprocessor.ts";
 import { filters, isFast, naflexProcessor, processorClass } from "./processor-classes.ts";
 import { checkSwitches, readFilter, readNormalization } from "./processor-fields.ts";

@@ -13,8 +13,7 @@ import {
   parseEvaluationTransform,
 } from "../../data/image/evaluation-transform.ts";
 import { CheckpointError, RecipeError } from "../../errors.ts";
-import { isJsonObject, JsonFields, type JsonObject } from "../../files/json-fields.ts";
-import { pythonJson } from "../../files/python-json.ts";
+import { isJsonObject, JsonFields, type JsonObject, pythonJson } from "../../files/json-fields.ts";
 import {
   filters,
   type HuggingFaceProcessor,

@@ -1,15 +1,15 @@
 /** A file's weights under the names of a table that knows several spellings of them. */
 import { CheckpointError } from "../../errors.ts";
 import type { KeyTable } from "./key-table.ts";
-import type { WeightFile } from "./weight-file.ts";
+import type { Weights } from "./weight-file.ts";
 
 /**
  * `weights` with the table's own names (`KeyTable.canonical`); errors name what they are about as the
- * table does. The result closes the file.
+ * table does.
  *
  * throws  CheckpointError where two weights of the file come to the same name
  */
-export function canonicalWeights(weights: WeightFile, table: KeyTable): WeightFile {
+export function canonicalWeights(weights: Weights, table: KeyTable): Weights {
   const { canonical } = table;
   if (canonical === undefined) return weights;
   const { file, metadata } = weights;
@@ -21,7 +21,6 @@ export function canonicalWeights(weights: WeightFile, table: KeyTable): WeightFi
     spelled.set(known, name);
   }
   const spelling = (name: string): string => spelled.get(name) ?? name;
-  const close = (): void => weights.close();
   return {
     file,
     metadata,
@@ -31,8 +30,6 @@ export function canonicalWeights(weights: WeightFile, table: KeyTable): WeightFi
     tensor: (name) => weights.tensor(spelling(name)),
     layer: (name, at) => weights.layer(spelling(name), at),
     readInto: (name, target) => weights.readInto(spelling(name), target),
-    close,
-    [Symbol.dispose]: close,
   };
 }
 

@@ -2,7 +2,7 @@
 import { dtypeBytes } from "../../torch/index.ts";
 import { memorySource, openSource, type ByteSource } from "./byte-source.ts";
 import { refuseOther } from "./content-kind.ts";
-import { isNpy, mostNpyHeader, parseNpyHeader, type NpyHeader } from "../../files/npy-header.ts";
+import { isNpy, mostNpyHeader, parseNpyHeader, type NpyHeader } from "../../files/npy.ts";
 import { namingFile } from "./reading-errors.ts";
 import type { StoredArray } from "./stored-array.ts";
 import type { WeightFile, WeightInfo } from "./weight-file.ts";

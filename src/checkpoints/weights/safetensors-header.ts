@@ -6,6 +6,7 @@
  *     n bytes   JSON {"__metadata__"?: {string: string}, name: {dtype, shape, data_offsets}}
  *     the rest  the data; offsets count from here, in bytes, without holes or overlaps
  */
+import { isJsonObject } from "../../files/json-fields.ts";
 import type { DType } from "../../torch/dtype.ts";
 import { memberCount } from "./duplicate-keys.ts";
 import type { WeightInfo } from "./weight-file.ts";
@@ -104,14 +105,14 @@ function parseObject(json: Uint8Array): Record<string, unknown> {
 
 function readMetadata(value: unknown): Record<string, string> {
   const valid =
-    isObject(value) &&
+    isJsonObject(value) &&
     Object.values(value).every((item): item is string => typeof item === "string");
   if (!valid) throw new Error("__metadata__ is not an object of strings");
   return value as Record<string, string>;
 }
 
 function readInfo(name: string, value: unknown): TensorInfo {
-  const { dtype: storedAs, shape, data_offsets: offsets } = isObject(value) ? value : {};
+  const { dtype: storedAs, shape, data_offsets: offsets } = isJsonObject(value) ? value : {};
   const called = JSON.stringify(name);
   if (typeof storedAs !== "string" || !bits.has(storedAs)) {
     throw new Error(`tensor ${called} has the unknown dtype ${JSON.stringify(storedAs)}`);
@@ -142,10 +143,6 @@ function checkOffsets(tensors: ReadonlyMap<string, TensorInfo>, dataSize: number
   }
   if (at > dataSize) throw new Error(`its data is cut off at byte ${dataSize} of ${at}`);
   if (at < dataSize) throw new Error(`${dataSize - at} bytes follow the last tensor`);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function isCounts(value: unknown): value is number[] {

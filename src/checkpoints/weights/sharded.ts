@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { CheckpointError, didYouMean } from "../../errors.ts";
+import { isJsonObject } from "../../files/json-fields.ts";
 import { memberCount } from "./duplicate-keys.ts";
 import { namingFile } from "./reading-errors.ts";
 import type { WeightFile } from "./weight-file.ts";
@@ -91,9 +92,9 @@ interface Index {
 function parseIndex(index: string): Index {
   const bytes = readFileSync(index);
   const json = parseJson(bytes);
-  const { weight_map: map, metadata = {} } = isObject(json) ? json : {};
-  if (!isObject(map)) throw new Error("it has no weight_map");
-  if (!isObject(metadata)) throw new Error("its metadata is no object");
+  const { weight_map: map, metadata = {} } = isJsonObject(json) ? json : {};
+  if (!isJsonObject(map)) throw new Error("it has no weight_map");
+  if (!isJsonObject(metadata)) throw new Error("its metadata is no object");
   const places = new Map<string, string>();
   for (const [name, file] of Object.entries(map)) {
     places.set(name, checkPlace(name, file));
@@ -113,7 +114,7 @@ function parseIndex(index: string): Index {
 
 /** Members two levels down, those that are parsed against those that are written. */
 function hasDuplicates(json: Record<string, unknown>, bytes: Uint8Array): boolean {
-  const count = (value: unknown): number => (isObject(value) ? Object.keys(value).length : 0);
+  const count = (value: unknown): number => (isJsonObject(value) ? Object.keys(value).length : 0);
   const inner = Object.values(json).reduce((sum: number, value) => sum + count(value), 0);
   return memberCount(bytes, 1) > count(json) || memberCount(bytes, 2) > inner;
 }
@@ -130,8 +131,4 @@ function checkPlace(name: string, file: unknown): string {
   // Only a plain name: the index of a download must not reach files elsewhere.
   if (typeof file === "string" && /^[^/\\:\0]+\.(safetensors|bin|pt|pth)$/.test(file)) return file;
   throw new Error(`"${name}" lies in ${JSON.stringify(file)}, which is no file of its folder`);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -12,8 +12,8 @@ export interface WeightInfo {
   readonly bytes: number;
 }
 
-/** An open checkpoint: names and shapes are known, no weight is read yet. `using` works. */
-export interface WeightFile {
+/** The weights of an open checkpoint: names and shapes are known, no weight is read yet. */
+export interface Weights {
   /** The file, or the index of several; named in errors. */
   readonly file: string;
   readonly names: readonly string[];
@@ -33,6 +33,10 @@ export interface WeightFile {
    * differs. Where types are equal the bytes go straight from the file to the tensor's memory.
    */
   readInto(name: string, target: Tensor): void;
+}
+
+/** Weights that the holder closes. `using` works. */
+export interface WeightFile extends Weights {
   close(): void;
   [Symbol.dispose](): void;
 }

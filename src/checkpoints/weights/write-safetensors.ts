@@ -4,7 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { CheckpointError } from "../../errors.ts";
 import { allocate } from "../../torch/dtype.ts";
 import { dtypeBytes, type DType, type Tensor, type TensorData } from "../../torch/index.ts";
-import { writeFileAtomically, writeFully, writeTextAtomically } from "../../files/atomic-write.ts";
+import { writeFileAtomically, writeTextAtomically } from "../../files/atomic-write.ts";
 import { buildHeader } from "./safetensors-header.ts";
 
 export interface WriteOptions {
@@ -31,7 +31,7 @@ interface Item {
  * entries   borrowed; views and tensors of any device are fine
  * metadata  of every file; `format: "pt"` unless given: transformers refuses a file without it
  * returns   the paths of what was written, the index first where there is one
- * throws    CheckpointError naming the file: full disk, missing folder, a name twice
+ * throws    StorageError naming the file: full disk, missing folder; CheckpointError: a name twice
  */
 export function writeSafetensors(
   file: string,
@@ -119,13 +119,13 @@ function writeOne(
   metadata: Readonly<Record<string, string>>,
 ): void {
   const { bytes, order } = buildHeader(items, { format: "pt", ...metadata });
-  writeFileAtomically(file, (descriptor) => {
-    writeFully(descriptor, bytes);
+  writeFileAtomically(file, (write) => {
+    write(bytes);
     const passage = new Passage();
     for (const { dtype, tensor } of order) {
       const data = passage.view(dtype, tensor.count);
       tensor.copyInto(data);
-      writeFully(descriptor, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+      write(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     }
   });
 }

@@ -1,5 +1,5 @@
 /** SentencePiece's model file: a protocol buffer, sentencepiece_model.proto. */
-import { asBytes, integer, last, readMessage, type Message } from "../../files/protobuf-reader.ts";
+import { asBytes, integer, last, readMessage, type Message } from "../../files/protobuf.ts";
 
 /** Field numbers of the messages. */
 const MODEL = { pieces: 1, trainer: 2, normalizer: 3 } as const;

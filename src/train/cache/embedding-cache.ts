@@ -145,7 +145,7 @@ export interface BuiltCache {
  * What a crash or another process leaves behind is never read: a view appears when it is complete.
  *
  * throws   DataError for a sample that cannot be read (`onError: "fail"`); RangeError for views
- *          that would all be alike; CheckpointError naming the file on a full disk
+ *          that would all be alike; StorageError naming the file on a full disk
  */
 export async function buildEmbeddingCache(options: BuildOptions): Promise<BuiltCache> {
   checkViews(options);

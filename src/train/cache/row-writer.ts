@@ -1,18 +1,10 @@
 /** Writes a file of rows under a temporary name; it takes its own name when it is complete. */
 import { createHash, type Hash } from "node:crypto";
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-} from "node:fs";
-import { hostname } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
 import { ShapeError } from "../../errors.ts";
-import { writeError, writeFully } from "../../files/atomic-write.ts";
+import { AtomicFile } from "../../files/atomic-write.ts";
+import { storageError } from "../../files/storage.ts";
 import { allocate } from "../../torch/dtype.ts";
 import { fromData, scope, type Tensor } from "../../torch/index.ts";
 import { KeyIndex } from "./key-index.ts";
@@ -20,32 +12,27 @@ import { BLOCK_BYTES, blockCheck, rowBytes, trailer, type RowHeader } from "./ro
 
 export type NewRows = Omit<RowHeader, "count" | "skipped">;
 
-let counter = 0;
-
 /**
  * Rows in the order in which they are appended. Several processes may write the same file: each has
  * its own temporary one, and the last to finish wins with a whole file.
  */
 export class RowWriter {
-  readonly #file: string;
-  readonly #partial: string;
+  readonly #file: AtomicFile;
   readonly #about: NewRows;
   readonly #index = new KeyIndex();
   readonly #checks: Buffer[] = [];
-  #descriptor: number | undefined;
   #hash: Hash = createHash("sha256");
   #inBlock = 0;
 
-  /** throws   CheckpointError naming `file` where its folder cannot be written */
+  /** throws   StorageError naming `file` where its folder cannot be written */
   constructor(file: string, about: NewRows) {
-    this.#file = file;
     this.#about = about;
-    this.#partial = join(dirname(file), partialName(basename(file)));
-    this.#guarded(() => {
+    try {
       mkdirSync(dirname(file), { recursive: true });
-      removeAbandoned(file);
-      this.#descriptor = openSync(this.#partial, "wx");
-    });
+    } catch (cause) {
+      throw storageError(file, cause);
+    }
+    this.#file = new AtomicFile(file);
   }
 
   get count(): number {
@@ -60,14 +47,14 @@ export class RowWriter {
    * Appends the rows whose key is new.
    *
    * rows     [N, ...shape], borrowed; any type and device
-   * throws   ShapeError; CheckpointError naming the file when the disk is full
+   * throws   ShapeError; StorageError naming the file when the disk is full
    */
   append(keys: readonly string[], rows: Tensor): void {
     const { dtype, shape } = this.#about;
     const expected = [keys.length, ...shape];
     if (rows.shape.join() !== expected.join()) {
       throw new ShapeError(
-        `Expected rows [${expected.join(", ")}] for ${this.#file} but received ` +
+        `Expected rows [${expected.join(", ")}] for ${this.#file.file} but received ` +
           `[${rows.shape.join(", ")}]; encode each batch into one row per key`,
       );
     }
@@ -91,7 +78,7 @@ export class RowWriter {
       at += piece.length;
       if (this.#inBlock === BLOCK_BYTES) this.#endBlock();
     }
-    this.#guarded(() => writeFully(this.#open(), bytes));
+    this.#file.write(bytes);
   }
 
   #endBlock(): void {
@@ -106,62 +93,17 @@ export class RowWriter {
     this.#endBlock();
     const { dtype, shape, key } = this.#about;
     const header: RowHeader = { dtype, shape, count: this.count, key, skipped };
-    this.#guarded(() => {
-      writeFully(this.#open(), trailer(header, Buffer.concat(this.#checks), this.#index.toBytes()));
-      fsyncSync(this.#open());
-      closeSync(this.#open());
-      this.#descriptor = undefined;
-      renameSync(this.#partial, this.#file);
-    });
+    this.#file.write(trailer(header, Buffer.concat(this.#checks), this.#index.toBytes()));
+    this.#file.finish();
   }
 
-  /** Gives up; nothing stays, but after `finish` this does nothing. */
+  /** Gives up; nothing stays. After `finish` this does nothing. */
   discard(): void {
-    if (this.#descriptor === undefined) return;
-    closeSync(this.#descriptor);
-    this.#descriptor = undefined;
-    rmSync(this.#partial, { force: true });
-  }
-
-  #open(): number {
-    if (this.#descriptor === undefined) throw new Error("internal: the file of rows is closed");
-    return this.#descriptor;
-  }
-
-  #guarded(body: () => void): void {
-    try {
-      body();
-    } catch (cause) {
-      throw writeError(this.#file, cause);
-    }
+    this.#file.discard();
   }
 
   /** Bytes that one row takes. */
   get rowBytes(): number {
     return rowBytes(this.#about);
-  }
-}
-
-function partialName(name: string): string {
-  return `.${name}.partial-${hostname()}-${process.pid}-${counter++}`;
-}
-
-/** Removes what processes of this machine that no longer run left half-written. */
-function removeAbandoned(file: string): void {
-  const prefix = `.${basename(file)}.partial-${hostname()}-`;
-  for (const name of readdirSync(dirname(file))) {
-    if (!name.startsWith(prefix)) continue;
-    const pid = Number.parseInt(name.slice(prefix.length), 10);
-    if (pid > 0 && !isRunning(pid)) rmSync(join(dirname(file), name), { force: true });
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // EPERM: it runs, under another user.
-    return (error as NodeJS.ErrnoException).code !== "ESRCH";
   }
 }

@@ -1,7 +1,7 @@
 /** A file that only grows, by whole records. Knows nothing about what a record is. */
-import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync, writeSync } from "node:fs";
+import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync } from "node:fs";
 import { DisposedError } from "../../errors.ts";
-import { writeError } from "../../files/atomic-write.ts";
+import { storageError, writeFully } from "../../files/storage.ts";
 
 /** Appends records; a record is in the file whole or not at all, unless the process is killed. */
 export class AppendFile {
@@ -13,7 +13,7 @@ export class AppendFile {
    * Opens `path` for appending, making it if `flag` allows (see fs.open), and cuts it to its first
    * `keep` bytes.
    *
-   * throws  CheckpointError naming the file where it cannot be written; with `ax` the file system's
+   * throws  StorageError naming the file where it cannot be written; with `ax` the file system's
    *         error when there is one already
    */
   constructor(path: string, flag: "a" | "ax", keep: number = Infinity) {
@@ -21,7 +21,7 @@ export class AppendFile {
     try {
       this.#descriptor = openSync(path, flag);
     } catch (error) {
-      throw (error as NodeJS.ErrnoException).code === "EEXIST" ? error : writeError(path, error);
+      throw (error as NodeJS.ErrnoException).code === "EEXIST" ? error : storageError(path, error);
     }
     this.#size = fstatSync(this.#descriptor).size;
     if (keep >= this.#size) return;
@@ -30,17 +30,16 @@ export class AppendFile {
   }
 
   /**
-   * throws  CheckpointError naming the file, as on a full disk, with the file as it was before the
+   * throws  StorageError naming the file, as on a full disk, with the file as it was before the
    *         call; DisposedError after close
    */
   append(record: Uint8Array): void {
     const descriptor = this.#open();
     try {
-      // A write may take only part of the bytes, on a disk that is nearly full for one.
-      for (let done = 0; done < record.length;) done += writeSync(descriptor, record, done);
+      writeFully(descriptor, record);
     } catch (error) {
       this.#cut(descriptor);
-      throw writeError(this.path, error);
+      throw storageError(this.path, error);
     }
     this.#size += record.length;
   }

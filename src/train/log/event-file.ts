@@ -6,13 +6,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { AppendFile } from "./append-file.ts";
 import { maskedCrc32c } from "./crc32c.ts";
-import {
-  bytesField,
-  doubleField,
-  floatField,
-  message,
-  varintField,
-} from "../../files/protobuf-writer.ts";
+import { bytesField, doubleField, floatField, message, varintField } from "../../files/protobuf.ts";
 
 export interface EventFileOptions {
   /** Made if missing; TensorBoard shows all event files of one directory as one run. */

@@ -48,7 +48,7 @@ describe("RunLog", () => {
     assert.throws(() => log(1, 1), /tensorboard/);
     const taken = join(path, "tensorboard", "metrics.jsonl");
     assert.throws(() => new AppendFile(taken, "a"), {
-      name: "CheckpointError",
+      name: "StorageError",
       message:
         /^Expected folders only on the path for writing .*metrics\.jsonl but received ENOTDIR/,
     });
@@ -56,7 +56,7 @@ describe("RunLog", () => {
   it("names the file on a full disk", { skip: !existsSync("/dev/full") }, () => {
     const file = new AppendFile("/dev/full", "a");
     assert.throws(() => file.append(Buffer.from("x")), {
-      name: "CheckpointError",
+      name: "StorageError",
       message: /^Expected free disk space for writing \/dev\/full but received ENOSPC; free some/,
     });
     file.close();

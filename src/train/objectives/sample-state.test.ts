@@ -39,7 +39,10 @@ test("refuses no numbers and no rows; leaves another's file alone", () => {
   assert.throws(() => state.rows(["a"]), { code: "LIMN_SCRATCH", message: /another file/ });
   assert.equal(readFileSync(foreign, "utf8"), "not yours");
   const impossible = new SampleState({ file: join(foreign, "under-a-file"), initial: [0] });
-  assert.throws(() => impossible.rows(["a"]), { code: "LIMN_SCRATCH", message: /could not/ });
+  assert.throws(() => impossible.rows(["a"]), {
+    code: "LIMN_STORAGE",
+    message: /for writing .*under-a-file but received/,
+  });
 });
 
 test("refuses checkpoints that hold something else", () => {

@@ -11,11 +11,11 @@ import {
   readSync,
   rmSync,
   statSync,
-  writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
 
 import { CheckpointError, LimnError } from "../../errors.ts";
+import { storageError, writeFully } from "../../files/storage.ts";
 import {
   callInPlace,
   fromData,
@@ -268,12 +268,6 @@ function isOurs(file: string): boolean {
   }
 }
 
-function writeFully(descriptor: number, bytes: Uint8Array, position: number): void {
-  for (let done = 0; done < bytes.length;) {
-    done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);
-  }
-}
-
 function changed(file: string): LimnError {
   return new LimnError(
     "LIMN_SCRATCH",
@@ -282,7 +276,9 @@ function changed(file: string): LimnError {
   );
 }
 
-function unwritable(file: string, cause: unknown): LimnError {
+function unwritable(file: string, cause: unknown): unknown {
+  const refused = storageError(file, cause, { kept: "resume the run from its last checkpoint" });
+  if (refused !== cause) return refused;
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new LimnError(
     "LIMN_SCRATCH",

@@ -1,6 +1,6 @@
 /**
  * What a pair is made of before it has weights: configuration, tokenizer and evaluation transform, from
- * the recipe, or from the folder of weights that the recipe starts from.
+ * the recipe, or from the model that the run starts from.
  */
 import {
   evaluationPreset,
@@ -9,9 +9,9 @@ import {
 } from "../../data/image/evaluation-transform.ts";
 import { createTokenizer } from "../../text/index.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
-import { readCheckpointConfig, readCheckpointTransform } from "../../checkpoints/checkpoint.ts";
+import { pairConfigOf } from "../../checkpoints/checkpoint.ts";
 import type { DualEncoderConfig } from "../../pair/dual-encoder.ts";
-import { readModelSource } from "../../checkpoints/find-layout.ts";
+import type { ModelSource } from "../../checkpoints/layout.ts";
 import { changedConfig, modelConfig, withVocabulary } from "./build-model.ts";
 import { resolveLogits } from "../recipe/logits.ts";
 import type { ResolvedRecipe } from "../recipe/recipe.ts";
@@ -23,35 +23,44 @@ export interface PairParts {
 }
 
 /**
- * origin   the folder that stands for what the recipe leaves out: its `pretrained`, or a checkpoint of
+ * origin   the model that stands for what the recipe leaves out: its `pretrained`, or a checkpoint of
  *          the run; unused where the recipe leaves out nothing
  * throws   RecipeError, DataError or CheckpointError where something does not fit
  */
-export async function pairParts(recipe: ResolvedRecipe, origin = ""): Promise<PairParts> {
+export async function pairParts(
+  recipe: ResolvedRecipe,
+  origin: ModelSource | undefined,
+): Promise<PairParts> {
   const { model, data } = recipe;
   const logits = resolveLogits(recipe.logits, recipe.objective);
-  if (model === undefined) return partsOfFolder(recipe, origin);
+  if (model === undefined) return partsOfOrigin(recipe, known(origin));
   const tokenizer = data.tokenizer
     ? await createTokenizer(data.tokenizer)
-    : await readModelSource(origin).tokenizer();
+    : await known(origin).tokenizer();
   const config = modelConfig(model, tokenizer, logits);
   const preset = evaluationPreset("clip", config.image.imageSize);
   return { config, tokenizer, transform: transformOf(recipe, preset) };
 }
 
-async function partsOfFolder(recipe: ResolvedRecipe, folder: string): Promise<PairParts> {
+/** The recipe is checked to name what it leaves out. */
+function known(origin: ModelSource | undefined): ModelSource {
+  if (origin !== undefined) return origin;
+  throw new TypeError("internal: the recipe leaves out what no model stands for");
+}
+
+async function partsOfOrigin(recipe: ResolvedRecipe, origin: ModelSource): Promise<PairParts> {
   const { modelChanges: changes = {}, data } = recipe;
-  const found = readCheckpointConfig(folder);
+  const found = pairConfigOf(origin);
   const tokenizer = data.tokenizer
     ? await createTokenizer(data.tokenizer)
-    : await ofLength(await readModelSource(folder).tokenizer(), changes.contextLength);
+    : await ofLength(await origin.tokenizer(), changes.contextLength);
   const config = changedConfig(found, changes, {
     contextLength: tokenizer.contextLength,
     logits: resolveLogits(recipe.logits, recipe.objective),
     scaleAs: recipe.logits.scale.as,
   });
-  const transform = atSize(readCheckpointTransform(folder), config.image.imageSize);
-  // Another tokenizer than the folder's must fit its table of tokens, which loading checks.
+  const transform = atSize(origin.evaluationTransform(), config.image.imageSize);
+  // Another tokenizer than the model's must fit its table of tokens, which loading checks.
   const text = data.tokenizer ? withVocabulary(config.text, tokenizer) : config.text;
   return { config: { ...config, text }, tokenizer, transform: transformOf(recipe, transform) };
 }

@@ -5,18 +5,15 @@ import { createLoader, type Loader } from "../../data/loader/loader.ts";
 import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
 import { RecipeError, UnsettledError } from "../../errors.ts";
-import {
-  loadWeights,
-  readCheckpointConfig,
-  readCheckpointTransform,
-} from "../../checkpoints/checkpoint.ts";
+import { loadWeights, pairConfigOf } from "../../checkpoints/checkpoint.ts";
+import type { ModelSource } from "../../checkpoints/layout.ts";
 import type { DualEncoder } from "../../pair/dual-encoder.ts";
 import { loadPair, loadTower } from "../../checkpoints/tower-folder.ts";
 import { lowRankNames } from "../../nn/low-rank.ts";
 import type { Tensor } from "../../torch/index.ts";
 import { trainingDevice } from "./build-model.ts";
 import type { Prepared } from "../run/learner.ts";
-import { withLocalModels } from "./local-pretrained.ts";
+import { openCheckpoint, openOrigins, type Origins } from "./origins.ts";
 import { pairParts } from "./pair-parts.ts";
 import { PairLearner } from "./pair-learner.ts";
 import { openRowSources, type Announce, type OpenSources } from "../cache/row-sources.ts";
@@ -30,14 +27,32 @@ import { restoreTraining, type TrainingState } from "../run/training-checkpoint.
  * throws  RecipeError, DataError or CheckpointError where something does not fit; nothing stays open
  */
 export async function preparePair(
-  given: ResolvedRecipe,
+  recipe: ResolvedRecipe,
   directory: RunDirectory,
   announce?: Announce,
 ): Promise<Prepared<PairLearner>> {
   const latest = directory.latestCheckpoint();
-  const recipe = latest === undefined ? await withLocalModels(given) : given;
-  // A checkpoint describes itself, so that a run goes on without the folder that it started from.
-  const { config, tokenizer, transform } = await pairParts(recipe, latest ?? recipe.pretrained);
+  const origins = latest === undefined ? await openOrigins(recipe) : openCheckpoint(latest);
+  try {
+    return await prepare(recipe, origins, { directory, latest, announce });
+  } finally {
+    origins.close();
+  }
+}
+
+interface Surroundings {
+  directory: RunDirectory;
+  /** The checkpoint that the run goes on from, which is then the pair of the origins. */
+  latest: string | undefined;
+  announce: Announce | undefined;
+}
+
+async function prepare(
+  recipe: ResolvedRecipe,
+  origins: Origins,
+  { directory, latest, announce }: Surroundings,
+): Promise<Prepared<PairLearner>> {
+  const { config, tokenizer, transform } = await pairParts(recipe, origins.pair);
   const device = trainingDevice(recipe.train.device);
   const open: {
     teacher?: OpenTeacher | undefined;
@@ -52,7 +67,7 @@ export async function preparePair(
     open.trainer?.dispose();
   };
   try {
-    if (latest === undefined) checkNormalization(recipe, transform);
+    if (latest === undefined) checkNormalization(recipe, origins, transform);
     open.teacher = await openTeacher(recipe, { transform, device });
     open.trainer = new Trainer({
       recipe,
@@ -60,9 +75,11 @@ export async function preparePair(
       device,
       normalization: transform,
       scratchFolder: join(directory.path, "scratch"),
-      ...(latest === undefined ? { initialize: (model) => initialize(model, recipe) } : {}),
+      ...(latest === undefined
+        ? { initialize: (model) => initialize(model, origins, recipe) }
+        : {}),
     });
-    const state = latest === undefined ? undefined : restorePair(latest, open.trainer);
+    const state = latest === undefined ? undefined : restorePair(latest, origins, open.trainer);
     open.rows = await openRowSources(recipe, {
       trainer: open.trainer,
       transform,
@@ -82,31 +99,38 @@ export async function preparePair(
   }
 }
 
-function restorePair(folder: string, trainer: Trainer): TrainingState {
+function restorePair(folder: string, { pair }: Origins, trainer: Trainer): TrainingState {
   // A checkpoint's model has the low-rank changes merged; what is exact lies beside it.
   const apart = lowRankNames(trainer.model);
   const namedState = function* (): Generator<[string, Tensor]> {
     for (const entry of trainer.model.namedState()) if (!apart.has(entry[0])) yield entry;
   };
-  return restoreTraining(folder, trainer, () => loadWeights(folder, { namedState }));
+  return restoreTraining(folder, trainer, () => {
+    loadWeights(pair as ModelSource, { namedState });
+  });
 }
 
 /** Pretrained weights: of the whole pair, then of single towers; but scale and bias as recipes say. */
-function initialize(model: DualEncoder, { pretrained, towers, logits }: ResolvedRecipe): void {
-  if (pretrained !== undefined) {
+function initialize(
+  model: DualEncoder,
+  origins: Origins,
+  { towers, logits }: ResolvedRecipe,
+): void {
+  const { pair } = origins;
+  if (pair !== undefined) {
     // A pair without a bias begins with the objective's, where that has one.
-    const hasBias = readCheckpointConfig(pretrained).logitBiasInit !== undefined;
+    const hasBias = pairConfigOf(pair).logitBiasInit !== undefined;
     const own = {
       scale: logits.scale.init !== undefined,
       bias: logits.bias !== undefined || !hasBias,
     };
-    loadPair(pretrained, model, own);
+    loadPair(pair, model, own);
   }
   for (const side of ["image", "text"] as const) {
-    const { pretrained: folder, head } = towers[side];
-    if (folder === undefined) continue;
+    const origin = origins[side];
+    if (origin === undefined) continue;
     const tower = side === "image" ? model.imageTower : model.textTower;
-    loadTower(folder, side, tower, { head });
+    loadTower(origin, side, tower, { head: towers[side].head });
   }
 }
 
@@ -115,26 +139,27 @@ function initialize(model: DualEncoder, { pretrained, towers, logits }: Resolved
  * would give it others without saying so.
  */
 function checkNormalization(
-  { pretrained, towers, data }: ResolvedRecipe,
+  { data }: ResolvedRecipe,
+  { image, pair }: Origins,
   { mean, std }: EvaluationTransform,
 ): void {
-  const folder = towers.image.pretrained ?? pretrained;
-  if (folder === undefined || data.transform?.mean || data.transform?.std) return;
-  const theirs = knownTransform(folder);
+  const origin = image ?? pair;
+  if (origin === undefined || data.transform?.mean || data.transform?.std) return;
+  const theirs = knownTransform(origin);
   if (theirs === undefined) return;
   const show = (all: readonly number[]): string => `[${all.join(", ")}]`;
   if (show(theirs.mean) === show(mean) && show(theirs.std) === show(std)) return;
   throw new RecipeError(
     "data.transform",
-    `Expected the pictures that the tower in ${folder} knows for data.transform but received none ` +
+    `Expected the pictures that the tower in ${origin.place.path} knows for data.transform but received none ` +
       `with its mean and std; write mean: ${show(theirs.mean)}, std: ${show(theirs.std)}, or others`,
   );
 }
 
 /** Undefined where the checkpoint does not say how pictures are prepared. */
-function knownTransform(path: string): EvaluationTransform | undefined {
+function knownTransform(origin: ModelSource): EvaluationTransform | undefined {
   try {
-    return readCheckpointTransform(path);
+    return origin.evaluationTransform();
   } catch (error) {
     if (error instanceof UnsettledError) return undefined;
     throw error;

@@ -7,6 +7,7 @@ import { z } from "zod";
 import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
 import type { TrainingAugmentation } from "../../data/image/index.ts";
 import type { SourceSpec } from "../../data/sources/source-spec.ts";
+import { isJsonObject } from "../../files/json-fields.ts";
 import type { TokenizerDescription } from "../../text/tokenizer.ts";
 import { objectiveSchema } from "../objectives/index.ts";
 import { optimizerSchema } from "../step/optimizers.ts";
@@ -23,15 +24,11 @@ export const sourceSchema: z.ZodCustom<SourceSpec, SourceSpec> = z.custom<Source
 );
 export const tokenizerSchema: z.ZodCustom<TokenizerDescription, TokenizerDescription> =
   z.custom<TokenizerDescription>(hasKind, "a tokenizer with a kind");
-const augmentationSchema = z.custom<TrainingAugmentation>(isObject, "an object");
-const transformSchema = z.custom<Partial<EvaluationTransform>>(isObject, "an object");
-
-function isObject(value: unknown): boolean {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
+const augmentationSchema = z.custom<TrainingAugmentation>(isJsonObject, "an object");
+const transformSchema = z.custom<Partial<EvaluationTransform>>(isJsonObject, "an object");
 
 function hasKind(value: unknown): boolean {
-  return isObject(value) && typeof (value as { kind?: unknown }).kind === "string";
+  return isJsonObject(value) && typeof value["kind"] === "string";
 }
 
 const pixelCacheSchema = z.strictObject({

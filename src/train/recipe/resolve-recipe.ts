@@ -2,6 +2,7 @@
 import { z } from "zod";
 
 import { didYouMean, RecipeError } from "../../errors.ts";
+import { isJsonObject } from "../../files/json-fields.ts";
 import { checkSteps, checkSuites, checkTogether } from "./check-recipe.ts";
 import { pretrainSchema, type ResolvedPretrainRecipe } from "./pretrain-recipe.ts";
 import { recipeSchema, suiteSchema, type ResolvedRecipe, type SuiteRecipe } from "./recipe.ts";
@@ -43,7 +44,7 @@ function resolveWith<S extends z.ZodType>(
   { set, smoke }: Required<ResolveOptions>,
 ): z.output<S> {
   const draft = copy(recipe);
-  if (!isRecord(draft)) {
+  if (!isJsonObject(draft)) {
     throw new RecipeError("", `Expected an object for the recipe but received ${describe(draft)}`);
   }
   if (smoke) applySmoke(draft);
@@ -77,7 +78,7 @@ function copy(recipe: unknown): unknown {
 
 function applySmoke(draft: Record<string, unknown>): void {
   const train = (draft["train"] ??= {});
-  if (!isRecord(train)) return;
+  if (!isJsonObject(train)) return;
   Object.assign(train, { batchSize: 8, steps: 2, logEverySteps: 1 });
   delete train["microBatchSize"];
   train["schedule"] = { kind: "constant" };
@@ -87,9 +88,9 @@ function applySmoke(draft: Record<string, unknown>): void {
 
 /** Caches hold the whole data set, of which a smoke run reads two batches. */
 function dropCaches({ data, towers }: Record<string, unknown>): void {
-  if (isRecord(data)) delete data["cache"];
-  if (!isRecord(towers)) return;
-  for (const tower of Object.values(towers)) if (isRecord(tower)) delete tower["cache"];
+  if (isJsonObject(data)) delete data["cache"];
+  if (!isJsonObject(towers)) return;
+  for (const tower of Object.values(towers)) if (isJsonObject(tower)) delete tower["cache"];
 }
 
 /** `a.b=value`: JSON where it parses as JSON, else the text itself. */
@@ -106,7 +107,7 @@ function assign(draft: Record<string, unknown>, assignment: string): void {
   let at = draft;
   for (const key of keys) {
     const next = at[key] ?? {};
-    if (!isRecord(next)) {
+    if (!isJsonObject(next)) {
       throw new RecipeError(
         assignment,
         `Expected an object at ${key} for --set ${assignment} but received ${describe(next)}; check the path`,
@@ -124,10 +125,6 @@ function parseValue(text: string): unknown {
   } catch {
     return text;
   }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function describe(value: unknown): string {
@@ -227,7 +224,7 @@ function knownKeys(recipe: z.ZodType, path: readonly PropertyKey[], draft: unkno
 
 function membersOf(nodes: readonly JsonSchema[], value: unknown): JsonSchema[] {
   const members = nodes.flatMap(branches);
-  if (!isRecord(value) || value["kind"] === undefined) return members;
+  if (!isJsonObject(value) || value["kind"] === undefined) return members;
   const named = members.filter(({ properties }) => properties?.["kind"]?.const === value["kind"]);
   return named.length > 0 ? named : members;
 }

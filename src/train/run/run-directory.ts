@@ -6,7 +6,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:f
 import { join } from "node:path";
 
 import { CheckpointError, RecipeError } from "../../errors.ts";
-import { existingFolder, writeError, writeTextAtomically } from "../../files/atomic-write.ts";
+import { existingFolder, writeTextAtomically } from "../../files/atomic-write.ts";
+import { storageError } from "../../files/storage.ts";
 
 export interface BestCheckpoint {
   metric: string;
@@ -19,13 +20,13 @@ const stepPattern = /^step-(\d+)$/;
 export class RunDirectory {
   readonly path: string;
 
-  /** Makes the folder where it is missing. Throws CheckpointError where it cannot be made. */
+  /** Makes the folder where it is missing. Throws StorageError where it cannot be made. */
   constructor(path: string) {
     this.path = path;
     try {
       mkdirSync(join(path, "checkpoints"), { recursive: true });
     } catch (cause) {
-      throw writeError(path, cause);
+      throw storageError(path, cause);
     }
   }
 

@@ -2,7 +2,7 @@
  * The loop: batches in, steps, logs, evaluations, checkpoints, a model out. Knows no objective and
  * no tower. Prints nothing; the command line passes a stream for progress.
  */
-import { CheckpointError } from "../../errors.ts";
+import { CheckpointError, StorageError } from "../../errors.ts";
 import type { SuiteResult } from "../../evaluate/run-suite.ts";
 import { isBetter } from "../../evaluate/table.ts";
 import { catchSignals, pendingSignal } from "../../torch/index.ts";
@@ -131,7 +131,8 @@ class Run<L extends Learner> {
   async #rescue(error: unknown): Promise<void> {
     const { learner, log } = this.#parts;
     // What cannot be written once is not tried again.
-    if (this.#midStep || error instanceof CheckpointError) return;
+    const written = error instanceof CheckpointError || error instanceof StorageError;
+    if (this.#midStep || written) return;
     if (learner.step <= this.#savedStep) return;
     try {
       await this.#save();

@@ -8,6 +8,7 @@ import {
 import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
 import { createTokenizer } from "../../text/index.ts";
 import { RecipeError } from "../../errors.ts";
+import { openModelAt } from "../../checkpoints/open-model.ts";
 import { loadNamed } from "../../checkpoints/tower-folder.ts";
 import { manualSeed, type Device } from "../../torch/index.ts";
 import { createImageTower, createTextTower } from "../../towers/index.ts";
@@ -118,7 +119,14 @@ async function prepare(
 }
 
 function restore(folder: string, learner: TowerTrainer, task: TowerTask): TrainingState {
-  const weights = (): void => loadNamed(folder, [...task.model.namedState()]);
+  const weights = (): void => {
+    const source = openModelAt(folder);
+    try {
+      loadNamed(source, [...task.model.namedState()]);
+    } finally {
+      source.close();
+    }
+  };
   return restoreTraining(folder, learner, weights);
 }
 

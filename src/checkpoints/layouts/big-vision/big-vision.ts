@@ -9,9 +9,9 @@ import { naflexPreset } from "../../../data/image/naflex-transform.ts";
 import { CheckpointError } from "../../../errors.ts";
 import { squareTransform } from "../../preprocessing/hugging-face-naflex.ts";
 import { oneNumber, type KeyTable } from "../../weights/key-table.ts";
-import { openWeightFile } from "../../weights/open-weight-file.ts";
 import { siglipFamily } from "../gemma-vocabulary.ts";
-import type { Family, GivenFacts, Layout, ModelSource, PairContents, Place } from "../../layout.ts";
+import type { DescribedModel, Family, GivenFacts, Layout, PairContents } from "../../layout.ts";
+import type { PlaceFacts } from "../../place.ts";
 import { readImageTower, type FlaxImageTower } from "./image.ts";
 import { FlaxShapes, plainName } from "./shapes.ts";
 import { readTextTower } from "./text.ts";
@@ -22,9 +22,7 @@ export const bigVision: Layout = {
   matches: (place) => filesOf(place).length > 0,
   read: (place, given) => {
     const file = onlyFile(place);
-    const weights = openWeightFile(file);
-    const shapes = new FlaxShapes(weights);
-    weights.close();
+    const shapes = new FlaxShapes(place.weightsIn(file));
     const model = shapes.hasUnder("txt/") ? readPair(shapes, given) : readTower(shapes, given);
     const { contents, family } = model;
     const image = contents.kind === "pair" ? contents.config.image : contents.config;
@@ -32,7 +30,7 @@ export const bigVision: Layout = {
       place,
       layout: bigVision.name,
       ...model,
-      openWeights: () => openWeightFile(file),
+      weights: () => place.weightsIn(file),
       ...preprocessing(image as FlaxImageTower["config"], family, given),
       tokenizer: () => flaxTokenizer(place, file, model, given),
     };
@@ -40,13 +38,13 @@ export const bigVision: Layout = {
 };
 
 /** The file that was named, or those of a folder without a configuration. */
-function filesOf({ file, folder, names }: Place): string[] {
+function filesOf({ file, folder, names }: PlaceFacts): string[] {
   if (file !== undefined) return file.endsWith(".npz") ? [file] : [];
   if (names.includes("config.json")) return [];
   return names.filter((name) => name.endsWith(".npz")).map((name) => join(folder, name));
 }
 
-function onlyFile(place: Place): string {
+function onlyFile(place: PlaceFacts): string {
   const [only = place.path, ...more] = filesOf(place);
   if (more.length === 0) return only;
   throw new CheckpointError(
@@ -60,7 +58,7 @@ function preprocessing(
   image: FlaxImageTower["config"],
   family: Family,
   given: GivenFacts,
-): Pick<ModelSource, "evaluationTransform" | "naflexTransform"> {
+): Pick<DescribedModel, "evaluationTransform" | "naflexTransform"> {
   const { evaluationTransform: own } = given;
   if (image.kind === "naflex") {
     const { imageSize, patchSize } = image;
@@ -74,8 +72,8 @@ function preprocessing(
   return { evaluationTransform: () => own ?? evaluationPreset(preset, image.imageSize) };
 }
 
-type FlaxModel = Pick<ModelSource, "family" | "table"> & {
-  contents: Exclude<ModelSource["contents"], { kind: "text" }>;
+type FlaxModel = Pick<DescribedModel, "family" | "table"> & {
+  contents: Exclude<DescribedModel["contents"], { kind: "text" }>;
 };
 
 /** Beside the weights: the optimizer's state and the training program's counters. */

@@ -29,7 +29,7 @@ import { type DualEncoder, unitRows } from "../../../pair/dual-encoder.ts";
 import { loadModel } from "../../../inference/load-model.ts";
 import { pairConfig } from "../../../pair/published-pairs.ts";
 import { loadTower } from "../../tower-folder.ts";
-import { readModelSource } from "../../find-layout.ts";
+import { openModelAt } from "../../open-model.ts";
 import { readImageTower } from "./image.ts";
 import { FlaxShapes } from "./shapes.ts";
 
@@ -41,7 +41,7 @@ const expectedOf = (model: string): Expected =>
 
 /** The pair at a path, with its weights, in evaluation mode. */
 function pairAt(path: string): DualEncoder {
-  const source = readModelSource(path);
+  using source = openModelAt(path);
   const model = createContents(source.contents) as DualEncoder;
   loadWeights(source, model);
   return model.train(false);
@@ -98,7 +98,10 @@ for (const [name, [family, probabilities, dtypes]] of Object.entries(pairs)) {
 
 describe("configurations from shapes", () => {
   const layers = { depth: 2, heads: 4, activation: "geluTanh", normEpsilon: 1e-6 };
-  const contentsOf = (name: string): unknown => readModelSource(goldenNpz(name)).contents;
+  const contentsOf = (name: string): unknown => {
+    using source = openModelAt(goldenNpz(name));
+    return source.contents;
+  };
   const image = {
     ...{ kind: "vit", imageSize: 12, patchSize: 4, width: 12, mlpWidth: 28, ...layers },
     ...{ normBefore: false, patchBias: true, projectionBias: true, initialization: "bigVision" },
@@ -188,7 +191,7 @@ describe("other spellings of the same file", () => {
 
 describe("preprocessing", () => {
   const transformsOf = (name: string): unknown[] => {
-    const source = readModelSource(goldenNpz(name));
+    using source = openModelAt(goldenNpz(name));
     return [source.evaluationTransform(), source.naflexTransform?.()];
   };
 
@@ -206,7 +209,7 @@ describe("preprocessing", () => {
 
   it("is what the caller says", () => {
     const given = { evaluationTransform: evaluationPreset("siglip", 14) };
-    const source = readModelSource(goldenNpz("siglip"), given);
+    using source = openModelAt(goldenNpz("siglip"), given);
     assert.equal(source.evaluationTransform(), given.evaluationTransform);
     assert.ok(source.contents.kind === "pair");
     const { imageSize, patchSize } = source.contents.config.image as VisionTransformerConfig;
@@ -219,7 +222,7 @@ describe("what is saved of a flax checkpoint", () => {
   it("is Hugging Face's SiglipModel and Siglip2Model, which compute the same", async () => {
     const types = { siglip: "siglip", "siglip-scan": "siglip", "siglip2-naflex": "siglip2" };
     for (const [name, type] of Object.entries(types)) {
-      const source = readModelSource(goldenNpz(name));
+      using source = openModelAt(goldenNpz(name));
       const model = pairAt(goldenNpz(name));
       const folder = join(root, `saved-${name}`);
       await saveCheckpoint(folder, {
@@ -231,7 +234,7 @@ describe("what is saved of a flax checkpoint", () => {
       model.dispose();
       const config = readFileSync(join(folder, "config.json"), "utf8");
       assert.equal((JSON.parse(config) as { model_type: string }).model_type, type);
-      const saved = readModelSource(folder);
+      using saved = openModelAt(folder);
       assert.deepEqual(saved.evaluationTransform(), source.evaluationTransform());
       assert.deepEqual(saved.naflexTransform?.(), source.naflexTransform?.());
       checkPair(folder, name);
@@ -269,11 +272,12 @@ describe("what is saved of a flax checkpoint", () => {
 
 describe("AugReg's ViTs", () => {
   const towerAt = (name: string, changes: Partial<VisionTransformerConfig> = {}) => {
-    const { contents } = readModelSource(goldenNpz(name));
+    using source = openModelAt(goldenNpz(name));
+    const { contents } = source;
     assert.ok(contents.kind === "image");
     const config = { ...(contents.config as VisionTransformerConfig), ...changes };
     const tower = createImageTower(config, null) as VisionTransformer;
-    loadTower(goldenNpz(name), "image", tower, { head: "random" });
+    loadTower(source, "image", tower, { head: "random" });
     return tower.train(false);
   };
 
@@ -312,7 +316,7 @@ describe("AugReg's ViTs", () => {
   it("are described, and keep their classifier", async () => {
     const found = await describeModel(goldenNpz("augreg-pre-linen"));
     assert.deepEqual([found.family, found.holds, found.tokenizer], ["ViT", "image tower", null]);
-    const source = readModelSource(goldenNpz("augreg-pre-linen"));
+    using source = openModelAt(goldenNpz("augreg-pre-linen"));
     const carried = loadCarried(source);
     assert.deepEqual(carried.map(([name]) => name).sort(), [
       "head/bias",
@@ -324,12 +328,13 @@ describe("AugReg's ViTs", () => {
   });
 
   it("refuse a tower of another width, and a head that they do not have", () => {
-    const { contents } = readModelSource(goldenNpz("augreg"));
+    using source = openModelAt(goldenNpz("augreg"));
+    const { contents } = source;
     assert.ok(contents.kind === "image");
     const config = contents.config as VisionTransformerConfig;
     const wider = createImageTower({ ...config, width: 24 }, null);
     const load = (tower: typeof wider, head: "random" | "pretrained"): void =>
-      loadTower(goldenNpz("augreg"), "image", tower, { head });
+      loadTower(source, "image", tower, { head });
     assert.throws(() => load(wider, "random"), /another: width 12 there, 24 here/);
     const headed = createImageTower(config, 8);
     assert.throws(() => load(headed, "pretrained"), /a head beside the image tower/);

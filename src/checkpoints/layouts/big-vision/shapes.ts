@@ -1,13 +1,13 @@
 /** Reads sizes off the shapes of a flax checkpoint, which has no configuration beside it. */
 import { CheckpointError } from "../../../errors.ts";
-import type { WeightFile } from "../../weights/weight-file.ts";
+import type { Weights } from "../../weights/weight-file.ts";
 
 /** The names and shapes of a file, its names without what training code puts in front. */
 export class FlaxShapes {
   readonly file: string;
   readonly #shapes: ReadonlyMap<string, readonly number[]>;
 
-  constructor(weights: WeightFile) {
+  constructor(weights: Weights) {
     this.file = weights.file;
     this.#shapes = new Map(
       weights.names.map((name) => [plainName(name), weights.info(name).shape] as const),

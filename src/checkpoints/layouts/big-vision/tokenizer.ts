@@ -7,8 +7,8 @@ import {
   type Tokenizer,
   type TokenizerFamily,
 } from "../../../text/index.ts";
-import type { GivenFacts, ModelSource, Place } from "../../layout.ts";
-import { openPlace } from "../../place.ts";
+import type { DescribedModel, GivenFacts } from "../../layout.ts";
+import { openPlace, type PlaceFacts } from "../../place.ts";
 import {
   checkContextLength,
   fitting,
@@ -26,9 +26,9 @@ import {
  *         model's, or there is no text tower; DataError for a damaged one
  */
 export async function flaxTokenizer(
-  place: Place,
+  place: PlaceFacts,
   file: string,
-  { family, contents }: Pick<ModelSource, "family" | "contents">,
+  { family, contents }: Pick<DescribedModel, "family" | "contents">,
   given: GivenFacts,
 ): Promise<Tokenizer> {
   const text = textTowerOf(place, contents);
@@ -54,7 +54,7 @@ const vocabularies: Partial<Record<TokenizerFamily, readonly string[]>> = {
 
 /** `given`: a file, or a folder instead of the checkpoint's own. */
 function vocabularyFile(
-  beside: Place,
+  beside: PlaceFacts,
   file: string,
   family: TokenizerFamily,
   given: string | undefined,

@@ -1,8 +1,12 @@
 /** ALIGN: an EfficientNet and a BERT (transformers' configuration_align.py, modeling_align.py, 5.23). */
 import type { BertConfig } from "../../../towers/text/bert-tower.ts";
 import type { DualEncoderConfig } from "../../../pair/dual-encoder.ts";
-import { JsonFields, type JsonObject } from "../../../files/json-fields.ts";
-import { pythonFloat, pythonJson } from "../../../files/python-json.ts";
+import {
+  JsonFields,
+  type JsonObject,
+  pythonFloat,
+  pythonJson,
+} from "../../../files/json-fields.ts";
 import { torchLeaves, type KeyTable } from "../../weights/key-table.ts";
 import { alignVisionFields, readAlignVision } from "./align-vision.ts";
 import { bertKeys, readBert } from "./bert.ts";

@@ -5,8 +5,12 @@
  */
 import type { ClipConfig } from "../../../pair/clip-configs.ts";
 import type { DualEncoderConfig } from "../../../pair/dual-encoder.ts";
-import { JsonFields, type JsonObject } from "../../../files/json-fields.ts";
-import { pythonFloat, pythonJson } from "../../../files/python-json.ts";
+import {
+  JsonFields,
+  type JsonObject,
+  pythonFloat,
+  pythonJson,
+} from "../../../files/json-fields.ts";
 import type { KeyTable } from "../../weights/key-table.ts";
 import type { HuggingFaceFamily } from "./family.ts";
 import {

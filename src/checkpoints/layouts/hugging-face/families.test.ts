@@ -26,7 +26,7 @@ import { pairConfig, pairNames } from "../../../pair/published-pairs.ts";
 import { canonicalWeights } from "../../weights/canonical-weights.ts";
 import { weightRows } from "../../weights/key-table.ts";
 import { matchWeights, type FoundWeight } from "../../weights/match-weights.ts";
-import type { WeightFile } from "../../weights/weight-file.ts";
+import type { WeightFile, Weights } from "../../weights/weight-file.ts";
 import { align } from "./align.ts";
 import { bert } from "./bert.ts";
 import type { HuggingFaceFamily } from "./family.ts";
@@ -82,7 +82,8 @@ for (const family of families) {
     it("gives weights back bit for bit, under their names", () => {
       const { model, contents, rows } = loadGolden(family);
       const table = family.table(contents);
-      const file = canonicalWeights(openGolden(modelType), table);
+      using opened = openGolden(modelType);
+      const file = canonicalWeights(opened, table);
       scope(() => {
         const back = writtenBack(rows, new Map(namedState(contents.kind, model)));
         assert.deepEqual([...back.keys()].sort(), [...computedWith(file, table).keys()].sort());
@@ -92,7 +93,6 @@ for (const family of families) {
           assert.ok(tensor.equals(there), name);
         }
       });
-      file.close();
       model.dispose();
     });
 
@@ -179,13 +179,13 @@ describe("published sizes", () => {
 });
 
 /** Learned numbers of a weight; batch counts are none. */
-function countOf(file: WeightFile, name: string): number {
+function countOf(file: Weights, name: string): number {
   if (name.endsWith("num_batches_tracked")) return 0;
   return file.info(name).shape.reduce((product, side) => product * side, 1);
 }
 
 /** A file of lines "name 2x3". */
-function listed(lines: string): WeightFile {
+function listed(lines: string): Weights {
   const found = new Map(
     lines.split("\n").map((line): [string, FoundWeight["shape"]] => {
       const [name = "", shape = ""] = line.split(" ");
@@ -202,7 +202,5 @@ function listed(lines: string): WeightFile {
     tensor: unread,
     layer: unread,
     readInto: unread,
-    close: () => undefined,
-    [Symbol.dispose]: () => undefined,
   };
 }

@@ -4,16 +4,15 @@ import type { EvaluationTransform } from "../../../data/image/evaluation-transfo
 import { CheckpointError, didYouMean, UnsettledError } from "../../../errors.ts";
 import type { NaflexVisionTransformerConfig } from "../../../towers/image/naflex-vision-transformer.ts";
 import { fromHuggingFacePreprocessor } from "../../preprocessing/hugging-face-preprocessor.ts";
-import { readJsonObject, type JsonObject } from "../../../files/json-fields.ts";
+import type { JsonObject } from "../../../files/json-fields.ts";
 import {
   fromHuggingFaceNaflex,
   isNaflexPreprocessor,
   squareTransform,
 } from "../../preprocessing/hugging-face-naflex.ts";
-import type { GivenFacts, Layout, ModelSource, Place } from "../../layout.ts";
+import type { DescribedModel, GivenFacts, Layout } from "../../layout.ts";
 import { towerTokenizer } from "../tower-tokenizer.ts";
-import { firstOf } from "../../place.ts";
-import { openWeightsOf } from "../weights-of.ts";
+import type { Place } from "../../place.ts";
 import type { HuggingFaceFamily } from "./family.ts";
 import { huggingFaceFamilies } from "./families.ts";
 
@@ -31,12 +30,12 @@ export const huggingFace: Layout = {
     if (place.file !== undefined || !place.names.includes("config.json")) return false;
     // Beside open_clip's configuration and weights alone it may only tell how a page shows the model.
     const isOpenClip = place.names.includes("open_clip_config.json");
-    if (isOpenClip && firstOf(place, huggingFaceWeights) === undefined) return false;
-    return readJsonObject(join(place.folder, "config.json"))["model_type"] !== undefined;
+    if (isOpenClip && place.firstOf(huggingFaceWeights) === undefined) return false;
+    return place.json("config.json")["model_type"] !== undefined;
   },
   read: (place, given) => {
     const file = join(place.folder, "config.json");
-    const json = readJsonObject(file);
+    const json = place.json("config.json");
     const type = familyOf(file, json);
     const { family, contents } = type.fromConfig(file, json);
     return {
@@ -45,7 +44,7 @@ export const huggingFace: Layout = {
       family,
       contents,
       table: type.table(contents),
-      openWeights: () => openWeightsOf(place, huggingFaceWeights),
+      weights: () => place.weightsOf(huggingFaceWeights),
       ...preparation(place, contents, given),
       tokenizer: () => towerTokenizer(place, { family, contents }, given),
     };
@@ -70,9 +69,9 @@ const processorFiles = ["preprocessor_config.json", "processor_config.json"] as 
 /** How pictures are prepared for contents that lie beside transformers' files. */
 export function preparation(
   place: Place,
-  contents: ModelSource["contents"],
+  contents: DescribedModel["contents"],
   given: GivenFacts,
-): Pick<ModelSource, "evaluationTransform" | "naflexTransform"> {
+): Pick<DescribedModel, "evaluationTransform" | "naflexTransform"> {
   const { evaluationTransform } = given;
   const naflex = naflexTower(contents);
   if (evaluationTransform !== undefined) return { evaluationTransform: () => evaluationTransform };
@@ -92,15 +91,19 @@ export function preparation(
   };
 }
 
-function naflexTower(contents: ModelSource["contents"]): NaflexVisionTransformerConfig | undefined {
+function naflexTower(
+  contents: DescribedModel["contents"],
+): NaflexVisionTransformerConfig | undefined {
   if (contents.kind === "text") return undefined;
   const image = contents.kind === "pair" ? contents.config.image : contents.config;
   return image.kind === "naflex" ? image : undefined;
 }
 
 function readProcessor(place: Place): { file: string; json: JsonObject } | undefined {
-  const file = firstOf(place, processorFiles);
-  return file === undefined ? undefined : { file, json: readJsonObject(file) };
+  const name = place.firstOf(processorFiles);
+  return name === undefined
+    ? undefined
+    : { file: join(place.folder, name), json: place.json(name) };
 }
 
 /** A NaFlex tower's squares are as large as its table of positions, whatever its processor allows. */

@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { activationNames } from "../../../nn/activation.ts";
-import { JsonFields, type JsonObject } from "../../../files/json-fields.ts";
-import { pythonJson } from "../../../files/python-json.ts";
+import { JsonFields, type JsonObject, pythonJson } from "../../../files/json-fields.ts";
 import {
   activationName,
   isPositionNumbers,

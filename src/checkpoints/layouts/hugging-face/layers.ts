@@ -3,8 +3,12 @@
  * their names, the sizes of a stack of layers, the parts of a `config.json`, the names of blocks.
  */
 import type { Activation } from "../../../nn/activation.ts";
-import { isJsonObject, JsonFields, type JsonObject } from "../../../files/json-fields.ts";
-import { pythonFloat } from "../../../files/python-json.ts";
+import {
+  isJsonObject,
+  JsonFields,
+  type JsonObject,
+  pythonFloat,
+} from "../../../files/json-fields.ts";
 import type { KeyTable } from "../../weights/key-table.ts";
 
 /** Names of transformers' `ACT2FN`, the one that is written first. */

@@ -4,7 +4,7 @@
  */
 import type { DualEncoderConfig } from "../../../pair/dual-encoder.ts";
 import type { JsonFields, JsonObject } from "../../../files/json-fields.ts";
-import { pythonJson } from "../../../files/python-json.ts";
+import { pythonJson } from "../../../files/json-fields.ts";
 import { oneNumber, type KeyTable } from "../../weights/key-table.ts";
 import type { VisionTransformerConfig } from "../../../towers/image/vision-transformer.ts";
 import type { TextTransformerConfig } from "../../../towers/text/text-transformer.ts";

@@ -6,7 +6,7 @@ import type { NaflexVisionTransformerConfig } from "../../../towers/image/naflex
 import type { TextTransformerConfig } from "../../../towers/text/text-transformer.ts";
 import type { DualEncoderConfig } from "../../../pair/dual-encoder.ts";
 import type { JsonFields, JsonObject } from "../../../files/json-fields.ts";
-import { pythonJson } from "../../../files/python-json.ts";
+import { pythonJson } from "../../../files/json-fields.ts";
 import type { HuggingFaceFamily, HuggingFaceModel } from "./family.ts";
 import { configHead, layerFields, readChannels, readLayers, section } from "./layers.ts";
 import {

@@ -9,6 +9,7 @@ import type { VisionTransformerConfig } from "../../../towers/image/vision-trans
 import { readSafetensors } from "../../weights/safetensors.ts";
 import { writeSafetensors } from "../../weights/write-safetensors.ts";
 import type { Layout } from "../../layout.ts";
+import { Place } from "../../place.ts";
 import { configFile, folderLayout, openClipFolder } from "./folder.ts";
 import { pairConfigOf } from "../../checkpoint.ts";
 import { probabilityKind } from "../../../inference/probabilities.ts";
@@ -70,11 +71,10 @@ describe("openClipFolder, when a folder does not fit", () => {
 
   it("names weights that are not there", () => {
     const place = changed("open-clip-vit", () => undefined);
-    const source = openClipFolder.read({ ...place, names: [configFile] }, {});
-    assert.throws(
-      () => source.openWeights(),
-      /one of open_clip_model\.safetensors, .* no such file/,
-    );
+    const { path, folder } = place;
+    const bare = new Place({ path, folder, file: undefined, names: [configFile] });
+    const source = openClipFolder.read(bare, {});
+    assert.throws(() => source.weights(), /one of open_clip_model\.safetensors, .* no such file/);
   });
 
   it("names the option that gives a tokenizer, and a field that it does not know", async () => {
@@ -99,7 +99,7 @@ describe("openClipFolder", () => {
   ];
   for (const [name, layout, family] of goldens) {
     it(`computes what open_clip does: ${name}`, () => {
-      const place = goldenPlace(name);
+      using place = goldenPlace(name);
       assert.ok(layout.matches(place));
       const source = layout.read(place, {});
       assert.equal(source.family, family);
@@ -130,7 +130,8 @@ describe("openClipFolder", () => {
 
   for (const name of ["open-clip-vit", "open-clip-resnet"]) {
     it(`writes what it reads, bit for bit: ${name}`, () => {
-      const source = openClipFolder.read(goldenPlace(name), {});
+      using place = goldenPlace(name);
+      const source = openClipFolder.read(place, {});
       const model = pairOf(source);
       const folder = mkdtempSync(join(root, "written-"));
       const written = openClipFiles(folder, model.config, source.evaluationTransform());

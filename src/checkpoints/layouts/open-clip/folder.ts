@@ -1,12 +1,11 @@
 /** A folder as open_clip's `push_to_hf_hub` writes it: `open_clip_config.json` beside the weights. */
 import { join } from "node:path";
-import { isJsonObject, readJsonObject } from "../../../files/json-fields.ts";
+import { isJsonObject } from "../../../files/json-fields.ts";
 import { fromOpenClipPreprocess } from "../../preprocessing/open-clip-preprocess.ts";
-import { openWeightFile } from "../../weights/open-weight-file.ts";
-import type { Layout, ModelSource } from "../../layout.ts";
+import type { Layout } from "../../layout.ts";
+import { isWeightsFile } from "../../place.ts";
 import { StrictFields } from "../strict-fields.ts";
 import { timmVit, type TimmVits } from "../timm/names.ts";
-import { isWeightsFile, openWeightsOf } from "../weights-of.ts";
 import { openClipTable } from "./keys.ts";
 import { fromModelConfig } from "./model-config.ts";
 import { pairSource } from "./pair-source.ts";
@@ -35,9 +34,9 @@ export function folderLayout(timmVits: TimmVits): Layout {
     matches: ({ names, file }) =>
       names.includes(configFile) &&
       (file === undefined || file.endsWith(configFile) || isWeightsFile(file)),
-    read: (place, given): ModelSource => {
+    read: (place, given) => {
       const file = join(place.folder, configFile);
-      const fields = new StrictFields(file, "", readJsonObject(file));
+      const fields = new StrictFields(file, "", place.json(configFile));
       fields.only(["model_cfg", "preprocess_cfg"]);
       const modelCfg = fields.raw("model_cfg");
       if (!isJsonObject(modelCfg)) return fields.fail("model_cfg", "an object");
@@ -52,10 +51,10 @@ export function folderLayout(timmVits: TimmVits): Layout {
         config,
         table: openClipTable(names),
         wanted,
-        openWeights: () =>
+        weights: () =>
           place.file !== undefined && isWeightsFile(place.file)
-            ? openWeightFile(place.file)
-            : openWeightsOf({ ...place, file: undefined }, weightsFiles),
+            ? place.weightsIn(place.file)
+            : place.weightsOf(weightsFiles),
         transform: () =>
           fromOpenClipPreprocess(
             file,

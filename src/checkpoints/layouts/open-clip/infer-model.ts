@@ -5,7 +5,7 @@
 import { CheckpointError } from "../../../errors.ts";
 import type { Activation } from "../../../nn/activation.ts";
 import type { ImageTowerConfig, TextTowerConfig } from "../../../towers/index.ts";
-import type { WeightFile } from "../../weights/weight-file.ts";
+import type { Weights } from "../../weights/weight-file.ts";
 import { unsettled } from "../unsettled.ts";
 import { clipNames, type OpenClipNames } from "./keys.ts";
 import type { OpenClipModel } from "./model-config.ts";
@@ -33,7 +33,7 @@ export interface InferOptions {
  * throws  CheckpointError for weights that are no CLIP's, or whose shapes cannot be, naming the weight;
  *         naming `architecture` where shapes do not say enough
  */
-export function inferClip(weights: WeightFile, options: InferOptions): OpenClipModel {
+export function inferClip(weights: Weights, options: InferOptions): OpenClipModel {
   const shapes = new Shapes(weights);
   if (shapes.has("visual.trunk.pos_embed")) {
     throw unsettled(weights.file, "architecture", "open_clip's name of a model with timm's tower");
@@ -62,16 +62,16 @@ export function inferClip(weights: WeightFile, options: InferOptions): OpenClipM
 }
 
 /** `module.` where distributed training put it before every name. */
-export function prefixOf({ names }: WeightFile): OpenClipNames["prefix"] {
+export function prefixOf({ names }: Weights): OpenClipNames["prefix"] {
   return names.length > 0 && names.every((name) => name.startsWith("module.")) ? "module." : "";
 }
 
 /** Shapes by name, without the prefix. */
 class Shapes {
   readonly prefix: OpenClipNames["prefix"];
-  readonly weights: WeightFile;
+  readonly weights: Weights;
 
-  constructor(weights: WeightFile) {
+  constructor(weights: Weights) {
     this.weights = weights;
     this.prefix = prefixOf(weights);
   }

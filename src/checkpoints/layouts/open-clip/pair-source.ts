@@ -2,9 +2,10 @@
 import type { EvaluationTransform } from "../../../data/image/evaluation-transform.ts";
 import type { DualEncoderConfig } from "../../../pair/dual-encoder.ts";
 import type { KeyTable } from "../../weights/key-table.ts";
-import type { WeightFile } from "../../weights/weight-file.ts";
+import type { Weights } from "../../weights/weight-file.ts";
 import { siglipFamily } from "../gemma-vocabulary.ts";
-import type { Family, GivenFacts, ModelSource, Place } from "../../layout.ts";
+import type { DescribedModel, Family, GivenFacts } from "../../layout.ts";
+import type { Place } from "../../place.ts";
 import { openTokenizer, type OpenClipTokenizer } from "./tokenizer.ts";
 
 export interface PairFacts {
@@ -14,20 +15,20 @@ export interface PairFacts {
   config: DualEncoderConfig;
   table: KeyTable;
   wanted: OpenClipTokenizer;
-  openWeights: () => WeightFile;
+  weights: () => Weights;
   /** Where `given` does not say it. */
   transform: () => EvaluationTransform;
 }
 
-export function pairSource(facts: PairFacts): ModelSource {
-  const { place, given, layout, config, table, wanted, openWeights, transform } = facts;
+export function pairSource(facts: PairFacts): DescribedModel {
+  const { place, given, layout, config, table, wanted, weights, transform } = facts;
   return {
     place,
     layout,
     family: familyOf(config),
     contents: { kind: "pair", config },
     table,
-    openWeights,
+    weights,
     evaluationTransform: () => given.evaluationTransform ?? transform(),
     tokenizer: () => openTokenizer(place, given, { text: config.text, wanted }),
   };

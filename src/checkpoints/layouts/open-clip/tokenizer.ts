@@ -9,7 +9,8 @@ import {
   type Tokenizer,
 } from "../../../text/index.ts";
 import type { TextTowerConfig } from "../../../towers/index.ts";
-import type { GivenFacts, Place } from "../../layout.ts";
+import type { GivenFacts } from "../../layout.ts";
+import type { PlaceFacts } from "../../place.ts";
 import type { StrictFields } from "../strict-fields.ts";
 import { checkContextLength, fitting, noTokenizer } from "../tower-tokenizer.ts";
 
@@ -57,7 +58,7 @@ const vocabularyFiles = ["tokenizer.json", "spiece.model", "tokenizer.model", "v
  *         DataError for damaged files
  */
 export async function openTokenizer(
-  place: Place,
+  place: PlaceFacts,
   given: GivenFacts,
   { text, wanted }: { text: TextTowerConfig; wanted: OpenClipTokenizer },
 ): Promise<Tokenizer> {
@@ -82,7 +83,7 @@ async function mergesOf(source: string): Promise<string> {
   return description.kind === "clip-bpe" ? description.merges : source;
 }
 
-function beside(place: Place, { huggingFace }: OpenClipTokenizer): string {
+function beside(place: PlaceFacts, { huggingFace }: OpenClipTokenizer): string {
   const files = huggingFace ? vocabularyFiles : [...mergesFiles, "tokenizer.json"];
   const found = files.find((name) => place.names.includes(name));
   if (found === undefined) throw noTokenizer(place, files);

@@ -6,7 +6,7 @@ import { openClipCheckpoint } from "./training-checkpoint.ts";
 
 describe("openClipCheckpoint", () => {
   it("computes what open_clip does from its own file, and is no OpenAI archive", () => {
-    const place = goldenPlace("open-clip-checkpoint", "epoch_3.pt");
+    using place = goldenPlace("open-clip-checkpoint", "epoch_3.pt");
     assert.ok(openClipCheckpoint.matches(place) && !openAi.matches(place));
     const model = pairOf(openClipCheckpoint.read(place, { activation: "quickGelu" }));
     assertPair("open-clip-checkpoint", model);
@@ -16,7 +16,7 @@ describe("openClipCheckpoint", () => {
 
 describe("openAi", () => {
   it("computes what openai/CLIP does from its own archive, without being told anything", async () => {
-    const place = goldenPlace("openai", "tiny.pt");
+    using place = goldenPlace("openai", "tiny.pt");
     assert.ok(openAi.matches(place));
     const source = openAi.read(place, {});
     assert.equal(source.evaluationTransform().imageSize, 32);

@@ -9,7 +9,8 @@ import type { VisionTransformerConfig } from "../../../towers/image/vision-trans
 import { loadCarried } from "../../checkpoint.ts";
 import { DualEncoder, type DualEncoderConfig } from "../../../pair/dual-encoder.ts";
 import { writeSafetensors } from "../../weights/write-safetensors.ts";
-import type { GivenFacts, ModelSource, Place } from "../../layout.ts";
+import type { DescribedModel, GivenFacts } from "../../layout.ts";
+import type { Place } from "../../place.ts";
 import { fill, named, placeOf } from "../../../../test/support/golden-models.ts";
 import { clipNames, openClipTable, type OpenClipNames } from "./keys.ts";
 import { openClipCheckpoint } from "./training-checkpoint.ts";
@@ -60,7 +61,7 @@ function stateDict(
   return { place: placeOf(folder, "epoch_1.safetensors"), model };
 }
 
-const read = (place: Place, given: GivenFacts = {}): ModelSource =>
+const read = (place: Place, given: GivenFacts = {}): DescribedModel =>
   openClipCheckpoint.read(place, given);
 
 describe("openClipCheckpoint, of what the weights do not say", () => {

@@ -4,10 +4,9 @@
  */
 import type { Activation } from "../../../nn/activation.ts";
 import type { DualEncoderConfig } from "../../../pair/dual-encoder.ts";
-import type { WeightFile } from "../../weights/weight-file.ts";
-import { openWeightFile } from "../../weights/open-weight-file.ts";
-import type { GivenFacts, Layout, ModelSource } from "../../layout.ts";
-import { isWeightsFile } from "../weights-of.ts";
+import type { Weights } from "../../weights/weight-file.ts";
+import type { GivenFacts, Layout } from "../../layout.ts";
+import { isWeightsFile } from "../../place.ts";
 import { unsettled } from "../unsettled.ts";
 import { inferClip, openClipImageHeads, openClipTextHeads, prefixOf } from "./infer-model.ts";
 import { openClipTable, type OpenClipNames } from "./keys.ts";
@@ -18,41 +17,30 @@ import { clipTokenizer } from "./tokenizer.ts";
 
 export const openClipCheckpoint: Layout = {
   name: "open_clip checkpoint",
-  matches: ({ file }) => {
-    if (file === undefined || !isWeightsFile(file)) return false;
-    const weights = openWeightFile(file);
-    try {
-      return weights.names.some((name) =>
-        /^(module\.)?(text\.)?token_embedding\.weight$/.test(name),
-      );
-    } finally {
-      weights.close();
-    }
+  matches: (place) => {
+    if (place.file === undefined || !isWeightsFile(place.file)) return false;
+    const { names } = place.weightsIn(place.file);
+    return names.some((name) => /^(module\.)?(text\.)?token_embedding\.weight$/.test(name));
   },
-  read: (place, given): ModelSource => {
+  read: (place, given) => {
     const file = place.file as string;
-    const weights = openWeightFile(file);
-    try {
-      const { config, names } = modelOf(weights, given);
-      return pairSource({
-        place,
-        given,
-        layout: "open_clip checkpoint",
-        config,
-        table: openClipTable(names),
-        wanted: clipTokenizer(config.text.contextLength),
-        openWeights: () => openWeightFile(file),
-        transform: () => {
-          throw unsettled(place.path, "evaluationTransform", "how pictures are prepared");
-        },
-      });
-    } finally {
-      weights.close();
-    }
+    const { config, names } = modelOf(place.weightsIn(file), given);
+    return pairSource({
+      place,
+      given,
+      layout: "open_clip checkpoint",
+      config,
+      table: openClipTable(names),
+      wanted: clipTokenizer(config.text.contextLength),
+      weights: () => place.weightsIn(file),
+      transform: () => {
+        throw unsettled(place.path, "evaluationTransform", "how pictures are prepared");
+      },
+    });
   },
 };
 
-function modelOf(weights: WeightFile, given: GivenFacts): OpenClipModel {
+function modelOf(weights: Weights, given: GivenFacts): OpenClipModel {
   const { architecture, activation } = given;
   if (architecture !== undefined) return namedModel(weights, architecture, activation);
   // Says first what no activation would settle.
@@ -72,7 +60,7 @@ function modelOf(weights: WeightFile, given: GivenFacts): OpenClipModel {
 }
 
 /** A name settles the activation too; one that is given beside it wins. */
-function namedModel(weights: WeightFile, name: string, activation?: Activation): OpenClipModel {
+function namedModel(weights: Weights, name: string, activation?: Activation): OpenClipModel {
   const { config, names } = openClipModel(weights.file, name);
   const prefix = prefixOf(weights);
   // Files that an older open_clip wrote have the text's names at the root (factory.py, `load_checkpoint`).

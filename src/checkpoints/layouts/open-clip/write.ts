@@ -8,7 +8,7 @@ import type { VisionTransformerConfig } from "../../../towers/image/vision-trans
 import type { DualEncoderConfig } from "../../../pair/dual-encoder.ts";
 import type { JsonObject } from "../../../files/json-fields.ts";
 import { toOpenClipPreprocess } from "../../preprocessing/open-clip-preprocess.ts";
-import { pythonFloat, pythonJson } from "../../../files/python-json.ts";
+import { pythonFloat, pythonJson } from "../../../files/json-fields.ts";
 import type { KeyTable } from "../../weights/key-table.ts";
 import { timmVit, timmVitNames } from "../timm/names.ts";
 import { configFile } from "./folder.ts";

@@ -88,7 +88,7 @@ it("fromTimmConfig takes the image size of a fixed input, before that of the nam
 describe("timm", () => {
   for (const name of ["timm-vit", "timm-map", "timm-clip"]) {
     it(`computes what timm does: ${name}`, () => {
-      const place = goldenPlace(name);
+      using place = goldenPlace(name);
       assert.ok(timm.matches(place));
       assertTower(name, timm.read(place, {}));
     });
@@ -101,7 +101,8 @@ describe("timm", () => {
   });
 
   it("finds weights of other sizes than the name's", () => {
-    const source = timm.read(goldenPlace("timm-vit"), {});
+    using place = goldenPlace("timm-vit");
+    const source = timm.read(place, {});
     const { config: plain } = config({ model_args: { img_size: 32, patch_size: 8, depth: 2 } });
     const tower = createImageTower(plain, null);
     assert.throws(() => fill(source, tower, "imageTower"), /mis-shaped/);

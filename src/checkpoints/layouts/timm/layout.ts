@@ -1,11 +1,10 @@
 /** A folder as timm's `push_to_hf_hub` writes it: `config.json` with `architecture`, and weights. */
 import { join } from "node:path";
 import { CheckpointError } from "../../../errors.ts";
-import { readJsonObject } from "../../../files/json-fields.ts";
 import { fromTimmPretrainedConfig } from "../../preprocessing/timm-pretrained-config.ts";
 import type { KeyTable } from "../../weights/key-table.ts";
-import type { Layout, ModelSource, Place } from "../../layout.ts";
-import { openWeightsOf } from "../weights-of.ts";
+import type { Layout } from "../../layout.ts";
+import type { PlaceFacts } from "../../place.ts";
 import { fromTimmConfig } from "./config.ts";
 import { timmVitKeys } from "./keys.ts";
 
@@ -17,13 +16,13 @@ export const timmTable: KeyTable = {
 
 export const timm: Layout = {
   name: "timm",
-  matches: ({ file, folder, names }) => {
-    if (file !== undefined || !names.includes("config.json")) return false;
-    return typeof readJsonObject(join(folder, "config.json"))["architecture"] === "string";
+  matches: (place) => {
+    if (place.file !== undefined || !place.names.includes("config.json")) return false;
+    return typeof place.json("config.json")["architecture"] === "string";
   },
-  read: (place, given): ModelSource => {
+  read: (place, given) => {
     const file = join(place.folder, "config.json");
-    const json = readJsonObject(file);
+    const json = place.json("config.json");
     const { config } = fromTimmConfig(file, json);
     return {
       place,
@@ -31,7 +30,7 @@ export const timm: Layout = {
       family: "ViT",
       contents: { kind: "image", config, embedDim: null },
       table: timmTable,
-      openWeights: () => openWeightsOf(place, weightsFiles),
+      weights: () => place.weightsOf(weightsFiles),
       evaluationTransform: () => given.evaluationTransform ?? fromTimmPretrainedConfig(file, json),
       tokenizer: () => Promise.reject(noText(place)),
     };
@@ -40,7 +39,7 @@ export const timm: Layout = {
 
 const weightsFiles = ["model.safetensors", "pytorch_model.bin"];
 
-function noText({ path }: Place): CheckpointError {
+function noText({ path }: PlaceFacts): CheckpointError {
   return new CheckpointError(
     path,
     `Expected a text tower in ${path} but it holds an image tower of timm, which has no tokenizer; ` +

@@ -1,10 +1,13 @@
-/** As much of the protocol buffer's wire format as SentencePiece's model file needs. */
+/**
+ * As much of Protocol Buffers' wire format as SentencePiece's model file (read) and TensorBoard's
+ * event files (written) need: a dependency would be larger than this file. Knows no message.
+ */
 
 /** Varints and 32-bit floats as numbers, all else as bytes. */
 export type Value = number | Uint8Array;
 export type Message = Map<number, Value[]>;
 
-/** Fields of a message; throws a TypeError for bytes that are none. */
+/** The fields of a message. throws  TypeError for bytes that are not a message */
 export function readMessage(bytes: Uint8Array): Message {
   const fields: Message = new Map();
   let at = 0;
@@ -59,4 +62,57 @@ export function integer(message: Message, field: number, otherwise: number): num
 export function asBytes(value: Value): Uint8Array {
   if (typeof value === "number") throw new TypeError("not a SentencePiece model");
   return value;
+}
+
+/** Bytes of one or more encoded fields. */
+export type Fields = Uint8Array;
+
+/** Messages are their fields one after another. */
+export function message(...fields: Fields[]): Uint8Array {
+  return new Uint8Array(Buffer.concat(fields));
+}
+
+/** int32, int64, enum: a whole number >= 0 up to 2^53 - 1. Zero is left out, as proto3 does. */
+export function varintField(number: number, value: number): Fields {
+  if (!Number.isSafeInteger(value) || value < 0) {
+    throw new RangeError(`Expected a whole number >= 0 for field ${number} but received ${value}.`);
+  }
+  return value === 0
+    ? new Uint8Array(0)
+    : Uint8Array.from([...varintBytes(number * 8), ...varintBytes(value)]);
+}
+
+export function doubleField(number: number, value: number): Fields {
+  const bytes = new Uint8Array(9);
+  bytes[0] = number * 8 + 1;
+  new DataView(bytes.buffer).setFloat64(1, value, true);
+  return bytes;
+}
+
+export function floatField(number: number, value: number): Fields {
+  const bytes = new Uint8Array(5);
+  bytes[0] = number * 8 + 5;
+  new DataView(bytes.buffer).setFloat32(1, value, true);
+  return bytes;
+}
+
+/** bytes, string or an embedded message. */
+export function bytesField(number: number, value: Uint8Array | string): Fields {
+  const bytes = typeof value === "string" ? Buffer.from(value, "utf8") : value;
+  return message(
+    Uint8Array.from([...varintBytes(number * 8 + 2), ...varintBytes(bytes.length)]),
+    bytes,
+  );
+}
+
+function varintBytes(value: number): number[] {
+  const bytes: number[] = [];
+  // Division, not shifts: numbers here may exceed 32 bits.
+  let rest = value;
+  while (rest >= 128) {
+    bytes.push((rest % 128) + 128);
+    rest = Math.floor(rest / 128);
+  }
+  bytes.push(rest);
+  return bytes;
 }
