@@ -5,7 +5,7 @@
 import { execFileSync } from "node:child_process";
 import path from "node:path";
 
-import { torch } from "../dist/src/index.js";
+import * as torch from "../dist/src/public/torch.js";
 import { usableCores } from "../dist/src/files/cores.js";
 import {
   chunkSize,

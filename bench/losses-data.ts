@@ -12,8 +12,8 @@ import {
   logPartitions,
   sigmoidContrastive,
   softmaxContrastive,
-  torch,
-} from "../dist/src/index.js";
+} from "../dist/src/public/objectives.js";
+import * as torch from "../dist/src/public/torch.js";
 
 type Tensor = ReturnType<typeof torch.tensor>;
 

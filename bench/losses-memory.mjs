@@ -8,7 +8,7 @@ import { createJiti } from "jiti";
 
 const [name, batchSize, threads] = process.argv.slice(2);
 const jiti = createJiti(import.meta.url);
-const { torch } = await jiti.import(path.join(import.meta.dirname, "../dist/src/index.js"));
+const torch = await jiti.import(path.join(import.meta.dirname, "../dist/src/public/torch.js"));
 torch.setThreadCount(Number(threads));
 const { peakMemory } = await jiti.import(path.join(import.meta.dirname, "losses-data.ts"));
 console.log(peakMemory(name, Number(batchSize)));

@@ -1,17 +1,14 @@
 /** What an objective takes beside CLIP's: time of a whole step, and memory at a large batch. */
+import { loadModel, type LoadedModel, type Recipe } from "limn";
 import {
   createObjective,
-  loadModel,
-  optimize,
   objectiveSchema,
-  peakMemoryBytes,
-  resetPeakMemory,
-  torch,
-  type LoadedModel,
   type ObjectiveInput,
-  type Recipe,
   type TrainingObjective,
-} from "limn";
+} from "limn/objectives";
+import * as optimize from "limn/optimize";
+import { peakMemoryBytes, resetPeakMemory } from "limn/study";
+import * as torch from "limn/torch";
 
 type Tensor = torch.Tensor;
 type Objective = NonNullable<Recipe["objective"]>;

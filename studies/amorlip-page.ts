@@ -1,5 +1,5 @@
 /** Tables, figures and statements of the study `amorlip`. */
-import type { Arm, Claim, Comparison, StudyFigure, StudyResults, StudyTable } from "limn";
+import type { Arm, Claim, Comparison, StudyFigure, StudyResults, StudyTable } from "limn/study";
 
 type Factors = Arm["factors"];
 

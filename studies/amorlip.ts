@@ -5,15 +5,15 @@
  * Run:     limn study amorlip
  */
 import path from "node:path";
+import type { Recipe } from "limn";
 import {
   defineStudy,
   suiteOutcome,
   type Arm,
   type Outcome,
-  type Recipe,
   type RunContext,
   type StudyMetric,
-} from "limn";
+} from "limn/study";
 
 import { objectiveMemory, stepCost } from "./amorlip-cost.ts";
 import { methods, type Method } from "./amorlip-methods.ts";

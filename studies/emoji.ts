@@ -3,7 +3,8 @@
  * on Google's and Twitter's drawings, measured on OpenMoji's, a vendor that no run has seen.
  */
 import path from "node:path";
-import { defineRecipe, type Recipe, type StudyContext, type StudyMetric } from "limn";
+import { defineRecipe, type Recipe } from "limn";
+import type { StudyContext, StudyMetric } from "limn/study";
 
 import type { BuiltDataset } from "../examples/emoji/dataset.ts";
 import { buildShards, installPackages, trainVocabulary } from "../examples/emoji/prepare.ts";

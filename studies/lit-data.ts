@@ -3,7 +3,8 @@
  * vendor's pictures and labels, pairs of pictures and captions come from a second, tests from a third.
  */
 import path from "node:path";
-import { writeShards, type StudyContext } from "limn";
+import { writeShards } from "limn/data";
+import type { StudyContext } from "limn/study";
 
 import type { BuiltDataset } from "../examples/emoji/dataset.ts";
 import type { WriteShards } from "../examples/emoji/options.ts";

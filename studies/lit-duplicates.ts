@@ -13,7 +13,7 @@ import {
   type StudyMetric,
   type StudyTable,
   type StudyTraining,
-} from "limn";
+} from "limn/study";
 
 import type { SuiteSource } from "../examples/emoji/suites.ts";
 import { emojiSettings, emojiStudyRecipe, prepareEmoji, type EmojiStudyData } from "./emoji.ts";

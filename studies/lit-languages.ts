@@ -1,17 +1,12 @@
 /** Captions in ten languages for the pictures of the studies, and what a model knows of each language. */
 import { createHash } from "node:crypto";
 import path from "node:path";
-import {
-  loadModel,
-  torch,
-  trainTokenizer,
-  writeShards,
-  zeroShotClassification,
-  type ItemScores,
-  type LoadedModel,
-  type PackSample,
-  type StudyContext,
-} from "limn";
+import { loadModel, type LoadedModel } from "limn";
+import { writeShards, type PackSample } from "limn/data";
+import { zeroShotClassification } from "limn/evaluate";
+import type { ItemScores, StudyContext } from "limn/study";
+import { trainTokenizer } from "limn/text";
+import * as torch from "limn/torch";
 
 import { addingKeywords, nameWithKeywords } from "../examples/emoji/captions.ts";
 import { readEmoji, type Emoji } from "../examples/emoji/sources.ts";

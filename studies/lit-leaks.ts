@@ -11,7 +11,7 @@ import {
   writeShards,
   type DuplicateReport,
   type PackSample,
-} from "limn";
+} from "limn/data";
 
 import type { SuiteSource } from "../examples/emoji/suites.ts";
 import { asSharp, readPictures, type StoredPicture } from "./lit-pictures.ts";

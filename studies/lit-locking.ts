@@ -1,5 +1,5 @@
 /** LiT's design space: each tower pretrained or random, locked or trained. `limn study lit-locking` */
-import { defineStudy, type Arm, type Claim, type Comparison } from "limn";
+import { defineStudy, type Arm, type Claim, type Comparison } from "limn/study";
 
 import { prepareLit, type LitData } from "./lit-data.ts";
 import { chosenOn, litList, litSettings, middleImage, middleText } from "./lit-recipes.ts";

@@ -1,9 +1,8 @@
 /** English alone against many languages, with an English and with a multilingual vocabulary. */
 import path from "node:path";
+import { definePretraining, pretrain } from "limn";
 import {
-  definePretraining,
   defineStudy,
-  pretrain,
   type Arm,
   type Claim,
   type Outcome,
@@ -11,7 +10,7 @@ import {
   type StudyContext,
   type StudyMetric,
   type StudyTable,
-} from "limn";
+} from "limn/study";
 
 import type { SuiteSource } from "../examples/emoji/suites.ts";
 import { emojiSettings, emojiStudyRecipe, prepareEmoji, type EmojiStudyData } from "./emoji.ts";

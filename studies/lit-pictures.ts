@@ -2,7 +2,8 @@
 import { readdirSync } from "node:fs";
 import path from "node:path";
 import sharp, { type Sharp } from "sharp";
-import { createLoader, evaluationPreset, type EvaluationTransform, type SourceSpec } from "limn";
+import type { SourceSpec } from "limn";
+import { createLoader, evaluationPreset, type EvaluationTransform } from "limn/data";
 
 /** One picture as it is stored, with pixels of the size that is asked for. */
 export interface StoredPicture {

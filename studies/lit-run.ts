@@ -1,15 +1,14 @@
 /** One run of LiT's studies: pretrained towers made once per seed, a pair trained, what it shows. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { pretrain, type PretrainRecipe } from "limn";
 import {
-  pretrain,
   suiteOutcome,
   type Outcome,
-  type PretrainRecipe,
   type RunContext,
   type StudyMetric,
   type StudyTraining,
-} from "limn";
+} from "limn/study";
 
 import type { LitData } from "./lit-data.ts";
 import {

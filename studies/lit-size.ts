@@ -1,5 +1,5 @@
 /** Which tower should be larger when the image tower is locked? `limn study lit-size` */
-import { defineStudy, type Arm, type Claim } from "limn";
+import { defineStudy, type Arm, type Claim } from "limn/study";
 
 import { prepareLit, type LitData } from "./lit-data.ts";
 import { chosenOn, litList, litSettings, type TowerSize } from "./lit-recipes.ts";

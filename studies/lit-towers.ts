@@ -3,7 +3,8 @@
  * without any text. It has seen no picture of the vendor that is tested.
  */
 import path from "node:path";
-import { definePretraining, pretrain, type StudyContext } from "limn";
+import { definePretraining, pretrain } from "limn";
+import type { StudyContext } from "limn/study";
 
 import { emojiAugmentation, type EmojiStudyData } from "./emoji.ts";
 

@@ -2,22 +2,11 @@
  * What the study `lixp` measures of a finished model: zero-shot, and few-shot without training, on
  * the pictures of a vendor that no run has seen.
  */
-import {
-  classifierWeights,
-  evaluate,
-  fewShotCurve,
-  loadModel,
-  nearestNeighbors,
-  prototypes,
-  suiteOutcome,
-  tipAdapter,
-  torch,
-  type Adapter,
-  type ItemScores,
-  type Outcome,
-  type StudyMetric,
-  type SuiteResult,
-} from "limn";
+import { evaluate, loadModel, type SuiteResult } from "limn";
+import { fewShotCurve, nearestNeighbors, prototypes, tipAdapter, type Adapter } from "limn/adapt";
+import { classifierWeights } from "limn/evaluate";
+import { suiteOutcome, type ItemScores, type Outcome, type StudyMetric } from "limn/study";
+import * as torch from "limn/torch";
 
 import type { EmojiSuite } from "../examples/emoji/suites.ts";
 import type { EmojiStudyData } from "./emoji.ts";

@@ -1,12 +1,6 @@
 /** Tables, figures and statements of the study `lixp`. */
-import {
-  sampleEfficiency,
-  type Claim,
-  type StudyFigure,
-  type StudyResults,
-  type StudyTable,
-  type Verdict,
-} from "limn";
+import { sampleEfficiency } from "limn/adapt";
+import type { Claim, StudyFigure, StudyResults, StudyTable, Verdict } from "limn/study";
 
 import { adapterTitles, fewShotKey, questions, type AdapterName } from "./lixp-few-shot.ts";
 

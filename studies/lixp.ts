@@ -6,14 +6,8 @@
  */
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import {
-  defineStudy,
-  type Arm,
-  type Outcome,
-  type Recipe,
-  type RunContext,
-  type StudyMetric,
-} from "limn";
+import type { Recipe } from "limn";
+import { defineStudy, type Arm, type Outcome, type RunContext, type StudyMetric } from "limn/study";
 
 import {
   emojiMetrics,

@@ -3,10 +3,10 @@ import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { createJiti } from "jiti";
+import { libraryAliases } from "../dist/src/cli/options/load-file.js";
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
-const alias = { limn: path.join(root, "dist", "src", "index.js") };
-const jiti = createJiti(import.meta.url, { alias, fsCache: false });
+const jiti = createJiti(import.meta.url, { alias: libraryAliases(), fsCache: false });
 
 for (const folder of ["examples", "recipes", "bench"]) {
   const full = path.join(root, folder);

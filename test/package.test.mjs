@@ -63,9 +63,7 @@ test("the package holds the library, the addon's sources and setup; no tests, no
   }
   assert.ok(files.some((file) => file === "dist/src/cli/main.js"));
   const unwanted = files.filter((file) =>
-    /\.test\.|(^|\/)testing\/|^src\/|^build\/|^test\/|\.node$|goldens|\.env|node_modules/.test(
-      file,
-    ),
+    /\.test\.|^dist\/test\/|^src\/|^build\/|^test\/|\.node$|goldens|\.env|node_modules/.test(file),
   );
   assert.deepEqual(unwanted, []);
 });
@@ -82,6 +80,27 @@ test("every compiled file that is imported is in the package", () => {
   assert.deepEqual(missing, []);
 });
 
+test("limn exports what a user needs, and the rest in documented subpaths", async () => {
+  const declarations = fs.readFileSync(path.join(root, "dist", "src", "index.d.ts"), "utf8");
+  const errors = fs.readFileSync(path.join(root, "dist", "src", "errors.d.ts"), "utf8");
+  const braces = [...declarations.matchAll(/export (?:type )?\{([^}]*)\}/g)];
+  const names = braces.flatMap(([, inside = ""]) => inside.split(",")).length;
+  const count = names + (errors.match(/^export /gm)?.length ?? 0);
+  assert.ok(count > 30 && count <= 100, `limn exports ${count} names`);
+  const { exports } = JSON.parse(fs.readFileSync(path.join(root, "package.json"), "utf8"));
+  const documented = fs.readFileSync(path.join(root, "docs", "api.md"), "utf8");
+  for (const [subpath, target] of Object.entries(exports)) {
+    if (typeof target === "string") continue;
+    const name = path.posix.join("limn", subpath);
+    assert.ok(documented.includes(`\`${name}\``), `${name} is not in docs/api.md`);
+    for (const file of [target.types, target.default]) {
+      assert.ok(files.includes(path.posix.normalize(file)), `${file} is not in the package`);
+    }
+    const { stderr } = node(["--input-type=module", "-e", `await import("${name}")`], folder);
+    assert.equal(stderr, "", `${name} cannot be imported without an engine`);
+  }
+});
+
 test("the command runs from another project", () => {
   const { stdout, status } = node(["node_modules/limn/bin/limn.mjs", "--version"], folder);
   assert.equal(status, 0);
@@ -92,17 +111,15 @@ test("without an engine, the doctor and the first use say: npx limn setup", () =
   const { stdout, status } = node(["node_modules/limn/bin/limn.mjs", "doctor"], folder);
   assert.equal(status, 1);
   assert.match(stdout, /error: Expected limn's engine .*\n {2}cure: npx limn setup\n/);
-  if (!files.includes("dist/src/index.js")) return;
-  const code = 'const limn = await import("limn"); limn.torch.tensor([1]);';
+  const code = 'const { tensor } = await import("limn/torch"); tensor([1]);';
   const { stderr } = node(["--input-type=module", "-e", code], folder);
   assert.match(stderr, /EngineError: Expected limn's engine .* run: npx limn setup/);
 });
 
 test("with this clone's engine, another project computes", { skip: !hasEngine() }, () => {
-  if (!files.includes("dist/src/index.js")) return;
   fs.symlinkSync(path.join(root, "build"), path.join(installed, "build"));
   const code =
-    'const { torch: { tensor } } = await import("limn"); console.log(tensor([1, 2]).add(tensor([3, 4])).sum().item());';
+    'const { tensor } = await import("limn/torch"); console.log(tensor([1, 2]).add(tensor([3, 4])).sum().item());';
   const { stdout, stderr } = node(["--input-type=module", "-e", code], "");
   assert.equal(stdout, "10\n", stderr);
 });

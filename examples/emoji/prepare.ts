@@ -6,7 +6,8 @@ import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { createLoader, evaluationPreset, trainTokenizer, writeShards } from "limn";
+import { createLoader, evaluationPreset, writeShards } from "limn/data";
+import { trainTokenizer } from "limn/text";
 
 import { buildEmojiDataset, type BuiltDataset } from "./dataset.ts";
 import type { EmojiDatasetOptions } from "./options.ts";

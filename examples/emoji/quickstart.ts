@@ -4,7 +4,8 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { renderReport, runReport, train, type TrainOptions, type TrainResult } from "limn";
+import { train, type TrainOptions, type TrainResult } from "limn";
+import { renderReport, runReport } from "limn/report";
 
 import type { BuiltDataset } from "./dataset.ts";
 import { buildShards, installPackages, trainVocabulary } from "./prepare.ts";

@@ -1,5 +1,6 @@
 /** The quick start's results in words for a newcomer. */
-import type { MetricRow, ReportData, SuiteResult } from "limn";
+import type { MetricRow, SuiteResult } from "limn";
+import type { ReportData } from "limn/report";
 
 import type { BuiltDataset } from "./dataset.ts";
 

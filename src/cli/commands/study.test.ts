@@ -12,7 +12,7 @@ after(() => rmSync(folder, { recursive: true }));
 const file = path.join(folder, "mine.ts");
 writeFileSync(
   file,
-  `import { defineStudy } from "limn";
+  `import { defineStudy } from "limn/study";
 export default defineStudy({
   name: "mine", title: "Mine", question: "?", source: "me", seeds: [0, 1, 2], secondsPerRun: 1,
   metrics: { acc: { label: "accuracy", unit: "share", better: "higher" } },

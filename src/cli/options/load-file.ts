@@ -19,10 +19,8 @@ export async function loadFile(file: string): Promise<unknown> {
   }
   try {
     if (full.endsWith(".json")) return JSON.parse(readFileSync(full, "utf8")) as unknown;
-    // Recipes import the library by its name, wherever they lie.
-    const alias = { limn: path.join(packageRoot(), "dist", "src", "index.js") };
     const jiti = createJiti(pathToFileURL(full).href, {
-      alias,
+      alias: libraryAliases(),
       fsCache: false,
       // otherwise the named exports stand in for a default that is missing
       interopDefault: false,
@@ -37,5 +35,20 @@ export async function loadFile(file: string): Promise<unknown> {
   }
   throw new UsageError(
     `Expected a default export in ${file} but found none; write export default defineRecipe({ ... }).`,
+  );
+}
+
+/** Recipes import the library by its name, wherever they lie: `limn`, `limn/data` to compiled files. */
+export function libraryAliases(): Record<string, string> {
+  const root = packageRoot();
+  const { exports } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8")) as {
+    exports: Record<string, { default: string } | string>;
+  };
+  return Object.fromEntries(
+    Object.entries(exports).flatMap(([subpath, target]) =>
+      typeof target === "string"
+        ? []
+        : [[path.posix.join("limn", subpath), path.join(root, target.default)]],
+    ),
   );
 }

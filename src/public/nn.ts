@@ -1,0 +1,2 @@
+/** `limn/nn`: layers. */
+export * from "../nn/index.ts";

@@ -1,0 +1,2 @@
+/** `limn/optimize`: optimizers, schedules, clipping and averages of weights. */
+export * from "../optimize/index.ts";
