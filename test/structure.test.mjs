@@ -62,7 +62,6 @@ const COMMANDS = "src/cli/commands";
 const FULL_FOLDERS = new Map([
   ["src/checkpoints/weights", 19],
   ["src/inference", 17],
-  ["src/text", 16],
   ["src/train/objectives", 19],
 ]);
 
@@ -80,16 +79,12 @@ const SHARED_NAMES = new Set([
   "cyclip.ts",
   "distillation.ts",
   "embeddings.ts",
-  "folder.ts",
   "global-contrastive.ts",
-  "hugging-face.ts",
   "layers.ts",
   "layout.ts",
   "lixp.ts",
   "neuclip.ts",
   "progress.ts",
-  "table.ts",
-  "tokenizer.ts",
   "training-checkpoint.ts",
 ]);
 

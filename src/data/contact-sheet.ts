@@ -1,9 +1,9 @@
 /** Contact sheets: many images of a source at a glance, with their captions. */
 import sharp from "sharp";
-import { DataError, didYouMean } from "../errors.ts";
 import { createRandom } from "../arrays/random.ts";
-import { readSamples } from "./read-samples.ts";
+import { DataError, didYouMean } from "../errors.ts";
 import { openSource } from "./sources/open-source.ts";
+import { readSamples } from "./sources/read-sample.ts";
 import type { SourceSpec } from "./sources/source-spec.ts";
 
 export interface ContactSheetOptions {

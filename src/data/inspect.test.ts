@@ -7,8 +7,8 @@ import sharp from "sharp";
 import { contactSheet } from "./contact-sheet.ts";
 import { inspectSource } from "./inspect.ts";
 import { packDataset } from "./pack.ts";
-import { readSamples } from "./read-samples.ts";
 import { openSource } from "./sources/open-source.ts";
+import { readSamples } from "./sources/read-sample.ts";
 import type { SourceSpec } from "./sources/source-spec.ts";
 
 const top = mkdtempSync(join(tmpdir(), "limn-inspect-"));

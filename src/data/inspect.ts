@@ -1,14 +1,11 @@
 /** Looks through a source: what it holds, what is wrong with it. */
 import { DataError, didYouMean } from "../errors.ts";
-import { decodeImage, readImageHeader } from "./image/index.ts";
-import { histogram, summarize } from "./inspect-statistics.ts";
-import type { Bin, Summary } from "./inspect-statistics.ts";
-import { readSamples } from "./read-samples.ts";
-import type { ReadSample } from "./read-samples.ts";
-import { openSource } from "./sources/open-source.ts";
-import type { Problem } from "./sources/source.ts";
-import type { SourceSpec } from "./sources/source-spec.ts";
 import type { Tokenizer } from "../text/index.ts";
+import { decodeImage, readImageHeader } from "./image/index.ts";
+import { openSource } from "./sources/open-source.ts";
+import { type ReadSample, readSamples } from "./sources/read-sample.ts";
+import type { SourceSpec } from "./sources/source-spec.ts";
+import type { Problem } from "./sources/source.ts";
 
 export interface InspectOptions {
   source: SourceSpec;
@@ -110,58 +107,58 @@ export async function inspectSource(options: InspectOptions): Promise<InspectRep
 
 class Inspection {
   samples = 0;
-  private readonly options: InspectOptions;
-  private readonly parts: PartReport[];
-  private readonly badSamples: Problem[] = [];
-  private bad = 0;
-  private missing = 0;
-  private cut = 0;
-  private readonly formats: Record<string, number> = {};
-  private readonly layouts: Record<string, number> = {};
-  private readonly labels: Record<string, number> = {};
-  private readonly widths: number[] = [];
-  private readonly heights: number[] = [];
-  private readonly bytes: number[] = [];
-  private readonly perImage: number[] = [];
-  private readonly characters: number[] = [];
-  private readonly tokens: number[] = [];
-  private readonly captions: Map<string, number> = new Map();
-  private readonly keys: Map<string, number> = new Map();
+  readonly #options: InspectOptions;
+  readonly #parts: PartReport[];
+  readonly #badSamples: Problem[] = [];
+  #bad = 0;
+  #missing = 0;
+  #cut = 0;
+  readonly #formats: Record<string, number> = {};
+  readonly #layouts: Record<string, number> = {};
+  readonly #labels: Record<string, number> = {};
+  readonly #widths: number[] = [];
+  readonly #heights: number[] = [];
+  readonly #bytes: number[] = [];
+  readonly #perImage: number[] = [];
+  readonly #characters: number[] = [];
+  readonly #tokens: number[] = [];
+  readonly #captions: Map<string, number> = new Map();
+  readonly #keys: Map<string, number> = new Map();
 
   constructor(options: InspectOptions, paths: string[]) {
-    this.options = options;
-    this.parts = paths.map((path) => ({ path, samples: 0, bad: 0, bytes: 0 }));
+    this.#options = options;
+    this.#parts = paths.map((path) => ({ path, samples: 0, bad: 0, bytes: 0 }));
   }
 
   async add(sample: ReadSample): Promise<void> {
-    const part = this.parts[sample.part]!;
+    const part = this.#parts[sample.part]!;
     this.samples += 1;
     part.samples += 1;
     const key = "problem" in sample ? sample.problem.key : sample.ref.key;
-    if (key !== undefined) increase(this.keys, key);
-    const problem = "problem" in sample ? sample.problem : await this.addReadable(sample);
+    if (key !== undefined) increase(this.#keys, key);
+    const problem = "problem" in sample ? sample.problem : await this.#addReadable(sample);
     if (problem === undefined) return;
-    this.bad += 1;
+    this.#bad += 1;
     part.bad += 1;
-    if (this.badSamples.length < MOST_LISTED) this.badSamples.push(problem);
+    if (this.#badSamples.length < MOST_LISTED) this.#badSamples.push(problem);
   }
 
-  private async addReadable(
+  async #addReadable(
     sample: Exclude<ReadSample, { problem: Problem }>,
   ): Promise<Problem | undefined> {
     const { ref, image, text } = sample;
-    this.parts[sample.part]!.bytes += image.length;
-    this.addText(text.captions, text.label);
+    this.#parts[sample.part]!.bytes += image.length;
+    this.#addText(text.captions, text.label);
     const bad = (reason: string): Problem => ({ file: ref.file, key: ref.key, reason });
     const header = readImageHeader(image);
     if ("problem" in header) return bad(header.detail);
     const { format, layout, width, height } = header;
-    this.formats[format] = (this.formats[format] ?? 0) + 1;
-    this.layouts[layout] = (this.layouts[layout] ?? 0) + 1;
-    this.widths.push(width);
-    this.heights.push(height);
-    this.bytes.push(image.length);
-    if (this.options.check !== "header") {
+    this.#formats[format] = (this.#formats[format] ?? 0) + 1;
+    this.#layouts[layout] = (this.#layouts[layout] ?? 0) + 1;
+    this.#widths.push(width);
+    this.#heights.push(height);
+    this.#bytes.push(image.length);
+    if (this.#options.check !== "header") {
       try {
         await decodeImage(image, { at: { source: ref.file, key: ref.key } });
       } catch (error) {
@@ -171,58 +168,60 @@ class Inspection {
     return text.captions.length === 0 ? bad("it has no caption") : undefined;
   }
 
-  private addText(captions: string[], label: string | undefined): void {
-    if (label !== undefined) this.labels[label] = (this.labels[label] ?? 0) + 1;
-    if (captions.length === 0) this.missing += 1;
-    this.perImage.push(captions.length);
-    const { tokenizer } = this.options;
+  #addText(captions: string[], label: string | undefined): void {
+    if (label !== undefined) this.#labels[label] = (this.#labels[label] ?? 0) + 1;
+    if (captions.length === 0) this.#missing += 1;
+    this.#perImage.push(captions.length);
+    const { tokenizer } = this.#options;
     for (const caption of captions) {
-      this.characters.push(Array.from(caption).length);
-      increase(this.captions, caption);
+      this.#characters.push(Array.from(caption).length);
+      increase(this.#captions, caption);
       if (tokenizer === undefined) continue;
       const { length, ids } = tokenizer.encode(caption);
-      this.tokens.push(length);
-      if (length === ids.length) this.cut += 1;
+      this.#tokens.push(length);
+      if (length === ids.length) this.#cut += 1;
     }
   }
 
   report(source: string, partial: boolean): InspectReport {
-    const { samples, bad, widths, heights, characters, tokens } = this;
+    const { samples } = this;
+    const [bad, widths, heights] = [this.#bad, this.#widths, this.#heights];
+    const [characters, tokens] = [this.#characters, this.#tokens];
     const short = widths.map((width, i) => Math.min(width, heights[i]!));
     const ratio = widths.map((width, i) => Math.max(width, heights[i]!) / short[i]!);
-    const repeated = [...this.captions].filter(([, count]) => count > 1);
+    const repeated = [...this.#captions].filter(([, count]) => count > 1);
     repeated.sort(([, a], [, b]) => b - a);
-    const duplicates = [...this.keys].filter(([, count]) => count > 1).map(([key]) => key);
+    const duplicates = [...this.#keys].filter(([, count]) => count > 1).map(([key]) => key);
     return {
       source,
       samples,
       usable: samples - bad,
       bad,
-      badSamples: this.badSamples,
+      badSamples: this.#badSamples,
       images: {
-        formats: this.formats,
-        layouts: this.layouts,
+        formats: this.#formats,
+        layouts: this.#layouts,
         width: summarize(widths),
         height: summarize(heights),
         shortestSide: histogram(short),
         aspectRatio: summarize(ratio),
-        bytes: summarize(this.bytes),
+        bytes: summarize(this.#bytes),
       },
       captions: {
         count: characters.length,
-        perImage: summarize(this.perImage),
+        perImage: summarize(this.#perImage),
         characters: summarize(characters),
         charactersHistogram: histogram(characters),
-        missing: this.missing,
+        missing: this.#missing,
         repeated: repeated.length,
         commonest: repeated.slice(0, 10).map(([caption, count]) => ({ caption, count })),
-        ...(this.options.tokenizer === undefined
+        ...(this.#options.tokenizer === undefined
           ? {}
-          : { tokens: summarize(tokens), cut: this.cut }),
+          : { tokens: summarize(tokens), cut: this.#cut }),
       },
-      labels: this.labels,
+      labels: this.#labels,
       duplicateKeys: duplicates.slice(0, MOST_LISTED),
-      parts: this.parts,
+      parts: this.#parts,
       partial,
     };
   }
@@ -230,4 +229,46 @@ class Inspection {
 
 function increase(counts: Map<string, number>, key: string): void {
   counts.set(key, (counts.get(key) ?? 0) + 1);
+}
+
+/** Of a list of numbers; all zero for an empty one. Quantiles are values of the list. */
+export interface Summary {
+  min: number;
+  median: number;
+  mean: number;
+  p95: number;
+  max: number;
+}
+
+/** Values from `from` (inclusive) to `to` (exclusive). */
+export interface Bin {
+  from: number;
+  to: number;
+  count: number;
+}
+
+export function summarize(values: readonly number[]): Summary {
+  if (values.length === 0) return { min: 0, median: 0, mean: 0, p95: 0, max: 0 };
+  const sorted = Float64Array.from(values).sort();
+  const quantile = (share: number): number =>
+    sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)]!;
+  return {
+    min: sorted[0]!,
+    median: quantile(0.5),
+    mean: sorted.reduce((sum, value) => sum + value, 0) / sorted.length,
+    p95: quantile(0.95),
+    max: sorted.at(-1)!,
+  };
+}
+
+/** Counts in bins whose bounds double: 1 to 2, 2 to 4, and so on; zeros come first. */
+export function histogram(values: readonly number[]): Bin[] {
+  const counts = new Map<number, number>();
+  for (const value of values) {
+    const from = value < 1 ? 0 : 2 ** Math.floor(Math.log2(value));
+    counts.set(from, (counts.get(from) ?? 0) + 1);
+  }
+  return [...counts]
+    .sort(([a], [b]) => a - b)
+    .map(([from, count]) => ({ from, to: from === 0 ? 1 : 2 * from, count }));
 }

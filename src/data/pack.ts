@@ -2,13 +2,13 @@
 import sharp from "sharp";
 import { DataError, didYouMean } from "../errors.ts";
 import { readImageHeader } from "./image/index.ts";
-import { partNames } from "./loader/example-id.ts";
+import { partNames } from "./loader/batch-builder.ts";
 import { problemError } from "./loader/protocol.ts";
-import { readSamples } from "./read-samples.ts";
 import type { PackSample } from "./sample.ts";
 import { openSource } from "./sources/open-source.ts";
-import type { Problem } from "./sources/source.ts";
+import { readSamples } from "./sources/read-sample.ts";
 import type { SourceSpec } from "./sources/source-spec.ts";
+import type { Problem } from "./sources/source.ts";
 import { writeShards } from "./write-shards.ts";
 
 export { writeShards } from "./write-shards.ts";

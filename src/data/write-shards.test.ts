@@ -14,9 +14,9 @@ import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { StorageError } from "../errors.ts";
 import { thisProcess } from "../files/owner.ts";
-import { readSamples } from "./read-samples.ts";
 import type { PackSample } from "./sample.ts";
 import { openSource } from "./sources/open-source.ts";
+import { readSamples } from "./sources/read-sample.ts";
 import { writeShards } from "./write-shards.ts";
 
 const top = mkdtempSync(join(tmpdir(), "limn-shards-"));

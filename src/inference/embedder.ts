@@ -1,7 +1,7 @@
 /** What an evaluation asks of a model: embeddings as plain arrays. Knows no tower and no tensor. */
 import type { Embeddings } from "../arrays/embeddings.ts";
 import type { SimilarityKernel } from "../arrays/similarities.ts";
-import type { Tokenizer } from "../text/tokenizer.ts";
+import type { Tokenizer } from "../text/tokenizer-description.ts";
 import type { Encoder, EncodeOptions, TokenRows } from "./encoder.ts";
 
 export interface Embedder {

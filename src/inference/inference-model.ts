@@ -1,5 +1,5 @@
 /** What inference asks of a loaded model, and the rows that it gives. */
-import type { Tokenizer } from "../text/tokenizer.ts";
+import type { Tokenizer } from "../text/tokenizer-description.ts";
 import type { DualEncoder } from "../pair/dual-encoder.ts";
 import type { Encoder } from "./encoder.ts";
 

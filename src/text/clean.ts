@@ -1,5 +1,5 @@
-import { fixText } from "./fix-text/fix-text.ts";
-import { unescapeHtml } from "./fix-text/unescape-html.ts";
+/** How captions are cleaned before they become tokens. Knows nothing about vocabularies. */
+import { fixText, unescapeHtml } from "./fix-text/fix-text.ts";
 
 /**
  * How text is cleaned before it is cut into tokens. In open_clip's words: `lower` is OpenAI's own

@@ -6,15 +6,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { gunzipSync } from "node:zlib";
-import { createTokenizer } from "./create-tokenizer.ts";
 import {
   familyTokenizer,
   type FamilyTokenizerOptions,
   type TokenizerFamily,
 } from "./family-tokenizer.ts";
-import { loadTokenizer } from "./load-tokenizer.ts";
+import { createTokenizer, loadTokenizer } from "./load-tokenizer.ts";
 import { saveTokenizer } from "./save-tokenizer.ts";
-import type { TokenizerDescription } from "./tokenizer.ts";
+import type { TokenizerDescription } from "./tokenizer-description.ts";
 
 type Files = Record<string, string | { base64: string }>;
 interface Case {

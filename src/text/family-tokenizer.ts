@@ -1,20 +1,25 @@
+/** What each family of models does with its tokenizer files, as a description. */
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { DataError, RecipeError, didYouMean } from "../errors.ts";
+import { DataError, didYouMean, RecipeError } from "../errors.ts";
 import type { Cleaning } from "./clean.ts";
-import { huggingFaceSpecialTokens } from "./description.ts";
-import { fileKind, unreadable } from "./tokenizer-json/tokenizer-file.ts";
-import { readVocabulary } from "./tokenizer-json/create-model.ts";
 import { padTokenOf } from "./load-tokenizer.ts";
-import { rulesOf } from "./rules.ts";
 import { readSentencePieceFile } from "./sentence-piece/model-file.ts";
-import { contextLengthOf, readFolderConfig, readTokenizerConfig } from "./tokenizer-config.ts";
-import type {
-  ClipBpeDescription,
-  Pooling,
-  TokenizerDescription,
-  TokenizerJsonDescription,
-} from "./tokenizer.ts";
+import {
+  contextLengthOf,
+  readFolderConfig,
+  readTokenizerConfig,
+  rulesOf,
+} from "./tokenizer-config.ts";
+import {
+  type ClipBpeDescription,
+  huggingFaceSpecialTokens,
+  type Pooling,
+  type TokenizerDescription,
+  type TokenizerJsonDescription,
+} from "./tokenizer-description.ts";
+import { readVocabulary } from "./tokenizer-json/create-model.ts";
+import { fileKind, unreadable } from "./tokenizer-json/tokenizer-file.ts";
 
 /**
  * Families by how they treat text. `clip-openai`: OpenAI's and open_clip's SimpleTokenizer.

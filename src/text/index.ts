@@ -1,9 +1,9 @@
 /** Captions to token ids: every kind of tokenizer, its files, and training one. */
-export { createTokenizer } from "./create-tokenizer.ts";
+export { createTokenizer } from "./load-tokenizer.ts";
 export { clean, cleanings, type Cleaning } from "./clean.ts";
 export { tokenizerClassOf } from "./tokenizer-config.ts";
 export { fixText } from "./fix-text/fix-text.ts";
-export { unescapeHtml } from "./fix-text/unescape-html.ts";
+export { unescapeHtml } from "./fix-text/fix-text.ts";
 export {
   familyTokenizer,
   type FamilyTokenizerOptions,
@@ -13,7 +13,7 @@ export {
 export { loadTokenizer, type LoadTokenizerOptions } from "./load-tokenizer.ts";
 export { saveTokenizer } from "./save-tokenizer.ts";
 export { trainTokenizer, type TrainTokenizerOptions } from "./train/train-tokenizer.ts";
-export type { VocabularyKind } from "./train/layouts.ts";
+export type { VocabularyKind } from "./train/train-model.ts";
 export type {
   ClipBpeDescription,
   Pooling,
@@ -23,4 +23,4 @@ export type {
   TokenizerDescription,
   TokenizerJsonDescription,
   TokenRow,
-} from "./tokenizer.ts";
+} from "./tokenizer-description.ts";

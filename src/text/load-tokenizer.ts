@@ -1,20 +1,27 @@
+/** Tokenizers from a description or from a model's folder. */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DataError, RecipeError } from "../errors.ts";
 import type { Cleaning } from "./clean.ts";
 import { createClipTokenizer } from "./clip/clip-tokenizer.ts";
-import { checkDescription, huggingFaceSpecialTokens } from "./description.ts";
-import { createHuggingFaceTokenizer } from "./tokenizer-json/hugging-face.ts";
-import { vocabularyNames } from "./tokenizer-json/tokenizer-file.ts";
-import { rulesOf } from "./rules.ts";
 import {
   className,
   contextLengthOf,
   readFolderConfig,
-  tokenName,
+  rulesOf,
   type TokenizerConfig,
+  tokenName,
 } from "./tokenizer-config.ts";
-import type { ClipBpeDescription, Tokenizer, TokenizerJsonDescription } from "./tokenizer.ts";
+import {
+  checkDescription,
+  type ClipBpeDescription,
+  huggingFaceSpecialTokens,
+  type Tokenizer,
+  type TokenizerDescription,
+  type TokenizerJsonDescription,
+} from "./tokenizer-description.ts";
+import { vocabularyNames } from "./tokenizer-json/tokenizer-file.ts";
+import { createVocabularyTokenizer } from "./vocabulary-tokenizer.ts";
 
 /** What a folder's files leave open, or where they are to be overruled. */
 export interface LoadTokenizerOptions {
@@ -70,7 +77,7 @@ export async function loadTokenizer(
   const description: TokenizerJsonDescription = { kind: "tokenizer.json", file, ...overrides };
   if (saved === undefined) description.rules = rulesFor(description, config);
   checkDescription(description);
-  return createHuggingFaceTokenizer(description);
+  return createVocabularyTokenizer(description);
 }
 
 /** The file that the folder's class reads, or that limn saved. */
@@ -135,4 +142,17 @@ export function padTokenOf(config: TokenizerConfig): string | undefined {
 
 async function existing(file: string): Promise<string | undefined> {
   return (await stat(file).catch(() => undefined))?.isFile() === true ? file : undefined;
+}
+
+/**
+ * A tokenizer from its description, in any thread.
+ *
+ * throws RecipeError for a description with unknown keys or values; DataError for files that are
+ * missing, damaged or of different models
+ */
+export async function createTokenizer(description: TokenizerDescription): Promise<Tokenizer> {
+  checkDescription(description);
+  return description.kind === "clip-bpe"
+    ? createClipTokenizer(description)
+    : createVocabularyTokenizer(description);
 }

@@ -1,21 +1,22 @@
+/** Opens a vocabulary file of any kind by the rules of a family. Knows nothing about rows. */
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { DataError } from "../errors.ts";
-import {
-  bertNormalizer,
-  fromBertVocabulary,
-  readBertVocabulary,
-} from "./tokenizer-json/bert-vocabulary.ts";
-import { lowerEach } from "./tokenizer-json/normalize.ts";
-import { openTokenizerJson, type AroundTexts } from "./tokenizer-json/open-tokenizer-json.ts";
-import { fileKind, readTokenizerJson, unreadable } from "./tokenizer-json/tokenizer-file.ts";
-import type { PieceEncoder } from "./piece-encoder.ts";
+import type { PieceEncoder } from "./models/piece-model.ts";
 import { readSentencePieceFile, type SentencePieceFile } from "./sentence-piece/model-file.ts";
 import { openSentencePiece } from "./sentence-piece/open-sentence-piece.ts";
 import { cleanSiglipText, openSiglip } from "./siglip-text.ts";
-import { openTensorFlowText } from "./tensorflow-text.ts";
-import type { TextRules } from "./tokenizer.ts";
-import { tokenName, type TokenizerConfig } from "./tokenizer-config.ts";
+import { type TokenizerConfig, tokenName } from "./tokenizer-config.ts";
+import type { TextRules } from "./tokenizer-description.ts";
+import {
+  bertNormalizer,
+  fromBertVocabulary,
+  openTensorFlowText,
+  readBertVocabulary,
+} from "./tokenizer-json/bert-vocabulary.ts";
+import { lowerEach } from "./tokenizer-json/normalize.ts";
+import { type AroundTexts, openTokenizerJson } from "./tokenizer-json/open-tokenizer-json.ts";
+import { fileKind, readTokenizerJson, unreadable } from "./tokenizer-json/tokenizer-file.ts";
 
 /**
  * The vocabulary in a file, read by the rules of a family: tokenizer.json (or vocab.json beside

@@ -1,13 +1,18 @@
+/** Writes a tokenizer into a model folder. Knows nothing about how its files are read. */
 import { mkdir, readFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import { writeFileAtomically, writeTextAtomically } from "../files/atomic-write.ts";
 import { clipTokenizerFile } from "./clip/clip-files.ts";
 import type { ClipTokenizer } from "./clip/clip-tokenizer.ts";
-import { huggingFaceSpecialTokens, openClipSpecialTokens } from "./description.ts";
+import { readOptionalJson, type TokenizerConfig } from "./tokenizer-config.ts";
+import {
+  type ClipBpeDescription,
+  huggingFaceSpecialTokens,
+  openClipSpecialTokens,
+  type Tokenizer,
+  type TokenizerJsonDescription,
+} from "./tokenizer-description.ts";
 import { fileKind } from "./tokenizer-json/tokenizer-file.ts";
-import { readOptionalJson } from "./read-optional-json.ts";
-import type { TokenizerConfig } from "./tokenizer-config.ts";
-import type { ClipBpeDescription, Tokenizer, TokenizerJsonDescription } from "./tokenizer.ts";
-import { writeJson, writeWhole } from "./write-json.ts";
 
 /**
  * Writes the files of a tokenizer into a model folder, as Hugging Face's have them, and what these
@@ -33,18 +38,18 @@ async function saveClip(tokenizer: ClipTokenizer, folder: string): Promise<void>
   const tokens = { bos_token: bos, eos_token: eos, unk_token: eos, pad_token: eos };
   const from = description.vocab === undefined ? undefined : dirname(description.vocab);
   const copied = from === undefined ? [] : await copyFiles(from, folder, clipFiles);
-  const fresh: Record<(typeof clipFiles)[number], () => Promise<void>> = {
+  const fresh: Record<(typeof clipFiles)[number], () => void> = {
     "vocab.json": () => writeJson(join(folder, "vocab.json"), vocab),
     "merges.txt": () =>
-      writeWhole(join(folder, "merges.txt"), `#version: 0.2\n${merges.join("\n")}\n`),
+      writeTextAtomically(join(folder, "merges.txt"), `#version: 0.2\n${merges.join("\n")}\n`),
     "special_tokens_map.json": () => writeJson(join(folder, "special_tokens_map.json"), tokens),
     "tokenizer.json": () =>
       writeJson(join(folder, "tokenizer.json"), clipTokenizerFile(vocab, merges, names)),
   };
-  for (const name of clipFiles) if (!copied.includes(name)) await fresh[name]();
+  for (const name of clipFiles) if (!copied.includes(name)) fresh[name]();
   const stored = from === undefined ? {} : await readConfig(from);
   const { contextLength, clean, padId, specialTokens } = description;
-  await writeJson(join(folder, "tokenizer_config.json"), {
+  writeJson(join(folder, "tokenizer_config.json"), {
     tokenizer_class: "CLIPTokenizer",
     ...tokens,
     do_lower_case: true,
@@ -104,11 +109,11 @@ async function saveVocabulary(
   const known = (companions as readonly string[]).includes(own);
   const name = known ? own : usualName(file, settings);
   const target = join(folder, name);
-  if (!known) await writeWhole(target, await readFile(file));
+  if (!known) writeBytes(target, await readFile(file));
   await copyFiles(from, folder, known ? companions : companions.slice(-2));
   const { tokenizer_class: storedClass, ...stored } = await readConfig(from);
   const tokenizerClass = classOf(settings, name, storedClass);
-  await writeJson(join(folder, "tokenizer_config.json"), {
+  writeJson(join(folder, "tokenizer_config.json"), {
     ...(tokenizerClass !== undefined && { tokenizer_class: tokenizerClass }),
     // The default of the class is left, where the models were trained with padding behind.
     ...(settings.rules === "siglip2" && { padding_side: "right" }),
@@ -155,8 +160,21 @@ async function copyFiles<Name extends string>(
   for (const name of names) {
     const content = await readFile(join(from, name)).catch(() => undefined);
     if (content === undefined) continue;
-    if (resolve(from) !== resolve(to)) await writeWhole(join(to, name), content);
+    if (resolve(from) !== resolve(to)) writeBytes(join(to, name), content);
     copied.push(name);
   }
   return copied;
+}
+
+/**
+ * Writes JSON in the indentation that Hugging Face's files have.
+ *
+ * throws  StorageError naming the file where it cannot be written
+ */
+export function writeJson(file: string, value: object): void {
+  writeTextAtomically(file, `${JSON.stringify(value, undefined, 2)}\n`);
+}
+
+function writeBytes(file: string, content: Uint8Array): void {
+  writeFileAtomically(file, (write) => write(content));
 }

@@ -1,10 +1,11 @@
+/** SigLIP's spiece.model as transformers reads it, and SigLIP's cleaning. */
 import { collapseSpaces, removePunctuation } from "./clean.ts";
-import { compileAddedTokens } from "./tokenizer-json/added-tokens.ts";
-import type { PieceEncoder } from "./piece-encoder.ts";
+import type { PieceEncoder } from "./models/piece-model.ts";
 import type { SentencePieceFile } from "./sentence-piece/model-file.ts";
 import { spaceMark } from "./sentence-piece/normalizer.ts";
 import { openSentencePiece, type Piece } from "./sentence-piece/open-sentence-piece.ts";
-import { tokenName, type TokenizerConfig } from "./tokenizer-config.ts";
+import { type TokenizerConfig, tokenName } from "./tokenizer-config.ts";
+import { compileAddedTokens } from "./tokenizer-json/added-tokens.ts";
 
 /**
  * SigLIP's cleaning as transformers has it (tokenization_siglip.py `canonicalize_text`): lower

@@ -1,6 +1,11 @@
+/**
+ * The files of transformers that say how a vocabulary is read: tokenizer_config.json and
+ * special_tokens_map.json. Knows nothing about vocabularies themselves.
+ */
+import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { DataError } from "../errors.ts";
-import { readOptionalJson } from "./read-optional-json.ts";
+import { DataError, RecipeError } from "../errors.ts";
+import type { TextRules, TokenizerJsonDescription } from "./tokenizer-description.ts";
 
 /** A token as configurations of transformers name it. */
 type NamedToken = string | { content?: string } | null;
@@ -76,4 +81,63 @@ export function className({ tokenizer_class: name }: TokenizerConfig): string | 
 /** The class that a folder's tokenizer_config.json names; undefined for none. */
 export async function tokenizerClassOf(folder: string): Promise<string | undefined> {
   return className(await readFolderConfig(folder));
+}
+
+/**
+ * The object in a JSON file, or an empty one where there is no file.
+ *
+ * throws  DataError for a file that cannot be read or does not parse
+ */
+export async function readOptionalJson<T extends object>(file: string): Promise<Partial<T>> {
+  try {
+    return JSON.parse(await readFile(file, "utf8")) as T;
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return {};
+    throw new DataError(
+      `Expected JSON in ${file} but it does not parse; save the tokenizer again.`,
+      { source: file },
+      { cause },
+    );
+  }
+}
+
+/** Every rule by name. */
+export const textRules: readonly TextRules[] = [
+  "file",
+  "bert",
+  "siglip",
+  "siglip2",
+  "tensorflow-text",
+];
+
+/**
+ * The rules that the class in a tokenizer_config.json asks for, those of the file where it names
+ * none that has its own.
+ *
+ * throws   RecipeError for Gemma's class without a word on lower case: SigLIP 2 was published
+ *          under it, and must be lower-cased where Gemma must not (transformers, pull request
+ *          43101)
+ */
+export function rulesOf(
+  { file, clean }: Pick<TokenizerJsonDescription, "file" | "clean">,
+  config: TokenizerConfig,
+): TextRules {
+  switch (className(config)) {
+    case "BertTokenizer":
+      return "bert";
+    case "SiglipTokenizer":
+      return "siglip";
+    case "Siglip2Tokenizer":
+      return "siglip2";
+    case "GemmaTokenizer":
+      if (config.do_lower_case !== undefined) return config.do_lower_case ? "siglip2" : "file";
+      if (clean !== undefined) return "file";
+      throw new RecipeError(
+        "tokenizer.rules",
+        `Expected tokenizer.rules for ${file}, whose GemmaTokenizer does not say whether text is ` +
+          `lower-cased; set it to "siglip2" for a SigLIP 2 model (lower-cased) or to "file".`,
+      );
+    default:
+      return "file";
+  }
 }

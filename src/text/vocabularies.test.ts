@@ -5,12 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { gunzipSync } from "node:zlib";
-import { createTokenizer } from "./create-tokenizer.ts";
-import { loadTokenizer } from "./load-tokenizer.ts";
+import { createTokenizer, loadTokenizer } from "./load-tokenizer.ts";
 import { saveTokenizer } from "./save-tokenizer.ts";
-import type { Tokenizer } from "./tokenizer.ts";
+import type { Tokenizer } from "./tokenizer-description.ts";
+import type { VocabularyKind } from "./train/train-model.ts";
 import { trainTokenizer } from "./train/train-tokenizer.ts";
-import type { VocabularyKind } from "./train/layouts.ts";
 
 interface Golden {
   texts: string[];

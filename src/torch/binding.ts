@@ -12,7 +12,7 @@ export type Handle = number;
 export type NativeArgument =
   number | bigint | boolean | string | null | undefined | readonly (number | boolean | null)[];
 export type NativeResult = Handle | boolean | null | Handle[] | NativeResult[];
-export type BackwardFunction = (gradients: (Handle | null)[]) => (Handle | null)[];
+type BackwardFunction = (gradients: (Handle | null)[]) => (Handle | null)[];
 
 export interface Addon {
   findOperator(name: string, overload: string): number;

@@ -86,11 +86,6 @@ function window(kernel: number, { stride = kernel, padding = 0 }: PoolingOptions
   ];
 }
 
-/** Means over as many windows as give [N, C, height, width], whatever the size of x [N, C, H, W]. */
-export function adaptiveAvgPool2d(x: Tensor, height: number, width: number): Tensor {
-  return call(adaptiveAvgPoolOp, x, [height, width]);
-}
-
 export interface Margins {
   left: number;
   right: number;
@@ -151,7 +146,6 @@ const batchNormOp = operator("batch_norm");
 const groupNormOp = operator("group_norm");
 const avgPoolOp = operator("avg_pool2d");
 const maxPoolOp = operator("max_pool2d");
-const adaptiveAvgPoolOp = operator("adaptive_avg_pool2d");
 const padOp = operator("constant_pad_nd");
 const embeddingOp = operator("embedding");
 const dropoutOp = operator("dropout");

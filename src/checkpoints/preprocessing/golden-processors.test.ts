@@ -16,7 +16,7 @@ import {
   normalizePatches,
   toNaflexPatches,
 } from "../../data/image/naflex-transform.ts";
-import { resizeForEvaluation } from "../../data/image/resize/resize-for-evaluation.ts";
+import { resizeForEvaluation } from "../../data/image/evaluation-transform.ts";
 import { assertClose } from "../../../test/support/close.ts";
 import type { JsonObject } from "../../files/json-fields.ts";
 import { fromHuggingFaceNaflex, toHuggingFaceNaflex } from "./hugging-face-naflex.ts";

@@ -1,7 +1,7 @@
 /** Pictures as operands: files, folders, and the sources that other commands take. */
 import { statSync } from "node:fs";
 
-import { readSamples } from "../../data/read-samples.ts";
+import { readSamples } from "../../data/sources/read-sample.ts";
 import { openSource } from "../../data/sources/open-source.ts";
 import { IMAGE_EXTENSIONS, type Source } from "../../data/sources/source.ts";
 import { DataError, UsageError } from "../../errors.ts";

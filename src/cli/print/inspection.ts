@@ -1,6 +1,6 @@
 /** The text of `limn data inspect`. */
 import type { InspectReport } from "../../data/inspect.ts";
-import type { Bin, Summary } from "../../data/inspect-statistics.ts";
+import type { Bin, Summary } from "../../data/inspect.ts";
 
 const SHOWN = 10;
 

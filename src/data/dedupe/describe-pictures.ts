@@ -2,9 +2,9 @@
 import type { EvaluationTransform } from "../image/index.ts";
 import type { PictureTransform } from "../image/picture-cell.ts";
 import { createLoader } from "../loader/loader.ts";
-import type { Problem } from "../sources/source.ts";
 import type { SourceSpec } from "../sources/source-spec.ts";
-import { perceptualHash, SIDE, THUMBNAIL, thumbnail } from "./perceptual-hash.ts";
+import type { Problem } from "../sources/source.ts";
+import { perceptualHash, SIDE, thumbnail, THUMBNAIL } from "./perceptual-hash.ts";
 
 /** Rows of embeddings, [count, dim]. */
 export interface EmbeddingRows {

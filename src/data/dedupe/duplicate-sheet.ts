@@ -1,8 +1,8 @@
 /** A page that shows pairs of near-duplicates side by side, the least certain ones first. */
 import { escapeMarkup, pictureTile } from "../contact-sheet.ts";
-import { partNames } from "../loader/example-id.ts";
-import { PieceReader, readImage } from "../sources/read-sample.ts";
+import { partNames } from "../loader/batch-builder.ts";
 import { openSource } from "../sources/open-source.ts";
+import { PieceReader, readImage } from "../sources/read-sample.ts";
 import type { SourceSpec } from "../sources/source-spec.ts";
 import type { DuplicatePair, DuplicateReport } from "./find-duplicates.ts";
 

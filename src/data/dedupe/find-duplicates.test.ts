@@ -4,16 +4,23 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import sharp, { type Sharp } from "sharp";
-import { packDataset } from "../pack.ts";
 import { createRandom } from "../../arrays/random.ts";
+import { packDataset } from "../pack.ts";
 import type { SourceSpec } from "../sources/source-spec.ts";
 import type { EmbeddingRows, PictureEmbedder, Pictures } from "./describe-pictures.ts";
 import { duplicateSheet } from "./duplicate-sheet.ts";
-import { findDuplicates } from "./find-duplicates.ts";
-import type { DuplicateReport, FindDuplicatesOptions } from "./find-duplicates.ts";
+import {
+  type DuplicateReport,
+  findDuplicates,
+  type FindDuplicatesOptions,
+} from "./find-duplicates.ts";
 import { findNearPairs } from "./near-pictures.ts";
-import { forEachNearPair, hammingDistance } from "./near-hashes.ts";
-import { perceptualHash, thumbnailCorrelation } from "./perceptual-hash.ts";
+import {
+  forEachNearPair,
+  hammingDistance,
+  perceptualHash,
+  thumbnailCorrelation,
+} from "./perceptual-hash.ts";
 
 const top = mkdtempSync(join(tmpdir(), "limn-dedupe-"));
 after(() => rmSync(top, { recursive: true }));

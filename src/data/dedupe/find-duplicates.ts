@@ -1,12 +1,15 @@
 /** Near-duplicates within a set of pictures, and between it and evaluation sets. */
 import { didYouMean } from "../../errors.ts";
-import type { Problem } from "../sources/source.ts";
 import type { SourceSpec } from "../sources/source-spec.ts";
-import { describePictures, joinPictures } from "./describe-pictures.ts";
-import type { PictureEmbedder, Pictures } from "./describe-pictures.ts";
-import { MOST_DISTANCE } from "./near-hashes.ts";
-import { findNearPairs } from "./near-pictures.ts";
-import type { NearPair, Thresholds } from "./near-pictures.ts";
+import type { Problem } from "../sources/source.ts";
+import {
+  describePictures,
+  joinPictures,
+  type PictureEmbedder,
+  type Pictures,
+} from "./describe-pictures.ts";
+import { findNearPairs, type NearPair, type Thresholds } from "./near-pictures.ts";
+import { MOST_DISTANCE } from "./perceptual-hash.ts";
 
 export interface FindDuplicatesOptions {
   source: SourceSpec;

@@ -1,7 +1,11 @@
 /** Which pictures of a list are nearly the same: by hash and colours, and by embeddings. */
 import type { EmbeddingRows, PictureEmbedder, Pictures } from "./describe-pictures.ts";
-import { forEachNearPair, hammingDistance } from "./near-hashes.ts";
-import { THUMBNAIL, thumbnailCorrelation } from "./perceptual-hash.ts";
+import {
+  forEachNearPair,
+  hammingDistance,
+  THUMBNAIL,
+  thumbnailCorrelation,
+} from "./perceptual-hash.ts";
 
 export interface Thresholds {
   /** Bits of 64 in which hashes may differ. */

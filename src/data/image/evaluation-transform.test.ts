@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { describe, it } from "node:test";
-import { RecipeError, ShapeError } from "../../errors.ts";
 import { assertClose } from "../../../test/support/close.ts";
+import { RecipeError, ShapeError } from "../../errors.ts";
 import {
   applyEvaluationTransform,
-  type EvaluationPreset,
   evaluationPreset,
+  type EvaluationPreset,
   type EvaluationTransform,
   normalizePixels,
   parseEvaluationTransform,

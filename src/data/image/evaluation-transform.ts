@@ -3,21 +3,34 @@
  * description is plain JSON that travels with a model.
  */
 import { RecipeError, ShapeError } from "../../errors.ts";
-import { type CropRounding, writePlanes } from "./crop.ts";
-import { type DecodeOptions, decodeImage } from "./decode/decode.ts";
+import {
+  centerRegion,
+  cropOrPad,
+  type CropRounding,
+  longestSideSize,
+  shortestSideSize,
+  writePlanes,
+} from "./crop.ts";
+import { decodeImage, type DecodeOptions, type RgbImage } from "./decode/decode.ts";
 import {
   type EvaluationPreset,
   type Normalization,
-  PRESETS,
   presetFields,
+  PRESETS,
 } from "./evaluation-presets.ts";
-import { bytes3, checkFields, type FieldChecks, oneOf } from "./field-checks.ts";
-import { positiveInteger, problem, vector3 } from "./field-checks.ts";
-import { resizeForEvaluation } from "./resize/resize-for-evaluation.ts";
-import type { Interpolation } from "./resize/resize.ts";
+import {
+  bytes3,
+  checkFields,
+  type FieldChecks,
+  oneOf,
+  positiveInteger,
+  problem,
+  vector3,
+} from "./field-checks.ts";
+import { resizeAsTensorFlow, shortestSideAsTensorFlow } from "./resize/resize-tensorflow.ts";
+import { type Interpolation, type Region, resizeImage } from "./resize/resize.ts";
 
 export { type EvaluationPreset, NORMALIZATIONS } from "./evaluation-presets.ts";
-export { resizeForEvaluation } from "./resize/resize-for-evaluation.ts";
 
 export interface EvaluationTransform {
   /** side S of the square result, pixels */
@@ -189,4 +202,43 @@ export function normalizePixels(
     }
   }
   return out;
+}
+
+/** The resized and cropped image, [S, S, 3]. Columns and rows that the crop drops are not computed. */
+export function resizeForEvaluation(image: RgbImage, transform: EvaluationTransform): RgbImage {
+  const { imageSize, resizeMode, crop, cropRounding = "halfEven" } = transform;
+  const full = resizedSize(image, transform);
+  if (crop === "none") return resample(image, full, transform);
+  if (resizeMode === "longest") {
+    return cropOrPad(resample(image, full, transform), imageSize, transform.fill);
+  }
+  const window = centerRegion(full.width, full.height, imageSize, cropRounding);
+  return resample(image, { ...full, window }, transform);
+}
+
+interface Size {
+  width: number;
+  height: number;
+}
+
+function resizedSize({ width, height }: Size, transform: EvaluationTransform): Size {
+  const { resizeMode, imageSize, resizeSize = imageSize, resampler } = transform;
+  if (resizeMode === "squash") return { width: resizeSize, height: resizeSize };
+  if (resizeMode === "longest") return longestSideSize(width, height, resizeSize);
+  const shortest = resampler === "tensorflow" ? shortestSideAsTensorFlow : shortestSideSize;
+  return shortest(width, height, resizeSize);
+}
+
+function resample(
+  image: RgbImage,
+  size: Size & { window?: Region },
+  { interpolation, resampler = "pillow" }: EvaluationTransform,
+): RgbImage {
+  if (resampler !== "tensorflow") return resizeImage(image, { ...size, interpolation, resampler });
+  if (interpolation === "lanczos") {
+    throw new RangeError(
+      `Expected "bicubic" or "bilinear" for interpolation but received "lanczos".`,
+    );
+  }
+  return resizeAsTensorFlow(image, { ...size, interpolation });
 }

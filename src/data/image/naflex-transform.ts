@@ -4,7 +4,7 @@
  * `Siglip2ImageProcessorPil`; the original is big_vision's `ops_naflex.py`.
  */
 import { ShapeError } from "../../errors.ts";
-import { type DecodeOptions, decodeImage, type RgbImage } from "./decode/decode.ts";
+import { decodeImage, type DecodeOptions, type RgbImage } from "./decode/decode.ts";
 import { checkFields, type FieldChecks, oneOf, positiveInteger, vector3 } from "./field-checks.ts";
 import { type Interpolation, resizeImage } from "./resize/resize.ts";
 

@@ -8,9 +8,9 @@ import {
   applyEvaluationTransform,
   type EvaluationTransform,
   parseEvaluationTransform,
+  resizeForEvaluation,
 } from "./evaluation-transform.ts";
 import { type NaflexTransform, parseNaflexTransform, toNaflexPatches } from "./naflex-transform.ts";
-import { resizeForEvaluation } from "./resize/resize-for-evaluation.ts";
 
 /** How a model's pictures are prepared: as squares of one size, or in their own aspect ratio. */
 export type PictureTransform = EvaluationTransform | NaflexTransform;

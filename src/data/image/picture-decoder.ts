@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import type { RgbImage } from "./decode/decode.ts";
 import { DecoderPool } from "./decoder-pool.ts";
-import { cellBytes, placePicture, preparePicture, type PictureTransform } from "./picture-cell.ts";
+import { cellBytes, type PictureTransform, placePicture, preparePicture } from "./picture-cell.ts";
 
 /**
  * The bytes of an encoded file (JPEG, PNG, WebP, GIF), the path of one, or decoded pixels.

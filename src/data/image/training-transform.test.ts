@@ -3,16 +3,16 @@ import { describe, it } from "node:test";
 import sharp from "sharp";
 import { DataError, RecipeError } from "../../errors.ts";
 import { applyColorChanges, drawColorChanges, toGreyscale } from "./color-jitter.ts";
+import { drawResizedCrop } from "./crop.ts";
 import { decodeImage } from "./decode/decode.ts";
-import { goldenBytes } from "./golden-pictures.test.helper.ts";
-import { drawResizedCrop } from "./random-crop.ts";
 import { readImageHeader } from "./decode/image-header.ts";
-import { resizeNatively } from "./resize/native-resize.ts";
+import { goldenBytes } from "./golden-pictures.test.helper.ts";
 import { resizeImage } from "./resize/resize.ts";
 import {
   applyTrainingTransform,
   drawView,
   parseTrainingAugmentation,
+  resizeNatively,
 } from "./training-transform.ts";
 
 /** Marsaglia's xorshift32; any uniform source will do. */

@@ -6,16 +6,21 @@ import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import { type MessagePort, workerData } from "node:worker_threads";
 import { DataError } from "../../errors.ts";
+import { DecoderPool, toPlainError } from "../image/decoder-pool.ts";
 import { openSource } from "../sources/open-source.ts";
 import { PieceReader, readText } from "../sources/read-sample.ts";
 import type { Entry, Source } from "../sources/source.ts";
 import { BatchBuilder } from "./batch-builder.ts";
-import { DecoderPool, toPlainError } from "../image/decoder-pool.ts";
-import { pixelBytes } from "./options.ts";
-import type { LoaderPosition, ResolvedOptions } from "./options.ts";
+import { type LoaderPosition, pixelBytes, type ResolvedOptions } from "./options.ts";
 import { Pipeline } from "./pipeline.ts";
-import type { DecoderData, DecoderReady, DecodeTask, Decoded } from "./protocol.ts";
-import type { FromCoordinator, ToCoordinator } from "./protocol.ts";
+import type {
+  Decoded,
+  DecoderData,
+  DecoderReady,
+  DecodeTask,
+  FromCoordinator,
+  ToCoordinator,
+} from "./protocol.ts";
 
 /** Tasks per message to a worker: enough to hide the message, few enough to spread evenly. */
 const GROUP = 4;

@@ -5,11 +5,11 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { gzipSync } from "node:zlib";
 import sharp from "sharp";
+import type { PictureTransform } from "../image/picture-cell.ts";
 import type { Batch } from "../sample.ts";
 import { tarEnd, tarEntry } from "../sources/tar-write.ts";
-import { partNames } from "./example-id.ts";
+import { partNames } from "./batch-builder.ts";
 import { createLoader } from "./loader.ts";
-import type { PictureTransform } from "../image/picture-cell.ts";
 import type { LoaderOptions, LoaderPosition } from "./options.ts";
 
 const top = mkdtempSync(join(tmpdir(), "limn-ids-"));

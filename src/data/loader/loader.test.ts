@@ -12,7 +12,7 @@ import type { Batch, PackSample } from "../sample.ts";
 import type { SourceSpec } from "../sources/source-spec.ts";
 import { writeShards } from "../write-shards.ts";
 import { createLoader } from "./loader.ts";
-import { resolveLoaderOptions, type LoaderOptions, type LoaderPosition } from "./options.ts";
+import { type LoaderOptions, type LoaderPosition, resolveLoaderOptions } from "./options.ts";
 
 const top = mkdtempSync(join(tmpdir(), "limn-loader-"));
 after(() => rmSync(top, { recursive: true }));

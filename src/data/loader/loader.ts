@@ -1,13 +1,22 @@
 /** The loader as its user sees it: batches in a fixed order, made by other threads. */
-import { MessageChannel, receiveMessageOnPort, Worker } from "node:worker_threads";
-import type { MessagePort } from "node:worker_threads";
+import {
+  MessageChannel,
+  type MessagePort,
+  receiveMessageOnPort,
+  Worker,
+} from "node:worker_threads";
 import { DisposedError, LimnError } from "../../errors.ts";
-import type { Batch } from "../sample.ts";
-import type { Problem } from "../sources/source.ts";
 import { fromPlainError } from "../image/decoder-pool.ts";
 import { isNaflex } from "../image/picture-cell.ts";
-import { pixelBytes, resolveLoaderOptions } from "./options.ts";
-import type { LoaderOptions, LoaderPosition, ResolvedOptions } from "./options.ts";
+import type { Batch } from "../sample.ts";
+import type { Problem } from "../sources/source.ts";
+import {
+  type LoaderOptions,
+  type LoaderPosition,
+  pixelBytes,
+  type ResolvedOptions,
+  resolveLoaderOptions,
+} from "./options.ts";
 import type { BatchMessage, FromCoordinator, ToCoordinator } from "./protocol.ts";
 
 export type { LoaderOptions, LoaderPosition } from "./options.ts";
@@ -75,85 +84,87 @@ class ThreadedLoader implements Loader {
   contextLength = 0;
   skipped = 0;
   readonly badSamples: Problem[] = [];
-  private readonly worker: Worker;
-  private readonly port: MessagePort;
-  private readonly imageSize: number;
-  private readonly pixelBytes: number;
-  private readonly exited: Promise<void>;
-  private slots: Uint8Array[] = [];
-  private last: LoaderPosition | undefined;
+  readonly #worker: Worker;
+  readonly #port: MessagePort;
+  readonly #imageSize: number;
+  readonly #pixelBytes: number;
+  readonly #exited: Promise<void>;
+  #slots: Uint8Array[] = [];
+  #last: LoaderPosition | undefined;
   /** The slot of the batch in the caller's hands. */
-  private held: number | undefined;
-  private readonly arrived: FromCoordinator[] = [];
-  private waiting: (() => void) | undefined;
-  private failure: Error | undefined;
-  private ended = false;
-  private closed = false;
+  #held: number | undefined;
+  readonly #arrived: FromCoordinator[] = [];
+  #waiting: (() => void) | undefined;
+  #failure: Error | undefined;
+  #ended = false;
+  #closed = false;
 
   constructor(worker: Worker, port: MessagePort, options: ResolvedOptions) {
-    this.worker = worker;
-    this.port = port;
+    this.#worker = worker;
+    this.#port = port;
     const { transform } = options;
-    this.imageSize = transform === undefined || isNaflex(transform) ? 0 : transform.imageSize;
-    this.pixelBytes = pixelBytes(options);
-    port.on("message", (message: FromCoordinator) => this.arrive(message));
-    worker.on("error", (error) => this.fail(threadError(`it failed with ${String(error)}`, error)));
-    this.exited = new Promise((resolve) => {
+    this.#imageSize = transform === undefined || isNaflex(transform) ? 0 : transform.imageSize;
+    this.#pixelBytes = pixelBytes(options);
+    port.on("message", (message: FromCoordinator) => this.#arrive(message));
+    worker.on("error", (error) =>
+      this.#fail(threadError(`it failed with ${String(error)}`, error)),
+    );
+    this.#exited = new Promise((resolve) => {
       worker.once("exit", (code) => {
-        this.fail(threadError(`it ended with exit code ${code}`));
+        this.#fail(threadError(`it ended with exit code ${code}`));
         resolve();
       });
     });
-    this.keepAlive(false);
+    this.#keepAlive(false);
   }
 
   async start(): Promise<void> {
-    const { slots, contextLength, start } = (await this.message()) as Ready;
-    this.slots = slots.map((slot) => new Uint8Array(slot));
+    const { slots, contextLength, start } = (await this.#message()) as Ready;
+    this.#slots = slots.map((slot) => new Uint8Array(slot));
     this.contextLength = contextLength;
-    this.last = start;
+    this.#last = start;
   }
 
   async next(): Promise<Batch | null> {
-    if (this.closed) throw new DisposedError("Expected an open loader but it was closed");
-    if (this.waiting !== undefined) {
+    if (this.#closed) throw new DisposedError("Expected an open loader but it was closed");
+    if (this.#waiting !== undefined) {
       throw new Error(
         "Expected one call of next() at a time but received another; await the first",
       );
     }
     this.release();
-    if (this.ended) return null;
-    const message = await this.message();
-    if (message.kind === "batch") return this.toBatch(message);
+    if (this.#ended) return null;
+    const message = await this.#message();
+    if (message.kind === "batch") return this.#toBatch(message);
     if (message.kind !== "end") throw new Error(`internal: unexpected message ${message.kind}`);
-    this.ended = true;
-    this.last = message.position;
-    this.note(message);
+    this.#ended = true;
+    this.#last = message.position;
+    this.#note(message);
     return null;
   }
 
   release(): void {
-    if (this.held === undefined) return;
-    const message: ToCoordinator = { kind: "release", slot: this.held };
-    this.held = undefined;
-    this.port.postMessage(message);
+    if (this.#held === undefined) return;
+    const message: ToCoordinator = { kind: "release", slot: this.#held };
+    this.#held = undefined;
+    this.#port.postMessage(message);
   }
 
   position(): LoaderPosition {
-    return structuredClone(this.last!);
+    return structuredClone(this.#last!);
   }
 
   async close(): Promise<void> {
-    if (this.closed) return;
-    this.closed = true;
+    if (this.#closed) return;
+    this.#closed = true;
     const message: ToCoordinator = { kind: "close" };
-    this.port.postMessage(message);
-    this.wake();
-    this.worker.ref();
-    const timer = setTimeout(() => void this.worker.terminate(), CLOSE_MS);
-    await this.exited;
+    this.#port.postMessage(message);
+    this.#wake();
+    this.#worker.ref();
+    const timer = setTimeout(() => void this.#worker.terminate(), CLOSE_MS);
+    await this.#exited;
     clearTimeout(timer);
-    this.port.close();
+    this.#port.close();
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Batch> {
@@ -165,64 +176,64 @@ class ThreadedLoader implements Loader {
   }
 
   /** The next message; waits only if none has come, even one that the event loop has not seen. */
-  private async message(): Promise<FromCoordinator> {
+  async #message(): Promise<FromCoordinator> {
     for (;;) {
-      const unseen = receiveMessageOnPort(this.port);
-      if (unseen !== undefined) this.arrived.push(unseen.message);
-      const message = this.arrived.shift();
-      if (message?.kind === "failed") this.failure = fromPlainError(message.error);
+      const unseen = receiveMessageOnPort(this.#port);
+      if (unseen !== undefined) this.#arrived.push(unseen.message);
+      const message = this.#arrived.shift();
+      if (message?.kind === "failed") this.#failure = fromPlainError(message.error);
       else if (message !== undefined) return message;
-      if (this.failure !== undefined) throw this.failure;
-      if (this.closed) throw new DisposedError("Expected an open loader but it was closed");
-      await this.wait();
+      if (this.#failure !== undefined) throw this.#failure;
+      if (this.#closed) throw new DisposedError("Expected an open loader but it was closed");
+      await this.#wait();
     }
   }
 
-  private async wait(): Promise<void> {
+  async #wait(): Promise<void> {
     const start = performance.now();
-    this.keepAlive(true);
-    await new Promise<void>((resolve) => (this.waiting = resolve));
-    this.keepAlive(false);
+    this.#keepAlive(true);
+    await new Promise<void>((resolve) => (this.#waiting = resolve));
+    this.#keepAlive(false);
     this.waited += performance.now() - start;
   }
 
   /** A loader at rest does not keep the process running; one that is waited for does. */
-  private keepAlive(alive: boolean): void {
-    if (alive) this.port.ref();
-    else this.port.unref();
-    if (alive) this.worker.ref();
-    else this.worker.unref();
+  #keepAlive(alive: boolean): void {
+    if (alive) this.#port.ref();
+    else this.#port.unref();
+    if (alive) this.#worker.ref();
+    else this.#worker.unref();
   }
 
-  private arrive(message: FromCoordinator): void {
-    this.arrived.push(message);
-    this.wake();
+  #arrive(message: FromCoordinator): void {
+    this.#arrived.push(message);
+    this.#wake();
   }
 
-  private wake(): void {
-    const { waiting } = this;
-    this.waiting = undefined;
+  #wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
     waiting?.();
   }
 
-  private fail(error: Error): void {
-    this.failure ??= error;
-    this.wake();
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    this.#wake();
   }
 
-  private note({ skipped, problems }: { skipped: number; problems: Problem[] }): void {
+  #note({ skipped, problems }: { skipped: number; problems: Problem[] }): void {
     this.skipped += skipped;
     this.badSamples.push(...problems.slice(0, MOST_LISTED - this.badSamples.length));
   }
 
-  private toBatch(message: BatchMessage): Batch {
-    const { imageSize, pixelBytes, contextLength } = this;
+  #toBatch(message: BatchMessage): Batch {
+    const { contextLength } = this;
     const { kind: _, slot, position, problems, labels, metas, ...rest } = message;
-    this.held = slot;
-    this.last = position;
-    this.note({ skipped: message.skipped, problems });
-    const pixels = this.slots[slot]!.subarray(0, message.size * pixelBytes);
-    const batch: Batch = { ...rest, pixels, imageSize, contextLength };
+    this.#held = slot;
+    this.#last = position;
+    this.#note({ skipped: message.skipped, problems });
+    const pixels = this.#slots[slot]!.subarray(0, message.size * this.#pixelBytes);
+    const batch: Batch = { ...rest, pixels, imageSize: this.#imageSize, contextLength };
     if (labels !== undefined) batch.labels = labels;
     if (metas !== undefined) batch.metas = metas;
     return batch;

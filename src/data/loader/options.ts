@@ -1,13 +1,15 @@
 /** The loader's options, checked and completed. */
 import { DataError, didYouMean } from "../../errors.ts";
 import { defaultWorkers } from "../../files/cores.ts";
-import { parseTrainingAugmentation } from "../image/index.ts";
-import type { TrainingAugmentation } from "../image/index.ts";
-import { cellBytes, isNaflex, parsePictureTransform } from "../image/picture-cell.ts";
-import type { PictureTransform } from "../image/picture-cell.ts";
-import { checkSourceSpec } from "../sources/source-spec.ts";
-import type { SourceSpec } from "../sources/source-spec.ts";
 import type { TokenizerDescription } from "../../text/index.ts";
+import { parseTrainingAugmentation, type TrainingAugmentation } from "../image/index.ts";
+import {
+  cellBytes,
+  isNaflex,
+  parsePictureTransform,
+  type PictureTransform,
+} from "../image/picture-cell.ts";
+import { checkSourceSpec, type SourceSpec } from "../sources/source-spec.ts";
 import type { Cursor } from "./order.ts";
 
 export interface LoaderOptions {

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Entry, Part, Source } from "../sources/source.ts";
-import { visit } from "./order.ts";
-import type { Cursor, OrderOptions } from "./order.ts";
+import { type Cursor, type OrderOptions, visit } from "./order.ts";
 
 /** Parts of these sizes; every sample of a compressed part holds 10 bytes. */
 function fakeSource(

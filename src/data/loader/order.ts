@@ -6,8 +6,8 @@
  * permutation depends only on the seed, the epoch and where the window starts, so a position is
  * three numbers, and resuming reads the headers of one window instead of an epoch.
  */
-import { DataError } from "../../errors.ts";
 import { createRandom } from "../../arrays/random.ts";
+import { DataError } from "../../errors.ts";
 import type { Entry, Part, Source } from "../sources/source.ts";
 
 export interface OrderOptions {

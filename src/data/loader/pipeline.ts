@@ -4,15 +4,18 @@
  * has no influence on the batches.
  */
 import { DataError } from "../../errors.ts";
-import type { Problem, Source } from "../sources/source.ts";
-import type { BatchBuilder } from "./batch-builder.ts";
 import { type DecoderPool, toPlainError } from "../image/decoder-pool.ts";
-import { partNames } from "./example-id.ts";
+import type { Problem, Source } from "../sources/source.ts";
+import { type BatchBuilder, partNames } from "./batch-builder.ts";
 import type { LoaderPosition, ResolvedOptions } from "./options.ts";
-import { visit } from "./order.ts";
-import type { Cursor, Example, Step } from "./order.ts";
-import { problemError } from "./protocol.ts";
-import type { DecoderReady, DecodeTask, Decoded, FromCoordinator } from "./protocol.ts";
+import { type Cursor, type Example, type Step, visit } from "./order.ts";
+import {
+  type Decoded,
+  type DecoderReady,
+  type DecodeTask,
+  type FromCoordinator,
+  problemError,
+} from "./protocol.ts";
 
 /** Bytes of compressed shards that a window holds; two windows are in memory at a time. */
 const WINDOW_BYTES = 128 << 20;
@@ -47,30 +50,30 @@ export interface PipelineOptions {
 }
 
 export class Pipeline {
-  private readonly given: PipelineOptions;
-  private readonly places: Place[] = [];
-  private readonly freeCells: number[];
-  private readonly partNames: string[];
-  private readonly groups: Map<number, (Place & { kind: "sample" })[]> = new Map();
-  private group: (Place & { kind: "sample" })[] = [];
-  private nextGroup = 0;
+  readonly #given: PipelineOptions;
+  readonly #places: Place[] = [];
+  readonly #freeCells: number[];
+  readonly #partNames: string[];
+  readonly #groups: Map<number, (Place & { kind: "sample" })[]> = new Map();
+  #group: (Place & { kind: "sample" })[] = [];
+  #nextGroup = 0;
   /** Wakes the visiting loop when a cell or a place came free. */
-  private wake: (() => void) | undefined;
-  private stopped = false;
-  private position: LoaderPosition;
-  private batchesInEpoch = 0;
-  private firstProblems: Problem[] = [];
+  #wake: (() => void) | undefined;
+  #stopped = false;
+  #position: LoaderPosition;
+  #batchesInEpoch = 0;
+  #firstProblems: Problem[] = [];
 
   constructor(given: PipelineOptions) {
-    this.given = given;
-    this.position = given.start;
-    this.partNames = partNames(given.source);
-    this.freeCells = Array.from({ length: given.cellCount }, (_, i) => i);
+    this.#given = given;
+    this.#position = given.start;
+    this.#partNames = partNames(given.source);
+    this.#freeCells = Array.from({ length: given.cellCount }, (_, i) => i);
   }
 
   /** Runs to the end of the last epoch, or until `stop`. */
   async run(): Promise<void> {
-    const { source, options, start, expand } = this.given;
+    const { source, options, start, expand } = this.#given;
     const steps = visit(
       source,
       {
@@ -85,182 +88,182 @@ export class Pipeline {
       start.cursor,
     );
     for await (const step of steps) {
-      while (this.isFull() && !this.isStopped()) {
-        this.flush();
-        await new Promise<void>((resolve) => (this.wake = resolve));
+      while (this.#isFull() && !this.#isStopped()) {
+        this.#flush();
+        await new Promise<void>((resolve) => (this.#wake = resolve));
       }
-      if (this.isStopped()) return;
-      this.enter(step);
+      if (this.#isStopped()) return;
+      this.#enter(step);
     }
-    this.flush();
-    this.places.push({ kind: "end" });
-    this.assemble();
+    this.#flush();
+    this.#places.push({ kind: "end" });
+    this.#assemble();
   }
 
   stop(): void {
-    this.stopped = true;
-    this.wake?.();
+    this.#stopped = true;
+    this.#wake?.();
   }
 
   /** A worker's results for a group of tasks. */
   done(id: number, results: Decoded[]): void {
-    const group = this.groups.get(id)!;
-    this.groups.delete(id);
+    const group = this.#groups.get(id)!;
+    this.#groups.delete(id);
     group.forEach((place, i) => (place.decoded = results[i]!));
-    this.assemble();
+    this.#assemble();
   }
 
   release(slot: number): void {
-    this.given.builder.release(slot);
-    this.assemble();
+    this.#given.builder.release(slot);
+    this.#assemble();
   }
 
-  private isStopped(): boolean {
-    return this.stopped;
+  #isStopped(): boolean {
+    return this.#stopped;
   }
 
-  private isFull(): boolean {
-    return this.freeCells.length === 0 || this.places.length >= 2 * this.given.cellCount;
+  #isFull(): boolean {
+    return this.#freeCells.length === 0 || this.#places.length >= 2 * this.#given.cellCount;
   }
 
-  private enter(step: Step): void {
+  #enter(step: Step): void {
     if (step.kind === "epochEnd") {
-      this.flush();
-      this.places.push(step);
-      this.assemble();
+      this.#flush();
+      this.#places.push(step);
+      this.#assemble();
       return;
     }
     const { example, epoch, next } = step;
     const { problem } = example.entry;
     if (problem !== undefined) {
       const decoded = { reason: problem.reason };
-      this.places.push({ kind: "sample", example, epoch, next, cell: undefined, decoded });
-      this.assemble();
+      this.#places.push({ kind: "sample", example, epoch, next, cell: undefined, decoded });
+      this.#assemble();
       return;
     }
-    const cell = this.freeCells.pop()!;
+    const cell = this.#freeCells.pop()!;
     const place: Place = { kind: "sample", example, epoch, next, cell, decoded: undefined };
-    this.places.push(place);
-    this.group.push(place);
-    if (this.group.length >= this.given.group) this.flush();
+    this.#places.push(place);
+    this.#group.push(place);
+    if (this.#group.length >= this.#given.group) this.#flush();
   }
 
   /** Hands the group at hand to a worker. */
-  private flush(): void {
-    if (this.group.length === 0) return;
-    const id = this.nextGroup++;
-    const tasks = this.group.map(({ example, epoch, cell }): DecodeTask => {
+  #flush(): void {
+    if (this.#group.length === 0) return;
+    const id = this.#nextGroup++;
+    const tasks = this.#group.map(({ example, epoch, cell }): DecodeTask => {
       const { entry, part, index, caption } = example;
       return { cell: cell!, ref: entry.ref!, epoch, part, index, caption };
     });
-    this.groups.set(id, this.group);
-    this.group = [];
-    this.given.pool.send(id, tasks, tasks.flatMap(ownedBuffers));
+    this.#groups.set(id, this.#group);
+    this.#group = [];
+    this.#given.pool.send(id, tasks, tasks.flatMap(ownedBuffers));
   }
 
   /** Moves finished places from the front of the order into batches. */
-  private assemble(): void {
-    while (!this.stopped) {
-      const place = this.places[0];
-      if (place === undefined || !this.settle(place)) break;
-      this.places.shift();
+  #assemble(): void {
+    while (!this.#stopped) {
+      const place = this.#places[0];
+      if (place === undefined || !this.#settle(place)) break;
+      this.#places.shift();
     }
-    if (!this.isFull()) this.wake?.();
+    if (!this.#isFull()) this.#wake?.();
   }
 
   /** False if the place is not finished yet, or has no room. */
-  private settle(place: Place): boolean {
+  #settle(place: Place): boolean {
     if (place.kind === "epochEnd") {
-      this.endEpoch(place);
+      this.#endEpoch(place);
       return true;
     }
     if (place.kind === "end") {
-      this.given.post({
+      this.#given.post({
         kind: "end",
-        position: this.position,
-        ...this.given.builder.takeProblems(),
+        position: this.#position,
+        ...this.#given.builder.takeProblems(),
       });
       return true;
     }
     const { decoded, example, next, epoch, cell } = place;
     if (decoded === undefined) return false;
-    if ("reason" in decoded) this.skip(example, decoded.reason);
+    if ("reason" in decoded) this.#skip(example, decoded.reason);
     else {
-      const { builder, cells } = this.given;
-      const size = cells.length / this.given.cellCount;
+      const { builder, cells } = this.#given;
+      const size = cells.length / this.#given.cellCount;
       const pixels = cells.subarray(cell! * size, (cell! + 1) * size);
       const { entry, part, index, caption } = example;
-      const row = { key: entry.ref!.key, id: `${this.partNames[part]}#${index}`, caption };
+      const row = { key: entry.ref!.key, id: `${this.#partNames[part]}#${index}`, caption };
       if (!builder.add({ ...row, epoch, decoded, pixels })) return false;
     }
-    if (this.stopped) return true;
+    if (this.#stopped) return true;
     const read = "reason" in decoded ? 0 : 1;
-    const epochSamples = this.position.epochSamples + read;
-    this.position = { ...this.position, cursor: next, epochSamples };
-    if (cell !== undefined) this.freeCells.push(cell);
-    if (read === 1 && this.given.builder.size === this.given.options.batchSize) this.emit();
+    const epochSamples = this.#position.epochSamples + read;
+    this.#position = { ...this.#position, cursor: next, epochSamples };
+    if (cell !== undefined) this.#freeCells.push(cell);
+    if (read === 1 && this.#given.builder.size === this.#given.options.batchSize) this.#emit();
     return true;
   }
 
-  private emit(): void {
-    this.batchesInEpoch += 1;
-    this.given.post(this.given.builder.finish(this.position));
+  #emit(): void {
+    this.#batchesInEpoch += 1;
+    this.#given.post(this.#given.builder.finish(this.#position));
   }
 
-  private skip(example: Example, reason: string): void {
+  #skip(example: Example, reason: string): void {
     const { ref, problem } = example.entry;
     const found = problem ?? { file: ref.file, key: ref.key, reason };
-    if (this.given.options.onError === "fail") {
-      this.fail(problemError(found));
+    if (this.#given.options.onError === "fail") {
+      this.#fail(problemError(found));
       return;
     }
-    this.given.builder.skip(found);
-    if (this.firstProblems.length < 3) this.firstProblems.push(found);
-    this.position = { ...this.position, skipped: this.position.skipped + 1 };
+    this.#given.builder.skip(found);
+    if (this.#firstProblems.length < 3) this.#firstProblems.push(found);
+    this.#position = { ...this.#position, skipped: this.#position.skipped + 1 };
   }
 
-  private endEpoch({ next }: { next: Cursor }): void {
-    const { builder, options } = this.given;
-    if (this.position.epochSamples === 0) {
-      this.fail(this.nothingUsable());
+  #endEpoch({ next }: { next: Cursor }): void {
+    const { builder, options } = this.#given;
+    if (this.#position.epochSamples === 0) {
+      this.#fail(this.#nothingUsable());
       return;
     }
     // The cursor is the new epoch's: a batch that ends here must not resume before its end.
-    this.position = { ...this.position, cursor: next, epochSamples: 0 };
+    this.#position = { ...this.#position, cursor: next, epochSamples: 0 };
     const last = options.epochs === next.epoch;
     if (builder.size > 0) {
-      if (options.lastBatch === "keep") this.emit();
+      if (options.lastBatch === "keep") this.#emit();
       else if (options.lastBatch === "drop" || last) builder.drop();
     }
-    if (options.lastBatch === "drop" && this.batchesInEpoch === 0 && this.startedAtEpoch(next)) {
-      this.fail(this.tooFew());
+    if (options.lastBatch === "drop" && this.#batchesInEpoch === 0 && this.#startedAtEpoch(next)) {
+      this.#fail(this.#tooFew());
     }
-    this.batchesInEpoch = 0;
+    this.#batchesInEpoch = 0;
   }
 
   /** Whether the epoch that ended was visited from its start. */
-  private startedAtEpoch({ epoch }: Cursor): boolean {
-    const { cursor } = this.given.start;
+  #startedAtEpoch({ epoch }: Cursor): boolean {
+    const { cursor } = this.#given.start;
     return cursor.epoch < epoch - 1 || (cursor.part === 0 && cursor.entry + cursor.offset === 0);
   }
 
-  private nothingUsable(): DataError {
-    const { name } = this.given.source;
-    const reasons = this.firstProblems.map(
+  #nothingUsable(): DataError {
+    const { name } = this.#given.source;
+    const reasons = this.#firstProblems.map(
       ({ file, key, reason }) => `${key === undefined ? file : `${key} in ${file}`}: ${reason}`,
     );
     const received =
-      this.position.skipped === 0
+      this.#position.skipped === 0
         ? "none"
-        : `only bad ones (${this.position.skipped}), such as ${reasons.join("; ")}`;
+        : `only bad ones (${this.#position.skipped}), such as ${reasons.join("; ")}`;
     return new DataError(
       `Expected at least one usable sample for ${name} but received ${received}; check the source`,
       { source: name },
     );
   }
 
-  private tooFew(): DataError {
-    const { source, options } = this.given;
+  #tooFew(): DataError {
+    const { source, options } = this.#given;
     return new DataError(
       `Expected at least ${options.batchSize} usable samples (batchSize) for ${source.name} but ` +
         `received fewer; lower batchSize, or set lastBatch to "continue" or "keep"`,
@@ -268,9 +271,9 @@ export class Pipeline {
     );
   }
 
-  private fail(error: Error): void {
+  #fail(error: Error): void {
     this.stop();
-    this.given.post({ kind: "failed", error: toPlainError(error) });
+    this.#given.post({ kind: "failed", error: toPlainError(error) });
   }
 }
 

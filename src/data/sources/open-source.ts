@@ -1,13 +1,11 @@
 /** Opens any source from its description. */
 import { DataError } from "../../errors.ts";
 import { expandPaths } from "./expand-paths.ts";
-import { openFolder } from "./folder.ts";
+import { openFolder } from "./folder-source.ts";
 import { shardPart } from "./shard.ts";
-import { IMAGE_EXTENSIONS } from "./source.ts";
-import type { Source } from "./source.ts";
-import { checkSourceSpec } from "./source-spec.ts";
-import type { SourceSpec, WebDatasetSpec } from "./source-spec.ts";
-import { openTable } from "./table.ts";
+import { checkSourceSpec, type SourceSpec, type WebDatasetSpec } from "./source-spec.ts";
+import { IMAGE_EXTENSIONS, type Source } from "./source.ts";
+import { openTable } from "./table-source.ts";
 
 /**
  * Opens a source: expands shard names, reads a table, lists a folder. Shards are not read yet.

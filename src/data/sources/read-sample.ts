@@ -1,6 +1,9 @@
-/** Reads the bytes behind a sample's reference: the image, and its captions and label. */
+/**
+ * Reads the bytes behind a sample's reference: the image, and its captions and label; of one sample, or
+ * of a whole source in order, without the loader's threads.
+ */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import type { Piece, ReadingOptions, SampleRef } from "./source.ts";
+import type { Piece, Problem, ReadingOptions, SampleRef, Source } from "./source.ts";
 
 /** A caption file larger than this is not one. */
 const MAX_TEXT_BYTES = 1 << 20;
@@ -12,11 +15,11 @@ const MAX_IMAGE_BYTES = 1 << 30;
  * is a worker with nothing else to do, and libuv's few threads are needed for decoding.
  */
 export class PieceReader {
-  private readonly open: Map<string, { file: number; size: number }> = new Map();
-  private readonly most: number;
+  readonly #open: Map<string, { file: number; size: number }> = new Map();
+  readonly #most: number;
 
   constructor(mostOpenFiles = 32) {
-    this.most = mostOpenFiles;
+    this.#most = mostOpenFiles;
   }
 
   /** throws   Error with a short reason, without the file's name */
@@ -28,27 +31,27 @@ export class PieceReader {
     // Whole files are read once each; keeping them open would only use up handles.
     if (piece.size === undefined) return readWhole(piece.file, mostBytes);
     checkSize(piece.size, mostBytes);
-    return readExactly(this.handle(piece.file).file, piece.offset, piece.size);
+    return readExactly(this.#handle(piece.file).file, piece.offset, piece.size);
   }
 
   close(): void {
-    for (const { file } of this.open.values()) closeSync(file);
-    this.open.clear();
+    for (const { file } of this.#open.values()) closeSync(file);
+    this.#open.clear();
   }
 
-  private handle(path: string): { file: number; size: number } {
-    let handle = this.open.get(path);
-    this.open.delete(path);
+  #handle(path: string): { file: number; size: number } {
+    let handle = this.#open.get(path);
+    this.#open.delete(path);
     if (handle === undefined) {
-      const oldest = this.open.size >= this.most ? this.open.keys().next().value : undefined;
+      const oldest = this.#open.size >= this.#most ? this.#open.keys().next().value : undefined;
       if (oldest !== undefined) {
-        closeSync(this.open.get(oldest)!.file);
-        this.open.delete(oldest);
+        closeSync(this.#open.get(oldest)!.file);
+        this.#open.delete(oldest);
       }
       const file = openOrExplain(path);
       handle = { file, size: fstatSync(file).size };
     }
-    this.open.set(path, handle);
+    this.#open.set(path, handle);
     return handle;
   }
 }
@@ -194,4 +197,41 @@ function metaOf(
 /** UTF-8; bytes that are not become U+FFFD, which the tokenizer's cleaning knows how to take. */
 function decodeText(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes);
+}
+
+/** A sample with its bytes and texts, or what is wrong with it, and the part that it came from. */
+export type ReadSample = { part: number; index: number } & (
+  { ref: SampleRef; image: Uint8Array; text: SampleText } | { problem: Problem }
+);
+
+/** In stored order, once. Bad samples come as problems; nothing here throws for one. */
+export async function* readSamples(source: Source): AsyncGenerator<ReadSample> {
+  const reader = new PieceReader();
+  try {
+    for (const [number, part] of source.parts.entries()) {
+      let index = 0;
+      for await (const { ref, problem } of part.read()) {
+        const at = { part: number, index: index++ };
+        yield problem === undefined
+          ? { ...at, ...readOne(reader, ref, source) }
+          : { ...at, problem };
+      }
+    }
+  } finally {
+    reader.close();
+  }
+}
+
+function readOne(
+  reader: PieceReader,
+  ref: SampleRef,
+  source: Source,
+): { ref: SampleRef; image: Uint8Array; text: SampleText } | { problem: Problem } {
+  try {
+    const text = readText(reader, ref, source.reading);
+    return { ref, text, image: readImage(reader, ref) };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return { problem: { file: ref.file, key: ref.key, reason } };
+  }
 }

@@ -5,11 +5,10 @@ import { dirname, join } from "node:path";
 import { after, describe, it } from "node:test";
 import { gzipSync } from "node:zlib";
 import { DataError } from "../../errors.ts";
-import { readSamples } from "../read-samples.ts";
 import { expandBraces, expandPaths } from "./expand-paths.ts";
 import { openSource } from "./open-source.ts";
-import type { SourceSpec } from "./source-spec.ts";
-import { checkSourceSpec } from "./source-spec.ts";
+import { readSamples } from "./read-sample.ts";
+import { checkSourceSpec, type SourceSpec } from "./source-spec.ts";
 import { tarEnd, tarEntry } from "./tar-write.ts";
 
 const top = mkdtempSync(join(tmpdir(), "limn-source-"));

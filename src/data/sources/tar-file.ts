@@ -1,8 +1,7 @@
 /** Walks tar archives on disk: plain ones by header only, compressed ones with their bodies. */
 import { createReadStream, fstatSync, readSync } from "node:fs";
 import { createGunzip } from "node:zlib";
-import { tarEntries, TarError } from "./tar-read.ts";
-import type { TarEntry } from "./tar-read.ts";
+import { tarEntries, type TarEntry, TarError } from "./tar-read.ts";
 
 const SMALLEST_WINDOW = 16 << 10;
 const LARGEST_WINDOW = 1 << 20;
@@ -45,38 +44,38 @@ function cutInside(entry: TarEntry): TarError {
 
 /** A moving piece of a file. */
 class Window {
-  private readonly file: number;
-  private buffer: Buffer = Buffer.allocUnsafe(SMALLEST_WINDOW);
-  private start = 0;
-  private filled = 0;
+  readonly #file: number;
+  #buffer: Buffer = Buffer.allocUnsafe(SMALLEST_WINDOW);
+  #start = 0;
+  #filled = 0;
 
   constructor(file: number) {
-    this.file = file;
+    this.#file = file;
   }
 
   /** The bytes at `offset`, fewer at the end of the file; valid until the next call. */
   bytes(offset: number, length: number): Uint8Array {
-    const end = this.start + this.filled;
-    if (offset < this.start || offset + length > end) this.fill(offset, length, offset <= end);
-    return this.buffer.subarray(
-      offset - this.start,
-      Math.min(offset - this.start + length, this.filled),
+    const end = this.#start + this.#filled;
+    if (offset < this.#start || offset + length > end) this.#fill(offset, length, offset <= end);
+    return this.#buffer.subarray(
+      offset - this.#start,
+      Math.min(offset - this.#start + length, this.#filled),
     );
   }
 
-  private fill(offset: number, length: number, near: boolean): void {
-    const size = this.buffer.length;
+  #fill(offset: number, length: number, near: boolean): void {
+    const size = this.#buffer.length;
     const wanted = near ? Math.min(2 * size, LARGEST_WINDOW) : Math.max(size / 4, SMALLEST_WINDOW);
     if (wanted !== size || length > size) {
-      this.buffer = Buffer.allocUnsafe(Math.max(wanted, length));
+      this.#buffer = Buffer.allocUnsafe(Math.max(wanted, length));
     }
-    this.start = offset;
-    this.filled = 0;
-    while (this.filled < this.buffer.length) {
-      const { buffer, filled } = this;
-      const count = readSync(this.file, buffer, filled, buffer.length - filled, offset + filled);
+    this.#start = offset;
+    this.#filled = 0;
+    while (this.#filled < this.#buffer.length) {
+      const [buffer, filled] = [this.#buffer, this.#filled];
+      const count = readSync(this.#file, buffer, filled, buffer.length - filled, offset + filled);
       if (count === 0) break;
-      this.filled += count;
+      this.#filled += count;
     }
   }
 }
@@ -125,20 +124,20 @@ export async function* streamTar(
 
 /** A byte stream read forwards by position. */
 class Forward {
-  private readonly chunks: AsyncIterator<Buffer>;
-  private chunk: Buffer = Buffer.alloc(0);
-  private used = 0;
-  private position = 0;
+  readonly #chunks: AsyncIterator<Buffer>;
+  #chunk: Buffer = Buffer.alloc(0);
+  #used = 0;
+  #position = 0;
 
   constructor(stream: AsyncIterable<Buffer>) {
-    this.chunks = stream[Symbol.asyncIterator]();
+    this.#chunks = stream[Symbol.asyncIterator]();
   }
 
   async skipTo(offset: number): Promise<void> {
-    while (this.position < offset && (await this.ready())) {
-      const count = Math.min(offset - this.position, this.chunk.length - this.used);
-      this.used += count;
-      this.position += count;
+    while (this.#position < offset && (await this.#ready())) {
+      const count = Math.min(offset - this.#position, this.#chunk.length - this.#used);
+      this.#used += count;
+      this.#position += count;
     }
   }
 
@@ -146,11 +145,11 @@ class Forward {
   async take(length: number): Promise<Uint8Array> {
     const parts: Uint8Array[] = [];
     let missing = length;
-    while (missing > 0 && (await this.ready())) {
-      const count = Math.min(missing, this.chunk.length - this.used);
-      parts.push(this.chunk.subarray(this.used, this.used + count));
-      this.used += count;
-      this.position += count;
+    while (missing > 0 && (await this.#ready())) {
+      const count = Math.min(missing, this.#chunk.length - this.#used);
+      parts.push(this.#chunk.subarray(this.#used, this.#used + count));
+      this.#used += count;
+      this.#position += count;
       missing -= count;
     }
     const bytes = new Uint8Array(length - missing);
@@ -162,12 +161,12 @@ class Forward {
     return bytes;
   }
 
-  private async ready(): Promise<boolean> {
-    while (this.used === this.chunk.length) {
-      const next = await this.chunks.next();
+  async #ready(): Promise<boolean> {
+    while (this.#used === this.#chunk.length) {
+      const next = await this.#chunks.next();
       if (next.done === true) return false;
-      this.chunk = next.value;
-      this.used = 0;
+      this.#chunk = next.value;
+      this.#used = 0;
     }
     return true;
   }

@@ -5,10 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
-import { Grouper, splitName } from "./group.ts";
-import type { Group } from "./group.ts";
-import { scanTar, streamTar } from "./tar-file.ts";
-import type { TarFileEntry } from "./tar-file.ts";
+import { type Group, Grouper, splitName } from "./shard.ts";
+import { scanTar, streamTar, type TarFileEntry } from "./tar-file.ts";
 import { tarEntries, TarError } from "./tar-read.ts";
 import { tarEnd, tarEntry } from "./tar-write.ts";
 

@@ -1,14 +1,14 @@
 import { strict as assert } from "node:assert";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { clean } from "../clean.ts";
-import { createClipTokenizer } from "./clip-tokenizer.ts";
 import { createTokenizer } from "../index.ts";
-import type { Tokenizer, TokenizerDescription } from "../tokenizer.ts";
+import type { Tokenizer, TokenizerDescription } from "../tokenizer-description.ts";
+import { createClipTokenizer } from "./clip-tokenizer.ts";
 
 interface Golden {
   cases: { text: string; clean: string | null; ids: number[] }[];

@@ -1,5 +1,5 @@
 /**
- * UTF-8 in byte strings (see code-pages.ts): decoding, with the variants that real software
+ * UTF-8 in byte strings (see fix-encoding.ts): decoding, with the variants that real software
  * writes, and the repair of sequences that lost a byte on the way.
  */
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -1,3 +1,4 @@
+/** The unigram language model: the likeliest pieces of a word. */
 import { bytePieces, type PieceModel } from "./piece-model.ts";
 import { PieceTrie } from "./piece-trie.ts";
 

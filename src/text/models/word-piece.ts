@@ -1,3 +1,4 @@
+/** WordPiece and whole words: the two models without merges or scores. */
 import type { PieceModel } from "./piece-model.ts";
 
 export interface WordPieceOptions {

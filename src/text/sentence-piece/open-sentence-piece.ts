@@ -1,7 +1,8 @@
-import { mergeSymbols } from "../models/merge-symbols.ts";
+/** A SentencePiece model as SentencePiece itself runs it: texts to pieces. */
+import { mergeSymbols } from "../models/bpe.ts";
 import { bytePieces } from "../models/piece-model.ts";
 import { PieceTrie } from "../models/piece-trie.ts";
-import { bestPath, unknownPenalty, type PlacedPiece } from "../models/unigram.ts";
+import { bestPath, type PlacedPiece, unknownPenalty } from "../models/unigram.ts";
 import { pieceTypes, type SentencePieceFile } from "./model-file.ts";
 import { compileSentencePieceNormalizer } from "./normalizer.ts";
 

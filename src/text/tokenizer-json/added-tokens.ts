@@ -1,3 +1,4 @@
+/** Cuts texts at tokens that are looked for before the model sees the text. */
 import { PieceTrie } from "../models/piece-trie.ts";
 
 /** A token that is looked for in texts as it is, before the model sees them. */

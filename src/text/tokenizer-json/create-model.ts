@@ -3,7 +3,7 @@ import { createBpe } from "../models/bpe.ts";
 import type { PieceModel } from "../models/piece-model.ts";
 import { createUnigram } from "../models/unigram.ts";
 import { createWordLevel, createWordPiece } from "../models/word-piece.ts";
-import { checkId } from "./template.ts";
+import { checkId } from "./step-config.ts";
 
 /** A model as the file has it; nothing in it has been checked. */
 export type ModelConfig = Readonly<Record<string, unknown>>;

@@ -1,11 +1,11 @@
+/** A tokenizer.json as something that turns captions into ids: all of its steps put together. */
 import { DataError } from "../../errors.ts";
-import { rememberWords } from "../models/piece-model.ts";
-import { sizeOf, type PieceEncoder } from "../piece-encoder.ts";
-import { compileAddedTokens, type AddedToken } from "./added-tokens.ts";
+import { type PieceEncoder, rememberWords, sizeOf } from "../models/piece-model.ts";
+import { type AddedToken, compileAddedTokens } from "./added-tokens.ts";
 import { createModel, modelType } from "./create-model.ts";
 import { compileNormalizer } from "./normalize.ts";
 import { compilePreTokenizer } from "./pre-tokenize.ts";
-import { checkId, compileTemplate, type Template } from "./template.ts";
+import { checkId, type StepConfig, unsupported } from "./step-config.ts";
 import type { TokenizerFile } from "./tokenizer-file.ts";
 
 /** Names of the tokens around every text. */
@@ -128,4 +128,65 @@ function readAddedTokens(tokens: unknown): AddedToken[] {
 
 function wholeNumber(value: unknown): number | undefined {
   return value === undefined || value === null ? undefined : checkId(value);
+}
+
+/** The ids that stand around those of every text. */
+export interface Template {
+  inFront: readonly number[];
+  behind: readonly number[];
+}
+
+/** The post-processor of a tokenizer.json, as far as it concerns the ids of one text. */
+export function compileTemplate(config: StepConfig | null | undefined): Template {
+  if (config === null || config === undefined) return { inFront: [], behind: [] };
+  switch (config.type) {
+    case "TemplateProcessing":
+      return fromTemplate(config);
+    case "BertProcessing":
+    case "RobertaProcessing":
+      return { inFront: [idOfPair(config, "cls")], behind: [idOfPair(config, "sep")] };
+    case "ByteLevel":
+      return { inFront: [], behind: [] };
+    case "Sequence": {
+      const steps = config["processors"];
+      const templates = (Array.isArray(steps) ? (steps as StepConfig[]) : []).map(compileTemplate);
+      return {
+        inFront: templates.toReversed().flatMap(({ inFront }) => inFront),
+        behind: templates.flatMap(({ behind }) => behind),
+      };
+    }
+    default:
+      return unsupported("post-processor", config.type);
+  }
+}
+
+interface TemplateItem {
+  SpecialToken?: { id: string };
+  Sequence?: object;
+}
+
+function fromTemplate(config: StepConfig): Template {
+  const items = config["single"];
+  const named = config["special_tokens"] as Record<string, { ids?: unknown } | undefined> | null;
+  if (!Array.isArray(items)) throw new TypeError("a template without a row of one text");
+  const inFront: number[] = [];
+  const behind: number[] = [];
+  let side = inFront;
+  for (const item of items as TemplateItem[]) {
+    if (item.Sequence !== undefined) {
+      if (side === behind) throw new TypeError("a template with a text in two places");
+      side = behind;
+      continue;
+    }
+    const ids = named?.[item.SpecialToken?.id ?? ""]?.ids;
+    if (!Array.isArray(ids)) throw new TypeError("a template with a token of unknown id");
+    side.push(...ids.map(checkId));
+  }
+  if (side === inFront) throw new TypeError("a template without the text");
+  return { inFront, behind };
+}
+
+function idOfPair(config: StepConfig, key: string): number {
+  const pair = config[key];
+  return checkId(Array.isArray(pair) ? pair[1] : undefined);
 }

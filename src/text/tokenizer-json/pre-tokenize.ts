@@ -1,7 +1,8 @@
-import { byteAlphabet } from "../clip/byte-alphabet.ts";
+/** The pre-tokenizer of a tokenizer.json: cuts text into words. */
+import { byteAlphabet } from "../clip/clip-bpe.ts";
 import { olderClass, punctuation as newerPunctuation } from "./older-unicode.ts";
 import { compilePattern, escapeExpression } from "./pattern.ts";
-import { stepsOf, textOption, unsupported, type StepConfig } from "./step-config.ts";
+import { type StepConfig, stepsOf, textOption, unsupported } from "./step-config.ts";
 
 /** A step that cuts a piece of text into words; `first` says that the piece starts the text. */
 export type PreTokenize = (text: string, first: boolean) => string[];

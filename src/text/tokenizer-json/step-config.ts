@@ -1,3 +1,4 @@
+/** The steps of a tokenizer.json as the file has them, unchecked, and checks that they share. */
 import { DataError } from "../../errors.ts";
 
 /** One step of a tokenizer.json: its type, and options that depend on it. */
@@ -25,4 +26,32 @@ export function unsupported(what: string, type: string): never {
 export function textOption(config: StepConfig, name: string, otherwise: string): string {
   const value = config[name];
   return typeof value === "string" ? value : otherwise;
+}
+
+/** The greatest id that rows of 32-bit integers can hold. */
+const greatestId = 2 ** 31 - 1;
+
+/** An id as a file has it; throws a TypeError for what is none. */
+export function checkId(id: unknown): number {
+  if (Number.isSafeInteger(id) && Number(id) >= 0 && Number(id) <= greatestId) return Number(id);
+  throw new TypeError(`the id ${JSON.stringify(id ?? null).slice(0, 40)}`);
+}
+
+/** The post-processor that puts the end of text behind the ids, and the start, if any, in front. */
+export function postProcessor(
+  ends: readonly string[],
+  idOf: (token: string) => number,
+): StepConfig {
+  const special = (id: string): object => ({ SpecialToken: { id, type_id: 0 } });
+  const sequence = (id: string): object => ({ Sequence: { id, type_id: 0 } });
+  const start = ends.slice(0, -1).map(special);
+  const end = ends.slice(-1).map(special);
+  return {
+    type: "TemplateProcessing",
+    single: [...start, sequence("A"), ...end],
+    pair: [...start, sequence("A"), sequence("B"), ...end],
+    special_tokens: Object.fromEntries(
+      ends.map((name) => [name, { id: name, ids: [idOf(name)], tokens: [name] }]),
+    ),
+  };
 }

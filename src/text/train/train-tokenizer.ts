@@ -1,13 +1,20 @@
+/** Trains a vocabulary on captions and writes its files. */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { DataError, RecipeError, didYouMean } from "../../errors.ts";
-import { createHuggingFaceTokenizer } from "../tokenizer-json/hugging-face.ts";
+import { DataError, didYouMean, RecipeError } from "../../errors.ts";
+import { writeJson } from "../save-tokenizer.ts";
+import type { Tokenizer } from "../tokenizer-description.ts";
 import { compileNormalizer } from "../tokenizer-json/normalize.ts";
 import { compilePreTokenizer } from "../tokenizer-json/pre-tokenize.ts";
-import type { Tokenizer } from "../tokenizer.ts";
-import { writeJson } from "../write-json.ts";
-import { endsOf, layouts, postProcessor, type VocabularyKind } from "./layouts.ts";
-import { trainModel, type TrainedModel } from "./train-model.ts";
+import { postProcessor } from "../tokenizer-json/step-config.ts";
+import { createVocabularyTokenizer } from "../vocabulary-tokenizer.ts";
+import {
+  endsOf,
+  layouts,
+  type TrainedModel,
+  trainModel,
+  type VocabularyKind,
+} from "./train-model.ts";
 
 /** What a vocabulary is trained on, and what comes of it. */
 export interface TrainTokenizerOptions {
@@ -55,10 +62,10 @@ export async function trainTokenizer(options: TrainTokenizerOptions): Promise<To
   const trained = trainModel(kind, words, vocabSize);
   await mkdir(folder, { recursive: true });
   const file = join(folder, "tokenizer.json");
-  await writeJson(file, tokenizerFile(kind, trained));
+  writeJson(file, tokenizerFile(kind, trained));
   const { tokens } = layouts[kind];
-  await writeJson(join(folder, "special_tokens_map.json"), tokens);
-  await writeJson(join(folder, "tokenizer_config.json"), {
+  writeJson(join(folder, "special_tokens_map.json"), tokens);
+  writeJson(join(folder, "tokenizer_config.json"), {
     tokenizer_class: "PreTrainedTokenizerFast",
     ...tokens,
     model_max_length: contextLength,
@@ -66,7 +73,7 @@ export async function trainTokenizer(options: TrainTokenizerOptions): Promise<To
     clean_up_tokenization_spaces: false,
     limn: { kind: "tokenizer.json", pooling: kind === "wordpiece" ? "first" : "endOfText" },
   });
-  return createHuggingFaceTokenizer({ kind: "tokenizer.json", file });
+  return createVocabularyTokenizer({ kind: "tokenizer.json", file });
 }
 
 async function countWords(

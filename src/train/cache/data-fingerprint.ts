@@ -1,7 +1,7 @@
 /** What tells whether the files of a source are the ones of before, wherever they lie. */
 import { createHash } from "node:crypto";
 import { closeSync, openSync, readSync, statSync, type BigIntStats } from "node:fs";
-import { partNames } from "../../data/loader/example-id.ts";
+import { partNames } from "../../data/loader/batch-builder.ts";
 import { openSource } from "../../data/sources/open-source.ts";
 import type { Piece } from "../../data/sources/source.ts";
 import type { SourceSpec } from "../../data/sources/source-spec.ts";

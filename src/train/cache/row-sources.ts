@@ -3,7 +3,7 @@ import type { EvaluationTransform } from "../../data/image/evaluation-transform.
 import type { Loader } from "../../data/loader/loader.ts";
 import type { LoaderOptions } from "../../data/loader/options.ts";
 import type { Batch } from "../../data/sample.ts";
-import type { Tokenizer } from "../../text/tokenizer.ts";
+import type { Tokenizer } from "../../text/tokenizer-description.ts";
 import { DataError, RecipeError } from "../../errors.ts";
 import type { Device } from "../../torch/index.ts";
 import type { BatchSources, RowSource } from "../step/batch-input.ts";

@@ -2,7 +2,7 @@
 import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
 import type { LoaderOptions } from "../../data/loader/options.ts";
 import type { Batch } from "../../data/sample.ts";
-import type { Tokenizer } from "../../text/tokenizer.ts";
+import type { Tokenizer } from "../../text/tokenizer-description.ts";
 import { Encoder, type TokenRows } from "../../inference/encoder.ts";
 import { cat, fromData, type Device, type Tensor } from "../../torch/index.ts";
 import type { ImageTower, TextTower } from "../../towers/tower.ts";

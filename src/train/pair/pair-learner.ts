@@ -2,7 +2,7 @@
 import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
 import type { Batch } from "../../data/sample.ts";
 import { saveTokenizer } from "../../text/index.ts";
-import type { Tokenizer } from "../../text/tokenizer.ts";
+import type { Tokenizer } from "../../text/tokenizer-description.ts";
 import { embedderOf } from "../../inference/embedder.ts";
 import { pairEncoder } from "../../inference/encoder.ts";
 import { DataError } from "../../errors.ts";

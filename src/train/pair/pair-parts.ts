@@ -8,7 +8,7 @@ import {
   type EvaluationTransform,
 } from "../../data/image/evaluation-transform.ts";
 import { createTokenizer } from "../../text/index.ts";
-import type { Tokenizer } from "../../text/tokenizer.ts";
+import type { Tokenizer } from "../../text/tokenizer-description.ts";
 import { pairConfigOf } from "../../checkpoints/checkpoint.ts";
 import type { DualEncoderConfig } from "../../pair/dual-encoder.ts";
 import type { ModelSource } from "../../checkpoints/layout.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { createLoader, type Loader } from "../../data/loader/loader.ts";
 import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
-import type { Tokenizer } from "../../text/tokenizer.ts";
+import type { Tokenizer } from "../../text/tokenizer-description.ts";
 import { RecipeError, UnsettledError } from "../../errors.ts";
 import { loadWeights, pairConfigOf } from "../../checkpoints/checkpoint.ts";
 import type { ModelSource } from "../../checkpoints/layout.ts";

@@ -8,7 +8,7 @@ import type { EvaluationTransform } from "../../data/image/evaluation-transform.
 import type { TrainingAugmentation } from "../../data/image/index.ts";
 import type { SourceSpec } from "../../data/sources/source-spec.ts";
 import { isJsonObject } from "../../files/json-fields.ts";
-import type { TokenizerDescription } from "../../text/tokenizer.ts";
+import type { TokenizerDescription } from "../../text/tokenizer-description.ts";
 import { objectiveSchema } from "../objectives/index.ts";
 import { optimizerSchema } from "../step/optimizers.ts";
 import { logitsSchema, modelChangesSchema, modelSchema, towersSchema } from "./recipe-model.ts";

@@ -3,7 +3,7 @@ import { createLoader } from "../../data/loader/loader.ts";
 import type { LoaderOptions } from "../../data/loader/options.ts";
 import type { Batch } from "../../data/sample.ts";
 import { saveTokenizer } from "../../text/index.ts";
-import type { Tokenizer } from "../../text/tokenizer.ts";
+import type { Tokenizer } from "../../text/tokenizer-description.ts";
 import { saveTower } from "../../checkpoints/tower-folder.ts";
 import { evaluating, Module } from "../../nn/module.ts";
 import { arange, fromData, linear, scope, type Device, type Tensor } from "../../torch/index.ts";

@@ -3,8 +3,8 @@ import { createHash } from "node:crypto";
 import { describe, it } from "node:test";
 import sharp from "sharp";
 import { DataError } from "../../../errors.ts";
-import { decodeImage, MAX_PIXELS } from "./decode.ts";
 import { goldenBytes as bytesOf, goldenPictures } from "../golden-pictures.test.helper.ts";
+import { decodeImage, MAX_PIXELS } from "./decode.ts";
 
 const at = { source: "shard-000.tar", key: "cat" };
 const cases = goldenPictures();

@@ -10,8 +10,8 @@ import {
   shortestSideSize,
 } from "../crop.ts";
 import type { RgbImage } from "../decode/decode.ts";
-import { type Interpolation, type Region, resizeImage } from "./resize.ts";
 import { resizeAsTensorFlow } from "./resize-tensorflow.ts";
+import { type Interpolation, type Region, resizeImage } from "./resize.ts";
 
 /** Pixels that depend on their place, so that a wrong offset shows. */
 function pattern(width: number, height: number): RgbImage {

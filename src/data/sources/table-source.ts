@@ -4,9 +4,8 @@ import { dirname, extname, isAbsolute, join } from "node:path";
 import { createInterface } from "node:readline";
 import { parse } from "csv-parse";
 import { DataError, didYouMean } from "../../errors.ts";
-import { listedSource } from "./listed.ts";
-import type { Entry, SampleRef, Source } from "./source.ts";
 import type { TableSpec } from "./source-spec.ts";
+import { type Entry, listedSource, type SampleRef, type Source } from "./source.ts";
 
 type Row = Record<string, unknown>;
 type Numbered = { line: number } & ({ row: Row } | { reason: string });

@@ -5,9 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { gunzipSync } from "node:zlib";
-import { createTokenizer } from "../create-tokenizer.ts";
-import { loadTokenizer } from "../load-tokenizer.ts";
-import { saveTokenizer } from "../save-tokenizer.ts";
+import { createTokenizer, loadTokenizer } from "./load-tokenizer.ts";
+import { saveTokenizer } from "./save-tokenizer.ts";
 
 interface Golden {
   texts: string[];
@@ -16,7 +15,7 @@ interface Golden {
 
 const golden = JSON.parse(
   gunzipSync(
-    readFileSync(new URL("../../../../test/goldens/tokenize-json.json.gz", import.meta.url)),
+    readFileSync(new URL("../../../test/goldens/tokenize-json.json.gz", import.meta.url)),
   ).toString("utf8"),
 ) as Golden;
 

@@ -1,13 +1,16 @@
 /** A folder of images with caption files beside them. */
-import { readdirSync } from "node:fs";
-import type { Dirent } from "node:fs";
+import { type Dirent, readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { DataError } from "../../errors.ts";
 import { byCodeUnit } from "./expand-paths.ts";
-import { listedSource } from "./listed.ts";
-import { IMAGE_EXTENSIONS } from "./source.ts";
-import type { Entry, SampleRef, Source } from "./source.ts";
 import type { FolderSpec } from "./source-spec.ts";
+import {
+  type Entry,
+  IMAGE_EXTENSIONS,
+  listedSource,
+  type SampleRef,
+  type Source,
+} from "./source.ts";
 
 /**
  * Lists a folder and the folders in it, in an order that is the same on every machine.

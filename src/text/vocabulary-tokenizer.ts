@@ -1,24 +1,32 @@
-import { DataError, RecipeError } from "../../errors.ts";
-import { clean } from "../clean.ts";
-import { checkDescription } from "../description.ts";
-import { openVocabulary } from "../open-vocabulary.ts";
-import type { PieceEncoder } from "../piece-encoder.ts";
-import { rulesOf } from "../rules.ts";
+/**
+ * A tokenizer from a vocabulary file: rows of ids with their ends and padding. Knows nothing about what is inside
+ * the file.
+ */
+import { DataError, RecipeError } from "../errors.ts";
+import { clean } from "./clean.ts";
+import type { PieceEncoder } from "./models/piece-model.ts";
+import { openVocabulary } from "./open-vocabulary.ts";
 import {
   className,
   contextLengthOf,
   limited,
   readTokenizerConfig,
-  tokenName,
+  rulesOf,
   type TokenizerConfig,
-} from "../tokenizer-config.ts";
-import { rowEncoders, type Tokenizer, type TokenizerJsonDescription } from "../tokenizer.ts";
+  tokenName,
+} from "./tokenizer-config.ts";
+import {
+  checkDescription,
+  rowEncoders,
+  type Tokenizer,
+  type TokenizerJsonDescription,
+} from "./tokenizer-description.ts";
 
 /**
  * A tokenizer from a vocabulary file: rows are cut to `contextLength` with the ids that end them
  * kept in the last places, and padded with `padId`.
  */
-export async function createHuggingFaceTokenizer(
+export async function createVocabularyTokenizer(
   given: TokenizerJsonDescription,
 ): Promise<Tokenizer> {
   const { file } = given;
