@@ -13,7 +13,8 @@ import { tinyData } from "../../test/support/tiny-run.ts";
 import type { Embedder } from "../inference/embedder.ts";
 import type { Embeddings } from "../arrays/embeddings.ts";
 import { runSuite, type Suite, type SuiteResult } from "./run-suite.ts";
-import { metricKeys, metricValues } from "./table.ts";
+import { metricValues } from "./metric-table.ts";
+import { metricKeys } from "./tasks/index.ts";
 
 const imageSize = 4;
 const colors = ["red", "green", "blue"] as const;

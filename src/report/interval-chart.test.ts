@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { dotPlot } from "./dot-plot.ts";
 import { intervalChart } from "./interval-chart.ts";
-import { standaloneFigure } from "./standalone-figure.ts";
+import { standaloneFigure } from "./svg.ts";
 
 const frame = { title: "T", xLabel: "x", yLabel: "y" };
 const point = { x: 1, y: 2, low: 1, high: 3 };

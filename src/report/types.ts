@@ -1,6 +1,6 @@
 /** What a report of a training run shows. Everything is plain data; texts are escaped on output. */
-import type { Confusion } from "../evaluate/zero-shot.ts";
-import type { MetricRow } from "../evaluate/table.ts";
+import type { Confusion } from "../evaluate/tasks/task.ts";
+import type { MetricRow } from "../evaluate/metric-table.ts";
 
 export interface ReportData {
   readonly title: string;

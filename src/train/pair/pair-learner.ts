@@ -7,7 +7,7 @@ import { embedderOf } from "../../inference/embedder.ts";
 import { pairEncoder } from "../../inference/encoder.ts";
 import { DataError } from "../../errors.ts";
 import { runSuite, type SuiteResult } from "../../evaluate/run-suite.ts";
-import { metricValues } from "../../evaluate/table.ts";
+import { metricValues } from "../../evaluate/metric-table.ts";
 import { saveCheckpoint } from "../../checkpoints/checkpoint.ts";
 import { saveAdapter } from "../../checkpoints/adapters/save-adapter.ts";
 import { adaptations, mergedState } from "../../nn/low-rank.ts";

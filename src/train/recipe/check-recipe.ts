@@ -1,6 +1,6 @@
 /** What the values of a recipe must keep among each other, beyond what each key says of itself. */
 import { didYouMean, RecipeError } from "../../errors.ts";
-import { metricKeys } from "../../evaluate/table.ts";
+import { metricKeys } from "../../evaluate/tasks/index.ts";
 import type { ResolvedRecipe, SuiteRecipe } from "./recipe.ts";
 
 /** throws  RecipeError naming the first key that does not go with the others */

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 
+import { taskSchema } from "../../evaluate/tasks/index.ts";
 import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
 import type { TrainingAugmentation } from "../../data/image/index.ts";
 import type { SourceSpec } from "../../data/sources/source-spec.ts";
@@ -104,32 +105,6 @@ export const trainSchema = z.strictObject({
   /** End here, evaluated and saved as after the last step, after this many minutes of steps. */
   timeLimitMinutes: z.number().positive().optional(),
 });
-
-const classSchema = z.union([
-  z.string(),
-  z.array(z.string()).min(1),
-  z.strictObject({ key: z.string(), names: z.array(z.string()).min(1) }),
-]);
-
-const taskSchema = z.discriminatedUnion("kind", [
-  z.strictObject({
-    kind: z.literal("zeroShot"),
-    name: z.string().default("zeroShot"),
-    title: z.string().optional(),
-    /** The classes in order, each with one or several names; or a JSON file that lists them. */
-    classes: z.union([z.string(), z.array(classSchema).min(2)]),
-    /** Where a sample keeps its class: its label, or a key of its JSON. */
-    answer: z.string().default("label"),
-    templates: z
-      .union([z.enum(["bare", "photo", "simple"]), z.array(z.string()).min(1)])
-      .default("photo"),
-  }),
-  z.strictObject({
-    kind: z.literal("retrieval"),
-    name: z.string().default("retrieval"),
-    title: z.string().optional(),
-  }),
-]);
 
 /** One held-out set and what is measured on it. */
 export const suiteSchema = z.strictObject({
