@@ -2,7 +2,7 @@
 import { loadModel, type LoadModelOptions } from "../inference/load-model.ts";
 import type { Device } from "../torch/index.ts";
 import type { BootstrapOptions } from "../arrays/bootstrap.ts";
-import { embedderOf } from "../inference/embedder.ts";
+import { embedderOf } from "../inference/embed-dataset.ts";
 import { runSuite, type Suite, type SuiteResult } from "./run-suite.ts";
 
 export interface EvaluateOptions {

@@ -10,7 +10,7 @@ import { evaluationPreset } from "../data/image/index.ts";
 import { createTokenizer, type TokenizerDescription } from "../text/index.ts";
 import { writeShards } from "../data/write-shards.ts";
 import { tinyData } from "../../test/support/tiny-run.ts";
-import type { Embedder } from "../inference/embedder.ts";
+import type { Embedder } from "../inference/embed-dataset.ts";
 import type { Embeddings } from "../arrays/embeddings.ts";
 import { runSuite, type Suite, type SuiteResult } from "./run-suite.ts";
 import { metricValues } from "./metric-table.ts";

@@ -2,7 +2,7 @@
 import type { BootstrapOptions } from "../arrays/bootstrap.ts";
 import type { LoaderOptions } from "../data/loader/options.ts";
 import { embedDataset, type EmbeddedDataset, type Where } from "../inference/embed-dataset.ts";
-import type { Embedder } from "../inference/embedder.ts";
+import type { Embedder } from "../inference/embed-dataset.ts";
 import { taskKindOf, type SuiteTask, type TaskResult } from "./tasks/index.ts";
 
 export interface Suite {

@@ -2,8 +2,40 @@
 import { createLoader } from "../data/loader/loader.ts";
 import type { LoaderOptions } from "../data/loader/options.ts";
 import { DataError } from "../errors.ts";
-import type { Embedder } from "./embedder.ts";
+import type { SimilarityKernel } from "../arrays/similarities.ts";
+import type { Tokenizer } from "../text/tokenizer-description.ts";
+import type { Encoder, EncodeOptions, TokenRows } from "./encoder.ts";
 import type { Embeddings } from "../arrays/embeddings.ts";
+
+/** What an evaluation asks of a model: embeddings as plain arrays, no tower and no tensor. */
+export interface Embedder {
+  /** Pictures as a loader makes them for the model, uint8 [N, cellBytes] -> [N, D] unit rows */
+  encodeImages(cells: Uint8Array): Embeddings;
+  /** Tokens as a loader makes them -> [N, D] unit rows */
+  encodeTexts(rows: TokenRows): Embeddings;
+  /** All at once -> [N, D] unit rows */
+  embedTexts(texts: readonly string[]): Embeddings;
+  /** [Q, D] x [M, D] -> [Q, M], on the model's device. */
+  readonly similarities: SimilarityKernel;
+}
+
+/** An encoder with its tokenizer as an Embedder. Batches are the caller's. */
+export function embedderOf(
+  encoder: Encoder,
+  tokenizer: Tokenizer,
+  options: EncodeOptions = {},
+): Embedder {
+  const { contextLength } = tokenizer;
+  return {
+    encodeImages: (cells) => encoder.encodeImages(cells, options),
+    encodeTexts: (rows) => encoder.encodeTexts(rows, options),
+    embedTexts: (texts) => {
+      const { tokens, lengths } = tokenizer.encodeBatch(texts);
+      return encoder.encodeTexts({ tokens, lengths, contextLength }, options);
+    },
+    similarities: (queries, candidates) => encoder.similarities(queries, candidates),
+  };
+}
 
 /** Values that a sample's JSON must have. */
 export type Where = Readonly<Record<string, string | number | boolean>>;

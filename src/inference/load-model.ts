@@ -12,16 +12,45 @@ import {
   saveCheckpoint,
   type SaveOptions,
 } from "../checkpoints/checkpoint.ts";
-import { DualEncoder, type DualEncoderConfig } from "../pair/dual-encoder.ts";
+import { DualEncoder, probabilityKind, type DualEncoderConfig } from "../pair/dual-encoder.ts";
 import { pairEncoder, type Encoder } from "./encoder.ts";
-import { probabilityKind } from "./probabilities.ts";
-import { inferenceMethods, type InferenceMethods } from "./inference-methods.ts";
+import type { ClassEntry } from "./templates.ts";
+import { imageEncoder, type EncodeImages } from "./encode-images.ts";
+import { textEncoder, type EncodeTexts } from "./encode-texts.ts";
+import type { InferenceModel } from "./inference-model.ts";
+import type { Picture } from "./picture.ts";
+import { similarity, type SimilarityOptions, type SimilarityResult } from "./similarity.ts";
+import {
+  readSavedClassifier,
+  ZeroShotClassifier,
+  zeroShotClassifier,
+  type ClassifierOptions,
+} from "./zero-shot-classifier.ts";
 import type { Family, GivenFacts, ModelSource } from "../checkpoints/layout.ts";
 import type { HubFetchOptions } from "../checkpoints/local-model.ts";
 import { checkedRows, copyRows } from "../checkpoints/load-weights.ts";
 import { configurationError, modelShapes } from "../checkpoints/model-shapes.ts";
 import { openModel } from "../checkpoints/open-model.ts";
 import { checkFinite } from "../checkpoints/weights/non-finite.ts";
+
+/** What a loaded model can do. */
+interface InferenceMethods {
+  readonly encodeImages: EncodeImages;
+  readonly encodeTexts: EncodeTexts;
+  /** See `zeroShotClassifier`: class weights made once, for any number of pictures. */
+  zeroShotClassifier(
+    labels: readonly ClassEntry[],
+    options?: ClassifierOptions,
+  ): Promise<ZeroShotClassifier>;
+  /** The classifier behind `JSON.stringify(classifier)`, parsed. Throws CheckpointError. */
+  restoreZeroShotClassifier(saved: unknown): ZeroShotClassifier;
+  /** Every picture against every text. */
+  similarity(
+    pictures: Picture | Iterable<Picture>,
+    texts: string | Iterable<string>,
+    options?: SimilarityOptions,
+  ): Promise<SimilarityResult>;
+}
 
 export interface LoadedModel extends InferenceMethods {
   /** Where it was loaded from. */
@@ -109,6 +138,18 @@ async function load(source: ModelSource, device: Device): Promise<LoadedModel> {
     save: (folder, options) =>
       saveLoaded({ source, pair, tokenizer, evaluationTransform }, folder, options),
     dispose: () => pair.dispose(),
+  };
+}
+
+/** Borrows the model's parts; the model must outlive the methods. */
+function inferenceMethods(model: InferenceModel): InferenceMethods {
+  return {
+    encodeImages: imageEncoder(model),
+    encodeTexts: textEncoder(model),
+    zeroShotClassifier: (labels, options) => zeroShotClassifier(model, labels, options),
+    restoreZeroShotClassifier: (saved) =>
+      new ZeroShotClassifier(model, readSavedClassifier(saved, model.pair)),
+    similarity: (pictures, texts, options) => similarity(model, pictures, texts, options),
   };
 }
 

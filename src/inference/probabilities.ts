@@ -1,26 +1,12 @@
 /** Similarities to logits and probabilities, as the model was trained to mean them. */
 import { scope } from "../torch/index.ts";
-import type { DualEncoder, DualEncoderConfig } from "../pair/dual-encoder.ts";
-
-/**
- * `softmax`: the labels share a probability of 1; they are taken for all that there can be (CLIP,
- * arXiv:2103.00020, section 3.1.2). `sigmoid`: each label has its own, whatever the others are
- * (SigLIP, arXiv:2303.15343, section 3.2).
- */
-export type ProbabilityKind = "softmax" | "sigmoid";
+import type { DualEncoder, ProbabilityKind } from "../pair/dual-encoder.ts";
 
 /** logits = scale x similarities + bias */
 export interface LogitTerms {
   readonly scale: number;
   /** 0 where the model has none. */
   readonly bias: number;
-}
-
-/** What the model's loss made its logits mean: a bias was learned for the sigmoid loss only. */
-export function probabilityKind({
-  logitBiasInit,
-}: Pick<DualEncoderConfig, "logitBiasInit">): ProbabilityKind {
-  return logitBiasInit === undefined ? "softmax" : "sigmoid";
 }
 
 /** throws  RangeError for another word */

@@ -1,16 +1,10 @@
 /** Every picture against every text. */
+import { probabilityKind, type ProbabilityKind } from "../pair/dual-encoder.ts";
 import { encodeList } from "./encode-images.ts";
 import { embedTexts } from "./encode-texts.ts";
 import type { InferenceModel } from "./inference-model.ts";
 import type { Picture } from "./picture.ts";
-import {
-  checkProbabilityKind,
-  logitsOf,
-  logitTerms,
-  probabilitiesOf,
-  probabilityKind,
-  type ProbabilityKind,
-} from "./probabilities.ts";
+import { checkProbabilityKind, logitsOf, logitTerms, probabilitiesOf } from "./probabilities.ts";
 
 export interface SimilarityOptions {
   /** Per forward pass; by default what is fast and fits the memory. */

@@ -1,7 +1,7 @@
 /** Every kind of evaluation task. A new one is a file beside this one and a line in `taskKinds`. */
 import { z } from "zod";
 import { retrievalTask } from "./retrieval-task.ts";
-import type { MeasuredTask, TaskFields, TaskKind, TaskMetric } from "./task.ts";
+import type { TaskFields, TaskKind, TaskMetric } from "./task.ts";
 import { zeroShotTask } from "./zero-shot-task.ts";
 
 const taskKinds = [zeroShotTask, retrievalTask] as const;
@@ -35,7 +35,7 @@ const byName: ReadonlyMap<string, TaskKind> = new Map<string, TaskKind>(
 );
 
 /** The kind of a task. */
-export function taskKindOf({ kind }: Pick<TaskFields, "kind">): TaskKind<TaskFields, MeasuredTask> {
+export function taskKindOf({ kind }: Pick<TaskFields, "kind">): TaskKind {
   const found = byName.get(kind);
   if (found) return found;
   throw new RangeError(

@@ -6,7 +6,7 @@
 import type { z } from "zod";
 import type { BootstrapOptions } from "../../arrays/bootstrap.ts";
 import type { EmbeddedDataset } from "../../inference/embed-dataset.ts";
-import type { Embedder } from "../../inference/embedder.ts";
+import type { Embedder } from "../../inference/embed-dataset.ts";
 import type { MetricRow } from "../metric-table.ts";
 
 /** What every task has, in a recipe as in a call. */
