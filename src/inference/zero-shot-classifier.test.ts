@@ -193,8 +193,8 @@ describe("zeroShotClassifier", () => {
         (error) => error instanceof CheckpointError && reason.test(error.message),
       );
     assert.throws(() => clip.restoreZeroShotClassifier(saved), /another model made it/);
-    refused(null, /none of version 1/);
-    refused({ ...(saved as object), version: 2 }, /none of version 1/);
+    refused(null, /not a classifier of version 1/);
+    refused({ ...(saved as object), version: 2 }, /not a classifier of version 1/);
     refused({ ...(saved as object), labels: ["cat"] }, /1 x 8 numbers but received 24/);
     refused({ ...(saved as object), weights: "" }, /received 0/);
     refused({ ...(saved as object), labels: undefined }, /parts are missing/);
