@@ -38,7 +38,7 @@ export function metricValues(rows: readonly MetricRow[]): Record<string, number>
 }
 
 /** A metric as JSON; `low` and `high` are absent without resampling. */
-export interface MetricJson {
+interface MetricJson {
   value: number;
   chance: number;
   count: number;

@@ -36,7 +36,7 @@ export function readClasses(classes: string | readonly ClassDescription[]): Name
   });
 }
 
-/** Undefined for what is no class: a file may hold anything. */
+/** Undefined for another value than a class: a file may hold anything. */
 function namedClass(entry: ClassDescription): NamedClass | undefined {
   if (isName(entry)) return { key: entry, names: [entry] };
   if (isNames(entry)) return { key: entry[0] as string, names: entry };

@@ -20,7 +20,7 @@ export interface SuiteResult {
   tasks: TaskResult[];
 }
 
-export interface RunSuiteOptions {
+interface RunSuiteOptions {
   /** How pictures and captions are read; the suite brings the source. */
   loader: Omit<LoaderOptions, "source" | "mode">;
   bootstrap?: BootstrapOptions;
@@ -31,7 +31,7 @@ export interface RunSuiteOptions {
 /**
  * Embeds the suite's set and measures every task. Metric keys are `<suite>/<task>/<metric>`.
  *
- * throws  DataError for a sample whose answer is none of the classes, classes that cannot be read or
+ * throws  DataError for a sample whose answer is not one of the classes, classes that cannot be read or
  *         told apart, an empty set, or an image without a caption where retrieval is measured
  */
 export async function runSuite(

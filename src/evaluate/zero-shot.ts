@@ -30,7 +30,7 @@ export interface ZeroShotOptions extends ChunkOptions {
 }
 
 /** Accuracy within one class; classes without images are not listed. */
-export interface ClassAccuracy {
+interface ClassAccuracy {
   readonly index: number;
   readonly name: string;
   /** Images of the class. */

@@ -56,7 +56,7 @@ export interface EmbeddedDataset {
   imageSize: number;
 }
 
-export interface EmbedDatasetOptions {
+interface EmbedDatasetOptions {
   loader: Omit<LoaderOptions, "mode">;
   where?: Where | undefined;
   /** Whether captions are embedded; without them, images need none. Default true. */

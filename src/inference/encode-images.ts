@@ -44,7 +44,7 @@ export interface EncodeImages {
   /**
    * One picture or a list to imageEmbeddings [N, D] float32, unit rows. The caller owns the result.
    *
-   * throws  DataError naming the picture that cannot be read; TypeError for what is no picture;
+   * throws  DataError naming the picture that cannot be read; TypeError for a value that is not one;
    *         RangeError for an empty list or a batch size below 1
    */
   (pictures: Picture | Iterable<Picture>, options?: EncodeImagesOptions): Promise<Tensor>;

@@ -11,7 +11,7 @@ import {
 } from "./inference-model.ts";
 
 /** Where `signal` is aborted the work ends before the next forward pass, with the signal's reason. */
-export interface EncodeTextsOptions extends EncodeOptions {
+interface EncodeTextsOptions extends EncodeOptions {
   /** Texts per forward pass; by default what is fast and fits the memory. Changes no result. */
   readonly batchSize?: number;
 }
@@ -20,7 +20,7 @@ export interface EncodeTexts {
   /**
    * One text or a list to textEmbeddings [N, D] float32, unit rows. The caller owns the result.
    *
-   * throws  TypeError for what is no text; RangeError for an empty list or a batch size below 1
+   * throws  TypeError for a value that is not a text; RangeError for an empty list or a batch size below 1
    */
   (texts: string | Iterable<string>, options?: EncodeTextsOptions): Tensor;
   /** A stream of texts to batches of embeddings, in order. */

@@ -20,7 +20,7 @@ import type { ImagePatches } from "../towers/tower.ts";
 import { withFittingBatches } from "./batch-size.ts";
 
 /** Of matrix products; everything else is float32. */
-export type Precision = "float32" | "bfloat16";
+type Precision = "float32" | "bfloat16";
 
 export interface EncodeOptions {
   /** Default `float32`. */
@@ -42,7 +42,7 @@ export interface TokenRows {
 }
 
 /** What the rows are made with. */
-export interface EncoderParts {
+interface EncoderParts {
   /** In evaluation mode while rows are made; its mode is then restored. */
   readonly module: Module;
   /** D, the width of a row. */

@@ -29,7 +29,7 @@ export interface SimilarityResult {
 /**
  * Similarities, logits and probabilities of all pairs of pictures and texts.
  *
- * throws  DataError naming a picture that cannot be read; TypeError for what is no picture or text;
+ * throws  DataError naming a picture that cannot be read; TypeError for other values;
  *         RangeError for an empty list
  */
 export async function similarity(

@@ -28,7 +28,7 @@ export interface ClassifierOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-export interface ClassifyOptions extends EncodeImagesOptions {
+interface ClassifyOptions extends EncodeImagesOptions {
   /** Labels per picture, the best first. Default: all. */
   readonly topK?: number;
 }
@@ -48,7 +48,7 @@ export interface Prediction {
 }
 
 /** A picture of a stream, or of a list in which some may be passed over: labels or a reason. */
-export type ClassifiedPicture =
+type ClassifiedPicture =
   | { readonly index: number; readonly predictions: Prediction[]; readonly problem?: undefined }
   | { readonly index: number; readonly predictions?: undefined; readonly problem: string };
 
@@ -185,7 +185,7 @@ export async function zeroShotClassifier(
   return new ZeroShotClassifier(model, { ...made, probabilities: kind });
 }
 
-export interface SavedClassifier {
+interface SavedClassifier {
   readonly format: "limn-zero-shot-classifier";
   readonly version: 1;
   readonly labels: readonly string[];

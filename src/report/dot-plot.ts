@@ -2,7 +2,7 @@
 import { chartElement, formatNumber, niceTicks, range, type Plot, type Reference } from "./axes.ts";
 import { seriesColours, svgLegend, svgLine, svgMark, svgText, textWidth } from "./svg.ts";
 
-export interface DotMark {
+interface DotMark {
   /** Marks of one series share colour and shape; "" where there is only one. */
   readonly series: string;
   readonly value: number;
@@ -15,7 +15,7 @@ export interface DotRow {
   readonly marks: readonly DotMark[];
 }
 
-export interface DotPlotOptions {
+interface DotPlotOptions {
   /** Read out by screen readers. */
   readonly title: string;
   readonly rows: readonly DotRow[];

@@ -43,7 +43,7 @@ test("on a logarithmic axis equal ratios are equal distances", () => {
   assert.ok(Math.abs(b - a - (c - b)) < 0.2 && b > a);
 });
 
-test("one point, equal values and long names are drawn without a number that is none", () => {
+test("one point, equal values and long names are drawn without NaN or Infinity", () => {
   const flat = [1, 2].map((x) => ({ x, y: 0, low: 0, high: 0 }));
   const charts = [
     intervalChart({ ...frame, series: [{ name: "a", points: [point] }] }),

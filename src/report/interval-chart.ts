@@ -19,13 +19,13 @@ export interface IntervalPoint {
   readonly high?: number;
 }
 
-export interface IntervalSeries {
+interface IntervalSeries {
   readonly name: string;
   /** In ascending order of x. */
   readonly points: readonly IntervalPoint[];
 }
 
-export interface IntervalChartOptions {
+interface IntervalChartOptions {
   /** Read out by screen readers. */
   readonly title: string;
   /** One to eight. */

@@ -26,7 +26,7 @@ export interface Series {
   readonly points: readonly Point[];
 }
 
-export interface LineChartOptions {
+interface LineChartOptions {
   /** Read out by screen readers. */
   readonly title: string;
   /** Up to four; more would not be told apart. */

@@ -28,7 +28,7 @@ export interface Summary {
   readonly facts?: readonly Fact[];
 }
 
-export interface Fact {
+interface Fact {
   readonly label: string;
   readonly value: string;
   /** What the number is to be compared with, such as `chance 0.4 %`. */
@@ -46,7 +46,7 @@ export interface Curve {
   readonly reference?: { readonly value: number; readonly label: string };
 }
 
-export interface CurvePoint {
+interface CurvePoint {
   readonly step: number;
   readonly value: number;
 }
