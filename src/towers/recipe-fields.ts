@@ -50,12 +50,18 @@ export interface TransformerDefaults {
   normEpsilon: number;
 }
 
-/** A transformer's keys with those that the recipe left out; absent optional ones stay absent. */
+/**
+ * A transformer's keys with those that the recipe left out; absent optional ones stay absent.
+ *
+ * defaults  an object that may hold more; absent where the schema has defaults of its own
+ */
 export function completed(
   written: { width: number; mlpWidth?: number | undefined },
-  defaults: Partial<TransformerDefaults> = {},
+  defaults?: TransformerDefaults,
 ): object {
-  return { ...defaults, mlpWidth: 4 * written.width, ...given(written) };
+  const { activation: shared, normEpsilon: epsilon } = defaults ?? {};
+  const common = given({ activation: shared, normEpsilon: epsilon });
+  return { ...common, mlpWidth: 4 * written.width, ...given(written) };
 }
 
 /** The keys that have a value. */

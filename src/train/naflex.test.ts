@@ -39,8 +39,12 @@ const written = {
   text: {
     kind: "transformer",
     ...{ width: 24, mlpWidth: 40, ...layers },
-    ...{ activation: "geluTanh", normEpsilon: 1e-6, projectionBias: true },
-    ...{ attention: "bidirectional", pooling: "last", initialization: "bigVision" },
+    activation: "geluTanh",
+    normEpsilon: 1e-6,
+    projectionBias: true,
+    attention: "bidirectional",
+    pooling: "last",
+    initialization: "bigVision",
   },
   imageProjection: false,
 } as const;

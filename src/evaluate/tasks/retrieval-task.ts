@@ -4,6 +4,7 @@ import { retrieval, type RetrievalResult } from "../retrieval.ts";
 import type { MetricRow } from "../metric-table.ts";
 import {
   metricRows,
+  taskFields,
   within,
   type MeasuredTask,
   type TaskFields,
@@ -43,11 +44,9 @@ const metrics = directions.flatMap((direction): TaskMetric[] => [
 
 export const retrievalTask = {
   kind: "retrieval",
-  schema: z.strictObject({
-    kind: z.literal("retrieval"),
-    name: z.string().default("retrieval"),
-    title: z.string().optional(),
-  }),
+  schema: z
+    .strictObject({ kind: z.literal("retrieval"), ...taskFields("retrieval") })
+    .describe("finding the caption of a picture, and the picture of a caption"),
   captions: true,
   metrics,
   words: {

@@ -3,7 +3,7 @@
  * of its metrics. Recipes, suites, reports and studies know tasks by this alone and never ask which
  * kind one is.
  */
-import type { z } from "zod";
+import { z } from "zod";
 import type { BootstrapOptions } from "../../arrays/bootstrap.ts";
 import type { EmbeddedDataset } from "../../inference/embed-dataset.ts";
 import type { Embedder } from "../../inference/embed-dataset.ts";
@@ -91,6 +91,17 @@ export interface TaskKind<
   readonly words: Readonly<Record<string, string>>;
   /** throws  DataError for a set that has not what the task needs */
   measure(task: Task, context: TaskContext): Measured | Promise<Measured>;
+}
+
+/** The fields of a schema that tasks of all kinds have. */
+export function taskFields(name: string): {
+  name: z.ZodDefault<z.ZodString>;
+  title: z.ZodOptional<z.ZodString>;
+} {
+  return {
+    name: z.string().default(name).describe("names the task's metrics"),
+    title: z.string().optional().describe("heading in the report"),
+  };
 }
 
 /** The rows of a kind's metrics from their numbers in the same order. */

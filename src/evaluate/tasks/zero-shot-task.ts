@@ -9,6 +9,7 @@ import { readClasses, type ClassDescription, type NamedClass } from "../read-cla
 import { zeroShotClassification, type ZeroShotResult } from "../zero-shot.ts";
 import {
   metricRows,
+  taskFields,
   within,
   type MeasuredTask,
   type TaskContext,
@@ -60,18 +61,23 @@ const metrics = [
 
 export const zeroShotTask = {
   kind: "zeroShot",
-  schema: z.strictObject({
-    kind: z.literal("zeroShot"),
-    name: z.string().default("zeroShot"),
-    title: z.string().optional(),
-    /** The classes in order, each with one or several names; or a JSON file that lists them. */
-    classes: z.union([z.string(), z.array(classSchema).min(2)]),
-    /** Where a sample keeps its class: its label, or a key of its JSON. */
-    answer: z.string().default("label"),
-    templates: z
-      .union([z.enum(["bare", "photo", "simple"]), z.array(z.string()).min(1)])
-      .default("photo"),
-  }),
+  schema: z
+    .strictObject({
+      kind: z.literal("zeroShot"),
+      ...taskFields("zeroShot"),
+      classes: z
+        .union([z.string(), z.array(classSchema).min(2)])
+        .describe("the classes in order, each with one or several names; or a JSON file of them"),
+      answer: z
+        .string()
+        .default("label")
+        .describe("where a sample keeps its class: its label, or a key of its JSON"),
+      templates: z
+        .union([z.enum(["bare", "photo", "simple"]), z.array(z.string()).min(1)])
+        .default("photo")
+        .describe("sentences that the class names are put into"),
+    })
+    .describe("classification by the names of the classes"),
   // Images with labels alone can be classified.
   captions: false,
   metrics,

@@ -15,18 +15,20 @@ import { imageTowerKind, type ConfigOf } from "../tower-kind.ts";
 import type { ImageTower } from "../tower.ts";
 import { mapRows } from "./feature-map.ts";
 
-const schema = z.strictObject({
-  kind: z.literal("bitResNet"),
-  imageSize,
-  width: count.describe(
-    "channels after the stem; the four stages give 4, 8, 16 and 32 times as many",
-  ),
-  depths: stageDepths,
-  groups: count.describe("groups of the group norms; divides `width`"),
-  stochasticDepth: stochasticDepth.describe(
-    "probability that a sample skips the last bottleneck; it rises linearly from 0",
-  ),
-});
+const schema = z
+  .strictObject({
+    kind: z.literal("bitResNet"),
+    imageSize,
+    width: count.describe(
+      "channels after the stem; the four stages give 4, 8, 16 and 32 times as many",
+    ),
+    depths: stageDepths,
+    groups: count.describe("groups of the group norms; divides `width`"),
+    stochasticDepth: stochasticDepth.describe(
+      "probability that a sample skips the last bottleneck; it rises linearly from 0",
+    ),
+  })
+  .describe("BiT's ResNet v2: group norm, standardised convolutions");
 
 export type BitResNetConfig = ConfigOf<typeof schema>;
 

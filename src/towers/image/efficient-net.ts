@@ -25,33 +25,35 @@ const stageSchema = z.strictObject({
 
 export type EfficientNetStage = z.output<typeof stageSchema>;
 
-const schema = z.strictObject({
-  kind: z.literal("efficientNet"),
-  imageSize,
-  stemWidth: count.describe("channels after the stem"),
-  stages: z.array(stageSchema).min(1).readonly().describe("blocks of equal width, in order"),
-  squeezeRatio: z
-    .number()
-    .positive()
-    .default(0.25)
-    .describe("channels of squeeze-and-excitation over the input channels of a block"),
-  // `even` is what transformers' AlignVisionModel does (`depthwise_padding: []`): it differs from
-  // TensorFlow's rule, an output of ceil(side / 2), where sides are odd.
-  padding: z
-    .enum(["same", "even"])
-    .default("same")
-    .describe(
-      "odd pixel of the padding at stride 2: TensorFlow's rule, or at right and bottom always (ALIGN)",
-    ),
-  dropConnect: dropConnect.default(0.2),
-  normEpsilon: normEpsilon.default(1e-3).describe("added to the variance in a batch norm"),
-  normMomentum: z
-    .number()
-    .positive()
-    .max(1)
-    .default(0.01)
-    .describe("share of a batch in the running statistics: 1 - TensorFlow's momentum"),
-});
+const schema = z
+  .strictObject({
+    kind: z.literal("efficientNet"),
+    imageSize,
+    stemWidth: count.describe("channels after the stem"),
+    stages: z.array(stageSchema).min(1).readonly().describe("blocks of equal width, in order"),
+    squeezeRatio: z
+      .number()
+      .positive()
+      .default(0.25)
+      .describe("channels of squeeze-and-excitation over the input channels of a block"),
+    // `even` is what transformers' AlignVisionModel does (`depthwise_padding: []`): it differs from
+    // TensorFlow's rule, an output of ceil(side / 2), where sides are odd.
+    padding: z
+      .enum(["same", "even"])
+      .default("same")
+      .describe(
+        "odd pixel of the padding at stride 2: TensorFlow's rule, or at right and bottom always (ALIGN)",
+      ),
+    dropConnect: dropConnect.default(0.2),
+    normEpsilon: normEpsilon.default(1e-3).describe("added to the variance in a batch norm"),
+    normMomentum: z
+      .number()
+      .positive()
+      .max(1)
+      .default(0.01)
+      .describe("share of a batch in the running statistics: 1 - TensorFlow's momentum"),
+  })
+  .describe("EfficientNet, cut after its last block: ALIGN's image tower");
 
 export type EfficientNetConfig = ConfigOf<typeof schema>;
 

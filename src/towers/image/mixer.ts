@@ -23,18 +23,20 @@ import {
 import { imageTowerKind, type ConfigOf } from "../tower-kind.ts";
 import type { ImageTower } from "../tower.ts";
 
-const schema = z.strictObject({
-  kind: z.literal("mixer"),
-  imageSize,
-  patchSize,
-  width: count.describe("numbers per patch"),
-  depth: count.describe("number of blocks"),
-  tokenMlpWidth: count.describe("hidden width of the perceptron across positions"),
-  channelMlpWidth: count.describe("hidden width of the perceptron across channels"),
-  activation: activation.default("geluTanh"),
-  normEpsilon: normEpsilon.default(1e-6),
-  stochasticDepth,
-});
+const schema = z
+  .strictObject({
+    kind: z.literal("mixer"),
+    imageSize,
+    patchSize,
+    width: count.describe("numbers per patch"),
+    depth: count.describe("number of blocks"),
+    tokenMlpWidth: count.describe("hidden width of the perceptron across positions"),
+    channelMlpWidth: count.describe("hidden width of the perceptron across channels"),
+    activation: activation.default("geluTanh"),
+    normEpsilon: normEpsilon.default(1e-6),
+    stochasticDepth,
+  })
+  .describe("MLP-Mixer");
 
 export type MixerConfig = ConfigOf<typeof schema>;
 

@@ -13,15 +13,17 @@ import { imageTowerKind, type ConfigOf } from "../tower-kind.ts";
 import type { ImageTower } from "../tower.ts";
 import { mapRows } from "./feature-map.ts";
 
-const schema = z.strictObject({
-  kind: z.literal("modifiedResNet"),
-  imageSize: imageSize.describe("side of the square input in pixels; a multiple of 32"),
-  width: count.describe(
-    "channels after the stem, even; the four stages give 4, 8, 16 and 32 times as many",
-  ),
-  depths: stageDepths,
-  heads: count.describe("heads of the attention pooling; divides 32 × `width`"),
-});
+const schema = z
+  .strictObject({
+    kind: z.literal("modifiedResNet"),
+    imageSize: imageSize.describe("side of the square input in pixels; a multiple of 32"),
+    width: count.describe(
+      "channels after the stem, even; the four stages give 4, 8, 16 and 32 times as many",
+    ),
+    depths: stageDepths,
+    heads: count.describe("heads of the attention pooling; divides 32 × `width`"),
+  })
+  .describe("CLIP's ResNet with attention pooling");
 
 export type ModifiedResNetConfig = ConfigOf<typeof schema>;
 

@@ -46,19 +46,21 @@ import { imageTowerKind, type ConfigOf } from "../tower-kind.ts";
 import type { ImagePatches, ImageTower, PatchGrid } from "../tower.ts";
 import { AttentionPooling } from "./attention-pooling.ts";
 
-const schema = z.strictObject({
-  kind: z.literal("naflex"),
-  ...transformerSizes,
-  imageSize: imageSize.describe(
-    "side in pixels of the square picture that has a learned position for each of its patches; " +
-      "it is trained on such squares",
-  ),
-  patchSize,
-  activation: activation.default("geluTanh"),
-  normEpsilon: normEpsilon.default(1e-6),
-  projectionBias,
-  stochasticDepth,
-});
+const schema = z
+  .strictObject({
+    kind: z.literal("naflex"),
+    ...transformerSizes,
+    imageSize: imageSize.describe(
+      "side in pixels of the square picture that has a learned position for each of its patches; " +
+        "it is trained on such squares",
+    ),
+    patchSize,
+    activation: activation.default("geluTanh"),
+    normEpsilon: normEpsilon.default(1e-6),
+    projectionBias,
+    stochasticDepth,
+  })
+  .describe("SigLIP 2's vision transformer for pictures of any aspect ratio, trained on squares");
 
 export type NaflexVisionTransformerConfig = ConfigOf<typeof schema, "mlpWidth">;
 

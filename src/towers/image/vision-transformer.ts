@@ -37,34 +37,39 @@ import { imageTowerKind, type ConfigOf } from "../tower-kind.ts";
 import type { ImageTower } from "../tower.ts";
 import { AttentionPooling } from "./attention-pooling.ts";
 
-const schema = z.strictObject({
-  kind: z.literal("vit"),
-  ...transformerSizes,
-  imageSize,
-  patchSize,
-  activation: activation.optional(),
-  normEpsilon: normEpsilon.optional(),
-  classToken: z
-    .boolean()
-    .optional()
-    .describe("a learned token before the patches; true when absent"),
-  pooling: z
-    .enum(["class", "map", "mean"])
-    .optional()
-    .describe(
-      "features: output of the class token (CLIP), attention pooling (SigLIP) or mean of the patches; " +
-        "`class` when absent",
-    ),
-  normBefore: z.boolean().optional().describe("a norm before the blocks (CLIP); true when absent"),
-  patchBias: z
-    .boolean()
-    .optional()
-    .describe("whether the patch convolution has a bias; false when absent"),
-  projectionBias,
-  initialization,
-  patchDropout,
-  stochasticDepth,
-});
+const schema = z
+  .strictObject({
+    kind: z.literal("vit"),
+    ...transformerSizes,
+    imageSize,
+    patchSize,
+    activation: activation.optional(),
+    normEpsilon: normEpsilon.optional(),
+    classToken: z
+      .boolean()
+      .optional()
+      .describe("a learned token before the patches; true when absent"),
+    pooling: z
+      .enum(["class", "map", "mean"])
+      .optional()
+      .describe(
+        "features: output of the class token (CLIP), attention pooling (SigLIP) or mean of the patches; " +
+          "`class` when absent",
+      ),
+    normBefore: z
+      .boolean()
+      .optional()
+      .describe("a norm before the blocks (CLIP); true when absent"),
+    patchBias: z
+      .boolean()
+      .optional()
+      .describe("whether the patch convolution has a bias; false when absent"),
+    projectionBias,
+    initialization,
+    patchDropout,
+    stochasticDepth,
+  })
+  .describe("a vision transformer: CLIP's, SigLIP's, AugReg's");
 
 export interface VisionTransformerConfig extends ConfigOf<
   typeof schema,

@@ -21,15 +21,17 @@ import {
 import { textTowerKind, type ConfigOf } from "../tower-kind.ts";
 import type { TextTower } from "../tower.ts";
 
-const schema = z.strictObject({
-  kind: z.literal("bert"),
-  ...transformerSizes,
-  activation: activation
-    .default("gelu")
-    .describe("activation of the perceptrons: `gelu` in BERT and ALIGN, `geluTanh` in LiT"),
-  normEpsilon: normEpsilon.default(1e-12),
-  projectionBias: projectionBias.describe("whether the projection has a bias; true when absent"),
-});
+const schema = z
+  .strictObject({
+    kind: z.literal("bert"),
+    ...transformerSizes,
+    activation: activation
+      .default("gelu")
+      .describe("activation of the perceptrons: `gelu` in BERT and ALIGN, `geluTanh` in LiT"),
+    normEpsilon: normEpsilon.default(1e-12),
+    projectionBias: projectionBias.describe("whether the projection has a bias; true when absent"),
+  })
+  .describe("BERT, read at its class token: ALIGN's and LiT's text tower");
 
 export interface BertConfig extends ConfigOf<typeof schema, "mlpWidth"> {
   /** The longest input in tokens, and the rows of the table of positions. */

@@ -31,24 +31,28 @@ import {
 import { textTowerKind, type ConfigOf, type Vocabulary } from "../tower-kind.ts";
 import type { TextTower } from "../tower.ts";
 
-const schema = z.strictObject({
-  kind: z.literal("transformer"),
-  ...transformerSizes,
-  activation: activation.optional(),
-  normEpsilon: normEpsilon.optional(),
-  attention: z
-    .enum(["causal", "bidirectional"])
-    .optional()
-    .describe(
-      "whether tokens look back only, or everywhere, padding included; `causal` when absent",
-    ),
-  pooling: z
-    .enum(["eot", "last"])
-    .optional()
-    .describe("features: output at the end of text (CLIP) or at the last place; `eot` when absent"),
-  projectionBias,
-  initialization,
-});
+const schema = z
+  .strictObject({
+    kind: z.literal("transformer"),
+    ...transformerSizes,
+    activation: activation.optional(),
+    normEpsilon: normEpsilon.optional(),
+    attention: z
+      .enum(["causal", "bidirectional"])
+      .optional()
+      .describe(
+        "whether tokens look back only, or everywhere, padding included; `causal` when absent",
+      ),
+    pooling: z
+      .enum(["eot", "last"])
+      .optional()
+      .describe(
+        "features: output at the end of text (CLIP) or at the last place; `eot` when absent",
+      ),
+    projectionBias,
+    initialization,
+  })
+  .describe("a pre-norm transformer: CLIP's, SigLIP's, LiT's small ones");
 
 export interface TextTransformerConfig extends ConfigOf<
   typeof schema,

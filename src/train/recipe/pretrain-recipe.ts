@@ -1,58 +1,89 @@
 /** Recipes of `limn pretrain`: one tower, trained so that it can be locked or fine-tuned in a pair. */
 import { z } from "zod";
 
+import { activationNames } from "../../nn/activation.ts";
 import { imageTowerSchema, textTowerSchema } from "./recipe-model.ts";
 import { dataSchema, nameSchema, sourceSchema, tokenizerSchema, trainSchema } from "./recipe.ts";
 
 const towerShape = {
-  /** Of a transformer of your own that names none. */
-  activation: z.enum(["quickGelu", "gelu", "geluTanh"]).default("gelu"),
-  normEpsilon: z.number().positive().default(1e-5),
+  activation: z
+    .enum(activationNames)
+    .default("gelu")
+    .describe("of a transformer of your own that names none"),
+  normEpsilon: z
+    .number()
+    .positive()
+    .default(1e-5)
+    .describe("of a transformer of your own that names none"),
 };
 
 const evaluateSchema = z.strictObject({
-  /** Held-out samples; nothing is measured without. */
-  source: sourceSchema.optional(),
-  /** 0: only at the end. */
-  everySteps: z.int().min(0).default(0),
-  batchSize: z.int().min(1).default(64),
+  source: sourceSchema
+    .optional()
+    .describe("held-out samples, see [data.md](data.md); nothing is measured without"),
+  everySteps: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe("steps from one evaluation to the next; 0: only at the end"),
+  batchSize: z.int().min(1).default(64).describe("samples per forward pass"),
 });
 
-/** Supervised image classification. */
-const classificationSchema = z.strictObject({
-  kind: z.literal("classification"),
-  name: nameSchema,
-  image: imageTowerSchema,
-  ...towerShape,
-  data: dataSchema.omit({ tokenizer: true, captions: true }),
-  labels: z
-    .strictObject({
-      /** Where a sample keeps its class: its label, or a key of its JSON. */
-      answer: z.string().default("label"),
-      /** Splits an answer into several classes, each learned as a yes or no of its own. */
-      separator: z.string().min(1).optional(),
-      /** The classes in order; all that the training data hold, sorted, when absent. */
-      classes: z.array(z.string()).min(2).optional(),
-      /** Share of the target spread evenly over all classes; not with a separator. */
-      smoothing: z.number().min(0).lt(1).default(0),
-    })
-    .prefault({}),
-  train: trainSchema.omit({ trimCaptions: true, microBatchSize: true }),
-  evaluate: evaluateSchema.prefault({}),
+const name = nameSchema.describe("names the run and its folder");
+const data = "samples, and what is done to them: the keys of `data` above that apply";
+const train = "steps, optimizer, checkpoints: the keys of `train` above that apply";
+const evaluate = evaluateSchema.prefault({}).describe("what is measured, and when");
+
+const labelsSchema = z.strictObject({
+  answer: z
+    .string()
+    .default("label")
+    .describe("where a sample keeps its class: its label, or a key of its JSON"),
+  separator: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("splits an answer into several classes, each learned as a yes or no of its own"),
+  classes: z
+    .array(z.string())
+    .min(2)
+    .optional()
+    .describe("the classes in order; all that the training data hold, sorted, when absent"),
+  smoothing: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0)
+    .describe("share of the target spread evenly over all classes; not with a separator"),
 });
 
-/** Next-token prediction of a causal text tower on captions. */
-const nextTokenSchema = z.strictObject({
-  kind: z.literal("nextToken"),
-  name: nameSchema,
-  text: textTowerSchema,
-  ...towerShape,
-  data: dataSchema
-    .omit({ transform: true, augmentation: true, cache: true })
-    .extend({ tokenizer: tokenizerSchema }),
-  train: trainSchema.omit({ microBatchSize: true }),
-  evaluate: evaluateSchema.prefault({}),
-});
+const classificationSchema = z
+  .strictObject({
+    kind: z.literal("classification"),
+    name,
+    image: imageTowerSchema.describe("the tower, by its published name or of your own sizes"),
+    ...towerShape,
+    data: dataSchema.omit({ tokenizer: true, captions: true }).describe(data),
+    labels: labelsSchema.prefault({}).describe("the classes of the samples"),
+    train: trainSchema.omit({ trimCaptions: true, microBatchSize: true }).describe(train),
+    evaluate,
+  })
+  .describe("an image tower learns to name classes");
+
+const nextTokenSchema = z
+  .strictObject({
+    kind: z.literal("nextToken"),
+    name,
+    text: textTowerSchema.describe("a `transformer` of causal attention"),
+    ...towerShape,
+    data: dataSchema
+      .omit({ transform: true, augmentation: true, cache: true })
+      .extend({ tokenizer: tokenizerSchema.describe("see [data.md](data.md)") })
+      .describe(data),
+    train: trainSchema.omit({ microBatchSize: true }).describe(train),
+    evaluate,
+  })
+  .describe("a causal text tower learns to predict the next token of captions");
 
 export const pretrainSchema = z.discriminatedUnion("kind", [classificationSchema, nextTokenSchema]);
 
@@ -62,7 +93,7 @@ export type ResolvedPretrainRecipe = z.output<typeof pretrainSchema>;
 export type ClassificationRecipe = z.output<typeof classificationSchema>;
 export type NextTokenRecipe = z.output<typeof nextTokenSchema>;
 
-/** Types a recipe of `limn pretrain`: the compiler checks its keys and values. */
-export function definePretraining<const R extends PretrainRecipe>(recipe: R): R {
+/** Types a recipe of `limn pretrain`: the compiler refuses unknown keys and wrong values. */
+export function definePretraining(recipe: PretrainRecipe): PretrainRecipe {
   return recipe;
 }

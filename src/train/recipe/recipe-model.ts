@@ -8,14 +8,23 @@ import { imageTowerKinds, textTowerKinds } from "../../towers/index.ts";
 const positiveInteger = z.int().min(1);
 const probability = z.number().min(0).lt(1);
 
-/** A published size with some of its values changed. */
-const sizedImageSchema = z.strictObject({
-  kind: z.literal("sized"),
-  size: z.string(),
-  imageSize: positiveInteger.optional(),
-  patchDropout: probability.optional(),
-  stochasticDepth: probability.optional(),
-});
+const imageSize = positiveInteger.optional().describe("side in pixels; positions are resized");
+const patchDropout = probability
+  .optional()
+  .describe("share of the patches that is dropped in training (FLIP)");
+const stochasticDepth = probability
+  .optional()
+  .describe("probability that a sample skips a branch of the last block; it rises linearly from 0");
+
+const sizedImageSchema = z
+  .strictObject({
+    kind: z.literal("sized"),
+    size: z.string().describe("name of a published image tower"),
+    imageSize: positiveInteger.optional().describe("side of the square input in pixels"),
+    patchDropout,
+    stochasticDepth,
+  })
+  .describe("a published size with some of its values changed; the kind need not be written");
 
 /** A tower without a kind is the common one, or a published size that is named. */
 function withKind(kind: string): (value: unknown) => unknown {
@@ -30,15 +39,35 @@ const textSchemas = schemasOf(textTowerKinds);
 const imageTowers = z.discriminatedUnion("kind", [...imageSchemas, sizedImageSchema]);
 const textTowers = z.discriminatedUnion("kind", textSchemas);
 
+/** A member of a union whose kind may be left out. */
+type KindLess<T extends { kind: string }> = Omit<T, "kind"> & { kind?: T["kind"] | undefined };
+type WrittenImage =
+  | z.input<typeof imageTowers>
+  | KindLess<z.input<(typeof imageSchemas)[0]>>
+  | KindLess<z.input<typeof sizedImageSchema>>;
+type WrittenText = z.input<typeof textTowers> | KindLess<z.input<(typeof textSchemas)[0]>>;
+
 /** A published size by name, or a size of your own; of the first kind when it names none. */
 export const imageTowerSchema: z.ZodUnion<
-  readonly [z.ZodString, z.ZodPreprocess<typeof imageTowers>]
-> = z.union([z.string(), z.preprocess(withKind(imageSchemas[0].shape.kind.value), imageTowers)]);
+  readonly [z.ZodString, z.ZodPreprocess<typeof imageTowers, WrittenImage>]
+> = z.union([
+  z.string(),
+  z.preprocess<unknown, typeof imageTowers, WrittenImage>(
+    withKind(imageSchemas[0].shape.kind.value),
+    imageTowers,
+  ),
+]);
 
 /** A published size by name, or a size of your own; of the first kind when it names none. */
 export const textTowerSchema: z.ZodUnion<
-  readonly [z.ZodString, z.ZodPreprocess<typeof textTowers>]
-> = z.union([z.string(), z.preprocess(withKind(textSchemas[0].shape.kind.value), textTowers)]);
+  readonly [z.ZodString, z.ZodPreprocess<typeof textTowers, WrittenText>]
+> = z.union([
+  z.string(),
+  z.preprocess<unknown, typeof textTowers, WrittenText>(
+    withKind(textSchemas[0].shape.kind.value),
+    textTowers,
+  ),
+]);
 
 type Schemas<Kinds extends readonly { schema: z.ZodType }[]> = {
   -readonly [I in keyof Kinds]: Kinds[I]["schema"];
@@ -50,27 +79,36 @@ function schemasOf<const Kinds extends readonly { schema: z.ZodType }[]>(
   return kinds.map(({ schema }) => schema) as Schemas<Kinds>;
 }
 
-/** Any image tower with any text tower; vocabulary and special tokens come from the tokenizer. */
 const pairSchema = z.strictObject({
-  embedDim: positiveInteger,
-  image: imageTowerSchema,
-  text: textTowerSchema,
-  /** False: no head, the tower's features are its embeddings. */
-  imageProjection: z.boolean().default(true),
-  textProjection: z.boolean().default(true),
-  /** Of the transformers above that name none. */
-  activation: z.enum(activationNames).default("gelu"),
-  normEpsilon: z.number().positive().default(1e-5),
+  embedDim: positiveInteger.describe("width of the shared space"),
+  image: imageTowerSchema.describe("an image tower: a published size by name, or one of your own"),
+  text: textTowerSchema.describe("a text tower: a published size by name, or one of your own"),
+  imageProjection: z
+    .boolean()
+    .default(true)
+    .describe("false: the image tower has no head, its features are the embeddings"),
+  textProjection: z
+    .boolean()
+    .default(true)
+    .describe("false: the text tower has no head, its features are the embeddings"),
+  activation: z
+    .enum(activationNames)
+    .default("gelu")
+    .describe("of the transformers above that name none"),
+  normEpsilon: z
+    .number()
+    .positive()
+    .default(1e-5)
+    .describe("of the transformers above that name none"),
 });
 
-/** What a run changes of the model that its folder of weights describes. */
 export const modelChangesSchema = z.strictObject({
-  /** Side in pixels; the table of positions is resized. */
-  imageSize: positiveInteger.optional(),
-  /** Tokens of a text; the table of positions is resized. */
-  contextLength: positiveInteger.optional(),
-  patchDropout: probability.optional(),
-  stochasticDepth: probability.optional(),
+  imageSize,
+  contextLength: positiveInteger
+    .optional()
+    .describe("tokens of a text; the table of positions is resized"),
+  patchDropout,
+  stochasticDepth,
 });
 
 export const modelSchema: z.ZodUnion<readonly [z.ZodString, typeof pairSchema]> = z.union([
@@ -79,78 +117,125 @@ export const modelSchema: z.ZodUnion<readonly [z.ZodString, typeof pairSchema]> 
 ]);
 
 const embeddingCacheSchema = z.strictObject({
-  /** Of the stored features. */
-  precision: z.enum(["float32", "float16"]).default("float16"),
-  /** Augmented versions of each picture that are stored; 1 without augmentation. */
-  views: positiveInteger.default(1),
-  /** Where caches lie; shared by all runs of a user when absent. */
-  folder: z.string().optional(),
+  precision: z
+    .enum(["float32", "float16"])
+    .default("float16")
+    .describe("type of the stored features"),
+  views: positiveInteger
+    .default(1)
+    .describe("augmented versions of each picture that are stored; 1 without augmentation"),
+  folder: z
+    .string()
+    .optional()
+    .describe("where the caches lie; a folder that all runs of a user share when absent"),
 });
 
 /** LoRA (arXiv:2106.09685): the tower keeps its weights, low-rank changes beside them are trained. */
 const loraSchema = z.strictObject({
-  rank: positiveInteger,
-  /** The change is scaled by alpha / rank. */
-  alpha: z.number().positive(),
-  /** Of the changes' inputs. */
-  dropout: probability.default(0),
-  /** The projections that are changed. */
-  targets: z.array(z.enum(projectionRoles)).min(1).default(["query", "value"]),
-  /** The blocks whose projections are, counted from the output. */
-  blocks: z.union([z.literal("all"), z.strictObject({ last: positiveInteger })]).default("all"),
-  /** What of the tower's own weights is trained as well. */
-  train: z.array(z.enum(["head", "norms"])).default([]),
+  rank: positiveInteger.describe("rank of each change"),
+  alpha: z.number().positive().describe("the change is scaled by alpha / rank"),
+  dropout: probability.default(0).describe("of the changes' inputs"),
+  targets: z
+    .array(z.enum(projectionRoles))
+    .min(1)
+    .default(["query", "value"])
+    .describe("the projections that are changed"),
+  blocks: z
+    .union([
+      z.literal("all"),
+      z.strictObject({ last: positiveInteger.describe("number of blocks nearest to the output") }),
+    ])
+    .default("all")
+    .describe("the blocks whose projections are changed"),
+  train: z
+    .array(z.enum(["head", "norms"]))
+    .default([])
+    .describe("what of the tower's own weights is trained as well"),
 });
 
 const towerSchema = z.strictObject({
-  /** A model or tower folder that the weights come from; random weights when absent. */
-  pretrained: z.string().optional(),
-  /** The head's first weights; `pretrained` also locks it with the tower. */
-  head: z.enum(["random", "pretrained"]).default("random"),
-  /** The tower keeps its weights: it runs without gradient, as in evaluation. */
-  locked: z.boolean().optional(),
-  /** Steps after which a locked tower is trained after all. */
-  unlockAtStep: positiveInteger.optional(),
-  /** Multiplies the learning rate. */
-  learningRateFactor: z.number().positive().default(1),
-  /** Multiplies the learning rate again by this for each block further from the output. */
-  layerDecay: z.number().positive().max(1).optional(),
-  /** Trains low-rank changes in place of the tower's weights. */
-  lora: loraSchema.optional(),
-  weightDecay: z.number().min(0).optional(),
-  /** Computes the features of a locked tower once and keeps them on disk. */
-  cache: embeddingCacheSchema.optional(),
+  pretrained: z
+    .string()
+    .optional()
+    .describe("a model or tower that the weights come from; random weights when absent"),
+  head: z
+    .enum(["random", "pretrained"])
+    .default("random")
+    .describe("the head's first weights; `pretrained` also locks it with the tower"),
+  locked: z
+    .boolean()
+    .optional()
+    .describe("the tower keeps its weights: it runs without gradient, as in evaluation"),
+  unlockAtStep: positiveInteger
+    .optional()
+    .describe("steps after which a locked tower is trained after all"),
+  learningRateFactor: z.number().positive().default(1).describe("multiplies the learning rate"),
+  layerDecay: z
+    .number()
+    .positive()
+    .max(1)
+    .optional()
+    .describe("multiplies the rate once more for each block further from the output"),
+  lora: loraSchema
+    .optional()
+    .describe("trains low-rank changes (LoRA) in place of the tower's weights"),
+  weightDecay: z.number().min(0).optional().describe("of this tower; the optimizer's when absent"),
+  cache: embeddingCacheSchema
+    .optional()
+    .describe("computes the features of a locked tower once and keeps them on disk"),
 });
 
-/** LiT's settings (arXiv:2111.07991): image tower first, then text tower. */
 export const towersSchema = z.strictObject({
-  /** L pretrained and locked, U pretrained and trained, u random and trained: `Lu` is LiT. */
   setting: z
     .string()
     .regex(/^[LUu]{2}$/, "two of the letters L, U and u, such as Lu")
-    .optional(),
-  image: towerSchema.prefault({}),
-  text: towerSchema.prefault({}),
+    .optional()
+    .describe(
+      "LiT's letters for image and text: L pretrained and locked, U pretrained, u random; " +
+        "see [lit.md](lit.md)",
+    ),
+  image: towerSchema.prefault({}).describe("the image tower"),
+  text: towerSchema.prefault({}).describe("the text tower; the same keys"),
 });
 
 const scaleSchema = z.strictObject({
-  /** The first multiplier of similarities; the pretrained pair's or the objective's when absent. */
-  init: z.number().positive().optional(),
-  /** The largest; null: no limit. The objective's own when absent. */
-  max: z.number().min(1).nullable().optional(),
-  learned: z.boolean().default(true),
-  /** What is learned: the scale's logarithm, or 1 / scale. The objective's own when absent. */
-  as: z.enum(["log", "temperature"]).optional(),
-  /** A rate of its own, constant from the first step on; that of the run when absent. */
-  learningRate: z.number().positive().optional(),
-  /** Divides `learningRate` by 3 once 1 / scale has fallen to this. */
-  slowBelowTemperature: z.number().positive().optional(),
+  init: z
+    .number()
+    .positive()
+    .optional()
+    .describe(
+      "first multiplier of similarities; the pretrained pair's or the objective's when absent",
+    ),
+  max: z
+    .number()
+    .min(1)
+    .nullable()
+    .optional()
+    .describe("the largest; null: no limit; the objective's when absent"),
+  learned: z.boolean().default(true).describe("whether the scale is trained"),
+  as: z
+    .enum(["log", "temperature"])
+    .optional()
+    .describe("what is learned: the scale's logarithm, or 1 / scale; the objective's when absent"),
+  learningRate: z
+    .number()
+    .positive()
+    .optional()
+    .describe("a rate of its own, constant from the first step; the run's when absent"),
+  slowBelowTemperature: z
+    .number()
+    .positive()
+    .optional()
+    .describe("divides `learningRate` by 3 once 1 / scale has fallen to this"),
 });
 
 export const logitsSchema = z.strictObject({
-  scale: scaleSchema.prefault({}),
-  /** The first value of a learned bias; null: none. As `scale.init` when absent. */
-  bias: z.number().nullable().optional(),
+  scale: scaleSchema.prefault({}).describe("the multiplier of similarities"),
+  bias: z
+    .number()
+    .nullable()
+    .optional()
+    .describe("first value of a learned bias; null: none; as `scale.init` when absent"),
 });
 
 export type PairRecipe = z.output<typeof pairSchema>;

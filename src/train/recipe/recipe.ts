@@ -33,94 +33,136 @@ function hasKind(value: unknown): boolean {
 }
 
 const pixelCacheSchema = z.strictObject({
-  /** Augmented versions of each picture that are stored; 1 without augmentation. */
-  views: positiveInteger.default(1),
-  /** Where caches lie; shared by all runs of a user when absent. */
-  folder: z.string().optional(),
+  views: positiveInteger
+    .default(1)
+    .describe("augmented versions of each picture that are stored; 1 without augmentation"),
+  folder: z
+    .string()
+    .optional()
+    .describe("where the caches lie; a folder that all runs of a user share when absent"),
 });
 
 export const dataSchema = z.strictObject({
-  /** Where the pairs are: shards, a table or a folder (docs/data.md). */
-  train: sourceSchema,
-  /** `clip-bpe` or a `tokenizer.json`; that of the folder in `pretrained` when absent. */
-  tokenizer: tokenizerSchema.optional(),
-  /** Resizing and normalising for evaluation; CLIP's own, or without `model` the folder's, when absent. */
-  transform: transformSchema.optional(),
-  /** Random changes in training; only the evaluation transform when absent. */
-  augmentation: augmentationSchema.optional(),
-  /** Which caption of an image an epoch uses. */
-  captions: z.enum(["random", "first", "all"]).default("random"),
-  workers: positiveInteger.optional(),
-  prefetch: positiveInteger.default(2),
-  /** Keeps the decoded pictures on disk, so that later epochs and runs decode nothing. */
-  cache: pixelCacheSchema.optional(),
-  /** What a sample that cannot be read does to the run. */
-  onError: z.enum(["skip", "fail"]).default("skip"),
+  train: sourceSchema.describe("a source: shards, a table or a folder, see [data.md](data.md)"),
+  tokenizer: tokenizerSchema
+    .optional()
+    .describe(
+      "`clip-bpe` or `tokenizer.json`, see [data.md](data.md); that of `pretrained` when absent",
+    ),
+  transform: transformSchema
+    .optional()
+    .describe(
+      "resizing and normalising for evaluation, see [data.md](data.md); CLIP's when absent, or " +
+        "without `model` the folder's",
+    ),
+  augmentation: augmentationSchema
+    .optional()
+    .describe("random changes in training, see [data.md](data.md); none when absent"),
+  captions: z
+    .enum(["random", "first", "all"])
+    .default("random")
+    .describe("of a picture with several: one drawn per epoch, the first, or all in turn"),
+  workers: positiveInteger.optional().describe("decoding threads; one per core when absent"),
+  prefetch: positiveInteger.default(2).describe("batches that are made ahead"),
+  cache: pixelCacheSchema
+    .optional()
+    .describe("keeps decoded pictures on disk, so that later epochs and runs decode nothing"),
+  onError: z
+    .enum(["skip", "fail"])
+    .default("skip")
+    .describe("a sample that cannot be read is counted and named, or stops the run"),
 });
 
 const scheduleSchema = z.strictObject({
-  kind: z.enum(["cosine", "linear", "constant", "rsqrt"]).default("cosine"),
-  warmupSteps: z.int().min(0).default(0),
-  /** Steps of a final descent to `endFactor`, for constant and rsqrt. */
-  cooldownSteps: z.int().min(0).default(0),
-  /** The last learning rate as a share of the first. */
-  endFactor: share.default(0),
-  /** rsqrt: steps over which the rate falls by 1 / sqrt(2). */
-  timescale: positiveInteger.default(10_000),
+  kind: z
+    .enum(["cosine", "linear", "constant", "rsqrt"])
+    .default("cosine")
+    .describe("how the learning rate falls after the warm-up"),
+  warmupSteps: z.int().min(0).default(0).describe("steps over which the rate rises linearly"),
+  cooldownSteps: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe("`constant`, `rsqrt`: last steps, over which the rate falls to `endFactor`"),
+  endFactor: share.default(0).describe("the last learning rate as a share of the first"),
+  timescale: positiveInteger
+    .default(10_000)
+    .describe("`rsqrt`: steps after which the rate has fallen by 1 / sqrt(2)"),
 });
 
 const checkpointSchema = z.strictObject({
-  everySteps: positiveInteger.optional(),
-  /** Newest checkpoints kept. */
-  keepLast: positiveInteger.default(2),
-  /**
-   * Metric whose best checkpoint is kept as well, such as `val/retrieval/imageToText/recall@1`; the
-   * largest is the best, of ranks the smallest. Measured with the averaged weights where there are.
-   */
-  keepBest: z.string().optional(),
+  everySteps: positiveInteger
+    .optional()
+    .describe("steps from one checkpoint to the next; only at the end when absent"),
+  keepLast: positiveInteger.default(2).describe("newest checkpoints that are kept"),
+  keepBest: z
+    .string()
+    .optional()
+    .describe("metric whose best checkpoint is kept too: the largest, of ranks the smallest"),
 });
 
 export const trainSchema = z.strictObject({
-  /** Pairs per optimizer step: the negatives of each are all the others. */
-  batchSize: z.int().min(2),
-  /** Pairs per forward pass; the gradient stays that of the whole batch. */
-  microBatchSize: positiveInteger.optional(),
-  steps: positiveInteger,
-  seed: z.int().min(0).default(0),
-  device: z.string().default("auto"),
-  /** bfloat16 runs the products of the towers in bfloat16; weights stay float32. */
-  precision: z.enum(["float32", "bfloat16"]).default("float32"),
-  /** Recompute activations in the backward pass instead of holding them. */
-  activationCheckpointing: z.boolean().default(false),
-  /** Cut each batch to its longest caption where the text tower makes that exact. */
-  trimCaptions: z.boolean().default(true),
-  optimizer: optimizerSchema,
-  schedule: scheduleSchema.prefault({}),
-  /** Largest global norm of the gradient. */
-  gradientClip: z.number().positive().optional(),
-  /** Decay of the moving average of the weights, which is then evaluated and exported. */
-  ema: probability.optional(),
-  checkpoint: checkpointSchema.prefault({}),
-  logEverySteps: positiveInteger.default(1),
-  /** End here, evaluated and saved as after the last step, after this many minutes of steps. */
-  timeLimitMinutes: z.number().positive().optional(),
+  batchSize: z
+    .int()
+    .min(2)
+    .describe("pairs per optimizer step: the negatives of each are all the others"),
+  microBatchSize: positiveInteger
+    .optional()
+    .describe("pairs per forward pass; the gradient stays that of the whole batch"),
+  steps: positiveInteger.describe("optimizer steps of the run"),
+  seed: z.int().min(0).default(0).describe("all random numbers of the run come from it"),
+  device: z
+    .string()
+    .default("auto")
+    .describe("`cpu`, `cuda:0`, ...; `auto`: a GPU where there is one"),
+  precision: z
+    .enum(["float32", "bfloat16"])
+    .default("float32")
+    .describe("of the towers' matrix products; weights stay float32"),
+  activationCheckpointing: z
+    .boolean()
+    .default(false)
+    .describe("computes activations again in the backward pass instead of holding them"),
+  trimCaptions: z
+    .boolean()
+    .default(true)
+    .describe("cuts each batch to its longest caption where the text tower makes that exact"),
+  optimizer: optimizerSchema.describe("see the tables of optimizers"),
+  schedule: scheduleSchema.prefault({}).describe("the learning rate of each step"),
+  gradientClip: z.number().positive().optional().describe("largest global norm of the gradient"),
+  ema: probability
+    .optional()
+    .describe("decay of a moving average of the weights, which is then evaluated and exported"),
+  checkpoint: checkpointSchema.prefault({}).describe("when checkpoints are written and kept"),
+  logEverySteps: positiveInteger.default(1).describe("steps from one line of metrics to the next"),
+  timeLimitMinutes: z
+    .number()
+    .positive()
+    .optional()
+    .describe("ends the run there, evaluated and saved as after the last step"),
 });
 
-/** One held-out set and what is measured on it. */
-export const suiteSchema = z.strictObject({
-  name: z.string(),
-  title: z.string().optional(),
-  source: sourceSchema,
-  /** Only samples whose JSON has these values. */
-  where: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
-  tasks: z.array(taskSchema).min(1),
-});
+export const suiteSchema = z
+  .strictObject({
+    name: z.string().describe("names the suite's metrics"),
+    title: z.string().optional().describe("heading in the report"),
+    source: sourceSchema.describe("held-out samples, see [data.md](data.md)"),
+    where: z
+      .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+      .optional()
+      .describe("only samples whose JSON has these values"),
+    tasks: z.array(taskSchema).min(1).describe("what is measured, see the tables of tasks"),
+  })
+  .describe("one held-out set and what is measured on it");
 
 const evaluateSchema = z.strictObject({
-  /** 0: only at the end. */
-  everySteps: z.int().min(0).default(0),
-  batchSize: positiveInteger.default(64),
-  suites: z.array(suiteSchema).default([]),
+  everySteps: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe("steps from one evaluation to the next; 0: only at the end"),
+  batchSize: positiveInteger.default(64).describe("samples per forward pass"),
+  suites: z.array(suiteSchema).default([]).describe("held-out sets"),
 });
 
 export const nameSchema: z.ZodString = z
@@ -128,19 +170,30 @@ export const nameSchema: z.ZodString = z
   .regex(/^\w[\w.-]*$/, "letters, digits, dots, dashes and underscores");
 
 export const recipeSchema = z.strictObject({
-  name: nameSchema,
-  /** A published pair, such as `ViT-B/32`, or one of your own; that of `pretrained` when absent. */
-  model: modelSchema.optional(),
-  /** A model folder whose weights the run starts from, all of them. */
-  pretrained: z.string().optional(),
-  /** What differs from the model in `pretrained`, where `model` is absent. */
-  modelChanges: modelChangesSchema.optional(),
-  towers: towersSchema.prefault({}),
-  logits: logitsSchema.prefault({}),
-  data: dataSchema,
-  objective: objectiveSchema.prefault({ kind: "softmax" }),
-  train: trainSchema,
-  evaluate: evaluateSchema.prefault({}),
+  name: nameSchema.describe("names the run and its folder"),
+  model: modelSchema
+    .optional()
+    .describe("a published pair by name, or one of your own; that of `pretrained` when absent"),
+  pretrained: z
+    .string()
+    .optional()
+    .describe(
+      "a model whose weights the run starts from: a folder or file of any layout, or `hf://...`, see " +
+        "[fine-tuning.md](fine-tuning.md)",
+    ),
+  modelChanges: modelChangesSchema
+    .optional()
+    .describe("what differs from the model in `pretrained`, where `model` is absent"),
+  towers: towersSchema
+    .prefault({})
+    .describe("where each tower's weights come from, and what is trained"),
+  logits: logitsSchema.prefault({}).describe("scale and bias of the logits"),
+  data: dataSchema.describe("pairs, and what is done to them"),
+  objective: objectiveSchema
+    .prefault({ kind: "softmax" })
+    .describe("the loss, see [objectives.md](objectives.md); CLIP's when absent"),
+  train: trainSchema.describe("steps, optimizer, checkpoints"),
+  evaluate: evaluateSchema.prefault({}).describe("what is measured, and when"),
 });
 
 /** What a recipe file writes; absent keys take their defaults. */
@@ -151,7 +204,10 @@ export type ModelRecipe = NonNullable<ResolvedRecipe["model"]>;
 export type SuiteRecipe = ResolvedRecipe["evaluate"]["suites"][number];
 export type DataRecipe = ResolvedRecipe["data"];
 
-/** Types a recipe: the compiler checks its keys and values, the file stays plain data. */
-export function defineRecipe<const R extends Recipe>(recipe: R): R {
+/**
+ * Types a recipe: the compiler refuses unknown keys and wrong values, the file stays plain data. Not
+ * generic, as a type parameter would take every further key.
+ */
+export function defineRecipe(recipe: Recipe): Recipe {
   return recipe;
 }

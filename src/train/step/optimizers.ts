@@ -8,34 +8,49 @@ import type { ParameterGroup } from "../../optimize/groups.ts";
 import { AdamW } from "../../optimize/adamw.ts";
 
 const decay = z.number().min(0).lt(1);
+const learningRate = z.number().positive().describe("the full rate, which the schedule changes");
+const beta1 = decay.default(0.9);
+const epsilon = z.number().positive().default(1e-6).describe("added to the denominator");
+const weightDecay = (share: number): z.ZodDefault<z.ZodNumber> =>
+  z
+    .number()
+    .min(0)
+    .default(share)
+    .describe("share of a weight that is taken off per unit of learning rate");
+const mean = "decay of the gradients' running mean";
+const squares = "decay of the squared gradients' running mean";
 
-const adamWSchema = z.strictObject({
-  kind: z.literal("adamw").default("adamw"),
-  learningRate: z.number().positive(),
-  beta1: decay.default(0.9),
-  beta2: decay.default(0.98),
-  epsilon: z.number().positive().default(1e-6),
-  weightDecay: z.number().min(0).default(0.2),
-});
+const adamWSchema = z
+  .strictObject({
+    kind: z.literal("adamw").default("adamw"),
+    learningRate,
+    beta1: beta1.describe(mean),
+    beta2: decay.default(0.98).describe(squares),
+    epsilon,
+    weightDecay: weightDecay(0.2),
+  })
+  .describe("AdamW with CLIP's defaults; the kind need not be written");
 
-/** ALIGN's. */
-const lambSchema = z.strictObject({
-  kind: z.literal("lamb"),
-  learningRate: z.number().positive(),
-  beta1: decay.default(0.9),
-  beta2: decay.default(0.999),
-  epsilon: z.number().positive().default(1e-6),
-  weightDecay: z.number().min(0).default(1e-5),
-});
+const lambSchema = z
+  .strictObject({
+    kind: z.literal("lamb"),
+    learningRate,
+    beta1: beta1.describe(mean),
+    beta2: decay.default(0.999).describe(squares),
+    epsilon,
+    weightDecay: weightDecay(1e-5),
+  })
+  .describe("LAMB with ALIGN's defaults; weights that do not decay take Adam's step");
 
-/** SigLiT's; its decay of 1e-7 does not scale with the learning rate, 1e-4. */
-const lionSchema = z.strictObject({
-  kind: z.literal("lion"),
-  learningRate: z.number().positive(),
-  beta1: decay.default(0.9),
-  beta2: decay.default(0.99),
-  weightDecay: z.number().min(0).default(1e-3),
-});
+const lionSchema = z
+  .strictObject({
+    kind: z.literal("lion"),
+    learningRate,
+    beta1: beta1.describe("share of the running mean in the direction of a step"),
+    beta2: decay.default(0.99).describe(mean),
+    weightDecay: weightDecay(1e-3),
+  })
+  .describe("Lion with SigLiT's defaults: half of AdamW's memory");
 
 const optimizers = z.discriminatedUnion("kind", [adamWSchema, lambSchema, lionSchema]);
 
