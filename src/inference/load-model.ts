@@ -12,7 +12,8 @@ import {
   saveCheckpoint,
   type SaveOptions,
 } from "../checkpoints/checkpoint.ts";
-import { DualEncoder, probabilityKind, type DualEncoderConfig } from "../pair/dual-encoder.ts";
+import { DualEncoder, type DualEncoderConfig } from "../pair/dual-encoder.ts";
+import { probabilityKind } from "../pair/probability-kind.ts";
 import { pairEncoder, type Encoder } from "./encoder.ts";
 import type { ClassEntry } from "./templates.ts";
 import { imageEncoder, type EncodeImages } from "./encode-images.ts";

@@ -1,6 +1,7 @@
 /** Similarities to logits and probabilities, as the model was trained to mean them. */
 import { scope } from "../torch/index.ts";
-import type { DualEncoder, ProbabilityKind } from "../pair/dual-encoder.ts";
+import type { DualEncoder } from "../pair/dual-encoder.ts";
+import type { ProbabilityKind } from "../pair/probability-kind.ts";
 
 /** logits = scale x similarities + bias */
 export interface LogitTerms {

@@ -1,5 +1,5 @@
 /** Every picture against every text. */
-import { probabilityKind, type ProbabilityKind } from "../pair/dual-encoder.ts";
+import { probabilityKind, type ProbabilityKind } from "../pair/probability-kind.ts";
 import { encodeList } from "./encode-images.ts";
 import { embedTexts } from "./encode-texts.ts";
 import type { InferenceModel } from "./inference-model.ts";

@@ -3,7 +3,8 @@
  * JSON they travel without the text tower's work.
  */
 import { CheckpointError } from "../errors.ts";
-import { probabilityKind, type DualEncoder, type ProbabilityKind } from "../pair/dual-encoder.ts";
+import type { DualEncoder } from "../pair/dual-encoder.ts";
+import { probabilityKind, type ProbabilityKind } from "../pair/probability-kind.ts";
 import { classifierWeights } from "./classifier-weights.ts";
 import { checkEmbeddings, checkSameDim, type Embeddings } from "../arrays/embeddings.ts";
 import { classList, type ClassEntry, type TemplateChoice } from "./templates.ts";
