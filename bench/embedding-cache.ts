@@ -143,7 +143,7 @@ function least(a: Cost, b: Cost): Cost {
 
 /** What the image side of a step takes alone: rows of the cache, or the tower. */
 async function featureRates(folder: string, { learner, loader }: Side): Promise<Rates> {
-  const { model, recipe } = learner.trainer;
+  const { model, recipe } = learner;
   const { device, imageTower: tower } = model;
   const { cache, rebuilt } = await imageFeatureCache({
     loader: { source: recipe.data.train, transform: evaluationPreset("clip", 224) },

@@ -11,7 +11,7 @@ export {
 } from "./train/tower/pretrain-tower.ts";
 export { definePretraining, type PretrainRecipe } from "./train/recipe/pretrain-recipe.ts";
 export { defineRecipe, type Recipe, type ResolvedRecipe } from "./train/recipe/recipe.ts";
-export { DivergedError } from "./train/run/diverged.ts";
+export { DivergedError } from "./train/step/updater.ts";
 export { evaluate, type EvaluateOptions } from "./evaluate/evaluate-model.ts";
 export type { Suite, SuiteResult } from "./evaluate/run-suite.ts";
 export type { TaskResult } from "./evaluate/tasks/index.ts";

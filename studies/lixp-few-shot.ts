@@ -102,6 +102,18 @@ export async function measureModel(
 }
 
 type Task = Parameters<typeof fewShotCurve>[1];
+type Rows = Task["pool"]["embeddings"];
+
+/** [Q, D] x [M, D] -> [Q, M]: one matrix product of libtorch on the CPU. */
+function similarities(queries: Rows, candidates: Rows): Float32Array {
+  return torch.noGrad(() =>
+    torch.scope(() => {
+      const rows = torch.fromData(queries.data, [queries.count, queries.dim]);
+      const columns = torch.fromData(candidates.data, [candidates.count, candidates.dim]);
+      return rows.mm(columns.t()).toFloat32Array();
+    }),
+  );
+}
 
 async function fewShot(
   model: string,
@@ -123,10 +135,15 @@ async function fewShot(
     [`${question.name}/zeroShot`]: zeroShotItems(task),
   };
   const adapters: Record<AdapterName, () => Record<string, ItemScores>> = {
-    tip: () => curveItems(tipAdapter({ logitScale }), task, question, "tip"),
-    prototypes: () => curveItems(prototypes(), task, question, "prototypes"),
+    tip: () => curveItems(tipAdapter({ logitScale, similarities }), task, question, "tip"),
+    prototypes: () => curveItems(prototypes({ similarities }), task, question, "prototypes"),
     neighbors: () =>
-      curveItems(nearestNeighbors({ voting: "softmax" }), task, question, "neighbors"),
+      curveItems(
+        nearestNeighbors({ voting: "softmax", similarities }),
+        task,
+        question,
+        "neighbors",
+      ),
   };
   for (const measure of Object.values(adapters)) Object.assign(scores, measure());
   return scores;

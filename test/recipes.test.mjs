@@ -14,7 +14,8 @@ import { imageTowerConfig, modelConfig } from "../dist/src/train/pair/build-mode
 import { LockableTower } from "../dist/src/train/step/lockable-tower.js";
 import { resolveLogits } from "../dist/src/train/recipe/logits.js";
 import { createObjective } from "../dist/src/train/objectives/index.js";
-import { resolvePretraining, resolveRecipe } from "../dist/src/train/recipe/resolve-recipe.js";
+import { resolvePretraining } from "../dist/src/train/recipe/pretrain-recipe.js";
+import { resolveRecipe } from "../dist/src/train/recipe/resolve-recipe.js";
 import { resolveTowers } from "../dist/src/train/step/tower-states.js";
 
 const folder = path.join(path.dirname(path.dirname(fileURLToPath(import.meta.url))), "recipes");

@@ -3,13 +3,8 @@
  * where there are any. Knows no dataset and no model.
  */
 import { ShapeError } from "../errors.ts";
-import {
-  checkUnitRows,
-  rowsAt,
-  rowsBetween,
-  type Embeddings,
-  type SimilarityKernel,
-} from "./embeddings.ts";
+import { checkEmbeddings, rowsAt, rowsOf, type Embeddings } from "../arrays/embeddings.ts";
+import type { SimilarityKernel } from "../arrays/similarities.ts";
 
 /** The labelled examples that an adapter may look at. */
 export interface Support {
@@ -53,7 +48,7 @@ export interface Adapter<Setting> extends AdapterDescription<Setting> {
 }
 
 export interface AdapterOptions {
-  /** The matrix product; libtorch's on the CPU when absent. */
+  /** The matrix product; plain loops when absent. libtorch's is `Encoder.similarities`. */
   similarities?: SimilarityKernel;
 }
 
@@ -78,11 +73,11 @@ function scoreInChunks<Setting>(
   queries: Embeddings,
 ): Float32Array {
   const { classCount, embeddings } = support;
-  checkUnitRows("queries", queries, embeddings.dim);
+  checkEmbeddings("queries", queries, { width: embeddings.dim });
   const size = Math.max(1, Math.floor(chunkNumbers / Math.max(embeddings.count, classCount)));
   const out = new Float32Array(queries.count * classCount);
   for (let start = 0; start < queries.count; start += size) {
-    const part = rowsBetween(queries, start, Math.min(start + size, queries.count));
+    const part = rowsOf(queries, start, Math.min(start + size, queries.count));
     out.set(adapter.prepare(support, part)(setting), start * classCount);
   }
   return out;
@@ -95,7 +90,7 @@ function scoreInChunks<Setting>(
  *         example, or rows that are not of length 1
  */
 export function checkSupport({ embeddings, labels, classCount, textWeights }: Support): void {
-  checkUnitRows("support.embeddings", embeddings);
+  checkEmbeddings("support.embeddings", embeddings);
   if (labels.length !== embeddings.count) {
     throw new ShapeError(
       `Expected one label for each of ${embeddings.count} rows for support.labels but received ` +
@@ -111,7 +106,7 @@ export function checkSupport({ embeddings, labels, classCount, textWeights }: Su
     );
   }
   if (textWeights === undefined) return;
-  checkUnitRows("support.textWeights", textWeights, embeddings.dim);
+  checkEmbeddings("support.textWeights", textWeights, { width: embeddings.dim });
   if (textWeights.count === classCount) return;
   throw new ShapeError(
     `Expected a row for each of ${classCount} classes for support.textWeights but received ` +

@@ -5,7 +5,8 @@ import { test } from "node:test";
 import { createRandom } from "../arrays/random.ts";
 import { assertClose } from "../../test/support/close.ts";
 import { correctOnes, type Adapter, type Support } from "./adapter.ts";
-import { similaritiesOf, type Embeddings } from "./embeddings.ts";
+import type { Embeddings } from "../arrays/embeddings.ts";
+import { plainSimilarities } from "../arrays/similarities.ts";
 import { nearestNeighbors, type Voting } from "./nearest-neighbors.ts";
 import { prototypes } from "./prototypes.ts";
 import { tipAdapter } from "./tip-adapter.ts";
@@ -63,7 +64,7 @@ test("refuses a support and queries that no classifier can be made of", () => {
           [NaN, 0],
         ]),
       }),
-    /row 1 has length NaN/,
+    /row 1 holds NaN/,
   );
   assert.throws(() => fit({ textWeights: embeddings([at(0)]) }), /each of 2 classes .* received 1/);
   assert.throws(
@@ -164,7 +165,7 @@ test("Tip-Adapter adds its cache to the zero-shot logits: naive float64 loops", 
   const scores = adapter.fit(support, { alpha: 2, beta: 3.5 }).scores(embeddings(queries));
   assertClose(scores, naive, { rtol: 1e-5, atol: 1e-5 });
   const zeroShot = adapter.fit(support, { alpha: 0, beta: 1 }).scores(embeddings(queries));
-  const expected = similaritiesOf(embeddings(queries), embeddings(texts));
+  const expected = plainSimilarities(embeddings(queries), embeddings(texts));
   assertClose(
     zeroShot,
     expected.map((value) => 50 * value),

@@ -1,6 +1,6 @@
 /** Accuracy against the number of examples, over several draws of them. */
 import { correctOnes, type Adapter } from "./adapter.ts";
-import { rowsAt, type Embeddings } from "./embeddings.ts";
+import { rowsAt, type Embeddings } from "../arrays/embeddings.ts";
 import { sampleEpisode, sampleSupport } from "./episode.ts";
 import { selectSetting } from "./select-setting.ts";
 

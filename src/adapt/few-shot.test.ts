@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { createRandom } from "../arrays/random.ts";
 import { assertClose } from "../../test/support/close.ts";
 import { supportAt, type Adapter, type Support } from "./adapter.ts";
-import type { Embeddings } from "./embeddings.ts";
+import type { Embeddings } from "../arrays/embeddings.ts";
 import { sampleEpisode, sampleSupport } from "./episode.ts";
 import { fewShotCurve } from "./few-shot-curve.ts";
 import { nearestNeighbors } from "./nearest-neighbors.ts";

@@ -1,5 +1,6 @@
 /** Votes of the nearest examples. */
-import { checkedSimilarities, similaritiesOf, type Embeddings } from "./embeddings.ts";
+import type { Embeddings } from "../arrays/embeddings.ts";
+import { checkedSimilarities, fillTop, plainSimilarities } from "../arrays/similarities.ts";
 import { defineAdapter, type Adapter, type AdapterOptions, type Support } from "./adapter.ts";
 
 export type Voting = "plurality" | "softmax" | "rank";
@@ -33,7 +34,7 @@ const fixed: NeighborSetting = { k: 20, temperature: 0.07 };
  */
 export function nearestNeighbors({
   voting,
-  similarities = similaritiesOf,
+  similarities = plainSimilarities,
 }: NeighborOptions): Adapter<NeighborSetting> {
   return defineAdapter<NeighborSetting>({
     name: `nearestNeighbors/${voting}`,
@@ -79,26 +80,9 @@ function nearestOf(cosines: Float32Array, count: number, k: number): Nearest {
   for (let query = 0; query < queryCount; query++) {
     const at = query * k;
     const own = cosines.subarray(query * count, (query + 1) * count);
-    fillNearest(own, rows.subarray(at, at + k), found.subarray(at, at + k));
+    fillTop(own, rows.subarray(at, at + k), found.subarray(at, at + k));
   }
   return { k, rows, cosines: found };
-}
-
-/** Insertion into a short sorted list; equal cosines keep their order. */
-function fillNearest(own: Float32Array, rows: Int32Array, found: Float32Array): void {
-  const k = rows.length;
-  let filled = 0;
-  for (let row = 0; row < own.length; row++) {
-    const cosine = own[row]!;
-    if (filled === k && cosine <= found[k - 1]!) continue;
-    let at = filled < k ? filled++ : k - 1;
-    for (; at > 0 && cosine > found[at - 1]!; at--) {
-      found[at] = found[at - 1]!;
-      rows[at] = rows[at - 1]!;
-    }
-    found[at] = cosine;
-    rows[at] = row;
-  }
 }
 
 function vote(

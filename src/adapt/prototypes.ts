@@ -1,5 +1,6 @@
 /** Class means as a classifier, alone or blended with the texts'. */
-import { checkedSimilarities, similaritiesOf, type Embeddings } from "./embeddings.ts";
+import type { Embeddings } from "../arrays/embeddings.ts";
+import { checkedSimilarities, plainSimilarities } from "../arrays/similarities.ts";
 import {
   classCounts,
   defineAdapter,
@@ -25,7 +26,7 @@ const shares = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1];
  * cosines); without text weights there is nothing else. Where nothing can be chosen a is 1/2.
  */
 export function prototypes({
-  similarities = similaritiesOf,
+  similarities = plainSimilarities,
 }: AdapterOptions = {}): Adapter<PrototypeSetting> {
   return defineAdapter<PrototypeSetting>({
     name: "prototypes",

@@ -1,5 +1,5 @@
 /** Tip-Adapter: the zero-shot classifier with a cache of labelled examples beside it. */
-import { checkedSimilarities, similaritiesOf } from "./embeddings.ts";
+import { checkedSimilarities, plainSimilarities } from "../arrays/similarities.ts";
 import {
   defineAdapter,
   demandText,
@@ -37,7 +37,7 @@ const fixed: TipSetting = { alpha: 1.17, beta: 1 };
  */
 export function tipAdapter({
   logitScale = 100,
-  similarities = similaritiesOf,
+  similarities = plainSimilarities,
 }: TipAdapterOptions = {}): Adapter<TipSetting> {
   if (!(logitScale > 0 && Number.isFinite(logitScale))) {
     throw new RangeError(`Expected a positive number for logitScale but received ${logitScale}`);

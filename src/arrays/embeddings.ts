@@ -18,16 +18,16 @@ export interface Embeddings {
 const unitTolerance = 1e-2;
 
 /**
- * Checks that `embeddings` holds count x dim finite numbers, at least one row, and, unless
- * `unitRows` is false, that every row has length 1.
+ * Checks that `embeddings` holds count x dim finite numbers, at least one row, `width` columns where
+ * that is given, and, unless `unitRows` is false, that every row has length 1.
  *
- * throws  ShapeError if the array's length is not count x dim; RangeError for an empty set, a
- *         number that is not finite, or a row that is not normalised (the row is named)
+ * throws  ShapeError if the array's length is not count x dim, or for another width; RangeError for
+ *         an empty set, a number that is not finite, or a row that is not normalised (it is named)
  */
 export function checkEmbeddings(
   name: string,
   embeddings: Embeddings,
-  { unitRows = true }: { unitRows?: boolean } = {},
+  { unitRows = true, width }: { unitRows?: boolean; width?: number } = {},
 ): void {
   const { data, count, dim } = embeddings;
   const whole = Number.isInteger(count) && Number.isInteger(dim) && count >= 0 && dim >= 1;
@@ -35,6 +35,11 @@ export function checkEmbeddings(
     throw new ShapeError(
       `Expected ${name} to hold count x dim = ${count} x ${dim} numbers but received ` +
         `${data.length}; pass one row of dim numbers for each item.`,
+    );
+  }
+  if (width !== undefined && dim !== width) {
+    throw new ShapeError(
+      `Expected ${name} to have width ${width} but received ${dim}; use embeddings of one model`,
     );
   }
   if (count === 0) {
@@ -102,6 +107,16 @@ export function normalizeRows(embeddings: Embeddings, name = "embeddings"): Embe
 export function rowsOf(embeddings: Embeddings, start: number, end: number): Embeddings {
   const { data, dim } = embeddings;
   return { data: data.subarray(start * dim, end * dim), count: end - start, dim };
+}
+
+/** The rows at `indices`, copied. */
+export function rowsAt({ data, dim }: Embeddings, indices: ArrayLike<number>): Embeddings {
+  const out = new Float32Array(indices.length * dim);
+  for (let i = 0; i < indices.length; i++) {
+    const from = indices[i]! * dim;
+    out.set(data.subarray(from, from + dim), i * dim);
+  }
+  return { data: out, count: indices.length, dim };
 }
 
 function squaredLength(data: Float32Array, start: number, dim: number): number {

@@ -2,8 +2,15 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ShapeError } from "../errors.ts";
 import { assertClose } from "../../test/support/close.ts";
-import { checkEmbeddings, checkSameDim, normalizeRows, type Embeddings } from "./embeddings.ts";
-import { forEachRow, plainSimilarities, rankOf, topMatches } from "./similarities.ts";
+import {
+  checkEmbeddings,
+  checkSameDim,
+  normalizeRows,
+  rowsAt,
+  rowsOf,
+  type Embeddings,
+} from "./embeddings.ts";
+import { forEachRow, plainSimilarities, rankOf, softmax, topMatches } from "./similarities.ts";
 
 function rows(...values: number[][]): Embeddings {
   const dim = values[0]?.length ?? 0;
@@ -186,5 +193,31 @@ describe("rankOf and topMatches", () => {
   it("returns all candidates when k exceeds them, and refuses k below 1", () => {
     assert.equal(topMatches(wave(2, 3), wave(4, 3), 10).k, 4);
     assert.throws(() => topMatches(wave(2, 3), wave(4, 3), 0), RangeError);
+  });
+});
+
+describe("rows and shares", () => {
+  it("refuses another width where one is asked for", () => {
+    const two = rows([1, 0], [0, 1]);
+    checkEmbeddings("rows", two, { width: 2 });
+    assert.throws(() => checkEmbeddings("rows", two, { width: 3 }), {
+      name: "ShapeError",
+      message: /rows to have width 3 but received 2; use embeddings of one model/,
+    });
+  });
+
+  it("takes rows by number as a copy, and a range as a view", () => {
+    const three = rows([1, 2], [3, 4], [5, 6]);
+    assert.deepEqual(rowsAt(three, [2, 0, 2]), rows([5, 6], [1, 2], [5, 6]));
+    const view = rowsOf(three, 1, 3);
+    assert.deepEqual([view.count, view.dim, ...view.data], [2, 2, 3, 4, 5, 6]);
+    assert.equal(view.data.buffer, three.data.buffer);
+  });
+
+  it("shares 1 among logits, however large", () => {
+    const expected = [Math.exp(-1), 1].map((power) => power / (1 + Math.exp(-1)));
+    assertClose(Float64Array.from(softmax([999, 1000])), expected, { rtol: 1e-12, atol: 0 });
+    assert.deepEqual([...softmax([-Infinity, 3])], [0, 1]);
+    assert.equal(softmax([]).length, 0);
   });
 });

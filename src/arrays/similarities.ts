@@ -77,6 +77,20 @@ function fillRow(out: Float32Array, queries: Embeddings, query: number, block: B
   }
 }
 
+/** The kernel's answer. throws  ShapeError unless it has queries x candidates values */
+export function checkedSimilarities(
+  kernel: SimilarityKernel,
+  queries: Embeddings,
+  candidates: Embeddings,
+): Float32Array {
+  const values = kernel(queries, candidates);
+  if (values.length === queries.count * candidates.count) return values;
+  throw new ShapeError(
+    `Expected ${queries.count} x ${candidates.count} similarities from the kernel but received ` +
+      `${values.length}; it must return every query against every candidate.`,
+  );
+}
+
 /**
  * Calls `visit(query, row)` for every query in order, `row` being its [M] similarities. The row is
  * valid only during the call.
@@ -98,13 +112,7 @@ export function forEachRow(
   }
   for (let start = 0; start < queries.count; start += size) {
     const chunk = rowsOf(queries, start, Math.min(start + size, queries.count));
-    const values = similarities(chunk, candidates);
-    if (values.length !== chunk.count * candidates.count) {
-      throw new ShapeError(
-        `Expected ${chunk.count} x ${candidates.count} similarities from the kernel but ` +
-          `received ${values.length}; it must return every query against every candidate.`,
-      );
-    }
+    const values = checkedSimilarities(similarities, chunk, candidates);
     for (let row = 0; row < chunk.count; row++) {
       const at = row * candidates.count;
       const similaritiesOfQuery = values.subarray(at, at + candidates.count);
@@ -195,4 +203,13 @@ export function rankOf(row: Float32Array, index: number): number {
   for (let i = 0; i < index; i++) if ((row[i] as number) >= own) rank++;
   for (let i = index + 1; i < row.length; i++) if ((row[i] as number) > own) rank++;
   return rank;
+}
+
+/** Softmax of plain numbers: logits [M] -> [M] shares of 1, in float64. */
+export function softmax(logits: ArrayLike<number>): Float64Array {
+  let most = -Infinity;
+  for (let i = 0; i < logits.length; i++) most = Math.max(most, logits[i]!);
+  const shares = Float64Array.from(logits, (logit) => Math.exp(logit - most));
+  const total = shares.reduce((sum, share) => sum + share, 0);
+  return shares.map((share) => share / total);
 }

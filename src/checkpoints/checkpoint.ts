@@ -35,8 +35,8 @@ export interface SaveOptions {
  * Writes a model folder in place of what `folder` held, all of it or nothing.
  *
  * throws  CheckpointError naming the folder or file: weights that are not those of `config`, a layout
- *         that cannot hold the model, a full disk, a folder that cannot be written; what was there
- *         before stays
+ *         that cannot hold the model; StorageError naming the folder: a full disk, no permission.
+ *         What was there before stays
  */
 export async function saveCheckpoint(
   folder: string,

@@ -1,6 +1,6 @@
 /** Data for training and evaluation: sources, loading, packing, inspecting. */
 export { contactSheet, type ContactSheetOptions } from "./contact-sheet.ts";
-export type { EmbeddingRows, PictureEmbedder } from "./dedupe/describe-pictures.ts";
+export type { PictureEmbedder } from "./dedupe/describe-pictures.ts";
 export { duplicateSheet, type DuplicateSheetOptions } from "./dedupe/duplicate-sheet.ts";
 export {
   type DuplicatePair,

@@ -1,4 +1,5 @@
 /** Similarities to logits and probabilities, as the model was trained to mean them. */
+import { softmax } from "../arrays/similarities.ts";
 import { scope } from "../torch/index.ts";
 import type { DualEncoder } from "../pair/dual-encoder.ts";
 import type { ProbabilityKind } from "../pair/probability-kind.ts";
@@ -38,11 +39,7 @@ export function probabilitiesOf(
   if (kind === "sigmoid") return logits.map((logit) => 1 / (1 + Math.exp(-logit)));
   const out = new Float32Array(logits.length);
   for (let start = 0; start < logits.length; start += columns) {
-    const row = logits.subarray(start, start + columns);
-    const most = row.reduce((a, b) => Math.max(a, b), -Infinity);
-    const powers = Float64Array.from(row, (logit) => Math.exp(logit - most));
-    const total = powers.reduce((sum, power) => sum + power, 0);
-    for (const [i, power] of powers.entries()) out[start + i] = power / total;
+    out.set(softmax(logits.subarray(start, start + columns)), start);
   }
   return out;
 }

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import path from "node:path";
 
 import { pendingSignal } from "../torch/index.ts";
-import type { ProgressStream } from "../train/log/progress.ts";
+import type { ProgressStream } from "../train/log/run-progress.ts";
 import { train, type TrainResult } from "../train/train-pair.ts";
 import { exclusively } from "./lock.ts";
 import { peakMemoryBytes, resetPeakMemory, secondsPerStep } from "./measurements.ts";

@@ -8,7 +8,7 @@ import path from "node:path";
 import { UsageError } from "../errors.ts";
 import { writeTextAtomically } from "../files/atomic-write.ts";
 import { catchSignals } from "../torch/index.ts";
-import { formatDuration, type ProgressStream } from "../train/log/progress.ts";
+import { formatDuration, type ProgressStream } from "../train/log/run-progress.ts";
 import { checkStudy, chooseArms, chooseSeeds } from "./check-study.ts";
 import { runContext, stopIfAsked, studyContext, StudyInterrupted } from "./context.ts";
 import type { StudyContext } from "./context.ts";

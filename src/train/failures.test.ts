@@ -43,7 +43,7 @@ test("a folder that cannot be made is named", async () => {
   const file = join(folder, "file");
   writeFileSync(file, "");
   await assert.rejects(run({ directory: join(file, "run") }), {
-    name: "CheckpointError",
+    name: "StorageError",
     message: /^Expected folders only on the path for writing .*file.run but received ENOTDIR/,
   });
 });

@@ -3,12 +3,14 @@ import { afterEach, describe, it } from "node:test";
 
 import { assertClose } from "../../test/support/close.ts";
 import { inLockstep } from "../../test/support/lockstep-group.ts";
+import type { LoaderPosition } from "../data/loader/loader.ts";
 import type { Batch } from "../data/sample.ts";
 import { manualSeed, randn, randomState, scope, type Tensor } from "../torch/index.ts";
 import { modelConfig } from "./pair/build-model.ts";
 import { drawOwn, solo, type ProcessGroup } from "./process-group.ts";
 import { resolveLogits } from "./recipe/logits.ts";
 import { resolveRecipe } from "./recipe/resolve-recipe.ts";
+import { loaderPosition, type TrainingState } from "./run/run-checkpoint.ts";
 import { Trainer, type StepReport } from "./step/trainer.ts";
 
 const contextLength = 10;
@@ -136,6 +138,37 @@ describe("solo", () => {
   });
 });
 
+describe("a checkpoint's loader positions", () => {
+  const position = (offset: number): LoaderPosition => ({
+    version: 1,
+    order: "-",
+    cursor: { epoch: 0, part: 0, entry: 0, offset },
+    epochSamples: 0,
+    skipped: 0,
+  });
+  const state = (loader: LoaderPosition | LoaderPosition[]): TrainingState => ({
+    step: 1,
+    examplesSeen: 8,
+    loader,
+  });
+  const second: ProcessGroup = { ...solo, rank: 1, size: 2, isFirst: false };
+  it("are each rank's own", () => {
+    assert.deepEqual(loaderPosition("run", state(position(3)), solo), position(3));
+    const both = state([position(3), position(4)]);
+    assert.deepEqual(loaderPosition("run", both, second), position(4));
+  });
+  it("are refused by another number of processes", () => {
+    const both = state([position(3), position(4)]);
+    assert.throws(() => loaderPosition("run", both, solo), {
+      name: "CheckpointError",
+      message:
+        "Expected a checkpoint of 1 processes in run but received one of 2; go on with as many, or " +
+        "start another run whose pretrained is run",
+    });
+    assert.throws(() => loaderPosition("run", state(position(3)), second), /one of 1; go on/);
+  });
+});
+
 describe("two ranks", () => {
   for (const set of [
     [],
@@ -148,11 +181,11 @@ describe("two ranks", () => {
       const whole = [0, 1, 2].map((step) => alone.trainStep(batch(0, 8, step)));
       const { reports, trainers } = ofTwo(set);
       for (const [step, ranks] of reports.entries()) {
-        const { metrics: _, ...expected } = whole[step] as StepReport;
-        for (const { metrics: __, ...found } of ranks) {
+        const expected = whole[step] as StepReport;
+        for (const found of ranks) {
           for (const [name, value] of Object.entries(expected)) {
             // Sums in another order, in float32.
-            const number = (found as Record<string, number>)[name] as number;
+            const number = found[name] as number;
             assert.ok(Math.abs(number - value) < 1e-4, `${name} ${number} is not ${value}`);
           }
         }

@@ -15,6 +15,8 @@ import { after, before, test } from "node:test";
 import { loadModel } from "../inference/load-model.ts";
 import { tinyData, tinyRecipe, type TinyData } from "../../test/support/tiny-run.ts";
 import { readMetricsLog } from "./log/metrics-log.ts";
+import { solo } from "./process-group.ts";
+import { RunDirectory } from "./run/run-directory.ts";
 import { train } from "./train-pair.ts";
 
 let data: TinyData;
@@ -45,6 +47,20 @@ function assertSameCheckpoint(a: string, b: string): void {
     assert.deepEqual(readFileSync(join(a, file)), readFileSync(join(b, file)), file);
   }
 }
+
+test("a rank that is not the first trains and writes nothing", async () => {
+  const { path: directory } = new RunDirectory(join(folder, "second"));
+  const group = { ...solo, rank: 1, size: 2, isFirst: false };
+  const recipe = tinyRecipe(data);
+  const found = await train({ recipe, directory, group });
+  assert.equal(found.step, 4);
+  assert.deepEqual(found.values, {});
+  assert.deepEqual(readdirSync(directory, { recursive: true }), ["checkpoints"]);
+  await assert.rejects(train({ recipe, directory, group, set: ["train.batchSize=9"] }), {
+    name: "RecipeError",
+    message: /^Expected a multiple of the 2 processes for train\.batchSize but received 9; every/,
+  });
+});
 
 test("bad input is refused before the first step", async () => {
   const recipe = tinyRecipe(data);

@@ -6,6 +6,8 @@ import { resolveRecipe } from "./recipe/resolve-recipe.ts";
 import { announcer, runToEnd, type LoopOptions, type RunOutcome } from "./run/run.ts";
 import { RunDirectory } from "./run/run-directory.ts";
 
+import { solo, type ProcessGroup } from "./process-group.ts";
+
 export interface TrainOptions extends LoopOptions {
   /** What a recipe file exports; checked and completed here. */
   recipe: unknown;
@@ -17,6 +19,8 @@ export interface TrainOptions extends LoopOptions {
   smoke?: boolean;
   /** Go on with a run whose recipe was another. */
   allowRecipeChange?: boolean;
+  /** Processes that share each batch; this one by itself when absent, the only kind built so far. */
+  group?: ProcessGroup;
 }
 
 export interface TrainResult extends RunOutcome {
@@ -37,13 +41,13 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     set: options.set ?? [],
     smoke: options.smoke ?? false,
   });
-  const directory = new RunDirectory(options.directory);
+  const directory = new RunDirectory(options.directory, options.group ?? solo);
   if (!options.allowRecipeChange) directory.checkRecipe(recipe);
   const prepared = await preparePair(recipe, directory, announcer(options));
   const begin = (): void => directory.saveRecipe(recipe);
-  return runToEnd(prepared, { recipe, directory, options, begin }, (outcome, { trainer }) => ({
+  return runToEnd(prepared, { recipe, directory, options, begin }, (outcome, { model }) => ({
     ...outcome,
-    logitScale: logitScaleOf(trainer.model),
+    logitScale: logitScaleOf(model),
     recipe,
   }));
 }

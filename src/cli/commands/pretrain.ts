@@ -1,5 +1,5 @@
 import { pretrain, type PretrainResult } from "../../train/tower/pretrain-tower.ts";
-import { resolvePretraining } from "../../train/recipe/resolve-recipe.ts";
+import { resolvePretraining } from "../../train/recipe/pretrain-recipe.ts";
 import { defineCommand, type Command } from "../command.ts";
 import { loadFile } from "../options/load-file.ts";
 import { runArguments, runOptions } from "../options/run-options.ts";

@@ -1,4 +1,6 @@
 /** Reads every picture of a source and keeps what duplicates are told by. */
+import type { Embeddings } from "../../arrays/embeddings.ts";
+import type { SimilarityKernel } from "../../arrays/similarities.ts";
 import type { EvaluationTransform } from "../image/index.ts";
 import type { PictureTransform } from "../image/picture-cell.ts";
 import { createLoader } from "../loader/loader.ts";
@@ -6,22 +8,15 @@ import type { SourceSpec } from "../sources/source-spec.ts";
 import type { Problem } from "../sources/source.ts";
 import { perceptualHash, SIDE, thumbnail, THUMBNAIL } from "./perceptual-hash.ts";
 
-/** Rows of embeddings, [count, dim]. */
-export interface EmbeddingRows {
-  data: Float32Array;
-  count: number;
-  dim: number;
-}
-
 /** A model, as far as duplicates are concerned. */
 export interface PictureEmbedder {
   transform: PictureTransform;
   /** Pictures at once; 64 by default. */
   batchSize?: number;
   /** pixels as the transform makes them, `Batch.pixels` -> [N, D] unit rows */
-  embedPixels(pixels: Uint8Array): EmbeddingRows;
+  embedPixels(pixels: Uint8Array): Embeddings;
   /** [Q, D] x [M, D] -> [Q, M] inner products */
-  similarities(queries: EmbeddingRows, candidates: EmbeddingRows): Float32Array;
+  readonly similarities: SimilarityKernel;
 }
 
 /** Pictures of one or several sources, in order. */
@@ -33,7 +28,7 @@ export interface Pictures {
   /** [N, 3, 8, 8] */
   thumbnails: Uint8Array;
   /** [N, D] */
-  embeddings: EmbeddingRows | undefined;
+  embeddings: Embeddings | undefined;
   bad: number;
   /** The first of them. */
   badSamples: Problem[];
@@ -93,7 +88,7 @@ async function embedPictures(
   source: SourceSpec,
   embedder: PictureEmbedder,
   options: DescribeOptions,
-): Promise<EmbeddingRows> {
+): Promise<Embeddings> {
   const parts: Float32Array[] = [];
   let [count, dim] = [0, 0];
   const { transform, batchSize = 64 } = embedder;

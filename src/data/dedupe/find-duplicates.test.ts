@@ -7,7 +7,8 @@ import sharp, { type Sharp } from "sharp";
 import { createRandom } from "../../arrays/random.ts";
 import { packDataset } from "../pack.ts";
 import type { SourceSpec } from "../sources/source-spec.ts";
-import type { EmbeddingRows, PictureEmbedder, Pictures } from "./describe-pictures.ts";
+import type { Embeddings } from "../../arrays/embeddings.ts";
+import type { PictureEmbedder, Pictures } from "./describe-pictures.ts";
 import { duplicateSheet } from "./duplicate-sheet.ts";
 import {
   type DuplicateReport,
@@ -210,7 +211,7 @@ function stub(): PictureEmbedder {
       }
       return { data, count, dim };
     },
-    similarities(a: EmbeddingRows, b: EmbeddingRows) {
+    similarities(a: Embeddings, b: Embeddings) {
       return Float32Array.from({ length: a.count * b.count }, (_, k) => {
         const [i, j] = [Math.floor(k / b.count) * a.dim, (k % b.count) * a.dim];
         let sum = 0;

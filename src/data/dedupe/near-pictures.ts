@@ -1,5 +1,6 @@
 /** Which pictures of a list are nearly the same: by hash and colours, and by embeddings. */
-import type { EmbeddingRows, PictureEmbedder, Pictures } from "./describe-pictures.ts";
+import { rowsAt, rowsOf, type Embeddings } from "../../arrays/embeddings.ts";
+import type { PictureEmbedder, Pictures } from "./describe-pictures.ts";
 import {
   forEachNearPair,
   hammingDistance,
@@ -118,16 +119,14 @@ function correlationOf({ thumbnails }: Pictures, first: number, second: number):
 
 /** Visits pairs i > j whose cosine is large enough, a block of products at a time. */
 function forEachCosine(
-  rows: EmbeddingRows,
+  rows: Embeddings,
   least: number,
   { similarities }: Pick<PictureEmbedder, "similarities">,
   visit: (i: number, j: number, cosine: number) => void,
 ): void {
-  const blocks: { start: number; part: EmbeddingRows }[] = [];
+  const blocks: { start: number; part: Embeddings }[] = [];
   for (let start = 0; start < rows.count; start += CHUNK) {
-    const count = Math.min(CHUNK, rows.count - start);
-    const data = rows.data.subarray(start * rows.dim, (start + count) * rows.dim);
-    blocks.push({ start, part: { data, count, dim: rows.dim } });
+    blocks.push({ start, part: rowsOf(rows, start, Math.min(start + CHUNK, rows.count)) });
   }
   for (const [number, later] of blocks.entries()) {
     for (const earlier of blocks.slice(0, number + 1)) {
@@ -142,10 +141,4 @@ function forEachCosine(
       }
     }
   }
-}
-
-function rowsAt({ data, dim }: EmbeddingRows, indices: readonly number[]): EmbeddingRows {
-  const out = new Float32Array(indices.length * dim);
-  indices.forEach((index, i) => out.set(data.subarray(index * dim, (index + 1) * dim), i * dim));
-  return { data: out, count: indices.length, dim };
 }

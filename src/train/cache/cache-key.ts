@@ -1,15 +1,16 @@
 /**
- * What cached rows were computed from. Each part can be read by people, so that two keys that differ
- * can say in what; the digest of all of them names the cache.
+ * What cached rows were computed from, and the folder that they lie in. Each part of a key can be read
+ * by people, so that two keys that differ can say in what; the digest of all of them names the folder.
  */
 import { createHash } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
 import type { TrainingAugmentation } from "../../data/image/training-transform.ts";
 import { saveTokenizer, type Tokenizer } from "../../text/index.ts";
 import type { Module } from "../../nn/module.ts";
+import { writeTextAtomically } from "../../files/atomic-write.ts";
 import { allocate } from "../../torch/dtype.ts";
 import type { DataFingerprint } from "./data-fingerprint.ts";
 import type { RowDType } from "./row-file.ts";
@@ -44,8 +45,8 @@ export function createCacheKey(parts: CacheKeyParts): CacheKey {
 }
 
 /**
- * How pictures become pixels. Without augmentation the seed has no influence, and with it mean and
- * deviation have none on pixels that are stored before they are normalised.
+ * How pictures become pixels, without what has no influence on the stored rows: the seed where nothing
+ * is augmented, mean and deviation where pixels are stored before they are normalised.
  */
 export function preprocessingPart(options: {
   transform: EvaluationTransform;
@@ -59,7 +60,7 @@ export function preprocessingPart(options: {
   return { transform, augmentation: options.augmentation, seed: options.seed };
 }
 
-/** The tokenizer's files by content, wherever they came from. */
+/** The contents of the tokenizer's files; where they came from does not matter. */
 export async function tokenizerPart(tokenizer: Tokenizer): Promise<unknown> {
   const folder = mkdtempSync(join(tmpdir(), "limn-tokenizer-"));
   try {
@@ -102,7 +103,7 @@ const WORDS: Record<keyof CacheKeyParts, string> = {
 };
 
 /** The parts in which two keys differ, in words. */
-export function differences(a: CacheKeyParts, b: CacheKeyParts): string[] {
+function differences(a: CacheKeyParts, b: CacheKeyParts): string[] {
   const keys = Object.keys(WORDS) as (keyof CacheKeyParts)[];
   return keys.filter((key) => canonical(a[key]) !== canonical(b[key])).map((key) => WORDS[key]);
 }
@@ -113,4 +114,64 @@ function canonical(value: unknown): string {
     if (typeof inner !== "object" || inner === null || Array.isArray(inner)) return inner;
     return Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)));
   });
+}
+
+const KEY_FILE = "key.json";
+/** Other caches that are compared at most. */
+const MOST_COMPARED = 200;
+
+/**
+ * The folder of all caches, the same for every run of a user: `LIMN_CACHE`, else
+ * `$XDG_CACHE_HOME/limn`, else `~/.cache/limn`; in it `embeddings`.
+ */
+export function defaultCacheRoot(environment: NodeJS.ProcessEnv = process.env): string {
+  const { LIMN_CACHE: own, XDG_CACHE_HOME: shared } = environment;
+  const base = own || join(shared || join(homedir(), ".cache"), "limn");
+  return join(base, "embeddings");
+}
+
+export function cacheFolder(root: string, { digest }: CacheKey): string {
+  return join(root, digest);
+}
+
+/** The rows of one view, from 0. */
+export function viewFile(folder: string, view: number): string {
+  return join(folder, `view-${view}.rows`);
+}
+
+/** Writes what the cache was made from, for people and for `explainMissing`. */
+export function saveKey(folder: string, { digest, parts }: CacheKey): void {
+  mkdirSync(folder, { recursive: true });
+  writeTextAtomically(join(folder, KEY_FILE), `${JSON.stringify({ digest, ...parts }, null, 2)}\n`);
+}
+
+/** Why there is no cache of this key: how the most similar cache of the same kind of rows differs. */
+export function explainMissing(root: string, { digest, parts }: CacheKey): string {
+  let nearest: string[] | undefined;
+  for (const name of listFolders(root)) {
+    const other = name === digest ? undefined : readKey(join(root, name));
+    if (other?.rows !== parts.rows) continue;
+    const differing = differences(parts, other);
+    if (nearest === undefined || differing.length < nearest.length) nearest = differing;
+  }
+  if (nearest === undefined || nearest.length === 0) return "there is none yet";
+  const [last, ...others] = nearest.toReversed();
+  const listed = others.length === 0 ? last : `${others.toReversed().join(", ")} and ${last}`;
+  return `there is none yet; compared with the nearest other one, ${listed} differ`;
+}
+
+function listFolders(root: string): string[] {
+  try {
+    return readdirSync(root).slice(0, MOST_COMPARED);
+  } catch {
+    return [];
+  }
+}
+
+function readKey(folder: string): CacheKeyParts | undefined {
+  try {
+    return JSON.parse(readFileSync(join(folder, KEY_FILE), "utf8")) as CacheKeyParts;
+  } catch {
+    return undefined;
+  }
 }

@@ -1,12 +1,11 @@
-/** Batches that are read beside a cache: what the cache lacks is left out and counted. */
+/** Takes out of a batch the pictures and captions that a cache has no rows for, and counts them. */
 import type { Batch } from "../../data/sample.ts";
 
 /**
- * The batch without the pictures and captions that have no row in the cache, which are those that
- * could not be read when it was made; the batch itself where none is missing. A smaller batch may
- * result, even an empty one (`size` 0).
+ * The batch without the pictures and captions that have no row in the cache: those that could not be
+ * read when it was made. The very batch where all have one; else a smaller one, even of `size` 0.
  *
- * has   of pictures by `imageIds`, and of captions by their text; all are there when absent
+ * has   whether there is a row, by `imageIds` and by the caption's text; always true when absent
  */
 export function onlyCached(
   batch: Batch,

@@ -1,4 +1,4 @@
-/** What tells whether the files of a source are the ones of before, wherever they lie. */
+/** Recognises the files of a source, in whatever folder, by their contents or by sizes and times. */
 import { createHash } from "node:crypto";
 import { closeSync, openSync, readSync, statSync, type BigIntStats } from "node:fs";
 import { partNames } from "../../data/loader/batch-builder.ts";
@@ -26,9 +26,9 @@ interface SourceFile {
 
 /**
  * Digest of a source's description and files. Up to `contentsUpTo` bytes in all it is made of the
- * contents, so that a copy of the data is the same data; beyond that of each file's name, size and
- * time of change, so that a file that is written anew counts as another. What that cannot notice is
- * a large source that was changed with sizes and times put back.
+ * contents, so that a copy of the data is the same data. Beyond that it is made of each file's name,
+ * size and time of change, so that a rewritten file counts as another; a change that restores sizes
+ * and times is not noticed then.
  *
  * throws   DataError where the source cannot be opened; that a file is missing is part of the digest
  */

@@ -1,15 +1,16 @@
 /**
  * Rows that a run computes once and later epochs, runs and recipes read: features of a locked tower,
- * or decoded pictures. One file per view; which rows they are is the key's matter.
+ * or decoded pictures. One file per view. Knows nothing of how a key is made.
  */
 import { createLoader } from "../../data/loader/loader.ts";
 import type { LoaderOptions } from "../../data/loader/options.ts";
 import { createRandom } from "../../arrays/random.ts";
 import type { Batch } from "../../data/sample.ts";
 import type { Problem } from "../../data/sources/source.ts";
+import { DataError } from "../../errors.ts";
+import { solo, type ProcessGroup } from "../process-group.ts";
 import { scope, type Device, type Tensor } from "../../torch/index.ts";
-import { cacheFolder, explainMissing, saveKey, viewFile } from "./cache-folder.ts";
-import type { CacheKey } from "./cache-key.ts";
+import { cacheFolder, explainMissing, saveKey, viewFile, type CacheKey } from "./cache-key.ts";
 import type { Unusable } from "./row-file.ts";
 import { RowStore } from "./row-store.ts";
 import { RowWriter } from "./row-writer.ts";
@@ -24,7 +25,7 @@ export interface CacheLocation {
   device?: Device;
 }
 
-export interface CacheProgress {
+interface CacheProgress {
   view: number;
   views: number;
   /** Batches' pictures that were visited in this view so far. */
@@ -86,7 +87,7 @@ export type OpenedCache =
 
 /**
  * Opens a cache that is there as a whole. One that is absent, truncated, damaged or of another key
- * is not opened: `reason` says what is the matter with the first view that has to be made again.
+ * is not opened: `reason` says why the first unusable view has to be made again.
  */
 export function openEmbeddingCache({ root, key, views, device }: CacheLocation): OpenedCache {
   const folder = cacheFolder(root, key);
@@ -129,6 +130,8 @@ export interface BuildOptions extends CacheLocation {
     batch: Batch,
     has: (key: string) => boolean,
   ) => { keys: readonly string[]; rows: Tensor };
+  /** The first of these processes makes the cache while the others wait; this one when absent. */
+  group?: ProcessGroup | undefined;
   onProgress?: ((progress: CacheProgress) => void) | undefined;
 }
 
@@ -142,13 +145,30 @@ export interface BuiltCache {
 
 /**
  * The cache of a key, made where it is not there: one pass over the source for each missing view.
- * What a crash or another process leaves behind is never read: a view appears when it is complete.
+ * A view's file appears when it is complete, so what a crash leaves behind is never read.
  *
  * throws   DataError for a sample that cannot be read (`onError: "fail"`); RangeError for views
  *          that would all be alike; StorageError naming the file on a full disk
  */
 export async function buildEmbeddingCache(options: BuildOptions): Promise<BuiltCache> {
+  const { group = solo } = options;
   checkViews(options);
+  if (group.isFirst) {
+    const built = await openOrBuild(options);
+    group.barrier();
+    return built;
+  }
+  group.barrier();
+  const found = openEmbeddingCache(options);
+  if (found.cache) return { cache: found.cache, badSamples: [] };
+  throw new DataError(
+    `Expected the cache that the first process made in ${cacheFolder(options.root, options.key)} but ` +
+      `${found.reason}; keep caches in a folder that all processes share`,
+    { source: options.root },
+  );
+}
+
+async function openOrBuild(options: BuildOptions): Promise<BuiltCache> {
   const before = openEmbeddingCache(options);
   if (before.cache) return { cache: before.cache, badSamples: [] };
   const folder = cacheFolder(options.root, options.key);
@@ -169,8 +189,8 @@ function checkViews({ views, loader: { augmentation } }: BuildOptions): void {
   );
 }
 
-/** The seed of a view's augmentation; view 0 is the same whatever the number of views. */
-export function viewSeed(seed: number, view: number): number {
+/** The seed of a view's augmentation; it does not depend on the number of views. */
+function viewSeed(seed: number, view: number): number {
   return createRandom([seed, "view", view]).integer(2 ** 31);
 }
 

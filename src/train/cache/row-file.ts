@@ -27,7 +27,7 @@ export interface RowHeader {
   skipped: number;
 }
 
-export interface RowFile {
+interface RowFile {
   file: string;
   header: RowHeader;
   index: KeyIndex;
@@ -41,14 +41,14 @@ export interface Unusable {
 }
 
 export const BLOCK_BYTES: number = 1 << 20;
-export const CHECK_BYTES = 8;
+const CHECK_BYTES = 8;
 const FOOTER_BYTES = 64;
 const FORMAT = 1;
 const MAGIC = "limnrows";
 /** Blocks of the rows that are read and checked on opening: all of them up to 64 MiB. */
 const MOST_CHECKED = 64;
 
-/** Everything behind the rows. */
+/** Everything that follows the rows in the file. */
 export function trailer(header: RowHeader, checks: Uint8Array, hashes: Uint8Array): Uint8Array {
   const json = Buffer.from(JSON.stringify(header));
   const body = Buffer.concat([checks, hashes, json]);
@@ -68,7 +68,7 @@ export function rowBytes({ dtype, shape }: Pick<RowHeader, "dtype" | "shape">): 
   return dtypeBytes(dtype) * shape.reduce((product, side) => product * side, 1);
 }
 
-/** Opens and checks a file of rows. What is wrong with it is returned, never thrown or passed over. */
+/** Opens and checks a file of rows. What is wrong with it is returned, not thrown. */
 export function openRowFile(file: string): RowFile | Unusable {
   let descriptor: number;
   try {

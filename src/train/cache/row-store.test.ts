@@ -87,7 +87,7 @@ test("a missing key is named, and rows of another width are refused", () => {
   store.close();
   const beside = join(file, "x.rows");
   const about = { dtype: "float32", shape: [3], key: "k" } as const;
-  assert.throws(() => new RowWriter(beside, about), { code: "LIMN_CHECKPOINT" });
+  assert.throws(() => new RowWriter(beside, about), { code: "LIMN_STORAGE" });
 });
 
 test("rows come back in the order asked for", () => {

@@ -41,7 +41,7 @@ export class RowStore {
   /**
    * The rows of `keys` in their order, [N, ...shape]: float32 for float rows, else uint8.
    *
-   * throws   DataError naming the first key that has none
+   * throws   DataError naming the first key without a row
    */
   rows(keys: readonly string[], device: Device = "cpu"): Tensor {
     const places = Int32Array.from(keys, (key) => this.#place(key));

@@ -10,7 +10,7 @@ import { fromData, scope, type Tensor } from "../../torch/index.ts";
 import { KeyIndex } from "./key-index.ts";
 import { BLOCK_BYTES, blockCheck, rowBytes, trailer, type RowHeader } from "./row-file.ts";
 
-export type NewRows = Omit<RowHeader, "count" | "skipped">;
+type NewRows = Omit<RowHeader, "count" | "skipped">;
 
 /**
  * Rows in the order in which they are appended. Several processes may write the same file: each has

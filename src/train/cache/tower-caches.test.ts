@@ -16,8 +16,8 @@ import { tinyData, type TinyData } from "../../../test/support/tiny-run.ts";
 import { fromData, manualSeed, noGrad, scope, type Tensor } from "../../torch/index.ts";
 import { TextTransformer } from "../../towers/text/text-transformer.ts";
 import { VisionTransformer } from "../../towers/image/vision-transformer.ts";
-import { defaultCacheRoot } from "./cache-folder.ts";
-import { hashWeights } from "./cache-key.ts";
+import { solo, type ProcessGroup } from "../process-group.ts";
+import { defaultCacheRoot, hashWeights } from "./cache-key.ts";
 import { onlyCached } from "./cached-batch.ts";
 import { fingerprintSource } from "./data-fingerprint.ts";
 import type { BuiltCache } from "./embedding-cache.ts";
@@ -117,6 +117,32 @@ function difference(a: Tensor, b: Tensor): number {
   assert.deepEqual(a.shape, b.shape);
   return a.sub(b).abs().amax().item() / b.abs().amax().item();
 }
+
+test("of several processes the first one makes the cache, the others open it", async () => {
+  const at = root();
+  const second = { ...solo, rank: 1, size: 2, isFirst: false };
+  const waits: number[] = [];
+  const wait = (rank: number) => () => void waits.push(rank);
+  const made = (group: ProcessGroup): Promise<BuiltCache> =>
+    imageFeatureCache({
+      ...given({}),
+      tower: image,
+      root: at,
+      group: { ...group, barrier: wait(group.rank) },
+    });
+  await assert.rejects(made(second), {
+    name: "DataError",
+    message:
+      /^Expected the cache that the first process made in .* but there is none yet; keep caches in a folder that all processes share/,
+  });
+  const first = await made({ ...solo, size: 2 });
+  assert.equal(first.rebuilt, "there is none yet");
+  const other = await made(second);
+  assert.equal(other.rebuilt, undefined);
+  assert.equal(other.cache.count, first.cache.count);
+  assert.deepEqual(waits, [1, 0, 1]);
+  for (const { cache } of [first, other]) cache.close();
+});
 
 test("cached image features equal re-encoded ones", async () => {
   const at = root();

@@ -6,14 +6,15 @@ import type { Tokenizer } from "../../text/tokenizer-description.ts";
 import { Encoder, type TokenRows } from "../../inference/encoder.ts";
 import { cat, fromData, type Device, type Tensor } from "../../torch/index.ts";
 import type { ImageTower, TextTower } from "../../towers/tower.ts";
+import type { ProcessGroup } from "../process-group.ts";
 import {
   createCacheKey,
+  defaultCacheRoot,
   hashWeights,
   preprocessingPart,
   tokenizerPart,
   type CacheKey,
 } from "./cache-key.ts";
-import { defaultCacheRoot } from "./cache-folder.ts";
 import { fingerprintSource } from "./data-fingerprint.ts";
 import { buildEmbeddingCache, type BuildOptions, type BuiltCache } from "./embedding-cache.ts";
 
@@ -33,6 +34,8 @@ export interface CacheOptions {
   seed?: number;
   /** Pictures or captions in one pass of the tower; 256 when absent. */
   batchSize?: number;
+  /** Processes of a run, of which the first one makes the cache; this one when absent. */
+  group?: ProcessGroup | undefined;
   onProgress?: BuildOptions["onProgress"];
 }
 
@@ -47,7 +50,7 @@ const BATCH = 256;
 
 /**
  * `tower.features` of every picture by `Batch.imageIds`, [featureDim]. The projection is not part of
- * them: it may be trained. The tower is borrowed, and in evaluation mode meanwhile.
+ * them: it may be trained. The tower is borrowed, and is in evaluation mode while it runs.
  *
  * throws   as `buildEmbeddingCache`; DataError where the source cannot be opened
  */
@@ -152,13 +155,14 @@ function build(
     texts?: Pick<LoaderOptions, "tokenizer" | "captions" | "images">;
   },
 ): Promise<BuiltCache> {
-  const { loader, device, views = 1, seed = 0, onProgress } = options;
+  const { loader, device, views = 1, seed = 0, group, onProgress } = options;
   return buildEmbeddingCache({
     root: options.root ?? defaultCacheRoot(),
     key,
     views,
     device,
     seed,
+    group,
     onProgress,
     loader: { ...loader, ...kind.texts, batchSize: options.batchSize ?? BATCH },
     shape: kind.shape,

@@ -3,8 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
-import { crc32c, maskedCrc32c } from "./crc32c.ts";
-import { EventFile } from "./event-file.ts";
+import { crc32c, EventFile, maskedCrc32c } from "./event-file.ts";
 
 interface Golden {
   wallTime: number;

@@ -5,10 +5,9 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { AppendFile } from "./append-file.ts";
-import { maskedCrc32c } from "./crc32c.ts";
 import { bytesField, doubleField, floatField, message, varintField } from "../../files/protobuf.ts";
 
-export interface EventFileOptions {
+interface EventFileOptions {
   /** Made if missing; TensorBoard shows all event files of one directory as one run. */
   readonly directory: string;
   /**
@@ -146,4 +145,29 @@ function readPngHeader(png: Uint8Array): { width: number; height: number; channe
   }
   const view = new DataView(png.buffer, png.byteOffset, png.byteLength);
   return { width: view.getUint32(16), height: view.getUint32(20), channels };
+}
+
+/** RFC 3720, appendix B.4: the Castagnoli polynomial, bits reversed. */
+const castagnoli = 0x82f6_3b78;
+
+const crcTable = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte;
+  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ castagnoli : crc >>> 1;
+  return crc;
+});
+
+/** CRC-32C of `bytes` as an unsigned 32-bit number. */
+export function crc32c(bytes: Uint8Array): number {
+  let crc = 0xffff_ffff;
+  for (const byte of bytes) crc = (crcTable[(crc ^ byte) & 0xff] ?? 0) ^ (crc >>> 8);
+  return ~crc >>> 0;
+}
+
+/**
+ * The checksum as TFRecord stores it: rotated and offset, because sums of data that themselves
+ * contain sums are weak.
+ */
+export function maskedCrc32c(bytes: Uint8Array): number {
+  const crc = crc32c(bytes);
+  return (((crc >>> 15) | (crc << 17)) + 0xa282_ead8) >>> 0;
 }

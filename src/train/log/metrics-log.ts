@@ -8,7 +8,7 @@ import { DataError } from "../../errors.ts";
 import { AppendFile } from "./append-file.ts";
 
 /**
- * What the loop logs for every step that it logs, beside what the learner reports: of a pair
+ * The keys of every logged step. The learner reports further ones: a pair
  * `train/contrastiveAccuracy` (share of the batch whose own pair is the most similar one, in [0, 1]),
  * `train/logitScale` (the multiplier, not its logarithm), `train/learningRate`, `train/gradNorm`
  * (before clipping) and the objective's own numbers.
@@ -22,7 +22,7 @@ export interface StepValues extends Record<string, number> {
 }
 
 /** One line of the log: where training stood, and any metrics under their keys. */
-export interface MetricsEntry {
+interface MetricsEntry {
   /** Optimizer steps done, from 1. */
   readonly step: number;
   /** Image-text pairs seen since the start of training. */
@@ -32,7 +32,7 @@ export interface MetricsEntry {
   readonly values: Readonly<Record<string, number>>;
 }
 
-export interface MetricsLogOptions {
+interface MetricsLogOptions {
   /** Continues a run: entries after this step are removed, since it will take those steps again. */
   readonly resumeStep?: number;
 }

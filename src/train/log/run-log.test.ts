@@ -69,6 +69,19 @@ describe("RunLog", () => {
     assert.equal(readdirSync(join(path, "tensorboard")).length, 1);
     assert.ok(written.some((text) => text.includes("a line for the reader")));
   });
+  it("writes and shows nothing where another rank writes", () => {
+    const written: string[] = [];
+    const progress = { write: (text: string): unknown => written.push(text) };
+    const run = new RunLog({ path, metricsFile }, { totalSteps: 10, progress, writes: false });
+    run.step({ step: 1, examplesSeen: 8, every: 1, values });
+    run.evaluation(1, 8, {});
+    run.message("a line for the reader");
+    run.note("evaluating", 1);
+    run.sync();
+    run.close();
+    assert.deepEqual(written, []);
+    assert.deepEqual(readdirSync(path), []);
+  });
   it("shows the last accuracy that was measured where a step has none", () => {
     const written: string[] = [];
     const progress = { isTTY: true, columns: 120, write: (text: string) => written.push(text) };

@@ -1,17 +1,22 @@
-/** Everything a run writes down as it goes: JSON lines, TensorBoard events, progress. */
+/**
+ * Everything a run writes down as it goes: JSON lines, TensorBoard events, progress. Nothing on ranks
+ * other than the first.
+ */
 import { join } from "node:path";
 
 import { EventFile } from "./event-file.ts";
 import { MetricsLog, type StepValues } from "./metrics-log.ts";
-import { ProgressLine, type ProgressStream } from "./progress.ts";
+import { ProgressLine, type ProgressStream } from "./run-progress.ts";
 
-export interface RunLogOptions {
+interface RunLogOptions {
+  /** False where another rank writes; true when absent. */
+  writes?: boolean;
   totalSteps: number;
   resumeStep?: number | undefined;
   progress?: ProgressStream | undefined;
 }
 
-export interface StepEntry {
+interface StepEntry {
   step: number;
   examplesSeen: number;
   /** Steps between written entries; progress shows each. */
@@ -20,14 +25,15 @@ export interface StepEntry {
 }
 
 export class RunLog {
-  readonly #metrics: MetricsLog;
-  readonly #events: EventFile;
+  readonly #metrics: MetricsLog | undefined;
+  readonly #events: EventFile | undefined;
   readonly #progress: ProgressLine | undefined;
   /** The last one measured: not every step measures it. */
   #accuracy: number | undefined;
 
   constructor(run: { path: string; metricsFile: string }, options: RunLogOptions) {
-    const { totalSteps, resumeStep, progress } = options;
+    const { totalSteps, resumeStep, progress, writes = true } = options;
+    if (!writes) return;
     // A fresh start in an old folder writes a fresh log: nothing of it was trained on.
     this.#metrics = new MetricsLog(run.metricsFile, { resumeStep: resumeStep ?? 0 });
     try {
@@ -58,8 +64,8 @@ export class RunLog {
   }
 
   #write(step: number, examplesSeen: number, values: Record<string, number>): void {
-    this.#metrics.append({ step, examplesSeen, values });
-    this.#events.scalars(values, step);
+    this.#metrics?.append({ step, examplesSeen, values });
+    this.#events?.scalars(values, step);
   }
 
   /** A line for the reader. */
@@ -74,13 +80,13 @@ export class RunLog {
 
   /** Everything written so far is on the disk. */
   sync(): void {
-    this.#metrics.sync();
-    this.#events.sync();
+    this.#metrics?.sync();
+    this.#events?.sync();
   }
 
   close(): void {
     this.#progress?.finish();
-    this.#metrics.close();
-    this.#events.close();
+    this.#metrics?.close();
+    this.#events?.close();
   }
 }

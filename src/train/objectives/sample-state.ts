@@ -69,8 +69,8 @@ const headerFloats = headerBytes / 4;
  * The file is scratch: a checkpoint has all of it, and a run begins with a new one. Rows are written
  * out when the file grows, so that a full disk is an error and no fault of the memory map.
  *
- * throws  LimnError `LIMN_SCRATCH` for a file in its place that is not limn's, for one that changed
- *         under a running process, and where the disk is full
+ * throws  LimnError `LIMN_SCRATCH` for a file in its place that is not limn's, and for one that changed
+ *         under a running process; StorageError where it cannot be written, such as on a full disk
  */
 export class SampleState {
   readonly file: string;

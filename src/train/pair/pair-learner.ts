@@ -1,4 +1,4 @@
-/** A pair's trainer as the loop sees it: with its suites, its tokenizer and its model folder. */
+/** A pair's trainer with what the loop asks for beyond steps: suites, checkpoints, the finished model. */
 import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
 import type { Batch } from "../../data/sample.ts";
 import { saveTokenizer } from "../../text/index.ts";
@@ -12,53 +12,43 @@ import { saveCheckpoint } from "../../checkpoints/checkpoint.ts";
 import { saveAdapter } from "../../checkpoints/adapters/save-adapter.ts";
 import { adaptations, mergedState } from "../../nn/low-rank.ts";
 import type { Evaluation, Learner } from "../run/learner.ts";
-import type { ResolvedRecipe } from "../recipe/recipe.ts";
-import type { Trainer } from "../step/trainer.ts";
-import { withTrainingState, type TrainingState } from "../run/training-checkpoint.ts";
+import type { ProcessGroup } from "../process-group.ts";
+import { Trainer, type StepReport, type TrainerOptions } from "../step/trainer.ts";
+import { withTrainingState, type TrainingState } from "../run/run-checkpoint.ts";
 
-export interface PairLearnerParts {
-  recipe: ResolvedRecipe;
-  trainer: Trainer;
+interface PairLearnerOptions extends Omit<TrainerOptions, "normalization"> {
   tokenizer: Tokenizer;
   transform: EvaluationTransform;
   /** Where the low-rank changes of a run with LoRA go, apart from the model. */
   adapterFolder: string;
 }
 
-export class PairLearner implements Learner {
-  readonly trainer: Trainer;
+export class PairLearner extends Trainer implements Learner {
   readonly evaluate: Learner["evaluate"];
-  readonly #parts: PairLearnerParts;
+  readonly #options: PairLearnerOptions;
 
-  constructor(parts: PairLearnerParts) {
-    this.#parts = parts;
-    this.trainer = parts.trainer;
-    const measures = parts.recipe.evaluate.suites.length > 0;
+  /** throws  RecipeError where model, towers, logits and objective contradict each other */
+  constructor(options: PairLearnerOptions) {
+    super({ ...options, normalization: options.transform });
+    this.#options = options;
+    const measures = options.recipe.evaluate.suites.length > 0;
     this.evaluate = measures ? (pictures) => this.#evaluate(pictures) : null;
   }
 
-  get step(): number {
-    return this.trainer.step;
-  }
-
-  get examplesSeen(): number {
-    return this.trainer.examplesSeen;
-  }
-
-  trainStep(batch: Batch, measure = true): { loss: number } & Record<string, number> {
-    checkPairs(batch);
-    const { metrics, ...report } = this.trainer.trainStep(batch, measure);
-    return { ...report, ...metrics };
+  override trainStep(batch: Batch, measure = true): StepReport {
+    checkPairs(batch, this.group);
+    return super.trainStep(batch, measure);
   }
 
   async #evaluate(pictures: number): Promise<Evaluation> {
-    const { recipe, trainer, tokenizer, transform } = this.#parts;
+    const { tokenizer, transform } = this.#options;
+    const { model, recipe } = this;
     const { precision } = recipe.train;
-    const encoder = pairEncoder(trainer.model, transform);
+    const encoder = pairEncoder(model, transform);
     const embedder = embedderOf(encoder, tokenizer, { precision });
     const { batchSize, suites } = recipe.evaluate;
     const loader = { transform, tokenizer: tokenizer.description, batchSize };
-    const results = await trainer.withAverage(async () => {
+    const results = await this.withAverage(async () => {
       const done: SuiteResult[] = [];
       for (const suite of suites) done.push(await runSuite(suite, embedder, { loader, pictures }));
       return done;
@@ -68,30 +58,29 @@ export class PairLearner implements Learner {
   }
 
   saveTraining(folder: string, state: TrainingState): Promise<void> {
-    const tokenizerFiles = withTrainingState(this.#tokenizerFiles, this.trainer, state);
+    const tokenizerFiles = withTrainingState(this.#tokenizerFiles, this, state);
     return this.#save(folder, tokenizerFiles);
   }
 
   /** The model with its low-rank changes merged, and the changes apart where there are some. */
   saveModel(folder: string): Promise<void> {
-    const { trainer, recipe, adapterFolder } = this.#parts;
-    return trainer.withAverage(async () => {
+    const { model, recipe } = this;
+    return this.withAverage(async () => {
       await this.#save(folder, this.#tokenizerFiles);
-      if (adaptations(trainer.model).length === 0) return;
-      const whole = trainer.trainedWhole();
-      await saveAdapter(adapterFolder, trainer.model, { base: recipe.pretrained, whole });
+      if (adaptations(model).length === 0) return;
+      const whole = this.trainedWhole();
+      await saveAdapter(this.#options.adapterFolder, model, { base: recipe.pretrained, whole });
     });
   }
 
   async #save(folder: string, tokenizerFiles: (folder: string) => Promise<void>): Promise<void> {
-    const { trainer, transform } = this.#parts;
-    const state = mergedState(trainer.model);
-    const own = new Set([...trainer.model.namedState()].map(([, tensor]) => tensor));
+    const state = mergedState(this.model);
+    const own = new Set([...this.model.namedState()].map(([, tensor]) => tensor));
     try {
       await saveCheckpoint(folder, {
-        config: trainer.config,
+        config: this.config,
         weights: state,
-        evaluationTransform: transform,
+        evaluationTransform: this.#options.transform,
         tokenizerFiles,
       });
     } finally {
@@ -100,15 +89,16 @@ export class PairLearner implements Learner {
   }
 
   readonly #tokenizerFiles = (folder: string): Promise<void> =>
-    saveTokenizer(this.#parts.tokenizer, folder);
+    saveTokenizer(this.#options.tokenizer, folder);
 
   warnings(): readonly string[] {
-    return this.trainer.objective.warnings?.() ?? [];
+    return this.objective.warnings?.() ?? [];
   }
 }
 
-/** Throws DataError for a batch that is one picture over and over: data of one pair. */
-function checkPairs({ imageIds, keys }: Batch): void {
+/** Throws DataError for a batch of all ranks that is one picture over and over: data of one pair. */
+function checkPairs({ imageIds: own, keys }: Batch, group: ProcessGroup): void {
+  const imageIds = group.gatherValues(own).flat();
   const [first] = imageIds;
   if (imageIds.some((id) => id !== first)) return;
   throw new DataError(

@@ -1,7 +1,5 @@
 /** What of a pair's run must fit together before its first step: model, weights, caches, loader. */
-import { join } from "node:path";
-
-import { createLoader, type Loader } from "../../data/loader/loader.ts";
+import { createLoader, type Loader, type LoaderOptions } from "../../data/loader/loader.ts";
 import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
 import type { Tokenizer } from "../../text/tokenizer-description.ts";
 import { RecipeError, UnsettledError } from "../../errors.ts";
@@ -16,12 +14,13 @@ import type { Prepared } from "../run/learner.ts";
 import { openCheckpoint, openOrigins, type Origins } from "./origins.ts";
 import { pairParts } from "./pair-parts.ts";
 import { PairLearner } from "./pair-learner.ts";
-import { openRowSources, type Announce, type OpenSources } from "../cache/row-sources.ts";
+import { openCaches, type Announce, type OpenCaches } from "../cache/open-caches.ts";
+import type { ProcessGroup } from "../process-group.ts";
 import type { ResolvedRecipe } from "../recipe/recipe.ts";
 import type { RunDirectory } from "../run/run-directory.ts";
 import { openTeacher, type OpenTeacher } from "./teacher.ts";
-import { Trainer } from "../step/trainer.ts";
-import { restoreTraining, type TrainingState } from "../run/training-checkpoint.ts";
+import type { Trainer } from "../step/trainer.ts";
+import { loaderPosition, restoreTraining, type TrainingState } from "../run/run-checkpoint.ts";
 
 /**
  * throws  RecipeError, DataError or CheckpointError where something does not fit; nothing stays open
@@ -54,44 +53,53 @@ async function prepare(
 ): Promise<Prepared<PairLearner>> {
   const { config, tokenizer, transform } = await pairParts(recipe, origins.pair);
   const device = trainingDevice(recipe.train.device);
+  const { group } = directory;
   const open: {
     teacher?: OpenTeacher | undefined;
-    trainer?: Trainer;
-    rows?: OpenSources;
+    learner?: PairLearner;
+    caches?: OpenCaches;
     loader?: Loader;
   } = {};
   const close = async (): Promise<void> => {
     await open.loader?.close();
-    open.rows?.close();
+    open.caches?.close();
     open.teacher?.close();
-    open.trainer?.dispose();
+    open.learner?.dispose();
   };
   try {
     if (latest === undefined) checkNormalization(recipe, origins, transform);
     open.teacher = await openTeacher(recipe, { transform, device });
-    open.trainer = new Trainer({
+    open.learner = new PairLearner({
       recipe,
       config,
       device,
-      normalization: transform,
-      scratchFolder: join(directory.path, "scratch"),
+      tokenizer,
+      transform,
+      adapterFolder: directory.adapterFolder,
+      scratchFolder: directory.scratchFolder,
+      group,
       ...(latest === undefined
         ? { initialize: (model) => initialize(model, origins, recipe) }
         : {}),
     });
-    const state = latest === undefined ? undefined : restorePair(latest, origins, open.trainer);
-    open.rows = await openRowSources(recipe, {
-      trainer: open.trainer,
+    const state = latest === undefined ? undefined : restorePair(latest, origins, open.learner);
+    open.caches = await openCaches(recipe, {
+      model: open.learner.model,
+      device,
       transform,
       tokenizer,
       announce,
+      group,
     });
-    open.trainer.readFrom({ ...open.rows.sources, ...open.teacher?.source });
-    const options = loaderOptions(recipe, transform, tokenizer, state);
-    open.loader = open.rows.filter(await createLoader({ ...options, ...open.rows.loader }));
-    const { trainer, loader } = open;
-    const { adapterFolder } = directory;
-    const learner = new PairLearner({ recipe, trainer, tokenizer, transform, adapterFolder });
+    open.learner.readFrom({ ...open.caches.sources, ...open.teacher?.source });
+    const options = {
+      ...loaderOptions(recipe, { transform, tokenizer, group }),
+      ...(latest === undefined || state === undefined
+        ? {}
+        : { position: loaderPosition(latest, state, group) }),
+    };
+    open.loader = open.caches.filter(await createLoader({ ...options, ...open.caches.loader }));
+    const { learner, loader } = open;
     return { learner, loader, state, latest, close };
   } catch (error) {
     await close();
@@ -166,23 +174,34 @@ function knownTransform(origin: ModelSource): EvaluationTransform | undefined {
   }
 }
 
+/** The recipe's `batchSize` is of all ranks; each loads its share. */
 function loaderOptions(
   recipe: ResolvedRecipe,
-  transform: EvaluationTransform,
-  tokenizer: Tokenizer,
-  state: TrainingState | undefined,
-): Parameters<typeof createLoader>[0] {
+  {
+    transform,
+    tokenizer,
+    group: { rank, size },
+  }: { transform: EvaluationTransform; tokenizer: Tokenizer; group: ProcessGroup },
+): LoaderOptions {
   const { train: source, captions, workers, prefetch, onError } = recipe.data;
+  const { batchSize, seed } = recipe.train;
+  if (batchSize % size !== 0) {
+    throw new RecipeError(
+      "train.batchSize",
+      `Expected a multiple of the ${size} processes for train.batchSize but received ${batchSize}; ` +
+        "every process takes an equal share",
+    );
+  }
   return {
     source,
     transform,
     tokenizer: tokenizer.description,
-    batchSize: recipe.train.batchSize,
-    seed: recipe.train.seed,
+    batchSize: batchSize / size,
+    seed,
     captions,
     prefetch,
     onError,
     ...(workers === undefined ? {} : { workers }),
-    ...(state === undefined ? {} : { position: state.loader as never }),
+    ...(size === 1 ? {} : { share: { rank, size } }),
   };
 }

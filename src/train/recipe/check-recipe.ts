@@ -1,9 +1,9 @@
-/** What the values of a recipe must keep among each other, beyond what each key says of itself. */
+/** Checks of a recipe that involve more than one key. */
 import { didYouMean, RecipeError } from "../../errors.ts";
 import { metricKeys } from "../../evaluate/tasks/index.ts";
 import type { ResolvedRecipe, SuiteRecipe } from "./recipe.ts";
 
-/** throws  RecipeError naming the first key that does not go with the others */
+/** throws  RecipeError naming the first key that contradicts the others */
 export function checkTogether(recipe: ResolvedRecipe): void {
   const { train, evaluate } = recipe;
   checkOrigin(recipe);
@@ -43,7 +43,7 @@ function checkOrigin({ model, modelChanges, pretrained, data }: ResolvedRecipe):
   }
 }
 
-/** Phases of the schedule that are longer than the run. */
+/** Refuses phases of the schedule that are longer than the run. */
 export function checkSteps({
   steps,
   schedule,
@@ -57,7 +57,7 @@ export function checkSteps({
   }
 }
 
-/** Two suites, or two tasks of a suite, under one name would overwrite each other's metrics. */
+/** Refuses equal names of suites, or of a suite's tasks: they would overwrite each other's metrics. */
 export function checkSuites(suites: readonly SuiteRecipe[], path: string): void {
   checkNames(suites, path);
   for (const [i, { tasks }] of suites.entries()) checkNames(tasks, `${path}.${i}.tasks`);

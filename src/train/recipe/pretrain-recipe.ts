@@ -2,8 +2,10 @@
 import { z } from "zod";
 
 import { activationNames } from "../../nn/activation.ts";
+import { checkSteps } from "./check-recipe.ts";
 import { imageTowerSchema, textTowerSchema } from "./recipe-model.ts";
 import { dataSchema, nameSchema, sourceSchema, tokenizerSchema, trainSchema } from "./recipe.ts";
+import { freeze, resolveWith, type ResolveOptions } from "./resolve-recipe.ts";
 
 const towerShape = {
   activation: z
@@ -92,6 +94,20 @@ export type PretrainRecipe = z.input<typeof pretrainSchema>;
 export type ResolvedPretrainRecipe = z.output<typeof pretrainSchema>;
 export type ClassificationRecipe = z.output<typeof classificationSchema>;
 export type NextTokenRecipe = z.output<typeof nextTokenSchema>;
+
+/**
+ * Fills in defaults and checks every key of a recipe of `limn pretrain`.
+ *
+ * throws  RecipeError naming the first key that is unknown, missing or out of range
+ */
+export function resolvePretraining(
+  recipe: unknown,
+  options: ResolveOptions = {},
+): ResolvedPretrainRecipe {
+  const resolved = resolveWith(pretrainSchema, recipe, options);
+  checkSteps(resolved.train);
+  return freeze(resolved);
+}
 
 /** Types a recipe of `limn pretrain`: the compiler refuses unknown keys and wrong values. */
 export function definePretraining(recipe: PretrainRecipe): PretrainRecipe {

@@ -3,8 +3,7 @@ import { z } from "zod";
 
 import { didYouMean, RecipeError } from "../../errors.ts";
 import { isJsonObject } from "../../files/json-fields.ts";
-import { checkSteps, checkSuites, checkTogether } from "./check-recipe.ts";
-import { pretrainSchema, type ResolvedPretrainRecipe } from "./pretrain-recipe.ts";
+import { checkSuites, checkTogether } from "./check-recipe.ts";
 import { recipeSchema, suiteSchema, type ResolvedRecipe, type SuiteRecipe } from "./recipe.ts";
 
 export interface ResolveOptions {
@@ -15,33 +14,25 @@ export interface ResolveOptions {
 }
 
 /**
- * Fills in defaults and checks every key.
+ * Fills in defaults and checks every key, then those that depend on each other.
  *
- * throws  RecipeError naming the first key that is unknown, missing or out of range
+ * throws  RecipeError naming the first key that is unknown, missing, out of range or in contradiction
  */
-export function resolveRecipe(
-  recipe: unknown,
-  { set = [], smoke = false }: ResolveOptions = {},
-): ResolvedRecipe {
-  const resolved = resolveWith(recipeSchema, recipe, { set, smoke });
+export function resolveRecipe(recipe: unknown, options: ResolveOptions = {}): ResolvedRecipe {
+  const resolved = resolveWith(recipeSchema, recipe, options);
   checkTogether(resolved);
   return freeze(resolved);
 }
 
-/** `resolveRecipe` for a recipe of `limn pretrain`. */
-export function resolvePretraining(
-  recipe: unknown,
-  { set = [], smoke = false }: ResolveOptions = {},
-): ResolvedPretrainRecipe {
-  const resolved = resolveWith(pretrainSchema, recipe, { set, smoke });
-  checkSteps(resolved.train);
-  return freeze(resolved);
-}
-
-function resolveWith<S extends z.ZodType>(
+/**
+ * A recipe with `set` and `smoke` applied, checked key by key and completed by a schema.
+ *
+ * throws  RecipeError naming the first key that is unknown, missing or out of range
+ */
+export function resolveWith<S extends z.ZodType>(
   schema: S,
   recipe: unknown,
-  { set, smoke }: Required<ResolveOptions>,
+  { set = [], smoke = false }: ResolveOptions,
 ): z.output<S> {
   const draft = copy(recipe);
   if (!isJsonObject(draft)) {
@@ -69,7 +60,7 @@ function copy(recipe: unknown): unknown {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new RecipeError(
       "",
-      `Expected plain data for the recipe but received what is none (${reason}); ` +
+      `Expected plain data for the recipe but received something else (${reason}); ` +
         "export an object without functions",
       { cause },
     );
@@ -178,9 +169,11 @@ function wanted(issue: Issue): string {
   }
 }
 
-/** `'a' | 'b'` as zod writes it, in the words of the other messages. */
+/** zod's `'a' | 'undefined' | 'b'` in the words of the other messages. */
 function oneOf(message: string): string {
-  const quoted = [...message.matchAll(/'([^']*)'/g)].map((match) => match[1]);
+  const quoted = [...message.matchAll(/'([^']*)'/g)].flatMap(([, name]) =>
+    name === "undefined" ? [] : [name],
+  );
   return quoted.length > 1 ? `one of ${quoted.join(", ")}` : message;
 }
 
@@ -242,7 +235,7 @@ function branches(node: JsonSchema): JsonSchema[] {
   return inner.length > 0 ? inner.flatMap(branches) : [node];
 }
 
-function freeze<T>(value: T): T {
+export function freeze<T>(value: T): T {
   if (typeof value === "object" && value !== null) {
     for (const child of Object.values(value)) freeze(child);
     Object.freeze(value);

@@ -2,12 +2,12 @@
 import type { Loader } from "../../data/loader/loader.ts";
 import type { Batch } from "../../data/sample.ts";
 import type { SuiteResult } from "../../evaluate/run-suite.ts";
-import type { TrainingState } from "./training-checkpoint.ts";
+import type { TrainingState } from "./run-checkpoint.ts";
 
 export interface Evaluation {
   /** Metrics by key, such as `val/retrieval/imageToText/recall@1`. */
   values: Record<string, number>;
-  /** The suites behind them; empty where there are none. */
+  /** The suites that the values come from; empty where nothing was measured. */
   suites: SuiteResult[];
 }
 
@@ -28,7 +28,7 @@ export interface Learner {
   saveTraining(folder: string, state: TrainingState): Promise<void>;
   /** Writes what the run was for. */
   saveModel(folder: string): Promise<void>;
-  /** Sentences that a reader of the numbers must not miss. */
+  /** Sentences that a report of the run must show. */
   warnings(): readonly string[];
 }
 

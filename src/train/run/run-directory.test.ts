@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 
+import { solo, type ProcessGroup } from "../process-group.ts";
 import { resolveRecipe } from "../recipe/resolve-recipe.ts";
 import { difference, RunDirectory } from "./run-directory.ts";
 
@@ -79,6 +80,30 @@ describe("checkpoints", () => {
     assert.deepEqual(run.checkpointSteps(), [2, 4, 5]);
     run.prune(1, undefined);
     assert.deepEqual(readdirSync(join(path, "checkpoints")), ["step-00000005"]);
+  });
+});
+
+describe("a rank that is not the first", () => {
+  const second: ProcessGroup = { ...solo, rank: 1, size: 2, isFirst: false };
+  it("reads the run's folder and writes nothing into it", async () => {
+    const missing = join(path, "other");
+    assert.equal(new RunDirectory(missing, second).path, missing);
+    assert.equal(existsSync(missing), false);
+    makeCheckpoints(1, 2);
+    const other = new RunDirectory(path, second);
+    other.saveRecipe(recipe);
+    other.prune(1, undefined);
+    await other.write(() => assert.fail("written by the second rank"));
+    assert.equal(existsSync(other.recipeFile), false);
+    assert.deepEqual(other.checkpointSteps(), [1, 2]);
+    assert.equal(other.latestCheckpoint(), run.checkpointFolder(2));
+    let wrote = 0;
+    await run.write(() => void wrote++);
+    assert.equal(wrote, 1);
+  });
+  it("has a scratch folder of its own", () => {
+    assert.equal(run.scratchFolder, join(path, "scratch"));
+    assert.equal(new RunDirectory(path, second).scratchFolder, join(path, "scratch", "rank-1"));
   });
 });
 

@@ -1,6 +1,6 @@
 /**
- * The folder of a run: the resolved recipe, logs, checkpoints and the finished model. Knows names and
- * which checkpoints stay; knows nothing of what is in them.
+ * The folder of a run: the resolved recipe, logs, checkpoints and the finished model. Knows names,
+ * which checkpoints stay, and that only the first rank writes; knows nothing of what is in them.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { CheckpointError, RecipeError } from "../../errors.ts";
 import { existingFolder, writeTextAtomically } from "../../files/atomic-write.ts";
 import { storageError } from "../../files/storage.ts";
+import { solo, type ProcessGroup } from "../process-group.ts";
 
 export interface BestCheckpoint {
   metric: string;
@@ -19,10 +20,19 @@ const stepPattern = /^step-(\d+)$/;
 
 export class RunDirectory {
   readonly path: string;
+  /** The processes of the run: all read the folder, the first one writes. */
+  readonly group: ProcessGroup;
 
   /** Makes the folder where it is missing. Throws StorageError where it cannot be made. */
-  constructor(path: string) {
+  constructor(path: string, group: ProcessGroup = solo) {
     this.path = path;
+    this.group = group;
+    if (group.isFirst) this.#make();
+    group.barrier();
+  }
+
+  #make(): void {
+    const { path } = this;
     try {
       mkdirSync(join(path, "checkpoints"), { recursive: true });
     } catch (cause) {
@@ -40,9 +50,22 @@ export class RunDirectory {
   get modelFolder(): string {
     return join(this.path, "model");
   }
-  /** Low-rank changes apart from their model, of a run with LoRA. */
+  /** The low-rank changes of a run with LoRA, without their model. */
   get adapterFolder(): string {
     return join(this.path, "adapter");
+  }
+
+  /** Working files of the objective; each rank has a folder of its own. */
+  get scratchFolder(): string {
+    const { isFirst, rank } = this.group;
+    const folder = join(this.path, "scratch");
+    return isFirst ? folder : join(folder, `rank-${rank}`);
+  }
+
+  /** Runs `body`, which writes into the folder, on the first rank; the others wait for it. */
+  async write(body: () => void | Promise<void>): Promise<void> {
+    if (this.group.isFirst) await body();
+    this.group.barrier();
   }
 
   checkpointFolder(step: number): string {
@@ -67,6 +90,7 @@ export class RunDirectory {
 
   /** Removes all but the newest `keepLast` checkpoints and the best one. */
   prune(keepLast: number, best: BestCheckpoint | undefined): void {
+    if (!this.group.isFirst) return;
     for (const step of this.checkpointSteps().slice(0, -keepLast)) {
       if (step === best?.step) continue;
       rmSync(this.checkpointFolder(step), { recursive: true, force: true });
@@ -74,7 +98,7 @@ export class RunDirectory {
   }
 
   /**
-   * Holds a recipe against that of the run found here; changes nothing.
+   * Compares a recipe with that of the run found here; changes nothing.
    *
    * throws  RecipeError when the folder holds a run of another recipe
    */
@@ -89,8 +113,9 @@ export class RunDirectory {
     );
   }
 
-  /** Writes the recipe of the run that now begins or goes on. */
+  /** Writes the recipe of the run that begins or goes on now. */
   saveRecipe(recipe: object): void {
+    if (!this.group.isFirst) return;
     writeTextAtomically(this.recipeFile, toJson(recipe));
   }
 

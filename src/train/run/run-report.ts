@@ -4,7 +4,7 @@ import sharp from "sharp";
 import { rowsOf } from "../../arrays/embeddings.ts";
 import type { SuiteResult } from "../../evaluate/run-suite.ts";
 import type { MeasuredTask, TaskGuesses } from "../../evaluate/tasks/task.ts";
-import { topMatches } from "../../arrays/similarities.ts";
+import { softmax, topMatches } from "../../arrays/similarities.ts";
 import { imageDataUri } from "../../report/html.ts";
 import { curvesFromLog } from "../../report/curves.ts";
 import type {
@@ -115,7 +115,7 @@ function predictionGroup(
   const chosen = pictures.flatMap((_, i) => (i % every === 0 ? [i] : [])).slice(0, shown);
   const items = chosen.map((i): Prediction => {
     const row = Array.from(similarities.subarray(i * k, (i + 1) * k));
-    const shares = softmax(row.map((similarity) => similarity * scale));
+    const shares = Array.from(softmax(row.map((similarity) => similarity * scale)));
     const truth = truths[i] ?? 0;
     return {
       image: pictures[i] as string,
@@ -131,13 +131,6 @@ function predictionGroup(
     note: `The ${k} best of ${labels.length} candidates; bars share 100 % among them.`,
     items,
   };
-}
-
-function softmax(logits: readonly number[]): number[] {
-  const most = Math.max(...logits);
-  const weights = logits.map((logit) => Math.exp(logit - most));
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
-  return weights.map((weight) => weight / total);
 }
 
 /** A few texts, each with the nearest of the pictures that were kept. */

@@ -6,16 +6,17 @@ import { CheckpointError, StorageError } from "../../errors.ts";
 import type { SuiteResult } from "../../evaluate/run-suite.ts";
 import { isBetter } from "../../evaluate/tasks/index.ts";
 import { catchSignals, pendingSignal } from "../../torch/index.ts";
-import { DivergedError } from "./diverged.ts";
+import { DivergedError } from "../step/updater.ts";
 import type { Evaluation, Learner, Prepared } from "./learner.ts";
-import type { ProgressStream } from "../log/progress.ts";
+import type { ProcessGroup } from "../process-group.ts";
+import type { ProgressStream } from "../log/run-progress.ts";
 import { RunLog } from "../log/run-log.ts";
 import type { ResolvedRecipe } from "../recipe/recipe.ts";
 import type { BestCheckpoint, RunDirectory } from "./run-directory.ts";
-import { updateState, type TrainingState } from "./training-checkpoint.ts";
+import { updateState, type TrainingState } from "./run-checkpoint.ts";
 
 /** What of a recipe the loop follows. */
-export interface LoopRecipe {
+interface LoopRecipe {
   train: Pick<
     ResolvedRecipe["train"],
     "steps" | "checkpoint" | "timeLimitMinutes" | "logEverySteps"
@@ -26,13 +27,13 @@ export interface LoopRecipe {
 export interface LoopOptions {
   /** Where progress goes; nowhere when absent. */
   progress?: ProgressStream | undefined;
-  /** SIGINT and SIGTERM end the run after the step in hand, with a checkpoint; a second one at once. */
+  /** SIGINT and SIGTERM end the run after the current step, with a checkpoint; a second one at once. */
   handleSignals?: boolean | undefined;
   /** Pictures kept of each suite of the last evaluation, for a report. Default 0. */
   pictures?: number | undefined;
 }
 
-/** Writes lines before the first step to where progress goes. */
+/** Writes lines to the stream of progress, before there is a log. */
 export function announcer({ progress }: LoopOptions): ((line: string) => void) | undefined {
   return progress && ((line) => void progress.write(`${line}\n`));
 }
@@ -46,9 +47,9 @@ export interface RunOutcome {
   skipped: number;
   /** The first of them in this run, with the reason. */
   badSamples: readonly { file: string; key?: string; reason: string }[];
-  /** What a reader of the numbers must not miss. */
+  /** Sentences that a report of the run must show. */
   warnings: readonly string[];
-  /** Why the run ended before its last step; after its time it is evaluated and saved all the same. */
+  /** Why the run ended before its last step. At the time limit it is evaluated and saved first. */
   stopped?: "signal" | "timeLimit";
   /** Number of the signal, with `stopped: "signal"`. */
   signal?: number;
@@ -81,6 +82,7 @@ export async function runToEnd<L extends Learner, R>(
   let catching = false;
   try {
     log = new RunLog(directory, {
+      writes: directory.group.isFirst,
       totalSteps: recipe.train.steps,
       resumeStep: state?.step,
       progress: options.progress,
@@ -109,7 +111,7 @@ class Run<L extends Learner> {
   #savedStep = 0;
   /** Whether this process has taken a step: its first is measured, for the progress line. */
   #stepped = false;
-  /** A step that failed half-way leaves random numbers and data position of no step. */
+  /** True within a step: after a failure there, random numbers and data position belong to no step. */
   #midStep = false;
 
   constructor(parts: RunParts<L>) {
@@ -130,9 +132,9 @@ class Run<L extends Learner> {
   /** Saves the steps done when the data or an evaluation ends a run. */
   async #rescue(error: unknown): Promise<void> {
     const { learner, log } = this.#parts;
-    // What cannot be written once is not tried again.
-    const written = error instanceof CheckpointError || error instanceof StorageError;
-    if (this.#midStep || written) return;
+    // A checkpoint that could not be written is not tried again.
+    const unwritten = error instanceof CheckpointError || error instanceof StorageError;
+    if (this.#midStep || unwritten) return;
     if (learner.step <= this.#savedStep) return;
     try {
       await this.#save();
@@ -151,13 +153,23 @@ class Run<L extends Learner> {
       await this.#evaluateWhenDue();
       const every = checkpoint.everySteps ?? Infinity;
       if (learner.step % every === 0) await this.#save();
-      const signal = pendingSignal();
+      const { signal, late } = this.#agreed(performance.now() > deadline);
       if (signal !== 0) return this.#stop({ stopped: "signal", signal });
-      if (performance.now() > deadline && learner.step < steps) {
+      if (late && learner.step < steps) {
         return { ...(await this.#finish()), stopped: "timeLimit" };
       }
     }
     return this.#finish();
+  }
+
+  /** What ends the run before its last step: a signal to any rank, or the first rank's clock. */
+  #agreed(late: boolean): { signal: number; late: boolean } {
+    const told = this.#group.gatherValues({ signal: pendingSignal(), late });
+    return { signal: Math.max(...told.map(({ signal }) => signal)), late: told[0]?.late ?? late };
+  }
+
+  get #group(): ProcessGroup {
+    return this.#parts.directory.group;
   }
 
   async #step(): Promise<void> {
@@ -166,6 +178,7 @@ class Run<L extends Learner> {
     const batch = await loader.next();
     if (batch === null) throw new Error("internal: a training loader ended");
     const waited = performance.now() - start;
+    const seen = learner.examplesSeen;
     this.#midStep = true;
     const every = this.#parts.recipe.train.logEverySteps;
     const measure = !this.#stepped || (learner.step + 1) % every === 0;
@@ -181,7 +194,7 @@ class Run<L extends Learner> {
       values: {
         "train/loss": report.loss,
         ...Object.fromEntries(named),
-        "train/examplesPerSecond": batch.size / seconds,
+        "train/examplesPerSecond": (learner.examplesSeen - seen) / seconds,
         "data/waitSeconds": waited / 1000,
       },
     });
@@ -213,10 +226,12 @@ class Run<L extends Learner> {
     const { learner, log } = this.#parts;
     if (learner.evaluate === null) return nothingMeasured;
     log.note("evaluating", learner.step);
-    const found = await learner.evaluate(pictures);
-    log.evaluation(learner.step, learner.examplesSeen, found.values);
-    await this.#noteBest(found.values);
-    return found;
+    // All ranks have the same weights: the first one measures them, and all act on what it found.
+    const own = this.#group.isFirst ? await learner.evaluate(pictures) : nothingMeasured;
+    const [values = {}] = this.#group.gatherValues(own.values);
+    log.evaluation(learner.step, learner.examplesSeen, values);
+    await this.#noteBest(values);
+    return { ...own, values };
   }
 
   async #noteBest(values: Record<string, number>): Promise<void> {
@@ -228,16 +243,19 @@ class Run<L extends Learner> {
     if (this.#best?.metric === metric && !isBetter(metric, value, this.#best.value)) return;
     this.#best = { metric, value, step };
     if (this.#savedStep !== step) return this.#save();
-    updateState(directory.checkpointFolder(step), this.#state);
+    const state = this.#state();
+    await directory.write(() => updateState(directory.checkpointFolder(step), state));
     directory.prune(recipe.train.checkpoint.keepLast, this.#best);
   }
 
-  get #state(): TrainingState {
+  /** Called by all ranks, whose loaders' positions belong to it. */
+  #state(): TrainingState {
     const { learner, loader } = this.#parts;
+    const positions = this.#group.gatherValues(loader.position());
     return {
       step: learner.step,
       examplesSeen: learner.examplesSeen,
-      loader: loader.position(),
+      loader: positions.length === 1 ? loader.position() : positions,
       ...(this.#best ? { best: this.#best } : {}),
     };
   }
@@ -246,7 +264,9 @@ class Run<L extends Learner> {
     const { learner, directory, recipe, log } = this.#parts;
     if (this.#savedStep === learner.step) return;
     log.sync();
-    await learner.saveTraining(directory.checkpointFolder(learner.step), this.#state);
+    const state = this.#state();
+    const folder = directory.checkpointFolder(learner.step);
+    await directory.write(() => learner.saveTraining(folder, state));
     this.#savedStep = learner.step;
     directory.prune(recipe.train.checkpoint.keepLast, this.#best);
   }
@@ -261,7 +281,7 @@ class Run<L extends Learner> {
     // First, since an evaluation may take long or fail.
     await this.#save();
     const found = await this.#evaluate(options.pictures ?? 0);
-    await learner.saveModel(directory.modelFolder);
+    await directory.write(() => learner.saveModel(directory.modelFolder));
     return this.#outcome(found);
   }
 

@@ -20,7 +20,7 @@ export interface Teacher {
   embed(batch: Batch): { image: Tensor; text: Tensor; logitScale: Tensor };
 }
 
-/** What stands in for, or comes beside, a batch's own pixels and tokens. */
+/** What replaces a batch's own pixels and tokens, or is added to them. */
 export interface BatchSources {
   /** Features of a locked image tower, by picture. */
   imageFeatures?: RowSource;
@@ -31,7 +31,7 @@ export interface BatchSources {
   teacher?: Teacher;
 }
 
-export interface BatchInputOptions {
+interface BatchInputOptions {
   device: Device;
   normalization: PixelNormalization;
   textTower: TextTower;

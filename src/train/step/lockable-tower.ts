@@ -10,7 +10,7 @@ import type { ImageTower, TextTower } from "../../towers/tower.ts";
 import type { LoraRecipe } from "../recipe/recipe-model.ts";
 import type { TowerState } from "./tower-states.ts";
 
-/** Throws RecipeError where both towers are locked with their heads, or have none. */
+/** Throws RecipeError where nothing is trained: both towers are locked whole. */
 export function checkTrained(towers: Record<"image" | "text", LockableTower>): void {
   if (Object.values(towers).some((one) => one.trained)) return;
   throw new RecipeError(
@@ -44,7 +44,7 @@ export class LockableTower {
     return [...this.tower.parameters()].some(({ tensor }) => tensor.requiresGrad);
   }
 
-  /** Locks or unlocks for the step after `step` done ones. */
+  /** Locks or unlocks for the step that follows `step` finished ones. */
   at(step: number): void {
     const { locked, unlockAtStep = Infinity } = this.state;
     this.#locked = locked && step < unlockAtStep;
@@ -62,7 +62,7 @@ export class LockableTower {
       .map(([, parameter]) => parameter);
   }
 
-  /** The weights that low-rank changes stand in for. */
+  /** The weights that stay as they are while low-rank changes are trained. */
   #keptBesideChanges({ train }: LoraRecipe): Parameter[] {
     const { head, pretrained } = this.state;
     const trained = lowRankNames(this.tower);
@@ -72,7 +72,7 @@ export class LockableTower {
         for (const [name] of module.namedParameters(path)) trained.add(name);
       }
     }
-    // A head that came with no weights has nothing to keep.
+    // A head that starts at random is trained whole.
     const isRandom = head === "random" && pretrained !== undefined;
     const trainsHead = isRandom || train.includes("head");
     return [...this.tower.namedParameters()]
@@ -85,7 +85,7 @@ export class LockableTower {
     this.tower.train(!this.#locked);
   }
 
-  /** The rates of the tower's parameters, by the start of their paths, behind `prefix`. */
+  /** The rates of the tower's parameters by the start of their paths, with `prefix` before each. */
   rates(prefix: string, weightDecay: number): Record<string, TowerRates> {
     const { learningRateFactor, layerDecay } = this.state;
     const decay = this.state.weightDecay ?? weightDecay;

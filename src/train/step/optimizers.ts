@@ -22,7 +22,7 @@ const squares = "decay of the squared gradients' running mean";
 
 const adamWSchema = z
   .strictObject({
-    kind: z.literal("adamw").default("adamw"),
+    kind: z.literal("adamw").optional().default("adamw"),
     learningRate,
     beta1: beta1.describe(mean),
     beta2: decay.default(0.98).describe(squares),
@@ -52,18 +52,10 @@ const lionSchema = z
   })
   .describe("Lion with SigLiT's defaults: half of AdamW's memory");
 
-const optimizers = z.discriminatedUnion("kind", [adamWSchema, lambSchema, lionSchema]);
-
-export type OptimizerRecipe = z.output<typeof optimizers>;
-
 /** `kind` is `adamw` when absent. */
-export const optimizerSchema: z.ZodType<OptimizerRecipe, z.input<typeof optimizers>> = z.preprocess(
-  (value) =>
-    typeof value === "object" && value !== null && !Array.isArray(value) && !("kind" in value)
-      ? { kind: "adamw", ...value }
-      : value,
-  optimizers,
-) as never;
+export const optimizerSchema = z.discriminatedUnion("kind", [adamWSchema, lambSchema, lionSchema]);
+
+export type OptimizerRecipe = z.output<typeof optimizerSchema>;
 
 /** Parameters are borrowed; the moments are the optimizer's. */
 export function createOptimizer(

@@ -40,7 +40,7 @@ export interface StepInput {
   about: Pick<ObjectiveInput, "ids" | "step" | "epoch" | "teacher">;
 }
 
-export interface StepResult {
+interface StepResult {
   /** Pairs in the batches of all ranks. */
   pairs: number;
   /** In the objective's own unit; nats for the contrastive ones. */

@@ -5,7 +5,7 @@ import type { TowerRecipe, TowersRecipe } from "../recipe/recipe-model.ts";
 export type TowerState = Omit<TowerRecipe, "locked"> & { locked: boolean };
 export type TowerStates = Record<"image" | "text", TowerState>;
 
-export interface TowersContext {
+interface TowersContext {
   /** Optimizer steps of the whole run. */
   steps: number;
   /** The pair whose weights both towers start from, if any. */

@@ -17,7 +17,7 @@ import { RecipeError } from "../../errors.ts";
 import type { ImageTower, TextTower } from "../../towers/tower.ts";
 import { BatchInput, type BatchSources } from "./batch-input.ts";
 import { buildModel } from "../pair/build-model.ts";
-import { learnedGroups } from "./learned-groups.ts";
+import { parameterGroups, type ParameterGroup } from "../../optimize/groups.ts";
 import { checkTrained, LockableTower } from "./lockable-tower.ts";
 import { logitScaleOf, resolveLogits, ScaleRate, type Logits } from "../recipe/logits.ts";
 import { createObjective } from "../objectives/index.ts";
@@ -35,22 +35,21 @@ export interface TrainerOptions {
   normalization: PixelNormalization;
   /** Puts pretrained weights into the model before anything is derived from them. */
   initialize?: (model: DualEncoder) => void;
-  /** Files that an objective keeps beside its checkpoints; a folder of this process alone. */
+  /** For the objective's working files; no other process uses it. */
   scratchFolder: string;
   /** The processes that share each batch; `solo` when absent. */
   group?: ProcessGroup;
 }
 
-/** What one step reports, before anything about time is known. */
-export interface StepReport {
+/**
+ * What one step reports: beside these `contrastiveAccuracy`, where it was asked for, and the
+ * objective's further numbers.
+ */
+export interface StepReport extends Record<string, number> {
   loss: number;
-  /** Absent where it was not asked for. */
-  contrastiveAccuracy?: number;
   logitScale: number;
   learningRate: number;
   gradNorm: number;
-  /** The objective's further numbers. */
-  metrics: Record<string, number>;
 }
 
 export class Trainer {
@@ -60,20 +59,20 @@ export class Trainer {
   readonly config: DualEncoderConfig;
   readonly recipe: ResolvedRecipe;
   readonly towers: Record<"image" | "text", LockableTower>;
+  readonly group: ProcessGroup;
   /** Optimizer steps done. */
   step = 0;
   /** Pairs seen. */
   examplesSeen = 0;
   readonly #updater: Updater;
   readonly #input: BatchInput;
-  readonly #group: ProcessGroup;
   readonly #logits: Logits;
   readonly #scaleRate: ScaleRate | undefined;
 
   /**
    * Seeds the generator and builds random weights.
    *
-   * throws  RecipeError where model, towers, logits and objective do not go together
+   * throws  RecipeError where model, towers, logits and objective contradict each other
    */
   constructor(options: TrainerOptions) {
     const { recipe, config, device, normalization, scratchFolder } = options;
@@ -83,7 +82,7 @@ export class Trainer {
     // Weights are drawn on the CPU, so that a seed means the same on every device.
     manualSeed(seed);
     if (device !== "cpu") manualSeed(seed, device);
-    this.#group = options.group ?? solo;
+    this.group = options.group ?? solo;
     this.recipe = recipe;
     this.config = config;
     this.device = device;
@@ -137,7 +136,7 @@ export class Trainer {
     return this.recipe.objective.kind;
   }
 
-  /** Weights that are trained themselves, by name: what an adapter apart must hold whole. */
+  /** Names of the weights that are trained directly: an adapter's folder must hold them whole. */
   trainedWhole(): string[] {
     const apart = lowRankNames(this.model);
     return [...this.model.namedParameters()]
@@ -145,14 +144,14 @@ export class Trainer {
       .map(([name]) => name);
   }
 
-  /** The state that a merged model's folder does not give back exactly: changes, and what they change. */
+  /** The state that merging rounds: low-rank changes, and the weights that they change. */
   unmerged(): [string, Tensor][] {
     const names = lowRankNames(this.model);
     for (const { weight } of adaptations(this.model)) names.add(weight);
     return [...this.model.namedState()].filter(([name]) => names.has(name));
   }
 
-  /** Names what stands in for the batches' own pixels and tokens from now on. */
+  /** Sets what replaces the batches' own pixels and tokens from now on. */
   readFrom(sources: BatchSources): void {
     this.#input.sources = sources;
   }
@@ -171,7 +170,7 @@ export class Trainer {
         tower.at(this.step);
         tower.prepare();
       }
-      const { pairs, ...result } = accumulateGradient(
+      const { pairs, metrics, ...result } = accumulateGradient(
         this.model,
         this.#input.of(batch, this.step),
         {
@@ -179,7 +178,7 @@ export class Trainer {
           towers: this.towers,
           precision: train.precision,
           microBatchSize: train.microBatchSize,
-          group: this.#group,
+          group: this.group,
           seed: train.seed,
           measure,
         },
@@ -187,14 +186,14 @@ export class Trainer {
       const at = { step: this.step, batch };
       this.#updater.demandFinite(result.loss, "loss", at);
       const learned = this.#learned();
-      averageGradients(this.#group, learned);
+      averageGradients(this.group, learned);
       const report = this.#updater.update(learned, at, {
         before: (learningRate) => this.#scaleRate?.prepare(learningRate),
         after: () => this.#limitScalars(),
       });
       this.step++;
       this.examplesSeen += pairs;
-      return { ...result, logitScale: logitScaleOf(this.model), ...report };
+      return { ...result, logitScale: logitScaleOf(this.model), ...report, ...metrics };
     });
   }
 
@@ -233,4 +232,43 @@ function lockable(
       cause,
     });
   }
+}
+
+/**
+ * What shares a learning rate: the parameters of the towers, the logit scale, the objective's scalars
+ * (under `objective.`), which never decay.
+ */
+function learnedGroups(
+  model: DualEncoder,
+  objective: TrainingObjective,
+  {
+    weightDecay,
+    towers,
+    scaleRate,
+  }: {
+    weightDecay: number;
+    towers: Trainer["towers"];
+    scaleRate: ScaleRate | undefined;
+  },
+): ParameterGroup[] {
+  const own = scaleRate?.group.parameters ?? new Map<string, never>();
+  const groups: ParameterGroup[] = parameterGroups(model, {
+    weightDecay,
+    towers: {
+      ...towers.image.rates("imageTower.", weightDecay),
+      ...towers.text.rates("textTower.", weightDecay),
+    },
+  }).map((group) => ({
+    ...group,
+    parameters: new Map([...group.parameters].filter(([path]) => !own.has(path))),
+  }));
+  if (scaleRate) groups.push(scaleRate.group);
+  if (objective.module) {
+    groups.push({
+      parameters: new Map(objective.module.namedParameters("objective")),
+      learningRateFactor: objective.learningRateFactor ?? 1,
+      weightDecay: 0,
+    });
+  }
+  return groups;
 }

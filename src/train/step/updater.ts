@@ -1,28 +1,31 @@
-/** From gradients to an update: the limit of their norm, the schedule, the optimizer, the average. */
+/**
+ * From gradients to an update: the limit of their norm, the schedule, the optimizer, the average.
+ * Knows no loss and no tower.
+ */
 import type { Batch } from "../../data/sample.ts";
+import { LimnError } from "../../errors.ts";
 import { clipGradients, gradientNorm } from "../../optimize/clip-gradients.ts";
 import { Ema } from "../../optimize/ema.ts";
 import type { Module, Parameter } from "../../nn/module.ts";
 import type { Optimizer } from "../../optimize/optimizer.ts";
 import type { ParameterGroup } from "../../optimize/groups.ts";
 import { createSchedule, type Schedule } from "../../optimize/schedule.ts";
-import { DivergedError } from "../run/diverged.ts";
 import { createOptimizer } from "./optimizers.ts";
 import type { ResolvedRecipe } from "../recipe/recipe.ts";
 
-export type UpdateRecipe = Pick<
+type UpdateRecipe = Pick<
   ResolvedRecipe["train"],
   "optimizer" | "schedule" | "steps" | "gradientClip" | "ema"
 >;
 
-/** The step in hand, for what is said when the numbers end. */
-export interface StepAt {
+/** The current step, for the message of a DivergedError. */
+interface StepAt {
   /** Optimizer steps done before. */
   step: number;
   batch: Batch;
 }
 
-export interface UpdateHooks {
+interface UpdateHooks {
   /** Before the optimizer changes anything. */
   before?: (learningRate: number) => void;
   /** After it, before the average takes the weights in. */
@@ -35,7 +38,7 @@ export class Updater {
   readonly #schedule: Schedule;
   readonly #gradientClip: number | undefined;
 
-  /** `averaged` is what the recipe's `ema` is of. */
+  /** `averaged` is the module that the recipe's `ema` is an average of. */
   constructor(recipe: UpdateRecipe, groups: readonly ParameterGroup[], averaged: Module) {
     const { optimizer, schedule, steps, gradientClip, ema } = recipe;
     this.optimizer = createOptimizer(optimizer, groups);
@@ -44,7 +47,7 @@ export class Updater {
     this.#gradientClip = gradientClip;
   }
 
-  /** Drops the gradients and throws DivergedError for a number that is none. */
+  /** Drops the gradients and throws DivergedError where the number is NaN or infinite. */
   demandFinite(value: number, what: string, { step, batch }: StepAt): void {
     if (Number.isFinite(value)) return;
     this.optimizer.zeroGrad();
@@ -90,5 +93,23 @@ export class Updater {
   dispose(): void {
     this.optimizer.dispose();
     this.ema?.dispose();
+  }
+}
+
+/** The end of a run whose loss or gradient is not finite. */
+export class DivergedError extends LimnError {
+  readonly step: number;
+  readonly keys: readonly string[];
+
+  constructor(step: number, what: string, keys: readonly string[]) {
+    const shown = keys.slice(0, 8).join(", ") + (keys.length > 8 ? `, ... (${keys.length})` : "");
+    super(
+      "LIMN_DIVERGED",
+      `Expected a finite ${what} at step ${step} but received one that is not; the weights are as ` +
+        `before that step. Samples of the batch: ${shown}. Lower train.optimizer.learningRate, ` +
+        "lengthen the warm-up, or set train.gradientClip",
+    );
+    this.step = step;
+    this.keys = keys;
   }
 }

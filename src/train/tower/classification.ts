@@ -31,7 +31,7 @@ class Classifier extends Module {
   }
 }
 
-export interface ClassificationParts {
+interface ClassificationParts {
   recipe: ClassificationRecipe;
   /** Without a projection. */
   tower: ImageTower;
@@ -159,7 +159,7 @@ function sigmoidLoss(logits: Tensor, targets: Tensor): Tensor {
 }
 
 /** A picture's classes. Throws DataError for a sample without an answer. */
-export function answersOf(
+function answersOf(
   batch: Pick<Batch, "keys" | "labels" | "metas">,
   i: number,
   { answer, separator }: Pick<Labels, "answer" | "separator">,

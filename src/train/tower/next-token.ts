@@ -26,7 +26,7 @@ class LanguageModel extends Module {
   }
 }
 
-export interface NextTokenParts {
+interface NextTokenParts {
   recipe: NextTokenRecipe;
   /** Causal, without a projection. */
   tower: TextTower;
@@ -60,7 +60,7 @@ export class NextToken implements TowerTask {
     return { loss: loss.mul(1 / predicted), accuracy: right / predicted };
   }
 
-  /** Each token but the first, up to the end of its caption, from those before it. */
+  /** Predicts every token except the first, up to the end of its caption, from those before it. */
   #scores({ tokens, contextLength, lengths }: Batch): Scores {
     const { device } = this.#parts;
     const rows = lengths.length;

@@ -20,17 +20,17 @@ import {
   withVocabulary,
 } from "../pair/build-model.ts";
 import type { Prepared } from "../run/learner.ts";
-import { resolvePretraining } from "../recipe/resolve-recipe.ts";
-import { openPixelRows, type Announce, type OpenRows } from "../cache/row-sources.ts";
+import { openPixelCache, type Announce, type OpenCaches } from "../cache/open-caches.ts";
 import { announcer, runToEnd, type LoopOptions, type RunOutcome } from "../run/run.ts";
 import { RunDirectory } from "../run/run-directory.ts";
-import { restoreTraining, type TrainingState } from "../run/training-checkpoint.ts";
+import { loaderPosition, restoreTraining, type TrainingState } from "../run/run-checkpoint.ts";
 import { Classification, classesOf } from "./classification.ts";
 import { NextToken } from "./next-token.ts";
-import type {
-  ClassificationRecipe,
-  NextTokenRecipe,
-  ResolvedPretrainRecipe,
+import {
+  resolvePretraining,
+  type ClassificationRecipe,
+  type NextTokenRecipe,
+  type ResolvedPretrainRecipe,
 } from "../recipe/pretrain-recipe.ts";
 import { TowerTrainer, type TowerTask } from "./tower-trainer.ts";
 
@@ -79,7 +79,7 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainResult
 interface Made {
   task: TowerTask;
   loader: LoaderOptions;
-  rows?: OpenRows;
+  caches?: OpenCaches;
 }
 
 async function prepare(
@@ -94,7 +94,7 @@ async function prepare(
   const {
     task,
     loader: loaderOptions,
-    rows,
+    caches,
   } = recipe.kind === "classification"
     ? await classification(recipe, device, announce)
     : await nextToken(recipe, device);
@@ -102,15 +102,18 @@ async function prepare(
   let loader: Loader | undefined;
   const close = async (): Promise<void> => {
     await loader?.close();
-    rows?.close();
+    caches?.close();
     learner.dispose();
   };
   try {
     const latest = directory.latestCheckpoint();
     const state = latest === undefined ? undefined : restore(latest, learner, task);
-    const position = state === undefined ? {} : { position: state.loader as never };
+    const position =
+      latest === undefined || state === undefined
+        ? {}
+        : { position: loaderPosition(latest, state, directory.group) };
     loader = await createLoader({ ...loaderOptions, ...position });
-    if (rows) loader = rows.filter(loader);
+    if (caches) loader = caches.filter(loader);
     return { learner, loader, state, latest, close };
   } catch (error) {
     await close();
@@ -143,16 +146,16 @@ async function classification(
   const tower = inRecipe("image", () => createImageTower(config, null));
   tower.run.checkpointing = recipe.train.activationCheckpointing;
   const task = new Classification({ recipe, tower, classes, transform, device });
-  const rows = await openPixelRows(recipe, { transform, device, announce });
-  task.pixels = rows?.rows;
+  const caches = await openPixelCache(recipe, { transform, device, announce });
+  task.pixels = caches?.sources.pixels;
   const { augmentation } = recipe.data;
   const loader: LoaderOptions = {
     ...commonLoader(recipe),
     transform,
     captions: "together",
-    ...(rows ? rows.loader : augmentation === undefined ? {} : { augmentation }),
+    ...(caches ? caches.loader : augmentation === undefined ? {} : { augmentation }),
   };
-  return { task, loader, ...(rows ? { rows } : {}) };
+  return { task, loader, ...(caches ? { caches } : {}) };
 }
 
 function checkLabels({ labels }: ClassificationRecipe, classes: readonly string[]): void {

@@ -6,13 +6,13 @@ import { parameterGroups } from "../../optimize/groups.ts";
 import type { Optimizer } from "../../optimize/optimizer.ts";
 import { autocast, backward, scope, type Device, type Tensor } from "../../torch/index.ts";
 import type { Evaluation, Learner } from "../run/learner.ts";
-import { withTrainingState, type TrainingState } from "../run/training-checkpoint.ts";
+import { withTrainingState, type TrainingState } from "../run/run-checkpoint.ts";
 import { Updater } from "../step/updater.ts";
 import type { ResolvedPretrainRecipe } from "../recipe/pretrain-recipe.ts";
 
 /** What is learned about a tower: the loss of a batch, and how well it does on held-out samples. */
 export interface TowerTask {
-  /** The tower and what else is learned; the paths of its parameters name the optimizer's state. */
+  /** The tower and what else is learned. The paths of its parameters name the optimizer's state. */
   readonly model: Module;
   /** Loss [] in the graph, and the share of right answers in [0, 1]. */
   loss(batch: Batch): { loss: Tensor; accuracy: number };

@@ -7,6 +7,7 @@ import { join } from "node:path";
 
 import { CheckpointError } from "../../errors.ts";
 import { writeTextAtomically } from "../../files/atomic-write.ts";
+import type { LoaderPosition } from "../../data/loader/loader.ts";
 import type { Ema } from "../../optimize/ema.ts";
 import type { Optimizer } from "../../optimize/optimizer.ts";
 import { matchWeights } from "../../checkpoints/weights/match-weights.ts";
@@ -20,23 +21,24 @@ import {
   type Device,
   type Tensor,
 } from "../../torch/index.ts";
+import type { ProcessGroup } from "../process-group.ts";
 import type { TrainingObjective } from "../objectives/objective.ts";
 import { toJson, type BestCheckpoint } from "./run-directory.ts";
 
-/** What a checkpoint holds beside tensors. */
+/** What a checkpoint holds in JSON. */
 export interface TrainingState {
-  /** The kind of objective that the run trains by; absent where there is but one. */
+  /** The kind of objective that the run trains by; absent of a tower's pretraining. */
   objectiveKind?: string;
-  /** What the objective keeps beside its tensors. */
+  /** The objective's state apart from its tensors. */
   objective?: unknown;
   step: number;
   examplesSeen: number;
-  /** Where the loader goes on. */
-  loader: unknown;
+  /** Where the loader goes on; of several processes each one's, in rank order. */
+  loader: LoaderPosition | LoaderPosition[];
   best?: BestCheckpoint;
 }
 
-/** What training changes beside the weights. */
+/** What training changes apart from the weights. */
 export interface Trained {
   step: number;
   examplesSeen: number;
@@ -45,7 +47,7 @@ export interface Trained {
   readonly ema: Ema | undefined;
   readonly objective?: TrainingObjective;
   readonly objectiveKind?: string;
-  /** State that the folder's own weights hold in another form, such as merged; none where absent. */
+  /** State that the folder's own weights hold in another form, such as merged; nothing when absent. */
   unmerged?(): [string, Tensor][];
 }
 
@@ -83,7 +85,7 @@ export function withTrainingState(
   };
 }
 
-/** Replaces what a checkpoint says beside its tensors. */
+/** Replaces the JSON of a checkpoint. */
 export function updateState(folder: string, state: TrainingState): void {
   const { state: file } = files(folder);
   const { objectiveKind, objective } = readState(file);
@@ -102,7 +104,7 @@ function withObjective(
   };
 }
 
-/** Returns what the objective keeps beside its tensors. */
+/** Returns the objective's state apart from its tensors. */
 function writeTensors(folder: string, trained: Trained): unknown {
   const { optimizer, ema, random, objective, unmerged } = files(folder);
   const exact = trained.unmerged?.() ?? [];
@@ -220,6 +222,26 @@ function restore(folder: string, trained: Trained, state: TrainingState): void {
   });
   trained.step = state.step;
   trained.examplesSeen = state.examplesSeen;
+}
+
+/**
+ * Where this rank's loader goes on.
+ *
+ * throws  CheckpointError for a checkpoint of another number of processes
+ */
+export function loaderPosition(
+  folder: string,
+  { loader }: TrainingState,
+  { rank, size }: ProcessGroup,
+): LoaderPosition {
+  const positions = [loader].flat();
+  const own = positions[rank];
+  if (own !== undefined && positions.length === size) return own;
+  throw new CheckpointError(
+    files(folder).state,
+    `Expected a checkpoint of ${size} processes in ${folder} but received one of ` +
+      `${positions.length}; go on with as many, or start another run whose pretrained is ${folder}`,
+  );
 }
 
 function restoreExact(file: string, exact: readonly (readonly [string, Tensor])[]): void {

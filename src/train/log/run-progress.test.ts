@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { formatDuration, formatProgress, ProgressLine, StepRate } from "./progress.ts";
+import { formatDuration, formatProgress, ProgressLine, StepRate } from "./run-progress.ts";
 
 const state = {
   step: 380,

@@ -1,12 +1,13 @@
-/** Rows that training reads instead of decoding or encoding: features of locked towers, pixels. */
+/** Opens the caches that training reads instead of decoding or encoding: features of locked towers, pixels. */
 import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
 import type { Loader } from "../../data/loader/loader.ts";
 import type { LoaderOptions } from "../../data/loader/options.ts";
 import type { Batch } from "../../data/sample.ts";
+import type { DualEncoder } from "../../pair/dual-encoder.ts";
 import type { Tokenizer } from "../../text/tokenizer-description.ts";
 import { DataError, RecipeError } from "../../errors.ts";
 import type { Device } from "../../torch/index.ts";
-import type { BatchSources, RowSource } from "../step/batch-input.ts";
+import type { BatchSources } from "../step/batch-input.ts";
 import { onlyCached } from "./cached-batch.ts";
 import type { BuiltCache, EmbeddingCache } from "./embedding-cache.ts";
 import {
@@ -15,97 +16,142 @@ import {
   textFeatureCache,
   type CacheOptions,
 } from "./tower-caches.ts";
+import type { ProcessGroup } from "../process-group.ts";
 import type { DataRecipe, ResolvedRecipe } from "../recipe/recipe.ts";
-import type { Trainer } from "../step/trainer.ts";
 
-export interface OpenSources {
+/** Caches that are open, and what follows from them for the loader. */
+export interface OpenCaches {
   sources: BatchSources;
-  /** What the training loader need not do. */
+  /** Options of the training loader: what it need not load. */
   loader: Partial<LoaderOptions>;
-  /** Leaves out of a loader's batches what no cache has. */
+  /** Leaves out of a loader's batches what has no row in the caches. */
   filter: (loader: Loader) => Loader;
   close: () => void;
 }
 
-/** Told in a line what takes a while; nobody when absent. */
+/** Receives a line about what takes a while. */
 export type Announce = ((line: string) => void) | undefined;
 
-export interface RowSourceContext {
-  trainer: Trainer;
+interface CacheContext {
   transform: EvaluationTransform;
-  tokenizer: Tokenizer;
+  device: Device;
+  group?: ProcessGroup;
   announce: Announce;
+}
+
+interface Caches {
+  image?: EmbeddingCache;
+  text?: EmbeddingCache;
+  pixels?: EmbeddingCache;
 }
 
 /**
  * Opens the caches that a recipe asks for, and makes those that are not there.
  *
- * throws  RecipeError where they do not go with the rest of the recipe; DataError for the source
+ * throws  RecipeError where they contradict the rest of the recipe; DataError for the source
  */
-export async function openRowSources(
+export async function openCaches(
   recipe: ResolvedRecipe,
-  { trainer, transform, tokenizer, announce }: RowSourceContext,
-): Promise<OpenSources> {
-  const { image, text } = recipe.towers;
+  context: CacheContext & { model: DualEncoder; tokenizer: Tokenizer },
+): Promise<OpenCaches> {
   check(recipe);
-  const { device, model } = trainer;
+  const { cache: imageCache } = recipe.towers.image;
+  const { cache: textCache } = recipe.towers.text;
+  const { model, tokenizer } = context;
   const { precision } = recipe.train;
-  const caches: { image?: EmbeddingCache; text?: EmbeddingCache; pixels?: OpenRows } = {};
-  const close = (): void => {
-    caches.image?.close();
-    caches.text?.close();
-    caches.pixels?.close();
-  };
+  const caches: Caches = {};
   try {
-    if (image.cache) {
-      const options = cacheOptions(recipe.data, image.cache, {
-        transform,
-        device,
-        progress: progressOf("features of the image tower", announce),
-      });
-      const built = await imageFeatureCache({
-        ...options,
-        tower: model.imageTower,
-        dtype: image.cache.precision,
-        precision,
-      });
-      caches.image = built.cache;
-      checkCount("towers.image.cache", built.cache);
-      announceBuilt("features of the image tower", built, announce);
+    if (imageCache) {
+      const { precision: dtype } = imageCache;
+      caches.image = await opened("features of the image tower", context, (onProgress) =>
+        imageFeatureCache({
+          ...cacheOptions(recipe.data, imageCache, { ...context, onProgress }),
+          ...{ tower: model.imageTower, dtype, precision },
+        }),
+      );
+      checkCount("towers.image.cache", caches.image);
     }
-    if (text.cache) {
-      const options = cacheOptions(recipe.data, text.cache, {
-        transform,
-        device,
-        progress: progressOf("features of the text tower", announce),
-      });
-      const built = await textFeatureCache({
-        ...options,
-        tower: model.textTower,
-        tokenizer,
-        dtype: text.cache.precision,
-        precision,
-      });
-      caches.text = built.cache;
-      announceBuilt("features of the text tower", built, announce);
+    if (textCache) {
+      const { precision: dtype } = textCache;
+      caches.text = await opened("features of the text tower", context, (onProgress) =>
+        textFeatureCache({
+          ...cacheOptions(recipe.data, textCache, { ...context, onProgress }),
+          ...{ tower: model.textTower, tokenizer, dtype, precision },
+        }),
+      );
     }
-    const pixels = await openPixelRows(recipe, { transform, device, announce });
+    const pixels = await openPixels(recipe.data, context);
     if (pixels) caches.pixels = pixels;
   } catch (error) {
-    close();
+    closeAll(caches);
     throw error;
   }
-  const pictures = caches.image ?? caches.pixels?.rows;
+  return inTraining(caches, recipe.data);
+}
+
+/** Opens or makes the cache of decoded pictures that `data.cache` asks for; undefined without it. */
+export async function openPixelCache(
+  { data }: { data: CachedData },
+  context: CacheContext,
+): Promise<OpenCaches | undefined> {
+  const pixels = await openPixels(data, context);
+  return pixels && inTraining({ pixels }, data);
+}
+
+type CachedData = Omit<DataRecipe, "tokenizer" | "captions">;
+
+async function openPixels(
+  data: CachedData,
+  context: CacheContext,
+): Promise<EmbeddingCache | undefined> {
+  const { cache } = data;
+  if (cache === undefined) return undefined;
+  if (cache.views > 1) checkViews("data.cache.views", cache.views, data);
+  const pixels = await opened("decoded pictures", context, (onProgress) =>
+    pixelCache(cacheOptions(data, cache, { ...context, onProgress })),
+  );
+  try {
+    checkCount("data.cache", pixels);
+  } catch (error) {
+    pixels.close();
+    throw error;
+  }
+  return pixels;
+}
+
+function inTraining(caches: Caches, data: CachedData): OpenCaches {
+  const { image, text, pixels } = caches;
+  const pictures = image ?? pixels;
   return {
     sources: {
-      ...(caches.image ? { imageFeatures: caches.image } : {}),
-      ...(caches.text ? { textFeatures: caches.text } : {}),
-      ...(caches.pixels ? { pixels: caches.pixels.rows } : {}),
+      ...(image ? { imageFeatures: image } : {}),
+      ...(text ? { textFeatures: text } : {}),
+      ...(pixels ? { pixels } : {}),
     },
-    loader: pictures ? { images: "skip" } : augmented(recipe.data),
-    filter: (loader) => filtered(loader, pictures, caches.text),
-    close,
+    loader: pictures ? { images: "skip" } : augmented(data),
+    filter: (loader) => filtered(loader, pictures, text),
+    close: () => closeAll(caches),
   };
+}
+
+function closeAll({ image, text, pixels }: Caches): void {
+  image?.close();
+  text?.close();
+  pixels?.close();
+}
+
+/** Opens or makes a cache, and says so. */
+async function opened(
+  what: string,
+  { announce }: CacheContext,
+  open: (onProgress: CacheOptions["onProgress"]) => Promise<BuiltCache>,
+): Promise<EmbeddingCache> {
+  const { cache, rebuilt } = await open(progressOf(what, announce));
+  if (rebuilt !== undefined) {
+    const skipped = cache.skipped > 0 ? `, ${cache.skipped} could not be read` : "";
+    announce?.(`Cached ${what} (${rebuilt}): ${cache.count} rows${skipped}, in ${cache.folder}`);
+  }
+  return cache;
 }
 
 function check({ data, towers, train }: ResolvedRecipe): void {
@@ -139,7 +185,7 @@ function check({ data, towers, train }: ResolvedRecipe): void {
   }
 }
 
-/** Batches of fewer than two pairs are passed over: with fewer rows there would be none at all. */
+/** Batches of fewer than two pairs are left out: a cache of fewer rows would give no batch at all. */
 function checkCount(key: string, { count, skipped }: EmbeddingCache): void {
   if (count >= 2) return;
   throw new DataError(
@@ -149,7 +195,7 @@ function checkCount(key: string, { count, skipped }: EmbeddingCache): void {
   );
 }
 
-function checkViews(key: string, views: number, data: DataRecipe): void {
+function checkViews(key: string, views: number, data: CachedData): void {
   if (data.augmentation !== undefined) return;
   throw new RecipeError(
     key,
@@ -157,51 +203,15 @@ function checkViews(key: string, views: number, data: DataRecipe): void {
   );
 }
 
-/** Decoded pictures of a recipe that keeps them. */
-export interface OpenRows {
-  rows: RowSource & { has(id: string): boolean };
-  /** What the training loader need not do. */
-  loader: Partial<LoaderOptions>;
-  filter: (loader: Loader) => Loader;
-  close: () => void;
-}
-
-/** Opens, or makes, the cache of decoded pictures that `data.cache` asks for; undefined without one. */
-export async function openPixelRows(
-  { data }: { data: Omit<DataRecipe, "tokenizer" | "captions"> },
-  { transform, device, announce }: Omit<CacheContext, "progress"> & { announce: Announce },
-): Promise<OpenRows | undefined> {
-  if (data.cache === undefined) return undefined;
-  if (data.cache.views > 1) checkViews("data.cache.views", data.cache.views, data as DataRecipe);
-  const progress = progressOf("decoded pictures", announce);
-  const options = cacheOptions(data, data.cache, { transform, device, progress });
-  const built = await pixelCache(options);
-  announceBuilt("decoded pictures", built, announce);
-  const { cache } = built;
-  try {
-    checkCount("data.cache", cache);
-  } catch (error) {
-    cache.close();
-    throw error;
-  }
-  return {
-    rows: cache,
-    loader: { images: "skip" },
-    filter: (loader) => filtered(loader, cache, undefined),
-    close: () => cache.close(),
-  };
-}
-
-interface CacheContext {
-  transform: EvaluationTransform;
-  device: Device;
-  progress: CacheOptions["onProgress"];
-}
-
 function cacheOptions(
-  data: Omit<DataRecipe, "tokenizer" | "captions">,
+  data: CachedData,
   cache: { views: number; folder?: string | undefined },
-  { transform, device, progress }: CacheContext,
+  {
+    transform,
+    device,
+    group,
+    onProgress,
+  }: Omit<CacheContext, "announce"> & Pick<CacheOptions, "onProgress">,
 ): CacheOptions {
   const { train: source, augmentation, workers, onError } = data;
   return {
@@ -213,14 +223,15 @@ function cacheOptions(
       ...(workers === undefined ? {} : { workers }),
     },
     device,
+    group,
     root: cache.folder,
     views: cache.views,
-    onProgress: progress,
+    onProgress,
   };
 }
 
 /** A line at most every few seconds while a cache is made. */
-function progressOf(what: string, announce: Announce): CacheContext["progress"] {
+function progressOf(what: string, announce: Announce): CacheOptions["onProgress"] {
   if (announce === undefined) return undefined;
   let last = performance.now();
   return ({ view, views, done }) => {
@@ -231,17 +242,11 @@ function progressOf(what: string, announce: Announce): CacheContext["progress"] 
   };
 }
 
-function announceBuilt(what: string, { cache, rebuilt }: BuiltCache, announce: Announce): void {
-  if (rebuilt === undefined) return;
-  const skipped = cache.skipped > 0 ? `, ${cache.skipped} could not be read` : "";
-  announce?.(`Cached ${what} (${rebuilt}): ${cache.count} rows${skipped}, in ${cache.folder}`);
-}
-
-function augmented({ augmentation }: DataRecipe): Partial<LoaderOptions> {
+function augmented({ augmentation }: CachedData): Partial<LoaderOptions> {
   return augmentation === undefined ? {} : { augmentation };
 }
 
-/** The loader without what the caches lack; batches of fewer than two pairs are passed over. */
+/** The loader without what has no row in the caches, and without batches of fewer than two pairs. */
 function filtered(
   loader: Loader,
   pictures: { has(id: string): boolean } | undefined,

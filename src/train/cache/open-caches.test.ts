@@ -20,7 +20,7 @@ import { train } from "../train-pair.ts";
 let data: TinyData;
 let pretrained: string;
 let plain: Recipe;
-const folder = mkdtempSync(join(tmpdir(), "limn-row-sources-"));
+const folder = mkdtempSync(join(tmpdir(), "limn-open-caches-"));
 const root = join(folder, "cache");
 const image = tinyImageTowers.modifiedResNet;
 

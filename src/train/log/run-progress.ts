@@ -11,7 +11,7 @@ export interface ProgressStream {
 }
 
 /** Where training stands. */
-export interface ProgressState {
+interface ProgressState {
   readonly step: number;
   readonly totalSteps: number;
   /** Steps per second; the rest of the time follows from it. Unknown at first. */
@@ -125,7 +125,7 @@ export class StepRate {
   }
 }
 
-export interface ProgressOptions {
+interface ProgressOptions {
   readonly totalSteps: number;
   /** Seconds between plain lines where the stream is no terminal. Default 15. */
   readonly interval?: number;
