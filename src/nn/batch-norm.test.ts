@@ -13,7 +13,7 @@ import {
   type Tensor,
 } from "../torch/index.ts";
 import { BatchNorm2d, withoutStatistics } from "./batch-norm.ts";
-import { GroupNorm } from "./group-norm.ts";
+import { GroupNorm } from "./layers.ts";
 import type { Module, Parameter } from "./module.ts";
 
 const [N, C, H, W] = [3, 4, 2, 5];

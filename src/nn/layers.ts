@@ -1,5 +1,6 @@
 /** The layers with parameters that towers are made of. Inputs are borrowed; results are new. */
-import { conv2d, embedding, layerNorm, linear, type Tensor } from "../torch/index.ts";
+import { conv2d, embedding, groupNorm, layerNorm, linear, type Tensor } from "../torch/index.ts";
+import { activate, type Activation } from "./activation.ts";
 import { fanInUniform, normal, onesParameter, zerosParameter } from "./initialize.ts";
 import type { LowRank } from "./low-rank.ts";
 import { Module, type Parameter } from "./module.ts";
@@ -42,6 +43,38 @@ export class LayerNorm extends Module {
     const { tensor } = this.weight;
     const input = x.dtype === tensor.dtype ? x : x.to(tensor.dtype);
     return layerNorm(input, tensor, this.bias.tensor, this.epsilon);
+  }
+}
+
+/**
+ * Normalises groups of channels over positions, then scales and shifts: Wu & He, arXiv:1803.08494. Its
+ * statistics are of each sample by itself, so that batch and mode make no difference.
+ */
+export class GroupNorm extends Module {
+  readonly weight: Parameter;
+  readonly bias: Parameter;
+  readonly groups: number;
+  readonly epsilon: number;
+
+  /** Throws RangeError unless `groups` divides `channels`. */
+  constructor(channels: number, groups: number, epsilon = 1e-5) {
+    super();
+    if (!(groups >= 1) || channels % groups !== 0) {
+      throw new RangeError(
+        `Expected groups to divide ${channels} channels but received ${groups}; ` +
+          "choose another number",
+      );
+    }
+    this.weight = onesParameter([channels]);
+    this.bias = zerosParameter([channels]);
+    this.groups = groups;
+    this.epsilon = epsilon;
+  }
+
+  /** x [N, C, H, W] -> the same shape, in the parameters' type: not every libtorch mixes two. */
+  forward(x: Tensor): Tensor {
+    const affine = { weight: this.weight.tensor, bias: this.bias.tensor };
+    return groupNorm(x.to(affine.weight.dtype), this.groups, affine, this.epsilon);
   }
 }
 
@@ -91,5 +124,24 @@ export class Conv2d extends Module {
   forward(x: Tensor): Tensor {
     const { stride, padding, groups } = this;
     return conv2d(x, this.weight.tensor, this.bias?.tensor ?? null, { stride, padding, groups });
+  }
+}
+
+/** The two-layer perceptron of a transformer block. */
+export class Mlp extends Module {
+  readonly up: Linear;
+  readonly down: Linear;
+  readonly activation: Activation;
+
+  constructor(width: number, hidden: number, activation: Activation) {
+    super();
+    this.up = new Linear(width, hidden);
+    this.down = new Linear(hidden, width);
+    this.activation = activation;
+  }
+
+  /** x [..., W] -> [..., W] */
+  forward(x: Tensor): Tensor {
+    return this.down.forward(activate(this.up.forward(x), this.activation));
   }
 }

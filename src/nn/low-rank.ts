@@ -76,7 +76,7 @@ export class LowRank extends Module {
 }
 
 /** A change and the weight that it changes. */
-export interface Adaptation {
+interface Adaptation {
   /** Path of the change, `blocks.0.attention.input.query`. */
   path: string;
   change: LowRank;

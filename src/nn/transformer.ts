@@ -2,8 +2,7 @@
 import { checkpoint, gradEnabled, scope, type Tensor } from "../torch/index.ts";
 import type { Activation } from "./activation.ts";
 import { MultiHeadAttention, type AttentionOptions, type Position } from "./attention.ts";
-import { LayerNorm } from "./layers.ts";
-import { Mlp } from "./mlp.ts";
+import { LayerNorm, Mlp } from "./layers.ts";
 import { Module } from "./module.ts";
 import { stochasticDepth } from "./regularize.ts";
 
@@ -18,7 +17,7 @@ export interface BlockConfig extends AttentionOptions {
 }
 
 /** What a stack runs: every block of it is one of these. */
-export interface AnyBlock extends Module {
+interface AnyBlock extends Module {
   /** x [N, T, W], padding bool [N, T] true where nothing attends to -> [N, T, W] */
   forward(x: Tensor, padding?: Tensor | null): Tensor;
   /**
@@ -100,7 +99,7 @@ export interface RunOptions {
   checkpointing: boolean;
 }
 
-export interface StackOptions extends RunOptions {
+interface StackOptions extends RunOptions {
   /** bool [N, T], true at positions that nothing attends to. */
   padding?: Tensor | null;
 }
@@ -138,14 +137,7 @@ function forwardAgainLater(block: AnyBlock, x: Tensor, padding: Tensor | null): 
   if (!gradEnabled()) return block.forward(x, padding);
   const weights = block.parameters().map(({ tensor }) => tensor);
   if (padding === null) return checkpoint(x, weights, (input) => block.forward(input));
-  // The second run may come after the scope that made the mask; nobody needs it after that.
-  const held = padding.detach().keep();
-  let runs = 0;
-  return checkpoint(x, weights, (input) => {
-    const output = block.forward(input, held);
-    if (++runs === 2) held.dispose();
-    return output;
-  });
+  return checkpoint(x, weights, (input, mask) => block.forward(input, mask), [padding]);
 }
 
 /** x [N, T, W] at one position per row: [N, W]. */

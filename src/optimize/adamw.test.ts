@@ -15,7 +15,7 @@ import {
   tensor,
 } from "../torch/index.ts";
 import { Parameter } from "../nn/module.ts";
-import { bestUpdatePath, updatePaths, type UpdatePath } from "./update.ts";
+import { bestUpdatePath, updatePaths, type UpdatePath } from "./adamw-update.ts";
 import { AdamW } from "./adamw.ts";
 import type { ParameterGroup } from "./groups.ts";
 

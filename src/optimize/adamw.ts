@@ -2,7 +2,7 @@
 import type { Tensor } from "../torch/index.ts";
 import { checkOptions, Optimizer, type GroupRates, type Member } from "./optimizer.ts";
 import type { ParameterGroup } from "./groups.ts";
-import { bestUpdatePath, updatePaths, type UpdatePath } from "./update.ts";
+import { bestUpdatePath, updatePaths, type UpdatePath } from "./adamw-update.ts";
 
 export interface AdamWOptions {
   /** Decay of the gradients' running mean; 0.9 when absent. */

@@ -5,7 +5,7 @@ import type { Parameter } from "../nn/module.ts";
 import { checkRate, type ParameterGroup } from "./groups.ts";
 
 /** A running mean of gradients or of their squares, under torch's names. */
-export type MomentName = "exp_avg" | "exp_avg_sq";
+type MomentName = "exp_avg" | "exp_avg_sq";
 
 interface Moments {
   /** One for each name of the optimizer's. */

@@ -4,7 +4,7 @@ import { RecipeError, didYouMean } from "../errors.ts";
 /** The learning rate of a step, counted from 0. */
 export type Schedule = (step: number) => number;
 
-export const scheduleKinds = ["cosine", "linear", "constant", "rsqrt"] as const;
+const scheduleKinds = ["cosine", "linear", "constant", "rsqrt"] as const;
 
 export interface ScheduleDescription {
   kind: (typeof scheduleKinds)[number];

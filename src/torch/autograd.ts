@@ -143,34 +143,38 @@ function passBack(gradients: (number | null)[], run: CustomBackward): (number | 
  *
  * x        the only input that carries gradient from outside
  * weights  the parameters `body` uses; their `grad` is accumulated by the inner pass
+ * others   what else `body` reads, such as a mask: without gradient, held until the backward pass
  */
 export function checkpoint(
   x: Tensor,
   weights: readonly Tensor[],
-  body: (x: Tensor) => Tensor,
+  body: (x: Tensor, ...others: Tensor[]) => Tensor,
+  others: readonly Tensor[] = [],
 ): Tensor {
-  if (!gradEnabled()) return body(x);
+  if (!gradEnabled()) return body(x, ...others);
   const device = x.device;
   const modes = autocasting;
   const state = randomState(device).keep();
   const input = x.detach().keep();
+  const held = others.map((other) => other.detach().keep());
   const anchor = weights.find((weight) => weight.requiresGrad);
   const inputs = anchor ? [x, anchor] : [x];
   const [output] = customGradient(
     inputs,
-    () => [body(x)],
+    () => [body(x, ...held)],
     ([gradient]) => {
       const replay = withGrad(() => {
         const after = randomState(device);
         setRandomState(state, device);
         const leaf = input.detach().setRequiresGrad(x.requiresGrad || anchor === undefined);
-        const again = underAutocast(modes, () => body(leaf));
+        const again = underAutocast(modes, () => body(leaf, ...held));
         setRandomState(after, device);
         if (gradient) backward(again, gradient);
         return leaf.grad;
       });
       state.dispose();
       input.dispose();
+      for (const other of held) other.dispose();
       return anchor ? [replay, null] : [replay];
     },
   );

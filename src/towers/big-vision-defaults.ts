@@ -3,9 +3,8 @@
  * initial weights as its flax modules draw them: Xavier-uniform attention and perceptrons, LeCun-normal
  * convolutions and heads, zero biases.
  */
-import type { Linear } from "../nn/layers.ts";
+import type { Linear, Mlp } from "../nn/layers.ts";
 import { refill, refillNormal, refillXavier, zerosParameter } from "../nn/initialize.ts";
-import type { Mlp } from "../nn/mlp.ts";
 import type { MultiHeadAttention } from "../nn/attention.ts";
 import type { Parameter } from "../nn/module.ts";
 import { call, operator } from "../torch/index.ts";

@@ -17,7 +17,7 @@ export function checkChoice(
   );
 }
 
-export interface TransformerSizes {
+interface TransformerSizes {
   width: number;
   depth: number;
   heads: number;

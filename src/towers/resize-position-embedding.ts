@@ -5,7 +5,7 @@
 import { ShapeError } from "../errors.ts";
 import { call, cat, noGrad, operator, scope, type Tensor } from "../torch/index.ts";
 
-export interface GridOptions {
+interface GridOptions {
   /** Rows at the start that are no place of the grid, kept as they are: a class or a mean token. */
   leading?: number;
 }

@@ -1,13 +1,12 @@
 /** The head of SigLIP's image towers, which reads all tokens with one learned query. */
 import type { Activation } from "../../nn/activation.ts";
 import { MultiHeadAttention } from "../../nn/attention.ts";
-import { LayerNorm } from "../../nn/layers.ts";
-import { Mlp } from "../../nn/mlp.ts";
+import { LayerNorm, Mlp } from "../../nn/layers.ts";
 import { Module, type Parameter } from "../../nn/module.ts";
 import type { Tensor } from "../../torch/index.ts";
 import { initializeAttention, initializeMlp, probe } from "../big-vision-defaults.ts";
 
-export interface AttentionPoolingConfig {
+interface AttentionPoolingConfig {
   width: number;
   heads: number;
   mlpWidth: number;

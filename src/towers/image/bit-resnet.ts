@@ -2,9 +2,8 @@
 import { z } from "zod";
 
 import { recomputed } from "../../nn/batch-norm.ts";
-import { GroupNorm } from "../../nn/group-norm.ts";
 import { fanOutNormal, refillNormal } from "../../nn/initialize.ts";
-import { Linear } from "../../nn/layers.ts";
+import { GroupNorm, Linear } from "../../nn/layers.ts";
 import { Module, type Parameter } from "../../nn/module.ts";
 import { depthProbabilities, stochasticDepth as skipSamples } from "../../nn/regularize.ts";
 import type { RunOptions } from "../../nn/transformer.ts";

@@ -145,10 +145,5 @@ export function inRecipe<T>(path: string, body: () => T): T {
 
 /** The device of `train.device`. Throws RecipeError for one that is not there. */
 export function trainingDevice(wanted: string): Device {
-  try {
-    return resolveDevice(wanted, "train.device");
-  } catch (cause) {
-    if (!(cause instanceof RangeError)) throw cause;
-    throw new RecipeError("train.device", cause.message, { cause });
-  }
+  return inRecipe("train.device", () => resolveDevice(wanted, "train.device"));
 }

@@ -24,7 +24,7 @@ import {
 import { NativeError } from "../errors.ts";
 
 /** Tensors of one device, type and step count; the four lists run in parallel. */
-export interface AdamWUpdate {
+interface AdamWUpdate {
   parameters: readonly Tensor[];
   gradients: readonly Tensor[];
   firstMoments: readonly Tensor[];
