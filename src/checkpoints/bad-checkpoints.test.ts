@@ -214,21 +214,24 @@ const cases: Case[] = [
     what: "no tokenizer",
     change: without("spiece.model"),
     error: UnsettledError,
-    message: /a tokenizer in .* none of .*spiece\.model.* the option tokenizer$/,
+    message:
+      /a tokenizer in .* none of .*spiece\.model.* the option tokenizer, in a recipe with \{ path, tokenizer \} in place of the path$/,
   },
   {
     name: "open-clip-siglip",
     what: "no tokenizer",
     change: without("tokenizer.json"),
     error: UnsettledError,
-    message: /a tokenizer in .* none of tokenizer\.json, .* the option tokenizer$/,
+    message:
+      /a tokenizer in .* none of tokenizer\.json, .* the option tokenizer, in a recipe with \{ path, tokenizer \} in place of the path$/,
   },
   {
     name: "openai",
     what: "no tokenizer",
     change: without("bpe_simple_vocab_16e6.txt.gz"),
     error: UnsettledError,
-    message: /a tokenizer in .* bpe_simple_vocab_16e6\.txt\.gz.* the option tokenizer$/,
+    message:
+      /a tokenizer in .* bpe_simple_vocab_16e6\.txt\.gz.* the option tokenizer, in a recipe with \{ path, tokenizer \} in place of the path$/,
   },
   {
     name: "siglip",
@@ -236,7 +239,7 @@ const cases: Case[] = [
     change: without("processor_config.json"),
     error: UnsettledError,
     message:
-      /preprocessor_config\.json in .* say how pictures are prepared with evaluationTransform/,
+      /preprocessor_config\.json in .* say how pictures are prepared with the option evaluationTransform, in a recipe with/,
   },
   {
     name: "siglip2",

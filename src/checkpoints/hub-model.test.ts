@@ -11,6 +11,7 @@ import { startLocalHub, type LocalHub } from "../../test/support/local-hub.ts";
 import { saveCheckpoint } from "./checkpoint.ts";
 import type { ClipConfig } from "../pair/clip-configs.ts";
 import { describeModel } from "./describe-model.ts";
+import { libraryName } from "./local-model.ts";
 import { DualEncoder } from "../pair/dual-encoder.ts";
 import { loadModel } from "../inference/load-model.ts";
 import type { HubFetchOptions } from "./local-model.ts";
@@ -113,4 +114,9 @@ test("of timm's repositories the weights of the pair are fetched, not those of i
   assert.ok(got.some((url) => url.endsWith("/open_clip_model.safetensors")));
   assert.ok(!got.some((url) => url.endsWith("/model.safetensors")));
   await describeModel("hf://org/two", {}, { ...fetching, offline: true });
+});
+
+test("Python's libraries call a model by its name on the hub, or as limn does", () => {
+  const names = ["hf://org/tiny", "hf://org/tiny@v2", "models/tiny"].map(libraryName);
+  assert.deepEqual(names, ["org/tiny", "hf://org/tiny@v2", "models/tiny"]);
 });

@@ -38,3 +38,12 @@ export async function localModel(
     choose: (files) => chooseModelFiles(name, files, { openClip }),
   });
 }
+
+/** A model as Python's libraries name it: `organisation/name` on the hub where that says all, else as it is. */
+export function libraryName(reference: string): string {
+  const parsed = parseModelReference(reference);
+  if (parsed.kind === "path") return reference;
+  return parsed.revision === "main" && parsed.subfolder === ""
+    ? `${parsed.org}/${parsed.name}`
+    : formatReference(parsed);
+}

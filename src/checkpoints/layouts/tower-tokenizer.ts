@@ -12,6 +12,7 @@ import { CheckpointError, UnsettledError } from "../../errors.ts";
 import type { TextTowerConfig } from "../../towers/index.ts";
 import type { DescribedModel, Family, GivenFacts } from "../layout.ts";
 import type { PlaceFacts } from "../place.ts";
+import { settledBy } from "./unsettled.ts";
 
 /** What may hold a vocabulary. */
 const tokenizerFiles = [
@@ -68,7 +69,7 @@ export function noTokenizer({ path }: PlaceFacts, names: readonly string[]): Uns
     path,
     "tokenizer",
     `Expected a tokenizer in ${path} but there is none of ${names.join(", ")}; copy its files from ` +
-      "where the model came from, or name its folder or file with the option tokenizer",
+      `where the model came from, or name its folder or file with ${settledBy("tokenizer")}`,
   );
 }
 

@@ -12,7 +12,12 @@ export function unsettled(file: string, option: keyof GivenFacts, what: string):
   return new UnsettledError(
     file,
     option,
-    `Expected ${what} for ${option} of ${file} but nothing in the file says it; ` +
-      `say it with the option ${option}`,
+    `Expected ${what} for ${option} of ${file} but nothing in the file says it; say it with ` +
+      settledBy(option),
   );
+}
+
+/** How a command, a call and a recipe say one of the facts. */
+export function settledBy(option: keyof GivenFacts): string {
+  return `the option ${option}, in a recipe with { path, ${option} } in place of the path`;
 }

@@ -2,9 +2,8 @@
 import { readFileSync } from "node:fs";
 
 import {
-  evaluationPreset,
   parseEvaluationTransform,
-  type EvaluationPreset,
+  transformOfPreset,
   type EvaluationTransform,
 } from "../../data/image/evaluation-transform.ts";
 import { UsageError } from "../../errors.ts";
@@ -62,8 +61,8 @@ function givenFacts(options: Given): GivenFacts {
 }
 
 function readTransform(file: string): EvaluationTransform {
-  const [, preset, size] = /^([a-z0-9-]+):(\d+)$/.exec(file) ?? [];
-  if (preset !== undefined) return evaluationPreset(preset as EvaluationPreset, Number(size));
+  const preset = transformOfPreset(file);
+  if (preset !== undefined) return preset;
   let json: unknown;
   try {
     json = JSON.parse(readFileSync(file, "utf8"));

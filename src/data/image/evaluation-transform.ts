@@ -76,6 +76,13 @@ export function evaluationPreset(name: EvaluationPreset, imageSize: number): Eva
   return parseEvaluationTransform(fields);
 }
 
+/** The preset that a text names at a size, `clip:224`; undefined for a text of another form. */
+export function transformOfPreset(text: string): EvaluationTransform | undefined {
+  const [, preset, size] = /^([a-z0-9-]+):(\d+)$/.exec(text) ?? [];
+  if (preset === undefined) return undefined;
+  return evaluationPreset(preset as EvaluationPreset, Number(size));
+}
+
 const FIELDS: FieldChecks = {
   imageSize: positiveInteger,
   resizeMode: oneOf(["shortest", "squash", "longest"]),

@@ -3,13 +3,15 @@ import { z } from "zod";
 
 import { RecipeError } from "../../errors.ts";
 import { distillation } from "../../objectives/distillation.ts";
+import { pretrainedSchema } from "../recipe/pretrained.ts";
 import { checkBatch } from "./batch-of-pairs.ts";
 import type { ObjectiveContext, TrainingObjective } from "./objective.ts";
 
 export const distillationSchema = z.strictObject({
   kind: z.literal("distillation"),
-  /** A model folder; its towers and embedding width need not be the student's. */
-  teacher: z.string().min(1),
+  teacher: pretrainedSchema.describe(
+    "a model, named as `pretrained` is; its towers and embedding width need not be the student's",
+  ),
   /** Weight of the student's distance from the teacher's distribution over the batch. */
   distillationWeight: z.number().min(0).default(1),
   /** Weight of the student's own contrastive loss. */

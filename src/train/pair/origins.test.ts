@@ -49,6 +49,35 @@ test("towers from the folder of the pair do not open it again", async () => {
   assert.deepEqual([counts["config.json"], counts["model.safetensors"]], [1, 1]);
 });
 
+test("an open_clip file whose activation the recipe gives is opened once", async () => {
+  const path = pathOf("open-clip-checkpoint");
+  const told = { path, activation: "quickGelu", evaluationTransform: "clip:24" } as const;
+  const counts = await readsOf(dirname(path), { pretrained: told });
+  assert.equal(counts["epoch_3.pt"], 1);
+  await assert.rejects(readsOf(dirname(path), { pretrained: path }), {
+    name: "UnsettledError",
+    message: /activation of .* in a recipe with \{ path, activation \} in place of the path$/,
+  });
+});
+
+test("facts of the towers' models and of the teacher count as those of the pair", async () => {
+  const path = pathOf("open-clip-checkpoint");
+  const told = { path, activation: "quickGelu", evaluationTransform: "clip:24" } as const;
+  const image = { pretrained: told, locked: true };
+  const counts = await readsOf(dirname(path), { pretrained: told, towers: { image } });
+  assert.equal(counts["epoch_3.pt"], 1);
+  const objective = { kind: "distillation", teacher: told } as const;
+  const taught = await readsOf(dirname(path), { pretrained: told, objective });
+  // The teacher is a model of its own.
+  assert.equal(taught["epoch_3.pt"], 2);
+  const wrong = { ...told, evaluationTransform: "clip" };
+  await assert.rejects(readsOf(dirname(path), { pretrained: wrong }), {
+    name: "RecipeError",
+    path: "pretrained.evaluationTransform",
+    message: /a preset at a size for pretrained\.evaluationTransform but received "clip"/,
+  });
+});
+
 test("fine-tuning from OpenAI's file opens it once", async () => {
   const file = pathOf("openai");
   const counts = await readsOf(dirname(file), { pretrained: file });

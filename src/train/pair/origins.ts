@@ -1,6 +1,7 @@
 /** The models that a pair's run starts from, each opened once: of the hub or of this machine. */
 import { openModel, openModelAt } from "../../checkpoints/open-model.ts";
 import type { ModelSource } from "../../checkpoints/layout.ts";
+import { factsOf, pathOf, type Pretrained } from "../recipe/pretrained.ts";
 import type { ResolvedRecipe } from "../recipe/recipe.ts";
 
 /** Whoever opened them closes them. */
@@ -14,22 +15,27 @@ export interface Origins {
   close(): void;
 }
 
-/** Throws HubError for a model that cannot be fetched, CheckpointError as `openModel`. */
+/** Throws RecipeError for facts that cannot be, HubError and CheckpointError as `openModel`. */
 export async function openOrigins({ pretrained, towers }: ResolvedRecipe): Promise<Origins> {
   const opened = new Map<string, ModelSource>();
   const close = (): void => {
     for (const source of opened.values()) source.close();
   };
-  const open = async (reference: string | undefined): Promise<ModelSource | undefined> => {
-    if (reference === undefined) return undefined;
-    const source = opened.get(reference) ?? (await openModel(reference));
-    opened.set(reference, source);
+  const open = async (
+    model: Pretrained | undefined,
+    key: string,
+  ): Promise<ModelSource | undefined> => {
+    if (model === undefined) return undefined;
+    const [path, facts] = [pathOf(model), factsOf(model, key)];
+    const same = JSON.stringify([path, facts]);
+    const source = opened.get(same) ?? (await openModel(path, facts));
+    opened.set(same, source);
     return source;
   };
   try {
-    const pair = await open(pretrained);
-    const image = await open(towers.image.pretrained);
-    const text = await open(towers.text.pretrained);
+    const pair = await open(pretrained, "pretrained");
+    const image = await open(towers.image.pretrained, "towers.image.pretrained");
+    const text = await open(towers.text.pretrained, "towers.text.pretrained");
     return { pair, image, text, close };
   } catch (error) {
     close();

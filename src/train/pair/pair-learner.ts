@@ -9,9 +9,11 @@ import { DataError } from "../../errors.ts";
 import { runSuite, type SuiteResult } from "../../evaluate/run-suite.ts";
 import { metricValues } from "../../evaluate/metric-table.ts";
 import { saveCheckpoint } from "../../checkpoints/checkpoint.ts";
+import { libraryName } from "../../checkpoints/local-model.ts";
 import { saveAdapter } from "../../checkpoints/adapters/save-adapter.ts";
 import { adaptations, mergedState } from "../../nn/low-rank.ts";
 import type { Evaluation, Learner } from "../run/learner.ts";
+import { pathOf } from "../recipe/pretrained.ts";
 import type { ProcessGroup } from "../process-group.ts";
 import { Trainer, type StepReport, type TrainerOptions } from "../step/trainer.ts";
 import { withTrainingState, type TrainingState } from "../run/run-checkpoint.ts";
@@ -69,7 +71,8 @@ export class PairLearner extends Trainer implements Learner {
       await this.#save(folder, this.#tokenizerFiles);
       if (adaptations(model).length === 0) return;
       const whole = this.trainedWhole();
-      await saveAdapter(this.#options.adapterFolder, model, { base: recipe.pretrained, whole });
+      const base = recipe.pretrained && libraryName(pathOf(recipe.pretrained));
+      await saveAdapter(this.#options.adapterFolder, model, { base, whole });
     });
   }
 

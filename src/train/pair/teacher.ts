@@ -5,6 +5,7 @@ import { pairEncoder } from "../../inference/encoder.ts";
 import { loadModel, type LoadedModel } from "../../inference/load-model.ts";
 import { noGrad, scope, type Device } from "../../torch/index.ts";
 import type { BatchSources, Teacher } from "../step/batch-input.ts";
+import { factsOf, pathOf } from "../recipe/pretrained.ts";
 import type { ResolvedRecipe } from "../recipe/recipe.ts";
 
 export interface OpenTeacher {
@@ -23,7 +24,9 @@ export async function openTeacher(
   { transform, device }: { transform: EvaluationTransform; device: Device },
 ): Promise<OpenTeacher | undefined> {
   if (recipe.objective.kind !== "distillation") return undefined;
-  const loaded = await loadModel(recipe.objective.teacher, { device });
+  const { teacher: named } = recipe.objective;
+  const facts = factsOf(named, "objective.teacher");
+  const loaded = await loadModel(pathOf(named), { ...facts, device });
   try {
     check(recipe, loaded.evaluationTransform, transform);
     return { source: { teacher: teacherOf(loaded) }, close: () => loaded.dispose() };

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { activationNames } from "../../nn/activation.ts";
 import { projectionRoles } from "../../towers/adapt-tower.ts";
 import { imageTowerKinds, textTowerKinds } from "../../towers/index.ts";
+import { pretrainedSchema } from "./pretrained.ts";
 
 const positiveInteger = z.int().min(1);
 const probability = z.number().min(0).lt(1);
@@ -154,10 +155,11 @@ const loraSchema = z.strictObject({
 });
 
 const towerSchema = z.strictObject({
-  pretrained: z
-    .string()
+  pretrained: pretrainedSchema
     .optional()
-    .describe("a model or tower that the weights come from; random weights when absent"),
+    .describe(
+      "the model or tower that the weights come from, as the pair's `pretrained`; random weights when absent",
+    ),
   head: z
     .enum(["random", "pretrained"])
     .default("random")

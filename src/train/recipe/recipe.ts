@@ -12,6 +12,7 @@ import { isJsonObject } from "../../files/json-fields.ts";
 import type { TokenizerDescription } from "../../text/tokenizer-description.ts";
 import { objectiveSchema } from "../objectives/index.ts";
 import { optimizerSchema } from "../step/optimizers.ts";
+import { pretrainedSchema } from "./pretrained.ts";
 import { logitsSchema, modelChangesSchema, modelSchema, towersSchema } from "./recipe-model.ts";
 
 const positiveInteger = z.int().min(1);
@@ -174,11 +175,11 @@ export const recipeSchema = z.strictObject({
   model: modelSchema
     .optional()
     .describe("a published pair by name, or one of your own; that of `pretrained` when absent"),
-  pretrained: z
-    .string()
+  pretrained: pretrainedSchema
     .optional()
     .describe(
-      "a model whose weights the run starts from: a folder or file of any layout, or `hf://...`, see " +
+      "the model whose weights the run starts from: a folder or file of any layout, or `hf://...`, alone or " +
+        "as `path` beside what its files leave open, see " +
         "[fine-tuning.md](fine-tuning.md)",
     ),
   modelChanges: modelChangesSchema

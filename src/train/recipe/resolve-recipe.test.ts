@@ -29,6 +29,14 @@ const refused: [set: string, path: string, message: RegExp][] = [
   ["train.microBatchSize=9", "train.microBatchSize", /at most train\.batchSize 8/],
   ["train.schedule.warmupSteps=11", "train.schedule", /to fit into train\.steps 10/],
   ["evaluate.suites=[{}]", "evaluate.suites.0.name", /type string for evaluate\.suites\.0\.name/],
+  ["pretrained=3", "pretrained", /a model's path, or an object .* for pretrained but received 3/],
+  ["pretrained.activation=gelu", "pretrained.path", /type string for pretrained\.path/],
+  [
+    'pretrained={"path":"a","activation":"quickGlu"}',
+    "pretrained.activation",
+    /one of "quickGelu", .* received "quickGlu"/,
+  ],
+  ['pretrained={"path":"a","tokeniser":"b"}', "pretrained.tokeniser", /Did you mean "tokenizer"/],
   ["train", "train", /path=value for --set but received "train"/],
 ];
 
@@ -59,6 +67,35 @@ test("refuses what is no recipe, and a recipe without its data", () => {
   for (const name of ["..", ".git", "-x", "a/b", ""]) {
     assert.throws(() => resolveRecipe({ ...recipe, name }), /for name but received/);
   }
+});
+
+test("a model that is named by its path alone takes facts from --set, and another path", () => {
+  const resolve = (...set: string[]): unknown =>
+    resolveRecipe({ ...recipe, pretrained: "models/a.pt" }, { set }).pretrained;
+  assert.equal(resolve(), "models/a.pt");
+  const told = { path: "models/a.pt", activation: "quickGelu" };
+  assert.deepEqual(resolve("pretrained.activation=quickGelu"), told);
+  const more = ["pretrained.contextLength=8", "pretrained.evaluationTransform=clip:32"];
+  assert.deepEqual(resolve("pretrained.activation=quickGelu", ...more), {
+    ...told,
+    contextLength: 8,
+    evaluationTransform: "clip:32",
+  });
+  assert.equal(resolve("pretrained.activation=gelu", "pretrained=models/clip"), "models/clip");
+  const { towers, objective } = resolveRecipe(recipe, {
+    set: [
+      "towers.image.pretrained=a.pt",
+      "towers.image.pretrained.activation=gelu",
+      "objective.kind=distillation",
+      "objective.teacher=b.pt",
+      "objective.teacher.activation=gelu",
+    ],
+  });
+  assert.deepEqual(towers.image.pretrained, { path: "a.pt", activation: "gelu" });
+  assert.deepEqual(objective.kind === "distillation" && objective.teacher, {
+    path: "b.pt",
+    activation: "gelu",
+  });
 });
 
 const retrieval = { kind: "retrieval" };

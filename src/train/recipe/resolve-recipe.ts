@@ -4,6 +4,7 @@ import { z } from "zod";
 import { didYouMean, RecipeError } from "../../errors.ts";
 import { isJsonObject } from "../../files/json-fields.ts";
 import { checkSuites, checkTogether } from "./check-recipe.ts";
+import { pretrainedKeys } from "./pretrained.ts";
 import { recipeSchema, suiteSchema, type ResolvedRecipe, type SuiteRecipe } from "./recipe.ts";
 
 export interface ResolveOptions {
@@ -96,8 +97,9 @@ function assign(draft: Record<string, unknown>, assignment: string): void {
   const keys = assignment.slice(0, split).split(".");
   const last = keys.pop() as string;
   let at = draft;
-  for (const key of keys) {
-    const next = at[key] ?? {};
+  for (const [i, key] of keys.entries()) {
+    const path = keys.slice(0, i + 1).join(".");
+    const next = pretrainedKeys.includes(path) ? named(at[key]) : (at[key] ?? {});
     if (!isJsonObject(next)) {
       throw new RecipeError(
         assignment,
@@ -108,6 +110,11 @@ function assign(draft: Record<string, unknown>, assignment: string): void {
     at = next;
   }
   at[last] = parseValue(assignment.slice(split + 1));
+}
+
+/** A model that is named by its path alone takes facts beside it. */
+function named(model: unknown): unknown {
+  return typeof model === "string" ? { path: model } : (model ?? {});
 }
 
 function parseValue(text: string): unknown {

@@ -1,6 +1,7 @@
 /** What LiT's letters (arXiv:2111.07991, section 3) and a recipe's `towers` mean. */
 import { RecipeError } from "../../errors.ts";
 import type { TowerRecipe, TowersRecipe } from "../recipe/recipe-model.ts";
+import { pathOf, type Pretrained } from "../recipe/pretrained.ts";
 
 export type TowerState = Omit<TowerRecipe, "locked"> & { locked: boolean };
 export type TowerStates = Record<"image" | "text", TowerState>;
@@ -9,7 +10,7 @@ interface TowersContext {
   /** Optimizer steps of the whole run. */
   steps: number;
   /** The pair whose weights both towers start from, if any. */
-  pretrained?: string | undefined;
+  pretrained?: Pretrained | undefined;
 }
 
 /**
@@ -35,7 +36,7 @@ function resolveTower(
   const key = `towers.${side}`;
   const locked = tower.locked ?? letter === "L";
   if (letter === "u" && pair !== undefined) {
-    const received = `"${pair}", which holds a ${side} tower too, though the setting says u for it`;
+    const received = `"${pathOf(pair)}", which holds a ${side} tower too, though the setting says u for it`;
     refuse("pretrained", "nothing", received, "write U or L, or name one tower's weights");
   }
   if (letter !== undefined) checkLetter(key, tower, letter, pair);
@@ -93,13 +94,13 @@ function checkLetter(
   key: string,
   { pretrained, locked }: TowerRecipe,
   letter: string,
-  pair: string | undefined,
+  pair: Pretrained | undefined,
 ): void {
   if (letter === "u" && pretrained !== undefined) {
     refuse(
       `${key}.pretrained`,
       "nothing, as the setting says u,",
-      `"${pretrained}"`,
+      `"${pathOf(pretrained)}"`,
       "write U or L",
     );
   }

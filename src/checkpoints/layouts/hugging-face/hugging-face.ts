@@ -11,6 +11,7 @@ import {
   squareTransform,
 } from "../../preprocessing/hugging-face-naflex.ts";
 import type { DescribedModel, GivenFacts, Layout } from "../../layout.ts";
+import { settledBy } from "../unsettled.ts";
 import { towerTokenizer } from "../tower-tokenizer.ts";
 import type { Place } from "../../place.ts";
 import type { HuggingFaceFamily } from "./family.ts";
@@ -121,7 +122,7 @@ function readSquares(
     join(place.folder, processorFiles[0]),
     "evaluationTransform",
     `Expected preprocessor_config.json in ${place.path} but there is none; copy it from where the ` +
-      "model came from, or say how pictures are prepared with evaluationTransform, as another way " +
-      "gives wrong embeddings",
+      `model came from, or say how pictures are prepared with ${settledBy("evaluationTransform")}; ` +
+      "another way gives wrong embeddings",
   );
 }

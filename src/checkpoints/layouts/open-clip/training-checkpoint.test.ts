@@ -69,11 +69,17 @@ describe("openClipCheckpoint, of what the weights do not say", () => {
     const { place } = stateDict(pair);
     assert.throws(
       () => read(place),
-      /"quickGelu" .* or "gelu" for activation of .* option activation$/,
+      /"quickGelu" .* or "gelu" for activation of .* option activation, in a recipe with/,
     );
     const source = read(place, { activation: "gelu" });
-    assert.throws(() => source.evaluationTransform(), /the option evaluationTransform$/);
-    await assert.rejects(source.tokenizer(), /the option tokenizer$/);
+    assert.throws(
+      () => source.evaluationTransform(),
+      /the option evaluationTransform, in a recipe with/,
+    );
+    await assert.rejects(
+      source.tokenizer(),
+      /the option tokenizer, in a recipe with \{ path, tokenizer \} in place of the path$/,
+    );
   });
 
   it("names the architecture where heads cannot be counted", () => {
