@@ -6,7 +6,7 @@ import { clipConfig } from "../dist/src/pair/clip-configs.js";
 import { DualEncoder } from "../dist/src/pair/dual-encoder.js";
 import { AdamW } from "../dist/src/optimize/adamw.js";
 import { parameterGroups } from "../dist/src/optimize/groups.js";
-import { softmaxContrastive } from "../dist/src/objectives/softmax-contrastive.js";
+import { softmaxContrastive } from "../dist/src/objectives/clip.js";
 import {
   backward,
   libtorchVersion,
@@ -19,7 +19,7 @@ import {
   type Tensor,
 } from "../dist/src/torch/index.js";
 import { usableCores } from "../dist/src/files/cores.js";
-import { amorlipSchema, createAmorlip } from "../dist/src/train/objectives/amorlip.js";
+import { amorlipSchema, createAmorlip } from "../dist/src/objectives/amorlip/training.js";
 import { commit, rounded, seconds, type BenchResult } from "./result.ts";
 
 /** Of the steps that are timed whole; captions as long as people write them. */

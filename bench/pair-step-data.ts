@@ -2,7 +2,7 @@
 import type { DualEncoder } from "../dist/src/pair/dual-encoder.js";
 import type { Tensor } from "../dist/src/torch/index.js";
 import { LockableTower } from "../dist/src/train/step/lockable-tower.js";
-import { createSoftmax } from "../dist/src/train/objectives/softmax.js";
+import { createObjective } from "../dist/src/objectives/index.js";
 import { solo } from "../dist/src/train/process-group.js";
 import { accumulateGradient } from "../dist/src/train/step/step.js";
 import type { TowerState } from "../dist/src/train/step/tower-states.js";
@@ -17,7 +17,19 @@ export function clipGradient(model: DualEncoder, pixels: Tensor, tokens: Tensor)
     about: { ids: [], step: 0, epoch: 0 },
   };
   const options = {
-    objective: createSoftmax({ kind: "softmax" }),
+    objective: createObjective(
+      { kind: "softmax" },
+      {
+        device: model.device,
+        embedDim: model.config.embedDim,
+        batchSize: tokens.size(0),
+        steps: 1,
+        hasLogitBias: model.logitBias !== null,
+        logitScaleInit: 1,
+        logitScaleLearned: true,
+        scratchFolder: "",
+      },
+    ),
     towers: {
       image: new LockableTower(model.imageTower, trained),
       text: new LockableTower(model.textTower, trained),

@@ -19,12 +19,19 @@ export class ShapeError extends LimnError {
   }
 }
 
-/** A recipe that cannot run; `path` names the key, such as `train.batchSize`. */
-export class RecipeError extends LimnError {
+/** An option, or a field of a description, that cannot be; `path` names it: `tokenizer.padId`. */
+export class SettingError extends LimnError {
   readonly path: string;
-  constructor(path: string, message: string, options?: ErrorOptions) {
-    super("LIMN_RECIPE", message, options);
+  constructor(path: string, message: string, options?: ErrorOptions, code = "LIMN_SETTING") {
+    super(code, message, options);
     this.path = path;
+  }
+}
+
+/** A recipe that cannot run; `path` names the key, such as `train.batchSize`. */
+export class RecipeError extends SettingError {
+  constructor(path: string, message: string, options?: ErrorOptions) {
+    super(path, message, options, "LIMN_RECIPE");
   }
 }
 

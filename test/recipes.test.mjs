@@ -13,7 +13,7 @@ import { createImageTower } from "../dist/src/towers/index.js";
 import { imageTowerConfig, modelConfig } from "../dist/src/train/pair/build-model.js";
 import { LockableTower } from "../dist/src/train/step/lockable-tower.js";
 import { resolveLogits } from "../dist/src/train/recipe/logits.js";
-import { createObjective } from "../dist/src/train/objectives/index.js";
+import { createObjective } from "../dist/src/objectives/index.js";
 import { resolvePretraining } from "../dist/src/train/recipe/pretrain-recipe.js";
 import { resolveRecipe } from "../dist/src/train/recipe/resolve-recipe.js";
 import { resolveTowers } from "../dist/src/train/step/tower-states.js";

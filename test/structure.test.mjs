@@ -21,7 +21,7 @@ const DIRECTIONS = {
   nn: ["torch"],
   optimize: ["torch", "nn"],
   towers: ["torch", "nn"],
-  objectives: ["torch"],
+  objectives: ["files", "torch", "nn", "optimize"],
   text: ["files"],
   data: ["files", "arrays", "text"],
   pair: ["torch", "nn", "towers"],
@@ -30,7 +30,7 @@ const DIRECTIONS = {
   adapt: ["arrays"],
   evaluate: ["arrays", "data", "inference", "torch"],
   embed: ["files", "data", "inference"],
-  report: ["arrays", "evaluate"],
+  report: ["files", "arrays", "evaluate"],
   train: [
     "files",
     "arrays",
@@ -51,7 +51,11 @@ const DIRECTIONS = {
 };
 
 /** Where a rule is loosened, and why. One that nothing needs any more fails. */
-const EXCEPTIONS = new Map();
+const EXCEPTIONS = new Map([
+  ["src/objectives/distillation.ts train", "a teacher is named as `pretrained` is"],
+  ["src/objectives/index.ts train", "the same"],
+  ["src/objectives/objective.ts train", "the same"],
+]);
 
 /** The most product files of one folder, but for the list of commands, which has a file for each. */
 const MOST_FILES = 15;
@@ -59,10 +63,12 @@ const COMMANDS = "src/cli/commands";
 /** Folders that still hold more, and how many. One that holds fewer now fails. */
 const FULL_FOLDERS = new Map([
   ["src/checkpoints/weights", 19],
-  ["src/train/objectives", 19],
 ]);
 
-/** Folders whose files are siblings of one registry: they may share base names with each other. */
+/**
+ * Folders whose files are siblings of one registry: they may share base names with each other, and
+ * with another registry's: ALIGN is an objective, and a layout of checkpoints.
+ */
 const REGISTRIES = [
   "src/objectives",
   "src/towers",
@@ -70,17 +76,7 @@ const REGISTRIES = [
   "src/checkpoints/layouts",
 ];
 /** Base names that two files still share. One that is unique now fails. */
-const SHARED_NAMES = new Set([
-  "align.ts",
-  "amorlip.ts",
-  "cyclip.ts",
-  "distillation.ts",
-  "global-contrastive.ts",
-  "layers.ts",
-  "layout.ts",
-  "lixp.ts",
-  "neuclip.ts",
-]);
+const SHARED_NAMES = new Set(["layers.ts", "layout.ts"]);
 
 const sources = list("src", ".ts");
 /** @param {string} file */
@@ -140,8 +136,9 @@ test("no two files have the same name", () => {
   }
   const shared = [...places]
     .filter(([, files]) => {
-      const registry = REGISTRIES.find((folder) => files[0]?.startsWith(`${folder}/`));
-      return files.length > 1 && !(registry && files.every((one) => one.startsWith(registry)));
+      const inRegistry = (/** @type {string} */ file) =>
+        REGISTRIES.some((folder) => file.startsWith(`${folder}/`));
+      return files.length > 1 && !files.every(inRegistry);
     })
     .map(([name]) => name);
   assert.deepEqual(new Set(shared), SHARED_NAMES);

@@ -7,7 +7,7 @@ import {
   EngineError,
   HubError,
   LimnError,
-  RecipeError,
+  SettingError,
   StorageError,
   UnsettledError,
   UsageError,
@@ -108,7 +108,7 @@ const usageFailures: readonly HubError["failure"][] = ["reference", "settings"];
  * return 130 and 143 themselves.
  */
 export function exitCode(error: unknown): number {
-  if (error instanceof UsageError || error instanceof RecipeError) return EXIT.usage;
+  if (error instanceof UsageError || error instanceof SettingError) return EXIT.usage;
   if (error instanceof HubError && usageFailures.includes(error.failure)) return EXIT.usage;
   if (error instanceof StorageError) return EXIT.storage;
   if (error instanceof HubError && error.failure === "disk") return EXIT.storage;

@@ -2,6 +2,7 @@
 import sharp from "sharp";
 import { createRandom } from "../arrays/random.ts";
 import { DataError, didYouMean } from "../errors.ts";
+import { escapeHtml } from "../files/escape-html.ts";
 import { openSource } from "./sources/open-source.ts";
 import { readSamples } from "./sources/read-sample.ts";
 import type { SourceSpec } from "./sources/source-spec.ts";
@@ -141,7 +142,7 @@ function textSvg({ captions, reason }: Tile, side: number): string {
   const text = reason === undefined ? captions.join(" | ") || "(no caption)" : `bad: ${reason}`;
   const lines = breakLines(text, Math.max(4, Math.floor(side / 6.2)), TEXT_LINES);
   const spans = lines.map(
-    (line, i) => `<text x="0" y="${11 + i * LINE_HEIGHT}">${escapeMarkup(line)}</text>`,
+    (line, i) => `<text x="0" y="${11 + i * LINE_HEIGHT}">${escapeHtml(line)}</text>`,
   );
   const color = reason === undefined ? "#222222" : "#b00020";
   const height = TEXT_LINES * LINE_HEIGHT + 2;
@@ -168,10 +169,10 @@ function htmlSheet(tiles: Tile[], side: number): string {
   const figures = tiles.map(({ key, captions, picture, reason }) => {
     const image =
       picture === undefined
-        ? `<p class="bad">${escapeMarkup(reason ?? "")}</p>`
+        ? `<p class="bad">${escapeHtml(reason ?? "")}</p>`
         : `<img alt="" src="data:image/png;base64,${picture.toString("base64")}">`;
-    const list = captions.map((caption) => `<li>${escapeMarkup(caption)}</li>`).join("");
-    return `<figure>${image}<figcaption><code>${escapeMarkup(key)}</code><ul>${list}</ul></figcaption></figure>`;
+    const list = captions.map((caption) => `<li>${escapeHtml(caption)}</li>`).join("");
+    return `<figure>${image}<figcaption><code>${escapeHtml(key)}</code><ul>${list}</ul></figcaption></figure>`;
   });
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Contact sheet</title><style>
@@ -183,12 +184,4 @@ code { color: #666; font-size: 11px; } ul { margin: 0; padding-left: 1.1em; } .b
 ${figures.join("\n")}
 </main></body></html>
 `;
-}
-
-/** Text into HTML and SVG. */
-export function escapeMarkup(text: string): string {
-  // Control characters are not allowed in XML at all.
-  return text
-    .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, "\ufffd")
-    .replace(/[&<>"]/g, (c) => `&#${c.codePointAt(0)};`);
 }

@@ -5,7 +5,7 @@ import { DataError } from "../errors.ts";
 import { AtomicFile } from "../files/atomic-write.ts";
 import { storageError } from "../files/storage.ts";
 import type { PackSample } from "./sample.ts";
-import { tarEnd, tarEntry } from "./sources/tar-write.ts";
+import { tarEnd, tarEntry } from "./sources/tar-format.ts";
 
 export interface WriteShardsOptions {
   samples: AsyncIterable<PackSample> | Iterable<PackSample>;

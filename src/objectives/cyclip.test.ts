@@ -14,7 +14,7 @@ import {
 } from "../../test/support/objective-check.ts";
 import { backward, manualSeed, randn, scope, tensor, type Tensor } from "../torch/index.ts";
 import { cyclip, type CyclipOptions } from "./cyclip.ts";
-import { softmaxContrastive } from "./softmax-contrastive.ts";
+import { softmaxContrastive } from "./clip.ts";
 
 type Options = Omit<CyclipOptions, "logitScale">;
 

@@ -1,18 +1,20 @@
-/** CyCLIP's objective, whole and with memory linear in the batch. Knows no model, rank or recipe. */
-import { scope, type DType, type Tensor } from "../torch/index.ts";
-import { chunksOf, closedForm } from "./chunks.ts";
-import { checkChunkSize, checkPairs, checkWeight } from "./pairs.ts";
-import { softmaxContrastive } from "./softmax-contrastive.ts";
+/** CyCLIP's objective, whole and with memory linear in the batch, and its place in recipes. */
+import { z } from "zod";
 
-export interface CyclipOptions {
+import { scope, type DType, type Tensor } from "../torch/index.ts";
+import { clipLogits, softmaxContrastive } from "./clip.ts";
+import { declareObjective } from "./objective.ts";
+import { chunksOf, closedForm, type ChunkOptions } from "./shared/chunks.ts";
+import { checkChunkSize, checkPairs, checkWeight } from "./shared/pairs.ts";
+import { checkBatch, chunkSize } from "./shared/recipe-options.ts";
+
+export interface CyclipOptions extends ChunkOptions {
   /** [] > 0, dimensionless: the multiplier, not its logarithm; of the contrastive term only. */
   logitScale: Tensor;
   /** Weight of the in-modal consistency; default 0.25. */
   inModalWeight?: number;
   /** Weight of the cross-modal consistency; default 0.25. */
   crossModalWeight?: number;
-  /** Rows of the logits held at a time; whole N x N matrices when absent. */
-  chunkSize?: number;
 }
 
 /**
@@ -25,7 +27,7 @@ export interface CyclipOptions {
  * returns       [] nats for the first term; the regularisers are 0 when T = I
  * memory        several N x N matrices whole. Chunked, the regularisers are computed from three D x D
  *               moments in float64, where the differences that they are made of do not cancel, and
- *               CLIP's term as softmaxContrastive does: one backward pass
+ *               CLIP's term as softmaxContrastive does; usable once: a second backward throws
  * ownership     borrows all inputs; the result belongs to the caller's scope
  * throws        ShapeError if image and text differ in shape; RangeError if N = 0, chunkSize < 1 or a
  *               weight is below 0
@@ -158,3 +160,32 @@ function differenceOfProducts({ of, own, other, cross }: Products, chunkSize: nu
   }
   return result;
 }
+
+export const cyclipObjective = declareObjective({
+  schema: z.strictObject({
+    kind: z.literal("cyclip"),
+    inModalWeight: z
+      .number()
+      .min(0)
+      .default(0.25)
+      .describe("a: distances among images equal those among texts"),
+    crossModalWeight: z
+      .number()
+      .min(0)
+      .default(0.25)
+      .describe("b: image i with text j equals image j with text i"),
+    chunkSize,
+  }),
+  reads: [],
+  logits: () => clipLogits,
+  create: ({ kind, ...options }, context) => {
+    checkBatch(kind, context);
+    return {
+      module: null,
+      compute: ({ image, text, logitScale }) => ({
+        loss: cyclip(image, text, { logitScale, ...options }),
+      }),
+      dispose: () => undefined,
+    };
+  },
+});

@@ -16,7 +16,7 @@ import {
 } from "../../test/support/objective-check.ts";
 import { backward, scope, tensor, type Tensor } from "../torch/index.ts";
 import { distillation, type DistillationOptions } from "./distillation.ts";
-import { softmaxContrastive } from "./softmax-contrastive.ts";
+import { softmaxContrastive } from "./clip.ts";
 
 type Options = Omit<DistillationOptions, "logitScale" | "teacher">;
 

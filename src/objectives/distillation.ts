@@ -1,10 +1,25 @@
-/** Distillation from a teacher pair, whole and with memory linear in the batch. Knows no model. */
-import { ShapeError } from "../errors.ts";
+/**
+ * Distillation from a teacher pair, whole and with memory linear in the batch, and its place in
+ * recipes; the trainer embeds each batch by the teacher too.
+ */
+import { z } from "zod";
+
+import { RecipeError, ShapeError } from "../errors.ts";
 import { scope, type Tensor } from "../torch/index.ts";
-import { closedForm, ownPairs, pullBack, logitsOf, type LogitInputs } from "./chunks.ts";
-import { checkChunkSize, checkPairs, checkWeight } from "./pairs.ts";
-import { bothSoftmaxes, normalizersOf, softmaxValue } from "./softmax-in-chunks.ts";
-import { softmaxContrastive } from "./softmax-contrastive.ts";
+import { pretrainedSchema } from "../train/recipe/pretrained.ts";
+import { clipLogits, softmaxContrastive } from "./clip.ts";
+import { declareObjective } from "./objective.ts";
+import {
+  closedForm,
+  logitsOf,
+  ownPairs,
+  pullBack,
+  type ChunkOptions,
+  type LogitInputs,
+} from "./shared/chunks.ts";
+import { checkChunkSize, checkPairs, checkWeight } from "./shared/pairs.ts";
+import { checkBatch, chunkSize } from "./shared/recipe-options.ts";
+import { bothSoftmaxes, normalizersOf, softmaxValue } from "./shared/softmax-in-chunks.ts";
 
 /** The teacher's embeddings of the same batch; their width need not be the student's. */
 export interface TeacherPair {
@@ -15,7 +30,7 @@ export interface TeacherPair {
   logitScale: Tensor;
 }
 
-export interface DistillationOptions {
+export interface DistillationOptions extends ChunkOptions {
   /** [] > 0, dimensionless: the student's multiplier, not its logarithm. */
   logitScale: Tensor;
   teacher: TeacherPair;
@@ -23,8 +38,6 @@ export interface DistillationOptions {
   distillationWeight?: number;
   /** Weight of the student's own contrastive loss; default 1. */
   contrastiveWeight?: number;
-  /** Rows of the logits held at a time; whole N x N matrices when absent. */
-  chunkSize?: number;
 }
 
 /**
@@ -37,7 +50,7 @@ export interface DistillationOptions {
  * image, text   [N, D] float, unit rows; the teacher gets no gradient
  * returns       [] nats; never below d times the mean entropy of the teacher's distributions
  * memory        several N x N matrices whole, four [chunkSize, N] chunked; value and gradient are equal.
- *               The chunked form holds its gradient until the first backward pass, and has but that one
+ *               The chunked form is usable once: a second backward throws
  * ownership     borrows all inputs; the result belongs to the caller's scope
  * throws        ShapeError if the pairs do not fit together; RangeError if N = 0, chunkSize < 1 or a
  *               weight is below 0
@@ -124,4 +137,50 @@ function chunked(
       gradients: gradients.slice(0, 3),
     };
   });
+}
+
+export const distillationObjective = declareObjective({
+  schema: z.strictObject({
+    kind: z.literal("distillation"),
+    teacher: pretrainedSchema.describe(
+      "a model, named as `pretrained` is; its towers and embedding width need not be the student's",
+    ),
+    distillationWeight: z
+      .number()
+      .min(0)
+      .default(1)
+      .describe("d, above 0: of the distance from the teacher's distribution over the batch"),
+    contrastiveWeight: z
+      .number()
+      .min(0)
+      .default(1)
+      .describe("c: of the student's own contrastive loss"),
+    chunkSize,
+  }),
+  reads: ["teacher"],
+  logits: () => clipLogits,
+  teacher: ({ teacher }) => teacher,
+  create: ({ kind, teacher: _, ...options }, context) => {
+    checkBatch(kind, context);
+    checkTaught(options.distillationWeight);
+    return {
+      module: null,
+      compute: ({ image, text, logitScale, teacher }) => {
+        if (!teacher) {
+          throw new TypeError("internal: objective distillation received no teacher's embeddings");
+        }
+        return { loss: distillation(image, text, { logitScale, teacher, ...options }) };
+      },
+      dispose: () => undefined,
+    };
+  },
+});
+
+function checkTaught(distillationWeight: number): void {
+  if (distillationWeight > 0) return;
+  throw new RecipeError(
+    "objective.distillationWeight",
+    "Expected a weight above 0 for objective.distillationWeight but received 0; " +
+      'name the objective "softmax" to train without a teacher',
+  );
 }

@@ -1,20 +1,14 @@
 /** `limn/objectives`: the papers' losses as functions of tensors, and objectives as the trainer uses them. */
-export { createObjective, objectiveSchema } from "../train/objectives/index.ts";
+export { createObjective, objectiveSchema } from "../objectives/index.ts";
 export type {
   ObjectiveContext,
   ObjectiveInput,
   TrainingObjective,
-} from "../train/objectives/objective.ts";
-export {
-  contrastiveAccuracy,
-  softmaxContrastive,
-  type SoftmaxContrastiveOptions,
-} from "../objectives/softmax-contrastive.ts";
-export {
-  sigmoidContrastive,
-  type SigmoidContrastiveOptions,
-} from "../objectives/sigmoid-contrastive.ts";
-export { alignContrastive, type AlignContrastiveOptions } from "../objectives/align-contrastive.ts";
+} from "../objectives/objective.ts";
+export { contrastiveAccuracy } from "../objectives/shared/contrastive-accuracy.ts";
+export { softmaxContrastive, type SoftmaxContrastiveOptions } from "../objectives/clip.ts";
+export { sigmoidContrastive, type SigmoidContrastiveOptions } from "../objectives/siglip.ts";
+export { alignContrastive, type AlignContrastiveOptions } from "../objectives/align.ts";
 export { cyclip, type CyclipOptions } from "../objectives/cyclip.ts";
 export {
   distillation,
@@ -28,8 +22,8 @@ export {
   type GlobalContrastive,
   type GlobalContrastiveOptions,
   type Sides,
-} from "../objectives/global-contrastive.ts";
-export { normalizerLoss, prototypeNormalizer } from "../objectives/neuclip.ts";
+} from "../objectives/shared/global-contrastive.ts";
+export { normalizerLoss, prototypeNormalizer } from "../objectives/neuclip/loss.ts";
 export {
   addPositives,
   amorlip,
@@ -39,21 +33,21 @@ export {
   type LogPartitions,
   type LogPartitionsOptions,
   type PerPair,
-} from "../objectives/amorlip.ts";
+} from "../objectives/amorlip/loss.ts";
 export {
   amortizationLoss,
   type Amortization,
   type AmortizationOptions,
-} from "../objectives/amortization.ts";
+} from "../objectives/amorlip/amortization.ts";
 export {
   contextAttention,
   type Context,
   type ContextAttentionOptions,
-} from "../objectives/context-attention.ts";
+} from "../objectives/lixp/context-attention.ts";
 export {
   lixp,
   type LixpBase,
   type LixpBaseOptions,
   type LixpLoss,
   type LixpOptions,
-} from "../objectives/lixp.ts";
+} from "../objectives/lixp/loss.ts";

@@ -1,6 +1,6 @@
 /** What charts share: ranges and round numbers for axes, numbers in few characters, lines of a plot. */
 import { quantile } from "../arrays/bootstrap.ts";
-import { escapeHtml } from "./html.ts";
+import { escapeHtml } from "../files/escape-html.ts";
 import { svgLine, svgText } from "./svg.ts";
 
 /** The inside of a chart, in units of the drawing, and where numbers are in it. */

@@ -1,22 +1,5 @@
-/** Text into HTML, safely. Knows nothing about reports. */
-
-const entities: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-
-/** `text` for element content and quoted attributes, of HTML and of SVG. */
-export function escapeHtml(text: string): string {
-  return (
-    text
-      .replace(/[&<>"']/g, (character) => entities[character] ?? "")
-      // Characters that no HTML document may contain, and halves of surrogate pairs.
-      .replace(/[^\P{Cc}\t\n\r]|\p{Cs}/gu, "\ufffd")
-  );
-}
+/** Pictures into HTML. Knows nothing about reports. */
+import { escapeHtml } from "../files/escape-html.ts";
 
 const signatures: readonly [mime: string, test: (bytes: Uint8Array) => boolean][] = [
   ["image/png", (bytes) => startsWith(bytes, 0, [0x89, 0x50, 0x4e, 0x47])],

@@ -13,7 +13,7 @@ import {
   type Plot,
   type Reference,
 } from "./axes.ts";
-import { escapeHtml } from "./html.ts";
+import { escapeHtml } from "../files/escape-html.ts";
 import { px, seriesColours, svgText as text } from "./svg.ts";
 
 export interface Point {

@@ -1,6 +1,7 @@
 /** The sections of a report, each from its data to HTML; all text passes through escapeHtml. */
 import { formatInterval, formatMetric, type MetricRow } from "../evaluate/metric-table.ts";
-import { escapeHtml, imageElement } from "./html.ts";
+import { escapeHtml } from "../files/escape-html.ts";
+import { imageElement } from "./html.ts";
 import { lineChart } from "./line-chart.ts";
 import { metricDescription, metricLabel } from "./metric-words.ts";
 import { formatNumber } from "./axes.ts";

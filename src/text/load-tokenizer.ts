@@ -1,7 +1,7 @@
 /** Tokenizers from a description or from a model's folder. */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { DataError, RecipeError } from "../errors.ts";
+import { DataError, SettingError } from "../errors.ts";
 import type { Cleaning } from "./clean.ts";
 import { createClipTokenizer } from "./clip/clip-tokenizer.ts";
 import {
@@ -43,7 +43,7 @@ export interface LoadTokenizerOptions {
  * (with OpenAI's cleaning, which Hugging Face's leaves out), SigLIP's, SigLIP 2's, BERT's; of other
  * classes what the tokenizer.json describes, else BERT's `vocab.txt` or SentencePiece's model.
  *
- * throws DataError for a folder without a tokenizer, or with damaged files; RecipeError for one
+ * throws DataError for a folder without a tokenizer, or with damaged files; SettingError for one
  *        whose files leave open how they are read or how long rows are
  */
 export async function loadTokenizer(
@@ -62,7 +62,7 @@ export async function loadTokenizer(
   const saved = config.limn?.["kind"];
   const name = className(config);
   if (merges !== undefined && json !== undefined && name === undefined && saved === undefined) {
-    throw new RecipeError(
+    throw new SettingError(
       "tokenizerClass",
       `Expected a tokenizer_class for ${folder}, whose merges.txt and tokenizer.json may or may not ` +
         `be CLIP's, but received none; load it with { tokenizerClass: "CLIPTokenizer" } for ` +
@@ -104,7 +104,7 @@ function rulesFor(
   config: TokenizerConfig,
 ): NonNullable<TokenizerJsonDescription["rules"]> {
   if (description.file.endsWith(".model") && className(config) === undefined) {
-    throw new RecipeError(
+    throw new SettingError(
       "tokenizerClass",
       `Expected a tokenizer_class for ${description.file} but its folder's tokenizer_config.json ` +
         `names none; load it with { tokenizerClass: "SiglipTokenizer" } for SigLIP, or with ` +
@@ -147,7 +147,7 @@ async function existing(file: string): Promise<string | undefined> {
 /**
  * A tokenizer from its description, in any thread.
  *
- * throws RecipeError for a description with unknown keys or values; DataError for files that are
+ * throws SettingError for a description with unknown keys or values; DataError for files that are
  * missing, damaged or of different models
  */
 export async function createTokenizer(description: TokenizerDescription): Promise<Tokenizer> {

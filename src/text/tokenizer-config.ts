@@ -4,7 +4,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { DataError, RecipeError } from "../errors.ts";
+import { DataError, SettingError } from "../errors.ts";
 import type { TextRules, TokenizerJsonDescription } from "./tokenizer-description.ts";
 
 /** A token as configurations of transformers name it. */
@@ -114,7 +114,7 @@ export const textRules: readonly TextRules[] = [
  * The rules that the class in a tokenizer_config.json asks for, those of the file where it names
  * none that has its own.
  *
- * throws   RecipeError for Gemma's class without a word on lower case: SigLIP 2 was published
+ * throws   SettingError for Gemma's class without a word on lower case: SigLIP 2 was published
  *          under it, and must be lower-cased where Gemma must not (transformers, pull request
  *          43101)
  */
@@ -132,7 +132,7 @@ export function rulesOf(
     case "GemmaTokenizer":
       if (config.do_lower_case !== undefined) return config.do_lower_case ? "siglip2" : "file";
       if (clean !== undefined) return "file";
-      throw new RecipeError(
+      throw new SettingError(
         "tokenizer.rules",
         `Expected tokenizer.rules for ${file}, whose GemmaTokenizer does not say whether text is ` +
           `lower-cased; set it to "siglip2" for a SigLIP 2 model (lower-cased) or to "file".`,

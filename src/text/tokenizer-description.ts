@@ -2,7 +2,7 @@
  * What a tokenizer is, and the plain JSON that describes one. Knows the kinds and their settings, not
  * how text becomes ids.
  */
-import { didYouMean, RecipeError } from "../errors.ts";
+import { didYouMean, SettingError } from "../errors.ts";
 import { type Cleaning, cleanings } from "./clean.ts";
 import { textRules } from "./tokenizer-config.ts";
 
@@ -115,7 +115,7 @@ export interface Tokenizer {
 }
 
 /** What a tokenizer's kinds have in common: writes ids to `row`, returns how many are in use. */
-export type WriteRow = (text: string, row: Int32Array) => number;
+type WriteRow = (text: string, row: Int32Array) => number;
 
 /** `encode` and `encodeBatch` from the function that fills one row. */
 export function rowEncoders(
@@ -166,7 +166,7 @@ const keys = {
   ],
 } as const;
 
-/** Checks keys and values of a description that may come from JSON; throws a RecipeError. */
+/** Checks keys and values of a description that may come from JSON; throws a SettingError. */
 export function checkDescription(description: TokenizerDescription): void {
   const kinds = Object.keys(keys);
   const { kind } = description;
@@ -176,7 +176,7 @@ export function checkDescription(description: TokenizerDescription): void {
   const known: readonly string[] = keys[kind];
   for (const key of Object.keys(description)) {
     if (known.includes(key)) continue;
-    throw new RecipeError(
+    throw new SettingError(
       `tokenizer.${key}`,
       `Expected ${known.join(", ")} for a tokenizer of kind "${kind}" but received ` +
         `"${key}";${didYouMean(key, known) || " remove it."}`,
@@ -242,7 +242,7 @@ function isId(value: unknown): boolean {
 
 function fail(key: string, expected: string, value: unknown, near: readonly string[] = []): never {
   const hint = typeof value === "string" ? didYouMean(value, near) : "";
-  throw new RecipeError(
+  throw new SettingError(
     `tokenizer.${key}`,
     `Expected ${expected} for tokenizer.${key} but received ${JSON.stringify(value)};` +
       (hint || " correct the description."),

@@ -62,7 +62,7 @@ describe("files that are no vocabulary", () => {
   test("an end of text that is left out and asked for", async () => {
     for (const more of [{ endId: 3 }, { pooling: "endOfText" as const }]) {
       await assert.rejects(createTokenizer({ ...long, file: "x", addEnd: false, ...more }), {
-        code: "LIMN_RECIPE",
+        code: "LIMN_SETTING",
         message: /^Expected no end of text with addEnd false for tokenizer\.(endId|pooling)/,
       });
     }

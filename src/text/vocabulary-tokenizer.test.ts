@@ -101,14 +101,14 @@ describe("files that cannot be used", () => {
   test("no context length or padding anywhere", async () => {
     await refused(
       await file("bare.json", goldenFile("clip_bpe")),
-      "LIMN_RECIPE",
+      "LIMN_SETTING",
       /^Expected tokenizer\.contextLength for .*bare\.json/,
     );
     const path = await file("bare2.json", goldenFile("whitespace"));
     await assert.rejects(
       createTokenizer({ kind: "tokenizer.json", file: path, contextLength: 8 }),
       {
-        code: "LIMN_RECIPE",
+        code: "LIMN_SETTING",
         message: /^Expected tokenizer\.padId for .*bare2\.json/,
       },
     );

@@ -2,7 +2,7 @@
  * A tokenizer from a vocabulary file: rows of ids with their ends and padding. Knows nothing about what is inside
  * the file.
  */
-import { DataError, RecipeError } from "../errors.ts";
+import { DataError, SettingError } from "../errors.ts";
 import { clean } from "./clean.ts";
 import type { PieceEncoder } from "./models/piece-model.ts";
 import { openVocabulary } from "./open-vocabulary.ts";
@@ -44,7 +44,7 @@ export async function createVocabularyTokenizer(
   const separator = saved.stripSeparator === true ? separatorOf(encoder, config, file) : undefined;
   const room = contextLength - inFront.length - behind.length;
   if (room < 0) {
-    throw new RecipeError(
+    throw new SettingError(
       "tokenizer.contextLength",
       `Expected tokenizer.contextLength of at least ${inFront.length + behind.length} but ` +
         `received ${contextLength}; ${file} puts so many ids around every text.`,
@@ -134,14 +134,14 @@ function resolve(
   const contextLength =
     saved.contextLength ?? limited(encoder.contextLength) ?? contextLengthOf(config);
   if (contextLength === undefined) {
-    throw new RecipeError(
+    throw new SettingError(
       "tokenizer.contextLength",
       `Expected tokenizer.contextLength for ${given.file}, whose files give none; set it to the ` +
         `number of ids that the text tower takes.`,
     );
   }
   if (padId === undefined) {
-    throw new RecipeError(
+    throw new SettingError(
       "tokenizer.padId",
       `Expected tokenizer.padId for ${given.file}, whose files give none; set it to the id that ` +
         `fills rows, often 0.`,

@@ -11,7 +11,7 @@ import {
   lossesOf,
   plainRecipe,
 } from "../../test/support/tiny-towers.ts";
-import { objectiveSchema } from "./objectives/index.ts";
+import { objectiveSchema } from "../objectives/index.ts";
 import type { Recipe } from "./recipe/recipe.ts";
 import { train } from "./train-pair.ts";
 

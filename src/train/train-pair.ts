@@ -1,6 +1,7 @@
 /** Trains a pair from a recipe: what `limn train` runs. */
 import { logitScaleOf } from "./recipe/logits.ts";
 import { preparePair } from "./pair/prepare-pair.ts";
+import { refuseSetting } from "./recipe/check-recipe.ts";
 import type { ResolvedRecipe } from "./recipe/recipe.ts";
 import { resolveRecipe } from "./recipe/resolve-recipe.ts";
 import { announcer, runToEnd, type LoopOptions, type RunOutcome } from "./run/run.ts";
@@ -43,7 +44,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   });
   const directory = new RunDirectory(options.directory, options.group ?? solo);
   if (!options.allowRecipeChange) directory.checkRecipe(recipe);
-  const prepared = await preparePair(recipe, directory, announcer(options));
+  const prepared = await preparePair(recipe, directory, announcer(options)).catch(refuseSetting);
   const begin = (): void => directory.saveRecipe(recipe);
   return runToEnd(prepared, { recipe, directory, options, begin }, (outcome, { model }) => ({
     ...outcome,

@@ -39,8 +39,8 @@ const tensorflow = ["processors-tensorflow", "lit-tokens"];
  */
 const alone = { "global-contrastive": "libauc==2.0.1" };
 
-/** Parts of others, or checks of what limn wrote, which are run by hand. */
-const notGenerators = ["tiny-tokenizers", "read-back"];
+/** Parts of others, checks of what limn wrote, and what needs a package of npm, which are run by hand. */
+const notGenerators = ["tiny-tokenizers", "read-back", "oniguruma"];
 
 const found = readdirSync(generators)
   .filter((name) => /\.(py|mjs)$/.test(name))

@@ -12,7 +12,7 @@ import {
   type EvaluationTransform,
   parseEvaluationTransform,
 } from "../../data/image/evaluation-transform.ts";
-import { CheckpointError, RecipeError } from "../../errors.ts";
+import { CheckpointError, SettingError } from "../../errors.ts";
 import { isJsonObject, JsonFields, type JsonObject, pythonJson } from "../../files/json-fields.ts";
 import {
   filters,
@@ -140,7 +140,7 @@ export function fromHuggingFacePreprocessor(file: string, json: JsonObject): Eva
       parseEvaluationTransform({ ...read, ...(own as object | undefined) }, `${path}${ownKey}`),
     );
   } catch (cause) {
-    if (!(cause instanceof RecipeError)) throw cause;
+    if (!(cause instanceof SettingError)) throw cause;
     throw new CheckpointError(file, `${cause.message} It stands in ${file}.`, { cause });
   }
 }

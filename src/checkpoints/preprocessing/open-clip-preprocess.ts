@@ -11,7 +11,7 @@ import {
   parseEvaluationTransform,
   type EvaluationTransform,
 } from "../../data/image/evaluation-transform.ts";
-import { CheckpointError, RecipeError } from "../../errors.ts";
+import { CheckpointError, SettingError } from "../../errors.ts";
 import { isJsonObject, JsonFields, type JsonObject } from "../../files/json-fields.ts";
 import { readChannels } from "./processor-fields.ts";
 
@@ -76,7 +76,7 @@ function withOwn(
   try {
     return parseEvaluationTransform({ ...transform, ...own }, ownKey);
   } catch (cause) {
-    if (!(cause instanceof RecipeError)) throw cause;
+    if (!(cause instanceof SettingError)) throw cause;
     throw new CheckpointError(file, `${cause.message} It stands in ${file}.`, { cause });
   }
 }

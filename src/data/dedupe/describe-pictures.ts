@@ -43,7 +43,7 @@ const TRANSFORM: EvaluationTransform = {
   std: [1, 1, 1],
 };
 
-export interface DescribeOptions {
+interface DescribeOptions {
   embedder?: PictureEmbedder | undefined;
   workers?: number | undefined;
   /** Called after each batch with the pictures read so far, in both passes. */

@@ -1,5 +1,6 @@
 /** A page that shows pairs of near-duplicates side by side, the least certain ones first. */
-import { escapeMarkup, pictureTile } from "../contact-sheet.ts";
+import { escapeHtml } from "../../files/escape-html.ts";
+import { pictureTile } from "../contact-sheet.ts";
 import { partNames } from "../loader/batch-builder.ts";
 import { openSource } from "../sources/open-source.ts";
 import { PieceReader, readImage } from "../sources/read-sample.ts";
@@ -96,7 +97,7 @@ function figure(pair: DuplicatePair, [first, second]: [string, string]): string 
   const names = [pair.first, `${pair.second}${against === undefined ? "" : ` (set ${against})`}`];
   return (
     `<figure>${first ?? ""}${second ?? ""}<figcaption>${measures.join(", ")}<br>` +
-    `<code>${names.map(escapeMarkup).join("<br>")}</code></figcaption></figure>`
+    `<code>${names.map(escapeHtml).join("<br>")}</code></figcaption></figure>`
   );
 }
 

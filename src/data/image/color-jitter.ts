@@ -14,7 +14,7 @@ export interface ColorJitter {
   probability?: number;
 }
 
-export type ColorProperty = "brightness" | "contrast" | "saturation" | "hue";
+type ColorProperty = "brightness" | "contrast" | "saturation" | "hue";
 
 /** One change: a factor (1 changes nothing), or for hue a part of the circle (0 changes nothing). */
 export interface ColorChange {

@@ -12,7 +12,7 @@ type FromWorker<Result, Ready> =
   | { kind: "done"; id: number; results: Result[] }
   | { kind: "failed"; error: PlainError };
 
-export interface DecoderPoolOptions<Result> {
+interface DecoderPoolOptions<Result> {
   /** The worker's script, which calls `serveDecoding`. */
   script: URL;
   workers: number;
@@ -112,7 +112,7 @@ function workerError(what: string, cause?: unknown): LimnError {
 }
 
 /** What a worker does, once it has started. */
-export interface DecoderWork<Task, Result, Ready> {
+interface DecoderWork<Task, Result, Ready> {
   ready: Ready;
   /** One task; a rejection ends the pool. */
   decode: (task: Task) => Promise<Result>;

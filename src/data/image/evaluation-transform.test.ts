@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { describe, it } from "node:test";
 import { assertClose } from "../../../test/support/close.ts";
-import { RecipeError, ShapeError } from "../../errors.ts";
+import { SettingError, ShapeError } from "../../errors.ts";
 import {
   applyEvaluationTransform,
   evaluationPreset,
@@ -20,7 +20,7 @@ describe("parseEvaluationTransform refuses", () => {
     assert.throws(
       () => parseEvaluationTransform({ ...clip, ...change }, "preprocessing"),
       (error: unknown) => {
-        assert.ok(error instanceof RecipeError);
+        assert.ok(error instanceof SettingError);
         assert.equal(error.path, path);
         assert.match(error.message, pattern);
         return true;

@@ -2,7 +2,7 @@
  * Preprocessing for evaluation: decode, resize, crop, to the pixel what the references give. The
  * description is plain JSON that travels with a model.
  */
-import { RecipeError, ShapeError } from "../../errors.ts";
+import { SettingError, ShapeError } from "../../errors.ts";
 import {
   centerRegion,
   cropOrPad,
@@ -101,7 +101,7 @@ const REQUIRED = ["imageSize", "resizeMode", "interpolation", "crop", "mean", "s
 /**
  * A checked copy of a description that came from JSON or a recipe.
  *
- * throws   RecipeError whose `path` starts with `path`: an unknown or missing key, a bad value, or
+ * throws   SettingError whose `path` starts with `path`: an unknown or missing key, a bad value, or
  *          fields that contradict each other
  */
 export function parseEvaluationTransform(
@@ -117,7 +117,7 @@ export function parseEvaluationTransform(
 function checkTogether(transform: EvaluationTransform, path: string): void {
   const { imageSize, resizeMode, resizeSize = imageSize, crop, resampler } = transform;
   if (resizeMode !== "squash" && crop === "none") {
-    throw new RecipeError(
+    throw new SettingError(
       `${path}.crop`,
       `Expected "center" for ${path}.crop with resizeMode "${resizeMode}" but received "none"; ` +
         `crop, or set resizeMode to "squash".`,

@@ -1,7 +1,7 @@
 /** Checks of the small JSON objects that describe image transforms. */
-import { didYouMean, RecipeError } from "../../errors.ts";
+import { didYouMean, SettingError } from "../../errors.ts";
 
-/** Throws RecipeError if `value` does not fit; `path` names it. */
+/** Throws SettingError if `value` does not fit; `path` names it. */
 export type FieldCheck = (value: unknown, path: string) => void;
 export type FieldChecks = Readonly<Record<string, FieldCheck>>;
 
@@ -23,13 +23,13 @@ export function checkFields(
     const check = checks[key];
     if (!check || !Object.hasOwn(checks, key)) {
       const hint = didYouMean(key, known) || ` Known keys: ${known.join(", ")}.`;
-      throw new RecipeError(`${path}.${key}`, `Unknown key ${path}.${key}.${hint}`);
+      throw new SettingError(`${path}.${key}`, `Unknown key ${path}.${key}.${hint}`);
     }
     check(field, `${path}.${key}`);
   }
   for (const key of required) {
     if (present.some(([name]) => name === key)) continue;
-    throw new RecipeError(
+    throw new SettingError(
       `${path}.${key}`,
       `Expected ${path}.${key} to be set but received nothing; add it.`,
     );
@@ -38,9 +38,9 @@ export function checkFields(
 }
 
 /** The error of a value that is not `expected`. */
-export function problem(path: string, expected: string, value: unknown): RecipeError {
+export function problem(path: string, expected: string, value: unknown): SettingError {
   const shown = typeof value === "number" ? String(value) : JSON.stringify(value);
-  return new RecipeError(path, `Expected ${expected} for ${path} but received ${shown}.`);
+  return new SettingError(path, `Expected ${expected} for ${path} but received ${shown}.`);
 }
 
 export function positiveInteger(value: unknown, path: string): void {
@@ -66,7 +66,7 @@ export function oneOf(allowed: readonly string[]): FieldCheck {
     const names = allowed.map((name) => `"${name}"`);
     const expected = [names.slice(0, -1).join(", "), names.at(-1)].filter(Boolean).join(" or ");
     const error = problem(path, expected, value);
-    throw hint ? new RecipeError(path, error.message + hint) : error;
+    throw hint ? new SettingError(path, error.message + hint) : error;
   };
 }
 

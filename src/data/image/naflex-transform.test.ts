@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { RecipeError, ShapeError } from "../../errors.ts";
+import { SettingError, ShapeError } from "../../errors.ts";
 import { goldenBytes } from "./golden-pictures.test.helper.ts";
 import {
   applyNaflexTransform,
@@ -27,7 +27,7 @@ describe("parseNaflexTransform refuses", () => {
       assert.throws(
         () => parseNaflexTransform({ ...transform, ...change }),
         (error) =>
-          error instanceof RecipeError &&
+          error instanceof SettingError &&
           error.path === path &&
           (assert.match(error.message, pattern), true),
       ),

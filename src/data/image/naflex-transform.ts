@@ -49,7 +49,7 @@ const FIELDS: FieldChecks = {
 };
 const REQUIRED = ["kind", "patchSize", "maxPatches", "interpolation", "mean", "std"];
 
-/** A checked copy of a description from JSON. Throws RecipeError whose `path` starts with `path`. */
+/** A checked copy of a description from JSON. Throws SettingError whose `path` starts with `path`. */
 export function parseNaflexTransform(value: unknown, path = "naflexTransform"): NaflexTransform {
   const fields = checkFields(value, FIELDS, { path, required: REQUIRED });
   return structuredClone(fields) as unknown as NaflexTransform;

@@ -22,7 +22,7 @@ export function isNaflex(transform: PictureTransform): transform is NaflexTransf
   return "kind" in transform;
 }
 
-/** A checked copy of a description from JSON. Throws RecipeError whose `path` starts with `path`. */
+/** A checked copy of a description from JSON. Throws SettingError whose `path` starts with `path`. */
 export function parsePictureTransform(value: unknown, path: string): PictureTransform {
   const naflex = typeof value === "object" && value !== null && "kind" in value;
   return naflex ? parseNaflexTransform(value, path) : parseEvaluationTransform(value, path);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import sharp from "sharp";
-import { DataError, RecipeError } from "../../errors.ts";
+import { DataError, SettingError } from "../../errors.ts";
 import { applyColorChanges, drawColorChanges, toGreyscale } from "./color-jitter.ts";
 import { drawResizedCrop } from "./crop.ts";
 import { decodeImage } from "./decode/decode.ts";
@@ -56,7 +56,7 @@ describe("parseTrainingAugmentation refuses", () => {
     assert.throws(
       () => parseTrainingAugmentation(value, "data.augment"),
       (error: unknown) => {
-        assert.ok(error instanceof RecipeError);
+        assert.ok(error instanceof SettingError);
         assert.equal(error.path, path);
         assert.match(error.message, pattern);
         return true;

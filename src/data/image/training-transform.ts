@@ -80,7 +80,7 @@ const FIELDS: FieldChecks = {
  * A checked copy of an augmentation from JSON or a recipe. A crop without `scale` or `ratio` gets
  * open_clip's: [0.9, 1] and [3/4, 4/3].
  *
- * throws   RecipeError whose `path` starts with `path`, for an unknown key or a bad value
+ * throws   SettingError whose `path` starts with `path`, for an unknown key or a bad value
  */
 export function parseTrainingAugmentation(
   value: unknown,
@@ -188,7 +188,7 @@ function mirror(data: Uint8Array, side: number): void {
   }
 }
 
-export interface NativeResize {
+interface NativeResize {
   header: ImageHeader;
   crop: Region;
   /** side of the square result, pixels */
@@ -201,7 +201,7 @@ export interface NativeResize {
  * Whether libvips gives what Pillow would up to rounding: not for transparency (it would blend
  * hidden colours by alpha), CMYK (it would use a profile), palettes and 16 bits (other rules).
  */
-export function canResizeNatively({ format, layout, transparent, bitDepth }: ImageHeader): boolean {
+function canResizeNatively({ format, layout, transparent, bitDepth }: ImageHeader): boolean {
   const plain = layout === "rgb" || layout === "grey";
   return format !== "gif" && plain && !transparent && bitDepth <= 8;
 }

@@ -147,6 +147,6 @@ export function partNames({ parts }: Pick<Source, "parts">): string[] {
 }
 
 /** `part#number` for the picture, `part#number/caption` for one of its captions; all from 0. */
-export function exampleId(image: string, caption: number | undefined): string {
+function exampleId(image: string, caption: number | undefined): string {
   return caption === undefined ? image : `${image}/${caption}`;
 }

@@ -10,13 +10,13 @@ import type { ReadingOptions } from "../sources/source.ts";
 import { pixelBytes, type ResolvedOptions } from "./options.ts";
 import type { Decoded, DecoderData, DecoderReady, DecodeTask } from "./protocol.ts";
 
-export interface SampleDecoderOptions {
+interface SampleDecoderOptions {
   options: ResolvedOptions;
   reading: ReadingOptions;
   tokenizer: Tokenizer | undefined;
 }
 
-export class SampleDecoder {
+class SampleDecoder {
   readonly #reader: PieceReader = new PieceReader();
   readonly #given: SampleDecoderOptions;
 

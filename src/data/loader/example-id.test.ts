@@ -7,7 +7,7 @@ import { gzipSync } from "node:zlib";
 import sharp from "sharp";
 import type { PictureTransform } from "../image/picture-cell.ts";
 import type { Batch } from "../sample.ts";
-import { tarEnd, tarEntry } from "../sources/tar-write.ts";
+import { tarEnd, tarEntry } from "../sources/tar-format.ts";
 import { partNames } from "./batch-builder.ts";
 import { createLoader } from "./loader.ts";
 import type { LoaderOptions, LoaderPosition } from "./options.ts";

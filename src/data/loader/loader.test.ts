@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { setTimeout } from "node:timers/promises";
+import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import sharp from "sharp";
 import { DataError } from "../../errors.ts";
@@ -288,17 +289,32 @@ describe("a loader's threads", () => {
     await loader.close();
   });
   it("do not keep a process running", async () => {
-    const loader = await createLoader(base());
-    await loader.next();
-    // Left open on purpose: the test process ends all the same.
-    assert.ok(loader.waited >= 0);
+    const script = join(top, "open.mjs");
+    writeFileSync(
+      script,
+      `const { createLoader } = await import(process.argv[2]);
+      const loader = await createLoader(JSON.parse(process.argv[3]));
+      const { size } = await loader.next();
+      // Left open on purpose.
+      console.log(size);`,
+    );
+    const loader = new URL("./loader.js", import.meta.url).href;
+    const options = [script, loader, JSON.stringify(base())];
+    // Rejects when the process does not end in time.
+    const { stdout } = await promisify(execFile)(process.execPath, options, { timeout: 60_000 });
+    assert.equal(stdout, "4\n");
   });
   it("can be closed while a batch is waited for", async () => {
     const loader = await createLoader(base());
     for (let i = 0; i < 3; i++) await loader.next();
-    const pending = loader.next();
-    await Promise.all([pending.catch(() => {}), loader.close()]);
-    await setTimeout(1);
+    const pending = loader.next().then(
+      (batch) => batch?.size,
+      (error: Error) => error.name,
+    );
+    await loader.close();
+    // A batch that had arrived before is still given; nobody waits for ever.
+    assert.ok([4, "DisposedError"].includes((await pending) as number | string));
+    await assert.rejects(loader.next(), { name: "DisposedError" });
   });
 });
 

@@ -57,7 +57,7 @@ export interface Loader {
  * (prefetch + 1) batches and 8 images per worker. The same options give the same batches, bit for
  * bit, whatever the number of workers; so does resuming at a `position`.
  *
- * throws   TypeError, RangeError or RecipeError for options; DataError for a source that cannot be
+ * throws   TypeError, RangeError or SettingError for options; DataError for a source that cannot be
  *          opened or a position of another one; what the tokenizer throws
  */
 export async function createLoader(options: LoaderOptions): Promise<Loader> {

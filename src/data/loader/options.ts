@@ -127,7 +127,7 @@ const KEYS: (keyof LoaderOptions)[] = [
   "position",
 ];
 
-/** throws   TypeError, RangeError, RecipeError or DataError that names the option */
+/** throws   TypeError, RangeError, SettingError or DataError that names the option */
 export function resolveLoaderOptions(options: LoaderOptions): ResolvedOptions {
   for (const key of Object.keys(options)) {
     if (!(KEYS as string[]).includes(key)) {

@@ -32,7 +32,7 @@ export interface OrderOptions {
  * The order is dealt out in turns, over the ends of epochs: the first `batchSize` examples to rank 0,
  * the next to rank 1, and so on. So the ranks' batches, one behind the other, are a whole batch.
  */
-export interface OrderShare {
+interface OrderShare {
   rank: number;
   /** Number of ranks. */
   size: number;
@@ -167,7 +167,7 @@ async function* epochWindows(
 }
 
 /** The parts in the order of an epoch. */
-export function partOrder(
+function partOrder(
   count: number,
   { seed, shuffle }: Pick<OrderOptions, "seed" | "shuffle">,
   epoch: number,

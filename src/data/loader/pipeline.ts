@@ -34,7 +34,7 @@ type Place =
   | { kind: "epochEnd"; epoch: number; next: Cursor }
   | { kind: "end" };
 
-export interface PipelineOptions {
+interface PipelineOptions {
   options: ResolvedOptions;
   source: Source;
   pool: DecoderPool<DecodeTask, Decoded, DecoderReady>;

@@ -103,7 +103,7 @@ export function readImage(reader: PieceReader, ref: SampleRef): Uint8Array {
   return bytes;
 }
 
-export interface SampleText {
+interface SampleText {
   captions: string[];
   label?: string;
   /** Everything else in the sample's JSON record. */

@@ -3,7 +3,7 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import type { Entry, Part, Piece, Problem, SampleRef } from "./source.ts";
 import { scanTar, streamTar, type TarFileEntry } from "./tar-file.ts";
-import { TarError } from "./tar-read.ts";
+import { TarError } from "./tar-format.ts";
 
 /** A scan lets other work of its thread run after this many milliseconds. */
 const SLICE_MS = 5;
@@ -162,7 +162,7 @@ export class Grouper {
 }
 
 /** A sample from a group, or what is wrong with it. */
-export function groupToRef(
+function groupToRef(
   group: Group,
   file: string,
   imageExtensions: readonly string[],
@@ -189,7 +189,7 @@ function piece(file: string, { offset, size, bytes }: TarFileEntry): Piece {
 }
 
 /** Whether a file can be of use for a sample, so that the others need not be decompressed to memory. */
-export function isSampleFile(name: string, imageExtensions: readonly string[]): boolean {
+function isSampleFile(name: string, imageExtensions: readonly string[]): boolean {
   const extension = splitName(name)?.extension;
   if (extension === undefined) return false;
   return ["txt", "json", "cls"].includes(extension) || imageExtensions.includes(extension);

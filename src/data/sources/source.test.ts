@@ -9,7 +9,7 @@ import { expandBraces, expandPaths } from "./expand-paths.ts";
 import { openSource } from "./open-source.ts";
 import { readSamples } from "./read-sample.ts";
 import { checkSourceSpec, type SourceSpec } from "./source-spec.ts";
-import { tarEnd, tarEntry } from "./tar-write.ts";
+import { tarEnd, tarEntry } from "./tar-format.ts";
 
 const top = mkdtempSync(join(tmpdir(), "limn-source-"));
 after(() => rmSync(top, { recursive: true }));

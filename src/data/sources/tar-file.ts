@@ -1,7 +1,7 @@
 /** Walks tar archives on disk: plain ones by header only, compressed ones with their bodies. */
 import { createReadStream, fstatSync, readSync } from "node:fs";
 import { createGunzip } from "node:zlib";
-import { tarEntries, type TarEntry, TarError } from "./tar-read.ts";
+import { tarEntries, type TarEntry, TarError } from "./tar-format.ts";
 
 const SMALLEST_WINDOW = 16 << 10;
 const LARGEST_WINDOW = 1 << 20;

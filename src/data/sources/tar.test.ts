@@ -7,8 +7,7 @@ import { after, describe, it } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { type Group, Grouper, splitName } from "./shard.ts";
 import { scanTar, streamTar, type TarFileEntry } from "./tar-file.ts";
-import { tarEntries, TarError } from "./tar-read.ts";
-import { tarEnd, tarEntry } from "./tar-write.ts";
+import { tarEnd, tarEntries, tarEntry, TarError } from "./tar-format.ts";
 
 interface Golden {
   cases: {

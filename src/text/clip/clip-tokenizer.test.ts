@@ -66,7 +66,7 @@ describe("descriptions that cannot be used", () => {
   for (const [description, message] of refused) {
     test(JSON.stringify(description), async () => {
       await assert.rejects(createTokenizer(description as TokenizerDescription), {
-        code: "LIMN_RECIPE",
+        code: "LIMN_SETTING",
         message,
       });
     });

@@ -29,7 +29,7 @@ export const roles = {
  * Characters that bytes of UTF-8 turn into when they are read in one of the code pages:
  * `leadOf2` from bytes C2-DF, `leadOf3` from E0-EF, `leadOf4` from F0 and F3, `trail` from 80-BF.
  */
-export const utf8Clues = {
+const utf8Clues = {
   leadOf2: "Â-ßĀĂĆČĎĐĒĖĘĚĞĢĪİĶĹĻŁŃŅŇŌŐŘŚŞŠŢŪŮŰŲŹŻŽΒ-ΡΣ-ίВ-Я",
   leadOf3: "à-ïāăąćčďēėęěģīįķĺļŕźΰ-οа-п",
   leadOf4: "ðóđğšπσру",

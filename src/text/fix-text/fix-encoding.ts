@@ -49,7 +49,7 @@ function fixEmbedded(text: string): string {
  * Bytes are held as strings of characters U+0000 to U+00FF ("byte strings"), so that regular
  * expressions apply to them.
  */
-export interface CodePage {
+interface CodePage {
   readonly name: string;
   /**
    * Whether unassigned bytes stand for the C1 control of the same number, as browsers read them,
@@ -132,7 +132,7 @@ function codePage(name: string, characters: string): CodePage {
 }
 
 /** Every code page, most likely first. */
-export const codePages: readonly CodePage[] = upperHalves.map(([name, characters]) =>
+const codePages: readonly CodePage[] = upperHalves.map(([name, characters]) =>
   codePage(name, characters),
 );
 

@@ -2,7 +2,7 @@
 import { bytePieces, type PieceModel } from "./piece-model.ts";
 import { PairTable } from "./piece-trie.ts";
 
-export interface BpeOptions {
+interface BpeOptions {
   ids: ReadonlyMap<string, number>;
   /** Best first. */
   merges: readonly (readonly [string, string])[];
@@ -80,7 +80,7 @@ function symbolsOf(word: string, options: BpeOptions): number[] {
 }
 
 /** How two neighbouring symbols become one. */
-export interface MergeRules<T> {
+interface MergeRules<T> {
   /** The lower, the earlier; below zero where the two do not merge. */
   rank(first: T, second: T): number;
   merged(first: T, second: T): T;

@@ -5,7 +5,7 @@ import { PieceTrie } from "./piece-trie.ts";
 /** Below the least likely piece stands an unknown character by this much (SentencePiece). */
 export const unknownPenalty = 10;
 
-export interface UnigramOptions {
+interface UnigramOptions {
   /** Log probabilities; ids are the places in the list. */
   pieces: readonly (readonly [piece: string, score: number])[];
   unknownId: number;
@@ -49,7 +49,7 @@ export interface PlacedPiece {
   id: number;
 }
 
-export interface BestPathOptions {
+interface BestPathOptions {
   trie: PieceTrie;
   /** Log probability of a piece. */
   score: (id: number) => number;

@@ -1,7 +1,7 @@
 /** WordPiece and whole words: the two models without merges or scores. */
 import type { PieceModel } from "./piece-model.ts";
 
-export interface WordPieceOptions {
+interface WordPieceOptions {
   ids: ReadonlyMap<string, number>;
   unknownId: number;
   /** In front of every piece but a word's first. */

@@ -71,7 +71,7 @@ function endOf(text: string, at: number, bytes: number): number {
  * layout) whose values are offsets of replacement strings, behind it the strings, each ended by a
  * zero byte.
  *
- * throws   TypeError for bytes that are none
+ * throws   TypeError for bytes that hold no such map
  */
 export class CharacterMap {
   readonly #units: Uint32Array;

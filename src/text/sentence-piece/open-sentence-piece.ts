@@ -13,7 +13,7 @@ export interface Piece {
 }
 
 /** SentencePiece's processor: texts to pieces, the end of text not among them. */
-export interface SentencePieceProcessor {
+interface SentencePieceProcessor {
   /** Pieces of a text; unknown characters in a row are one. */
   encode: (text: string) => Piece[];
   /** The id of a piece's name, the unknown piece's for others. */

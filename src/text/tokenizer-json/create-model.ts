@@ -6,9 +6,9 @@ import { createWordLevel, createWordPiece } from "../models/word-piece.ts";
 import { checkId } from "./step-config.ts";
 
 /** A model as the file has it; nothing in it has been checked. */
-export type ModelConfig = Readonly<Record<string, unknown>>;
+type ModelConfig = Readonly<Record<string, unknown>>;
 
-export type ModelType = "BPE" | "Unigram" | "WordPiece" | "WordLevel";
+type ModelType = "BPE" | "Unigram" | "WordPiece" | "WordLevel";
 
 /** The type that a model says or, in files from before they did, has. */
 export function modelType(model: ModelConfig): ModelType {

@@ -6,7 +6,7 @@ import { compilePattern } from "./pattern.ts";
 import { type StepConfig, stepsOf, textOption, unsupported } from "./step-config.ts";
 
 /** A step that changes the text as a whole. */
-export type Normalize = (text: string) => string;
+type Normalize = (text: string) => string;
 
 /**
  * The normalizer of a tokenizer.json as a function. The kept library's own steps differ from the
@@ -118,7 +118,7 @@ function bert(config: StepConfig): Normalize {
  * SentencePiece's compiled normalization as Hugging Face applies it: a grapheme of up to 5 bytes
  * is looked up whole, else character by character.
  */
-export function compileCharsMap(base64: string): (text: string) => string {
+function compileCharsMap(base64: string): (text: string) => string {
   const map = readMap(base64);
   const find = (key: string): string | undefined => map.shortest(Buffer.from(key, "utf8"))?.text;
   const whole = remember((grapheme) =>
@@ -147,7 +147,7 @@ function readMap(base64: string): CharacterMap {
   } catch (cause) {
     throw new DataError(
       `Expected a compiled character map for precompiled_charsmap but received ${bytes.length} ` +
-        `bytes that are none; use the tokenizer.json as it was published.`,
+        `bytes that hold no such map; use the tokenizer.json as it was published.`,
       { source: "tokenizer.json" },
       { cause },
     );

@@ -131,13 +131,13 @@ function wholeNumber(value: unknown): number | undefined {
 }
 
 /** The ids that stand around those of every text. */
-export interface Template {
+interface Template {
   inFront: readonly number[];
   behind: readonly number[];
 }
 
 /** The post-processor of a tokenizer.json, as far as it concerns the ids of one text. */
-export function compileTemplate(config: StepConfig | null | undefined): Template {
+function compileTemplate(config: StepConfig | null | undefined): Template {
   if (config === null || config === undefined) return { inFront: [], behind: [] };
   switch (config.type) {
     case "TemplateProcessing":

@@ -1,15 +1,10 @@
 /**
- * Regular expressions of a tokenizer.json, which are Oniguruma's, in JavaScript's dialect; the
- * kept library `@huggingface/tokenizers` translates them. Its declarations do not resolve for
- * Node's module rules, hence the cast.
+ * The regular expressions of a tokenizer.json, compiled, without those that may take time without
+ * bound: a file may come from anywhere.
  */
 import { runInNewContext } from "node:vm";
-import * as module from "@huggingface/tokenizers";
+import { fromOniguruma } from "./oniguruma.ts";
 import type { StepConfig } from "./step-config.ts";
-
-const { SplitPreTokenizer } = module as unknown as {
-  SplitPreTokenizer: new (config: StepConfig) => { pattern: RegExp | null };
-};
 
 const longestPattern = 4096;
 
@@ -30,13 +25,7 @@ export function compilePattern(config: StepConfig): RegExp {
     throw new SyntaxError(`a pattern of ${source.length} characters, more than ${longestPattern}`);
   }
   refuseRepeatedGroups(source);
-  const { pattern } = new SplitPreTokenizer({
-    ...config,
-    type: "Split",
-    pattern: { Regex: source },
-  });
-  if (pattern === null) throw new SyntaxError(`no pattern in a step of type ${config.type}`);
-  const expression = new RegExp(pattern.source, "gu");
+  const expression = new RegExp(fromOniguruma(source), "gv");
   refuseSlow(expression, source);
   return expression;
 }

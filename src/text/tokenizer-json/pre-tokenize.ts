@@ -5,7 +5,7 @@ import { compilePattern, escapeExpression } from "./pattern.ts";
 import { type StepConfig, stepsOf, textOption, unsupported } from "./step-config.ts";
 
 /** A step that cuts a piece of text into words; `first` says that the piece starts the text. */
-export type PreTokenize = (text: string, first: boolean) => string[];
+type PreTokenize = (text: string, first: boolean) => string[];
 
 /** The pre-tokenizer of a tokenizer.json as a function; see normalize.ts for why it is ours. */
 export function compilePreTokenizer(config: StepConfig): PreTokenize {
@@ -114,7 +114,7 @@ function byteLevel(config: StepConfig): PreTokenize {
 }
 
 /** Text as one character of the byte alphabet for each byte of its UTF-8. */
-export function toByteAlphabet(text: string): string {
+function toByteAlphabet(text: string): string {
   let mapped = "";
   for (const byte of Buffer.from(text, "utf8")) mapped += byteAlphabet[byte] ?? "";
   return mapped;

@@ -1,5 +1,5 @@
 /** What byte-pair encoding learns from words. */
-export interface PairMerges {
+interface PairMerges {
   /** Symbols in the order of learning, the initial ones (sorted) first. */
   symbols: string[];
   /** Pairs that were merged, in order. */

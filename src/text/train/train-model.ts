@@ -86,7 +86,7 @@ export function endsOf({ tokens }: Layout): string[] {
 }
 
 /** Words of the captions, as the layout's steps cut them, and how often each was seen. */
-export type WordCounts = ReadonlyMap<string, number>;
+type WordCounts = ReadonlyMap<string, number>;
 
 /** The `model` of a tokenizer.json, and its ids. */
 export interface TrainedModel {

@@ -35,7 +35,7 @@ describe("training that cannot be", () => {
   const refused = async (change: object, message: RegExp): Promise<void> => {
     const options = { texts: captions(), vocabSize: 600, folder, ...change };
     await assert.rejects(trainTokenizer(options), {
-      code: "LIMN_RECIPE",
+      code: "LIMN_SETTING",
       message,
     });
   };

@@ -1,7 +1,7 @@
 /** Trains a vocabulary on captions and writes its files. */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { DataError, didYouMean, RecipeError } from "../../errors.ts";
+import { DataError, didYouMean, SettingError } from "../../errors.ts";
 import { writeJson } from "../save-tokenizer.ts";
 import type { Tokenizer } from "../tokenizer-description.ts";
 import { compileNormalizer } from "../tokenizer-json/normalize.ts";
@@ -47,7 +47,7 @@ const leastVocabSize: Readonly<Record<VocabularyKind, number>> = {
  * `PreTrainedTokenizerFast` read to the same ids. The same captions, in any order, give the same
  * files. All kinds lower-case and take any language.
  *
- * throws RecipeError for options that cannot be; DataError when there is no caption with text
+ * throws SettingError for options that cannot be; DataError when there is no caption with text
  */
 export async function trainTokenizer(options: TrainTokenizerOptions): Promise<Tokenizer> {
   checkOptions(options);
@@ -146,5 +146,5 @@ function checkOptions(options: TrainTokenizerOptions): void {
 }
 
 function fail(name: string, expected: string, received: string): never {
-  throw new RecipeError(`tokenizer.${name}`, `Expected ${expected} but received ${received}`);
+  throw new SettingError(`tokenizer.${name}`, `Expected ${expected} but received ${received}`);
 }

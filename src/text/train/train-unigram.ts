@@ -1,5 +1,5 @@
 /** A piece of a unigram language model and its log-probability. */
-export type ScoredPiece = [piece: string, score: number];
+type ScoredPiece = [piece: string, score: number];
 
 interface Word {
   readonly characters: readonly string[];

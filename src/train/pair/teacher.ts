@@ -2,6 +2,7 @@
 import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
 import { RecipeError } from "../../errors.ts";
 import { pairEncoder } from "../../inference/encoder.ts";
+import { teacherOf } from "../../objectives/index.ts";
 import { loadModel, type LoadedModel } from "../../inference/load-model.ts";
 import { noGrad, scope, type Device } from "../../torch/index.ts";
 import type { BatchSources, Teacher } from "../step/batch-input.ts";
@@ -14,7 +15,7 @@ export interface OpenTeacher {
 }
 
 /**
- * Opens the teacher of a distillation recipe; nothing for another objective.
+ * Opens the teacher that the objective asks for; nothing where it has none.
  *
  * throws  RecipeError where the teacher sees other pictures than the student's pixels can give it;
  *         CheckpointError for its folder
@@ -23,13 +24,13 @@ export async function openTeacher(
   recipe: ResolvedRecipe,
   { transform, device }: { transform: EvaluationTransform; device: Device },
 ): Promise<OpenTeacher | undefined> {
-  if (recipe.objective.kind !== "distillation") return undefined;
-  const { teacher: named } = recipe.objective;
+  const named = teacherOf(recipe.objective);
+  if (named === undefined) return undefined;
   const facts = factsOf(named, "objective.teacher");
   const loaded = await loadModel(pathOf(named), { ...facts, device });
   try {
     check(recipe, loaded.evaluationTransform, transform);
-    return { source: { teacher: teacherOf(loaded) }, close: () => loaded.dispose() };
+    return { source: { teacher: teacherFrom(loaded) }, close: () => loaded.dispose() };
   } catch (error) {
     loaded.dispose();
     throw error;
@@ -77,7 +78,7 @@ function spelledOut(transform: EvaluationTransform): Record<string, string | num
 }
 
 /** The teacher sees the student's pixels, normalised in its own way, and the captions' own tokens. */
-function teacherOf({ pair, tokenizer, evaluationTransform }: LoadedModel): Teacher {
+function teacherFrom({ pair, tokenizer, evaluationTransform }: LoadedModel): Teacher {
   const encoder = pairEncoder(pair, evaluationTransform);
   const { contextLength } = tokenizer;
   return {

@@ -1,5 +1,5 @@
 /** Checks of a recipe that involve more than one key. */
-import { didYouMean, RecipeError } from "../../errors.ts";
+import { didYouMean, RecipeError, SettingError } from "../../errors.ts";
 import { metricKeys } from "../../evaluate/tasks/index.ts";
 import type { ResolvedRecipe, SuiteRecipe } from "./recipe.ts";
 
@@ -85,4 +85,10 @@ function checkKeepBest(metric: string | undefined, suites: readonly SuiteRecipe[
     `Expected a metric of evaluate.suites for train.checkpoint.keepBest but received "${metric}";` +
       (didYouMean(metric, known) || ` known: ${known.join(", ") || "none, as there is no suite"}`),
   );
+}
+
+/** Throws `error`; a setting that a lower room refused as a mistake of the recipe that holds it. */
+export function refuseSetting(error: unknown): never {
+  if (!(error instanceof SettingError) || error instanceof RecipeError) throw error;
+  throw new RecipeError(error.path, error.message, { cause: error });
 }

@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { DualEncoder } from "../../pair/dual-encoder.ts";
 import { assertClose } from "../../../test/support/close.ts";
 import { logitScaleOf, resolveLogits, ScaleRate, type Logits } from "./logits.ts";
-import { objectiveSchema } from "../objectives/index.ts";
+import { objectiveSchema } from "../../objectives/index.ts";
 import { logitsSchema } from "./recipe-model.ts";
 
 const resolve = (logits: unknown, objective: unknown = { kind: "softmax" }): Logits =>

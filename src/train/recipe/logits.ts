@@ -2,38 +2,17 @@
 import { RecipeError } from "../../errors.ts";
 import type { DualEncoder } from "../../pair/dual-encoder.ts";
 import type { ParameterGroup } from "../../optimize/groups.ts";
-import type { ObjectiveRecipe } from "../objectives/index.ts";
+import { logitDefaults, type ObjectiveRecipe } from "../../objectives/index.ts";
+import type { LogitDefaults } from "../../objectives/objective.ts";
 import type { LogitsRecipe } from "./recipe-model.ts";
 
-export interface Logits {
-  /** The first multiplier of similarities. */
-  scaleInit: number;
-  /** The largest; null without a limit. */
-  scaleMax: number | null;
-  scaleAs: "log" | "temperature";
+export interface Logits extends LogitDefaults {
   scaleLearned: boolean;
-  /** The first value of the learned bias; null where there is none. */
-  bias: number | null;
-}
-
-/** CLIP: 1 / 0.07, at most 100. */
-const softmax = { scaleInit: 1 / 0.07, scaleMax: 100, scaleAs: "log", bias: null } as const;
-/** SigLIP: 10 and -10, without a limit (big_vision; arXiv:2303.15343, section 3.2). */
-const sigmoid = { scaleInit: 10, scaleMax: null, scaleAs: "log", bias: -10 } as const;
-/** ALIGN: a temperature that divides, from 1 (arXiv:2102.05918, section 3.2). */
-const align = { scaleInit: 1, scaleMax: null, scaleAs: "temperature", bias: null } as const;
-
-function ownLogits(objective: ObjectiveRecipe): Omit<Logits, "scaleLearned"> {
-  const { kind } = objective;
-  if (kind === "sigmoid") return sigmoid;
-  if (kind === "align") return align;
-  if (kind === "lixp" && objective.base === "sigmoid") return sigmoid;
-  return softmax;
 }
 
 /** throws RecipeError for a scale outside its range, and for a bias that the objective ignores */
 export function resolveLogits({ scale, bias }: LogitsRecipe, objective: ObjectiveRecipe): Logits {
-  const own = ownLogits(objective);
+  const own = logitDefaults(objective);
   const logits: Logits = {
     scaleInit: scale.init ?? own.scaleInit,
     scaleMax: scale.max === undefined ? own.scaleMax : scale.max,

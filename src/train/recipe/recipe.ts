@@ -10,7 +10,7 @@ import type { TrainingAugmentation } from "../../data/image/index.ts";
 import type { SourceSpec } from "../../data/sources/source-spec.ts";
 import { isJsonObject } from "../../files/json-fields.ts";
 import type { TokenizerDescription } from "../../text/tokenizer-description.ts";
-import { objectiveSchema } from "../objectives/index.ts";
+import { objectiveSchema } from "../../objectives/index.ts";
 import { optimizerSchema } from "../step/optimizers.ts";
 import { pretrainedSchema } from "./pretrained.ts";
 import { logitsSchema, modelChangesSchema, modelSchema, towersSchema } from "./recipe-model.ts";

@@ -22,7 +22,7 @@ import {
   type Tensor,
 } from "../../torch/index.ts";
 import type { ProcessGroup } from "../process-group.ts";
-import type { TrainingObjective } from "../objectives/objective.ts";
+import type { TrainingObjective } from "../../objectives/objective.ts";
 import { toJson, type BestCheckpoint } from "./run-directory.ts";
 
 /** What a checkpoint holds in JSON. */

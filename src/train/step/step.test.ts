@@ -6,7 +6,8 @@ import { assertClose } from "../../../test/support/close.ts";
 import { fromData, manualSeed, memory, noGrad, randn, type Tensor } from "../../torch/index.ts";
 import { modelConfig } from "../pair/build-model.ts";
 import { solo } from "../process-group.ts";
-import { createSoftmax } from "../objectives/softmax.ts";
+import { clipObjective } from "../../objectives/clip.ts";
+import type { TrainingObjective } from "../../objectives/objective.ts";
 import { accumulateGradient, type StepInput, type StepOptions } from "./step.ts";
 import { LockableTower } from "./lockable-tower.ts";
 import type { TowerState } from "./tower-states.ts";
@@ -62,7 +63,22 @@ function input(count: number, length = 12): StepInput {
 }
 
 const trained: TowerState = { locked: false, head: "random", learningRateFactor: 1 };
-const objective = createSoftmax({ kind: "softmax" });
+
+const softmax = (chunkSize?: number): TrainingObjective =>
+  clipObjective.create(
+    { kind: "softmax", chunkSize },
+    {
+      device: "cpu",
+      embedDim: 8,
+      batchSize: 8,
+      steps: 1,
+      hasLogitBias: false,
+      logitScaleInit: 1 / 0.07,
+      logitScaleLearned: true,
+      scratchFolder: "none",
+    },
+  );
+const objective = softmax();
 const plain = { objective, precision: "float32", group: solo, seed: 0 } as const;
 
 type Options = Omit<StepOptions, "towers">;
@@ -174,7 +190,7 @@ test("the chunked objective trains as the whole one", () => {
   const expected = gradients(model);
   accumulate(model, batch, {
     ...plain,
-    objective: createSoftmax({ kind: "softmax", chunkSize: 3 }),
+    objective: softmax(3),
   });
   // Another order of sums in float32; the objective's own test compares the two in float64.
   assertSameGradients(gradients(model), expected, { rtol: 2e-4, atol: 1e-5 });
@@ -196,7 +212,7 @@ test("bfloat16 stays near float32 and leaves the weights float32", () => {
 test("a step leaves no tensor behind", () => {
   const model = tinyModel();
   const batch = input(6);
-  const chunked = createSoftmax({ kind: "softmax", chunkSize: 2 });
+  const chunked = softmax(2);
   for (const checkpointing of [false, true]) {
     model.imageTower.run.checkpointing = checkpointing;
     model.textTower.run.checkpointing = checkpointing;

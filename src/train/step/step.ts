@@ -3,7 +3,7 @@
  * gradient is exactly that of the whole batch. Embeddings of a group's ranks meet here, in `compute`.
  * Knows no schedule, files or logs.
  */
-import { contrastiveAccuracy } from "../../objectives/softmax-contrastive.ts";
+import { contrastiveAccuracy } from "../../objectives/shared/contrastive-accuracy.ts";
 import { unitRows, type DualEncoder } from "../../pair/dual-encoder.ts";
 import { withoutStatistics } from "../../nn/index.ts";
 import {
@@ -20,7 +20,7 @@ import type {
   ObjectiveInput,
   ObjectiveOutput,
   TrainingObjective,
-} from "../objectives/objective.ts";
+} from "../../objectives/objective.ts";
 import { drawOwn, type ProcessGroup } from "../process-group.ts";
 import type { ResolvedRecipe } from "../recipe/recipe.ts";
 import type { LockableTower } from "./lockable-tower.ts";

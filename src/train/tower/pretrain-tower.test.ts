@@ -131,6 +131,15 @@ describe("bad recipes and labels end before a tower is trained", () => {
       { name: "RecipeError", path: "image" },
     ],
     [
+      "a transform with an unknown crop",
+      () => classify({ data: { ...classify().data, transform: { crop: "middle" as never } } }),
+      {
+        name: "RecipeError",
+        path: "data.transform.crop",
+        message: /^Expected "center" or "none" for data\.transform\.crop but received "middle"/,
+      },
+    ],
+    [
       "micro-batches",
       () => ({ ...classify(), train: { ...classify().train, microBatchSize: 2 } }) as never,
       { path: "train.microBatchSize" },

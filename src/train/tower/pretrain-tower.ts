@@ -21,6 +21,7 @@ import {
 } from "../pair/build-model.ts";
 import type { Prepared } from "../run/learner.ts";
 import { openPixelCache, type Announce, type OpenCaches } from "../cache/open-caches.ts";
+import { refuseSetting } from "../recipe/check-recipe.ts";
 import { announcer, runToEnd, type LoopOptions, type RunOutcome } from "../run/run.ts";
 import { RunDirectory } from "../run/run-directory.ts";
 import { loaderPosition, restoreTraining, type TrainingState } from "../run/run-checkpoint.ts";
@@ -67,7 +68,7 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainResult
   });
   const directory = new RunDirectory(options.directory);
   if (!options.allowRecipeChange) directory.checkRecipe(recipe);
-  const prepared = await prepare(recipe, directory, announcer(options));
+  const prepared = await prepare(recipe, directory, announcer(options)).catch(refuseSetting);
   const begin = (): void => directory.saveRecipe(recipe);
   return runToEnd(prepared, { recipe, directory, options, begin }, (outcome) => ({
     ...outcome,

@@ -1,7 +1,7 @@
 /** Headers of tar archives: ustar, GNU and pax. */
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
-import { TarError, tarEntries } from "../../../dist/src/data/sources/tar-read.js";
+import { TarError, tarEntries } from "../../../dist/src/data/sources/tar-format.js";
 import { golden } from "../weights.mjs";
 
 /** @type {{ cases: { gzip: string }[] }} */

@@ -6,7 +6,7 @@
  */
 
 /** A GIF that breaks the format; `decode.ts` turns it into a DataError that names the sample. */
-export class GifProblem extends Error {}
+class GifProblem extends Error {}
 
 interface Frame {
   left: number;
@@ -21,7 +21,7 @@ interface Frame {
   dataAt: number;
 }
 
-export interface GifPixels {
+interface GifPixels {
   width: number;
   height: number;
   /** [H, W, 3] */

@@ -7,7 +7,7 @@ import { roundHalfEven } from "../crop.ts";
 import type { RgbImage } from "../decode/decode.ts";
 import { checkRegion, type Region, wholeOf } from "./resize.ts";
 
-export interface TensorFlowResizeOptions {
+interface TensorFlowResizeOptions {
   /** pixels */
   width: number;
   /** pixels */

@@ -141,7 +141,7 @@ describe("resizeImage", () => {
 
 describe("resizeAsTensorFlow", () => {
   const methods = ["bilinear", "bicubic"] as const;
-  it("refuses sizes and windows that are none", () => {
+  it("refuses impossible sizes and windows", () => {
     const image = pattern(8, 6);
     const options = { width: 4, height: 4, interpolation: "bilinear" } as const;
     assert.throws(() => resizeAsTensorFlow(image, { ...options, width: 0 }), ShapeError);

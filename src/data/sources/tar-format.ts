@@ -1,0 +1,218 @@
+/**
+ * The tar format: reads headers (ustar, GNU's long names and large sizes, pax) without touching the bodies,
+ * and writes POSIX ustar with pax records where ustar is too small. Knows nothing about files or
+ * compression: it asks for bytes and is given them.
+ */
+
+const BLOCK = 512;
+/** A long name or pax header larger than this is not one. */
+const MAX_EXTENSION = 1 << 20;
+
+/** One regular file of an archive. */
+export interface TarEntry {
+  name: string;
+  /** Bytes from the start of the (uncompressed) archive to the contents. */
+  offset: number;
+  /** Bytes of the contents. */
+  size: number;
+}
+
+/** What `tarEntries` yields: a wish for bytes, or an entry it found. */
+type TarStep = { read: { offset: number; length: number } } | { entry: TarEntry };
+
+/** Why an archive could not be read to its end, and where. */
+export class TarError extends Error {
+  readonly offset: number;
+  /** The file that is incomplete, where it is known. */
+  readonly file: string | undefined;
+  constructor(reason: string, offset: number, file?: string) {
+    super(reason);
+    this.name = "TarError";
+    this.offset = offset;
+    this.file = file;
+  }
+}
+
+/**
+ * Walks an archive. Answer each `read` with `next(bytes)`: fewer bytes than asked for mean that
+ * the archive ends there. The generator's return value says whether the end marker was seen.
+ *
+ * throws   TarError for a header that is cut, has a wrong checksum or an unreadable size
+ */
+export function* tarEntries(): Generator<TarStep, { marked: boolean }, Uint8Array> {
+  let offset = 0;
+  let pax: Map<string, string> = new Map();
+  const globals = new Map<string, string>();
+  let longName: string | undefined;
+  for (;;) {
+    const block = yield { read: { offset, length: BLOCK } };
+    if (block.length === 0) return { marked: false };
+    if (block.length < BLOCK) throw new TarError("the archive is cut inside a header", offset);
+    if (block[0] === 0 && block.every((byte) => byte === 0)) return { marked: true };
+    checkSum(block, offset);
+    const type = String.fromCharCode(block[156]!);
+    const size = sizeOf(block, pax.get("size") ?? globals.get("size"), offset);
+    const body = offset + BLOCK;
+    offset = body + Math.ceil(size / BLOCK) * BLOCK;
+    if (type === "L" || type === "x" || type === "X" || type === "g") {
+      if (size > MAX_EXTENSION) throw new TarError("an extended header is too large", body);
+      const bytes = yield { read: { offset: body, length: size } };
+      if (bytes.length < size) {
+        throw new TarError("the archive is cut inside an extended header", body);
+      }
+      if (type === "L") longName = untilZero(bytes, 0, bytes.length);
+      else if (type === "g") for (const [key, value] of paxRecords(bytes)) globals.set(key, value);
+      else pax = paxRecords(bytes);
+      continue;
+    }
+    if (type === "K") continue;
+    const name = pax.get("path") ?? longName ?? globals.get("path") ?? headerName(block);
+    const sparse = type === "S" || pax.has("GNU.sparse.major") || pax.has("GNU.sparse.map");
+    pax = new Map();
+    longName = undefined;
+    if (sparse) throw new TarError(`${name} is stored as a sparse file`, body);
+    // Links, devices and folders have no contents, whatever their size field says.
+    if ("123456".includes(type)) offset = body;
+    const regular = type === "0" || type === "\0" || type === "7";
+    if (regular && !name.endsWith("/")) yield { entry: { name, offset: body, size } };
+  }
+}
+
+function headerName(block: Uint8Array): string {
+  const name = untilZero(block, 0, 100);
+  // Only POSIX's "ustar\0" has a prefix; GNU's "ustar " keeps other things in its place.
+  const posix = block[257] === 0x75 && block[262] === 0;
+  const prefix = posix ? untilZero(block, 345, 500) : "";
+  return prefix === "" ? name : `${prefix}/${name}`;
+}
+
+/** A number field: octal text, or base 256 where the first bit is set (GNU, sizes from 8 GB). */
+function sizeOf(block: Uint8Array, fromPax: string | undefined, offset: number): number {
+  let size: number;
+  if (fromPax !== undefined) size = Number(fromPax);
+  else if (block[124]! & 0x80) {
+    size = block[124]! & 0x7f;
+    for (let i = 125; i < 136; i++) size = size * 256 + block[i]!;
+  } else {
+    const text = untilZero(block, 124, 136).trim();
+    size = /^[0-7]*$/.test(text) ? parseInt(text === "" ? "0" : text, 8) : Number.NaN;
+  }
+  if (!Number.isSafeInteger(size) || size < 0) {
+    throw new TarError("a header has an unreadable size", offset);
+  }
+  return size;
+}
+
+/** The sum of all bytes with the checksum itself as spaces; old writers summed signed bytes. */
+function checkSum(block: Uint8Array, offset: number): void {
+  let unsigned = 0;
+  let negative = 0;
+  for (let i = 0; i < BLOCK; i++) {
+    const byte = block[i]!;
+    unsigned += byte;
+    if (byte > 127) negative += 1;
+  }
+  for (let i = 148; i < 156; i++) {
+    unsigned += 32 - block[i]!;
+    if (block[i]! > 127) negative -= 1;
+  }
+  const stored = parseInt(untilZero(block, 148, 156).trim(), 8);
+  if (stored !== unsigned && stored !== unsigned - 256 * negative) {
+    throw new TarError(
+      "a header has a wrong checksum: this is no tar archive, or a damaged one",
+      offset,
+    );
+  }
+}
+
+const decoder = new TextDecoder();
+
+function untilZero(bytes: Uint8Array, start: number, end: number): string {
+  let ascii = "";
+  for (let i = start; i < end; i++) {
+    const byte = bytes[i]!;
+    if (byte === 0) return ascii;
+    if (byte > 127) {
+      const zero = bytes.subarray(start, end).indexOf(0);
+      return decoder.decode(bytes.subarray(start, zero < 0 ? end : start + zero));
+    }
+    ascii += String.fromCharCode(byte);
+  }
+  return ascii;
+}
+
+/** `<length> key=value\n` records; the length counts bytes, so values may hold line ends. */
+function paxRecords(bytes: Uint8Array): Map<string, string> {
+  const records = new Map<string, string>();
+  let start = 0;
+  while (start < bytes.length && bytes[start] !== 0) {
+    const space = bytes.indexOf(32, start);
+    const length = space < 0 ? 0 : Number(decoder.decode(bytes.subarray(start, space)));
+    if (!Number.isInteger(length) || length < 5 || start + length > bytes.length) break;
+    const equals = bytes.indexOf(61, space);
+    if (equals < 0 || equals >= start + length) break;
+    records.set(
+      decoder.decode(bytes.subarray(space + 1, equals)),
+      decoder.decode(bytes.subarray(equals + 1, start + length - 1)),
+    );
+    start += length;
+  }
+  return records;
+}
+
+const encoder = new TextEncoder();
+
+/** The bytes of one regular file: header, contents, padding. Names of any length and script. */
+export function tarEntry(name: string, contents: Uint8Array): Buffer {
+  const nameBytes = encoder.encode(name);
+  const plain = nameBytes.length === name.length && nameBytes.length <= 100;
+  const parts: Uint8Array[] = [];
+  if (!plain || contents.length > 0o77777777777) parts.push(...paxEntry(name, contents.length));
+  const short = plain ? name : `long-name/${name.replace(/[^\x20-\x7e]|\//g, "_").slice(-80)}`;
+  parts.push(header(short, Math.min(contents.length, 0o77777777777), "0"), contents);
+  parts.push(padding(contents.length));
+  return Buffer.concat(parts);
+}
+
+/** The two zero blocks that end an archive. */
+export function tarEnd(): Buffer {
+  return Buffer.alloc(2 * BLOCK);
+}
+
+/** A pax extended header that carries the real name and size (POSIX.1-2001, pax). */
+function paxEntry(name: string, size: number): Uint8Array[] {
+  let text = paxRecord("path", name);
+  if (size > 0o77777777777) text += paxRecord("size", String(size));
+  const bytes = encoder.encode(text);
+  return [header("pax-header", bytes.length, "x"), bytes, padding(bytes.length)];
+}
+
+/** `<length> key=value\n`, where the length counts its own digits. */
+function paxRecord(key: string, value: string): string {
+  const rest = encoder.encode(` ${key}=${value}\n`).length;
+  let length = rest + String(rest).length;
+  if (String(length).length > String(rest).length) length += 1;
+  return `${length} ${key}=${value}\n`;
+}
+
+function header(name: string, size: number, type: "0" | "x"): Buffer {
+  const block = Buffer.alloc(BLOCK);
+  block.write(name, 0, 100, "latin1");
+  block.write("0000644\0", 100, "latin1");
+  block.write("0000000\0", 108, "latin1");
+  block.write("0000000\0", 116, "latin1");
+  block.write(`${size.toString(8).padStart(11, "0")}\0`, 124, "latin1");
+  // Time 0: the same samples give the same archive, byte for byte.
+  block.write("00000000000\0", 136, "latin1");
+  block.write("        ", 148, "latin1");
+  block.write(type, 156, "latin1");
+  block.write("ustar\x0000", 257, "latin1");
+  let sum = 0;
+  for (const byte of block) sum += byte;
+  block.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1");
+  return block;
+}
+
+function padding(size: number): Uint8Array {
+  return new Uint8Array((BLOCK - (size % BLOCK)) % BLOCK);
+}
