@@ -16,6 +16,9 @@ import { parseArgs } from "node:util";
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
+/** The most that one test file may take; the longest takes a quarter of it on two quiet cores. */
+const TEST_TIMEOUT_MS = 600_000;
+
 /** @type {Record<string, string[][]>} */
 const checks = {
   format: [["prettier", "prettier", "--check", ".", "--log-level", "warn"]],
@@ -89,7 +92,9 @@ function runTests(wanted) {
   }
   // each file runs operators on every core it may use: more than two at once only wait
   const concurrency = `--test-concurrency=${Math.min(2, availableParallelism())}`;
-  const args = ["--test", "--test-reporter=spec", concurrency, ...files];
+  // a test that hangs fails by its name, and does not wait for CI's own limit
+  const timeout = `--test-timeout=${TEST_TIMEOUT_MS}`;
+  const args = ["--test", "--test-reporter=spec", timeout, concurrency, ...files];
   return new Promise((resolve) => {
     const child = spawn(process.execPath, args, { cwd: root, stdio: "inherit" });
     child.on("close", (code) => resolve(code ?? 1));

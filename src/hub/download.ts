@@ -1,5 +1,5 @@
 /** One file of the hub, from its announcement to its place in a snapshot. */
-import type { Hash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import { constants } from "node:fs";
 import { mkdir, open, rename, rm, type FileHandle } from "node:fs/promises";
 import path from "node:path";
@@ -11,7 +11,6 @@ import {
   snapshotFile,
   type RepositoryCache,
 } from "./cache-layout.ts";
-import { hashLike } from "./checksum.ts";
 import { withFileLock } from "../files/file-lock.ts";
 import type { FileMetadata, HubClient } from "./hub-client.ts";
 import { retrying, TransientError, type RetryPlan } from "./retry.ts";
@@ -203,6 +202,17 @@ function checkEncoding(job: DownloadJob, encoding: string | undefined): void {
 function startAgain({ etag, size }: Wanted, arrival: Arrival): void {
   arrival.received = 0;
   arrival.hash = hashLike(etag, size);
+}
+
+/**
+ * The running hash that an etag is of: sha256 for a file in LFS (64 hex digits), git's sha1 of
+ * "blob <size>\0" and the bytes for another (40). Undefined for an etag of another kind, whose
+ * file is checked by its size alone.
+ */
+function hashLike(etag: string, size: number): Hash | undefined {
+  if (/^[0-9a-f]{64}$/.test(etag)) return createHash("sha256");
+  if (/^[0-9a-f]{40}$/.test(etag)) return createHash("sha1").update(`blob ${size}\0`);
+  return undefined;
 }
 
 function continues(range: string | undefined, offset: number, { size }: Wanted): boolean {
