@@ -77,8 +77,6 @@ const SHARED_NAMES = new Set([
   "cyclip.ts",
   "distillation.ts",
   "global-contrastive.ts",
-  "layers.ts",
-  "layout.ts",
   "lixp.ts",
   "neuclip.ts",
 ]);
