@@ -1,4 +1,5 @@
 /** A teacher pair for distillation: embeds each batch with its own tokens and normalisation. */
+import { factsOf, pathOf } from "../../checkpoints/named-model.ts";
 import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
 import type { Batch } from "../../data/sample.ts";
 import { RecipeError } from "../../errors.ts";
@@ -7,7 +8,6 @@ import { teacherOf } from "../../objectives/index.ts";
 import { loadModel, type LoadedModel } from "../../inference/load-model.ts";
 import { fromData, scope, type Device, type Tensor } from "../../torch/index.ts";
 import type { BatchSources, Teacher } from "../step/batch-input.ts";
-import { factsOf, pathOf } from "../recipe/pretrained.ts";
 import type { ResolvedRecipe } from "../recipe/recipe.ts";
 
 export interface OpenTeacher {
