@@ -8,7 +8,8 @@ import { fromData, noGrad, scope, type Tensor } from "../../src/torch/index.ts";
 import { createImageTower } from "../../src/towers/index.ts";
 import type { Module } from "../../src/nn/module.ts";
 import { loadWeights, splitRows } from "../../src/checkpoints/checkpoint.ts";
-import { DualEncoder, inference } from "../../src/pair/dual-encoder.ts";
+import { evaluating } from "../../src/nn/module.ts";
+import { DualEncoder } from "../../src/pair/dual-encoder.ts";
 import { weightRows, type KeyTable } from "../../src/checkpoints/weights/key-table.ts";
 import type { DescribedModel } from "../../src/checkpoints/layout.ts";
 import { Place } from "../../src/checkpoints/place.ts";
@@ -60,7 +61,7 @@ export function assertPair(name: string, model: DualEncoder): void {
   const golden = goldenOf(name);
   const side = model.config.image.imageSize;
   scope(() =>
-    inference(model, "float32", () => {
+    evaluating(model, "float32", () => {
       const image = model.encodeImages(fromData(floats(golden.pixels), [2, 3, side, side]));
       const tokens = fromData(Int32Array.from(golden.tokens.flat()), [golden.tokens.length, 8]);
       const text = model.encodeTexts(tokens);

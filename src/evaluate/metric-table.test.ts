@@ -7,10 +7,10 @@ import {
   formatTable,
   metricsJson,
   metricValues,
-  retrievalRows,
-  zeroShotRows,
   type MetricRow,
-} from "./table.ts";
+} from "./metric-table.ts";
+import { retrievalRows } from "./tasks/retrieval-task.ts";
+import { zeroShotRows } from "./tasks/zero-shot-task.ts";
 import { zeroShotClassification } from "./zero-shot.ts";
 
 const axes = { data: Float32Array.of(1, 0, 0, 1), count: 2, dim: 2 };

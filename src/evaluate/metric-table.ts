@@ -1,8 +1,14 @@
-/** Results as rows under metric keys, then as plain text or JSON. Knows no files and no terminal. */
+/** Metrics as rows under their keys, and rows as plain text or JSON. Knows no files and no terminal. */
 import type { Interval } from "../arrays/bootstrap.ts";
-import type { Metric } from "./metric.ts";
-import type { RetrievalResult } from "./retrieval.ts";
-import type { ZeroShotResult } from "./zero-shot.ts";
+
+/** The number that every evaluation reports: a value, its interval, and what guessing gives. */
+export interface Metric {
+  readonly value: number;
+  /** What a model that guesses uniformly would reach, in the unit of `value`. */
+  readonly chance: number;
+  /** Bootstrap interval; absent when `resamples` is 0. */
+  readonly interval?: Interval;
+}
 
 /** One metric under its key, a path such as `val/retrieval/imageToText/recall@1`. */
 export interface MetricRow extends Metric {
@@ -13,42 +19,16 @@ export interface MetricRow extends Metric {
   readonly count: number;
 }
 
-const zeroShotMetrics = ["top1", "top5", "meanPerClass"] as const;
-const directions = ["imageToText", "textToImage"] as const;
-
-/** The keys of the rows below, known before anything is measured. */
-export function metricKeys(kind: "zeroShot" | "retrieval", prefix: string): string[] {
-  if (kind === "zeroShot") return zeroShotMetrics.map((name) => `${prefix}/${name}`);
-  const names = ["recall@1", "recall@5", "recall@10", "medianRank"];
-  return directions.flatMap((direction) => names.map((name) => `${prefix}/${direction}/${name}`));
-}
-
-/** Whether `value` of a metric is better than `other`: of ranks the smaller, else the larger. */
-export function isBetter(key: string, value: number, other: number): boolean {
-  return key.endsWith("/medianRank") ? value < other : value > other;
-}
-
-/** Rows `<prefix>/top1`, `/top5`, `/meanPerClass`. */
-export function zeroShotRows(result: ZeroShotResult, prefix = "val/zeroShot"): MetricRow[] {
-  return zeroShotMetrics.map((name) => ({
-    key: `${prefix}/${name}`,
-    unit: "share",
-    count: result.count,
-    ...result[name],
-  }));
-}
-
-/** Rows `<prefix>/imageToText/recall@1`, ... `/medianRank`, then the same for `textToImage`. */
-export function retrievalRows(result: RetrievalResult, prefix = "val/retrieval"): MetricRow[] {
-  return directions.flatMap((direction): MetricRow[] => {
-    const { queryCount: count, recallAt1, recallAt5, recallAt10, medianRank } = result[direction];
-    const key = (name: string): string => `${prefix}/${direction}/${name}`;
-    return [
-      { key: key("recall@1"), unit: "share", count, ...recallAt1 },
-      { key: key("recall@5"), unit: "share", count, ...recallAt5 },
-      { key: key("recall@10"), unit: "share", count, ...recallAt10 },
-      { key: key("medianRank"), unit: "rank", count, ...medianRank },
-    ];
+/** Metrics from parallel lists; `intervals` is empty when no resampling was asked for. */
+export function toMetrics(
+  values: readonly number[],
+  chance: readonly number[],
+  intervals: readonly Interval[],
+): Metric[] {
+  return values.map((value, i) => {
+    const interval = intervals[i];
+    const metric = { value, chance: chance[i] ?? NaN };
+    return interval === undefined ? metric : { ...metric, interval };
   });
 }
 
@@ -58,7 +38,7 @@ export function metricValues(rows: readonly MetricRow[]): Record<string, number>
 }
 
 /** A metric as JSON; `low` and `high` are absent without resampling. */
-export interface MetricJson {
+interface MetricJson {
   value: number;
   chance: number;
   count: number;
