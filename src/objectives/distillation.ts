@@ -4,9 +4,9 @@
  */
 import { z } from "zod";
 
+import { namedModelSchema } from "../checkpoints/named-model.ts";
 import { RecipeError, ShapeError } from "../errors.ts";
 import { scope, type Tensor } from "../torch/index.ts";
-import { pretrainedSchema } from "../train/recipe/pretrained.ts";
 import { clipLogits, softmaxContrastive } from "./clip.ts";
 import { declareObjective } from "./objective.ts";
 import {
@@ -142,7 +142,7 @@ function chunked(
 export const distillationObjective = declareObjective({
   schema: z.strictObject({
     kind: z.literal("distillation"),
-    teacher: pretrainedSchema.describe(
+    teacher: namedModelSchema.describe(
       "a model, named as `pretrained` is; its towers and embedding width need not be the student's",
     ),
     distillationWeight: z

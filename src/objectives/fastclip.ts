@@ -40,7 +40,7 @@ export function cosineGamma(at: number, end: number, min: number): number {
   return 0.5 * (1 + Math.cos((Math.PI * at) / end)) * (1 - min) + min;
 }
 
-export interface AdamState {
+interface AdamState {
   /** [N] T > 0 */
   temperature: Tensor;
   /** [N] running mean of the gradient. */
@@ -49,7 +49,7 @@ export interface AdamState {
   squares: Tensor;
 }
 
-export interface AdamStepOptions {
+interface AdamStepOptions {
   learningRate: number;
   /** Bounds of the temperatures. */
   min: number;

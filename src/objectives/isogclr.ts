@@ -17,14 +17,14 @@ import { globalReads, GlobalContrastiveObjective } from "./shared/global-objecti
 import { checkBatch, checkScaleLearned, checkTemperatures } from "./shared/recipe-options.ts";
 import { sogclrOptions, sogclrSettings } from "./sogclr.ts";
 
-export interface MomentumState {
+interface MomentumState {
   /** [N] T > 0 */
   temperature: Tensor;
   /** [N] running mean of the gradient. */
   momentum: Tensor;
 }
 
-export interface MomentumStepOptions {
+interface MomentumStepOptions {
   learningRate: number;
   /** The weight of the new gradient. */
   beta: number;

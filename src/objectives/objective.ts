@@ -5,9 +5,9 @@
  */
 import type { z } from "zod";
 
+import type { NamedModel } from "../checkpoints/named-model.ts";
 import type { Module } from "../nn/module.ts";
 import type { Device, Tensor } from "../torch/index.ts";
-import type { Pretrained } from "../train/recipe/pretrained.ts";
 
 /** The whole batch of a step; all tensors are in the graph and borrowed. */
 export interface ObjectiveInput {
@@ -98,7 +98,7 @@ export interface LogitDefaults {
 export type ObjectiveReads = "ids" | "rawImage" | "logitBias" | "teacher";
 
 /** A strict object with a `kind`; every other key has a description. */
-export type ObjectiveSchema = z.ZodType<{ kind: string }>;
+type ObjectiveSchema = z.ZodType<{ kind: string }>;
 
 /** An objective, declared in the file or folder of its paper; index.ts lists all of them. */
 export interface ObjectiveDeclaration<S extends ObjectiveSchema = ObjectiveSchema> {
@@ -107,7 +107,7 @@ export interface ObjectiveDeclaration<S extends ObjectiveSchema = ObjectiveSchem
   readonly reads: readonly ObjectiveReads[];
   logits(recipe: z.output<S>): LogitDefaults;
   /** The pair that embeds each batch beside the trained one. */
-  teacher?(recipe: z.output<S>): Pretrained;
+  teacher?(recipe: z.output<S>): NamedModel;
   /** throws RecipeError where options contradict each other or the run */
   create(recipe: z.output<S>, context: ObjectiveContext): TrainingObjective;
 }

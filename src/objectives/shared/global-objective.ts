@@ -34,7 +34,7 @@ export interface TemperatureRule {
 }
 
 /** How the temperatures of single examples are learned. */
-export interface IndividualTemperature {
+interface IndividualTemperature {
   kind: "individual";
   init: number;
   rho: number;

@@ -13,7 +13,7 @@ import { libraryName } from "../../checkpoints/local-model.ts";
 import { saveAdapter } from "../../checkpoints/adapters/save-adapter.ts";
 import { adaptations, mergedState } from "../../nn/low-rank.ts";
 import type { Evaluation, Learner } from "../run/learner.ts";
-import { pathOf } from "../recipe/pretrained.ts";
+import { pathOf } from "../../checkpoints/named-model.ts";
 import type { ProcessGroup } from "../process-group.ts";
 import { Trainer, type StepReport, type TrainerOptions } from "../step/trainer.ts";
 import { withTrainingState, type TrainingState } from "../run/run-checkpoint.ts";

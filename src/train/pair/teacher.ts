@@ -1,4 +1,5 @@
 /** A teacher pair for distillation: embeds each batch with its own tokens and normalisation. */
+import { factsOf, pathOf } from "../../checkpoints/named-model.ts";
 import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
 import { RecipeError } from "../../errors.ts";
 import { pairEncoder } from "../../inference/encoder.ts";
@@ -6,7 +7,6 @@ import { teacherOf } from "../../objectives/index.ts";
 import { loadModel, type LoadedModel } from "../../inference/load-model.ts";
 import { noGrad, scope, type Device } from "../../torch/index.ts";
 import type { BatchSources, Teacher } from "../step/batch-input.ts";
-import { factsOf, pathOf } from "../recipe/pretrained.ts";
 import type { ResolvedRecipe } from "../recipe/recipe.ts";
 
 export interface OpenTeacher {

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 
+import { namedModelSchema } from "../../checkpoints/named-model.ts";
 import { taskSchema } from "../../evaluate/tasks/index.ts";
 import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
 import type { TrainingAugmentation } from "../../data/image/index.ts";
@@ -12,7 +13,6 @@ import { isJsonObject } from "../../files/json-fields.ts";
 import type { TokenizerDescription } from "../../text/tokenizer-description.ts";
 import { objectiveSchema } from "../../objectives/index.ts";
 import { optimizerSchema } from "../step/optimizers.ts";
-import { pretrainedSchema } from "./pretrained.ts";
 import { logitsSchema, modelChangesSchema, modelSchema, towersSchema } from "./recipe-model.ts";
 
 const positiveInteger = z.int().min(1);
@@ -175,7 +175,7 @@ export const recipeSchema = z.strictObject({
   model: modelSchema
     .optional()
     .describe("a published pair by name, or one of your own; that of `pretrained` when absent"),
-  pretrained: pretrainedSchema
+  pretrained: namedModelSchema
     .optional()
     .describe(
       "the model whose weights the run starts from: a folder or file of any layout, or `hf://...`, alone or " +

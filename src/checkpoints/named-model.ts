@@ -1,17 +1,17 @@
 /**
- * How a recipe names a model that it starts from or learns from: by its path alone, or by its path
+ * How JSON, a recipe above all, names a model to start from or to learn from: by its path alone, or by its path
  * with the facts that its files leave open, the same that commands take as options. Opens nothing.
  */
 import { z } from "zod";
 
-import type { GivenFacts } from "../../checkpoints/layout.ts";
 import {
   parseEvaluationTransform,
   transformOfPreset,
   type EvaluationTransform,
-} from "../../data/image/evaluation-transform.ts";
-import { RecipeError } from "../../errors.ts";
-import { activationNames } from "../../nn/activation.ts";
+} from "../data/image/evaluation-transform.ts";
+import { RecipeError } from "../errors.ts";
+import { activationNames } from "../nn/activation.ts";
+import type { GivenFacts } from "./layout.ts";
 
 const transformSchema = z.custom<EvaluationTransform | string>(
   (value) => typeof value === "string" || (typeof value === "object" && value !== null),
@@ -32,23 +32,15 @@ const describedSchema = z.strictObject({
   contextLength: z.int().min(1).optional().describe("tokens per text"),
 });
 
-export const pretrainedSchema: z.ZodUnion<readonly [z.ZodString, typeof describedSchema]> = z.union(
+export const namedModelSchema: z.ZodUnion<readonly [z.ZodString, typeof describedSchema]> = z.union(
   [z.string().min(1), describedSchema],
   { error: "a model's path, or an object with a path and what its files leave open," },
 );
 
-export type Pretrained = z.output<typeof pretrainedSchema>;
-
-/** Where a recipe may name a model. A `--set` of one of its facts makes an object of a path. */
-export const pretrainedKeys: readonly string[] = [
-  "pretrained",
-  "towers.image.pretrained",
-  "towers.text.pretrained",
-  "objective.teacher",
-];
+export type NamedModel = z.output<typeof namedModelSchema>;
 
 /** The path or name as the recipe writes it. */
-export function pathOf(model: Pretrained): string {
+export function pathOf(model: NamedModel): string {
   return typeof model === "string" ? model : model.path;
 }
 
@@ -58,7 +50,7 @@ export function pathOf(model: Pretrained): string {
  * key     where the recipe names the model, `towers.image.pretrained`
  * throws  RecipeError for pictures that cannot be prepared so
  */
-export function factsOf(model: Pretrained, key: string): GivenFacts {
+export function factsOf(model: NamedModel, key: string): GivenFacts {
   if (typeof model === "string") return {};
   const { path: _, evaluationTransform: transform, ...facts } = model;
   const given = Object.entries(facts).filter(([, value]) => value !== undefined);
