@@ -53,7 +53,9 @@ export const clipLogits: LogitDefaults = {
 };
 
 export const clipObjective = declareObjective({
-  schema: z.strictObject({ kind: z.literal("softmax"), chunkSize }),
+  schema: z
+    .strictObject({ kind: z.literal("softmax"), chunkSize })
+    .describe("CLIP's symmetric softmax over the batch"),
   reads: [],
   logits: () => clipLogits,
   create: (options) => ({
