@@ -12,7 +12,7 @@ import {
   squareOfPlaces,
   withoutClassRow,
 } from "./flax-forms.ts";
-import { layersOf, namesOf, type Layers } from "./layers.ts";
+import { layersOf, namesOf, type Layers } from "./layer-keys.ts";
 import type { FlaxShapes } from "./shapes.ts";
 
 export interface FlaxImageTower {

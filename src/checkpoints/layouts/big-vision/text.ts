@@ -6,7 +6,7 @@ import type { TextTransformerConfig } from "../../../towers/text/text-transforme
 import { leadingOne, transposed, type KeyTable } from "../../weights/key-table.ts";
 import { gemmaVocabulary } from "../gemma-vocabulary.ts";
 import { blocks, dense, norm } from "./flax-forms.ts";
-import { layersOf, namesOf } from "./layers.ts";
+import { layersOf, namesOf } from "./layer-keys.ts";
 import type { FlaxShapes } from "./shapes.ts";
 
 export interface FlaxTextTower {

@@ -21,7 +21,7 @@ import {
   readLayers,
   readPatches,
   section,
-} from "./layers.ts";
+} from "./layer-keys.ts";
 
 /** The end of text in configs before transformers 4.31, whatever the tokenizer's own. */
 const legacyEotTokenId = 2;

@@ -19,7 +19,7 @@ import {
   readPatches,
   section,
   type LayerDefaults,
-} from "./layers.ts";
+} from "./layer-keys.ts";
 
 /** Of `SiglipTextConfig`, `SiglipVisionConfig` and the same two of SigLIP 2. */
 export const siglipLayers: LayerDefaults = {

@@ -12,7 +12,7 @@ import {
   readPatches,
   section,
   type LayerDefaults,
-} from "./layers.ts";
+} from "./layer-keys.ts";
 
 const defaults: LayerDefaults = {
   width: 768,
