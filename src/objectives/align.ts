@@ -89,6 +89,7 @@ export const alignObjective = declareObjective({
     checkBatch(kind, context);
     return {
       module: null,
+      kept: null,
       compute: ({ image, text, logitScale }) => ({
         loss: alignContrastive(image, text, { temperature: logitScale.pow(-1), ...options }),
       }),

@@ -60,6 +60,7 @@ export const clipObjective = declareObjective({
   logits: () => clipLogits,
   create: (options) => ({
     module: null,
+    kept: null,
     compute: ({ image, text, logitScale }) => ({
       loss: softmaxContrastive(image, text, { logitScale, chunkSize: options.chunkSize }),
     }),

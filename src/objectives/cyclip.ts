@@ -184,6 +184,7 @@ export const cyclipObjective = declareObjective({
     checkBatch(kind, context);
     return {
       module: null,
+      kept: null,
       compute: ({ image, text, logitScale }) => ({
         loss: cyclip(image, text, { logitScale, ...options }),
       }),

@@ -167,6 +167,7 @@ export const distillationObjective = declareObjective({
     checkTaught(options.distillationWeight);
     return {
       module: null,
+      kept: null,
       compute: ({ image, text, logitScale, teacher }) => {
         if (!teacher) {
           throw new TypeError("internal: objective distillation received no teacher's embeddings");

@@ -121,6 +121,7 @@ export const siglipObjective = declareObjective({
     checkBias(options.bias, context.hasLogitBias);
     return {
       module: null,
+      kept: null,
       compute: ({ image, text, logitScale, logitBias }) => ({
         loss: sigmoidContrastive(image, text, {
           logitScale,

@@ -9,7 +9,7 @@ import {
   type ObjectiveContext,
   type ObjectiveInput,
   type ObjectiveOutput,
-  type ObjectiveState,
+  type KeptState,
   type TrainingObjective,
 } from "../objective.ts";
 import { checkBatch, chunkSize } from "../shared/recipe-options.ts";
@@ -123,8 +123,7 @@ type AmorlipRecipe = z.output<typeof amorlipSchema>;
 
 export interface AmorlipObjective extends TrainingObjective {
   readonly amortizer: Amortizer;
-  state(): ObjectiveState;
-  restore(tensors: ReadonlyMap<string, Tensor>, json: unknown, source: string): void;
+  readonly kept: KeptState;
   warnings(): string[];
 }
 
@@ -157,8 +156,10 @@ export function createAmorlip(recipe: AmorlipRecipe, context: ObjectiveContext):
       const rho = segmentValue(rhos, input.step, context.steps);
       return scope(() => step(recipe, amortizer, input, rho));
     },
-    state: () => ({ tensors: amortizer.tensors(), json: amortizer.position }),
-    restore: (tensors, json, source) => amortizer.restore(tensors, json, source),
+    kept: {
+      state: () => ({ tensors: amortizer.tensors(), json: amortizer.position }),
+      restore: (tensors, json, source) => amortizer.restore(tensors, json, source),
+    },
     warnings: () => (steps > 0 ? neverCombined(recipe, amortizer) : []),
     dispose: () => amortizer.dispose(),
   };

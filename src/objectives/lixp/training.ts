@@ -10,6 +10,7 @@ import {
   type ObjectiveContext,
   type ObjectiveInput,
   type TrainingObjective,
+  type KeptState,
 } from "../objective.ts";
 import { chunkSize } from "../shared/recipe-options.ts";
 import { siglipLogits } from "../siglip.ts";
@@ -110,8 +111,9 @@ function create(recipe: LixpRecipe, context: ObjectiveContext): TrainingObjectiv
   return new Lixp(recipe, context, scalars);
 }
 
-class Lixp implements TrainingObjective {
+class Lixp implements TrainingObjective, KeptState {
   readonly module: ContextScalars | null;
+  readonly kept: KeptState = this;
   readonly learningRateFactor: number;
   readonly #recipe: LixpRecipe;
   readonly #rootDim: number;

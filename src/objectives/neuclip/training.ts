@@ -11,6 +11,7 @@ import {
   type ObjectiveOutput,
   type ObjectiveState,
   type TrainingObjective,
+  type KeptState,
 } from "../objective.ts";
 import {
   globalContrastive,
@@ -76,8 +77,9 @@ interface Network {
   recent: Tensor;
 }
 
-class Neuclip implements TrainingObjective {
+class Neuclip implements TrainingObjective, KeptState {
   readonly module = null;
+  readonly kept: KeptState = this;
   readonly #recipe: NeuclipRecipe;
   readonly #robust: boolean;
   /** By the anchors' side: the network of images holds prototypes of texts. */
