@@ -5,8 +5,8 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { DataError } from "../../errors.ts";
-import { postProcessor } from "../tokenizer-json/step-config.ts";
-import type { TokenizerFile } from "../tokenizer-json/tokenizer-file.ts";
+import { postProcessor } from "./step-config.ts";
+import type { TokenizerFile } from "./tokenizer-file.ts";
 
 /** Merges that OpenAI's code takes from its file of 262,145: those of a vocabulary of 49,152. */
 const clipMergeCount = 49_152 - 256 - 2;

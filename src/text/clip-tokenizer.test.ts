@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
-import { clean } from "../clean.ts";
-import { createTokenizer } from "../index.ts";
-import type { Tokenizer, TokenizerDescription } from "../tokenizer-description.ts";
+import { clean } from "./clean.ts";
+import { createTokenizer } from "./index.ts";
+import type { Tokenizer, TokenizerDescription } from "./tokenizer-description.ts";
 import { createClipTokenizer } from "./clip-tokenizer.ts";
 
 interface Golden {
@@ -17,7 +17,7 @@ interface Golden {
 
 const golden = JSON.parse(
   gunzipSync(
-    readFileSync(new URL("../../../../test/goldens/tokenize.json.gz", import.meta.url)),
+    readFileSync(new URL("../../../test/goldens/tokenize.json.gz", import.meta.url)),
   ).toString("utf8"),
 ) as Golden;
 

@@ -15,10 +15,10 @@ import {
 } from "../../towers/index.ts";
 import { given } from "../../towers/recipe-fields.ts";
 import type { TrainingChange, Vocabulary } from "../../towers/tower-kind.ts";
-import { refuseSetting } from "../recipe/check-recipe.ts";
-import type { Logits } from "../recipe/logits.ts";
-import type { ModelChangesRecipe, PairRecipe } from "../recipe/recipe-model.ts";
-import type { ModelRecipe } from "../recipe/recipe.ts";
+import { refuseSetting } from "./check-recipe.ts";
+import type { Logits } from "./logits.ts";
+import type { ModelChangesRecipe, PairRecipe } from "./recipe-model.ts";
+import type { ModelRecipe } from "./recipe.ts";
 
 /**
  * The configuration of a recipe's model: sizes from the recipe, vocabulary from the tokenizer, the

@@ -1,16 +1,16 @@
 /** CLIP's tokenizer: rows of ids from OpenAI's merges or Hugging Face's vocab.json. */
 import { readFile } from "node:fs/promises";
-import { DataError } from "../../errors.ts";
-import { clean } from "../clean.ts";
+import { DataError } from "../errors.ts";
+import { clean } from "./clean.ts";
 import {
   type ClipBpeDescription,
   huggingFaceSpecialTokens,
   openClipSpecialTokens,
   rowEncoders,
   type Tokenizer,
-} from "../tokenizer-description.ts";
-import { ClipBpe, type ClipVocabulary, vocabularyOf } from "./clip-bpe.ts";
-import { readMerges } from "./clip-files.ts";
+} from "./tokenizer-description.ts";
+import { ClipBpe, type ClipVocabulary, vocabularyOf } from "./models/clip-bpe.ts";
+import { readMerges } from "./tokenizer-json/clip-files.ts";
 
 /** CLIP's tokenizer with what saving it needs. */
 export interface ClipTokenizer extends Tokenizer {
