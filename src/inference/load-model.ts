@@ -31,7 +31,7 @@ import type { HubFetchOptions } from "../checkpoints/local-model.ts";
 import { checkedRows, copyRows } from "../checkpoints/load-weights.ts";
 import { configurationError, modelShapes } from "../checkpoints/model-shapes.ts";
 import { openModel } from "../checkpoints/open-model.ts";
-import { checkFinite } from "../checkpoints/weights/non-finite.ts";
+import { checkFinite } from "../checkpoints/weights/check-weights.ts";
 
 /** What a loaded model can do. */
 interface InferenceMethods {

@@ -13,6 +13,7 @@ import type {
   ObjectiveReads,
   ObjectiveState,
   TrainingObjective,
+  KeptState,
 } from "../objective.ts";
 import type { ChunkOptions } from "./chunks.ts";
 import {
@@ -72,8 +73,9 @@ export interface GlobalContrastiveSettings extends ChunkOptions {
 
 export const globalReads: readonly ObjectiveReads[] = ["ids"];
 
-export class GlobalContrastiveObjective implements TrainingObjective {
+export class GlobalContrastiveObjective implements TrainingObjective, KeptState {
   readonly module = null;
+  readonly kept: KeptState = this;
   readonly #settings: GlobalContrastiveSettings;
   readonly #samples: SampleState;
 

@@ -178,8 +178,7 @@ export const recipeSchema = z.strictObject({
   pretrained: namedModelSchema
     .optional()
     .describe(
-      "the model whose weights the run starts from: a folder or file of any layout, or `hf://...`, alone or " +
-        "as `path` beside what its files leave open, see " +
+      "the model to start from: a path, `hf://...`, or `{ path }` with what its files leave open, see " +
         "[fine-tuning.md](fine-tuning.md)",
     ),
   modelChanges: modelChangesSchema
