@@ -1,3 +1,4 @@
+/** `limn classify`: name pictures among labels of your own. */
 import { loadModel } from "../../inference/load-model.ts";
 import { classificationText, type NamedResult } from "../print/outcomes.ts";
 import { labelsOf } from "../options/classify-labels.ts";

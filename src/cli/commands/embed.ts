@@ -1,3 +1,4 @@
+/** `limn embed`: embed a source's pictures into .npy files and Parquet metadata. */
 import { embedSource } from "../../embed/embed-source.ts";
 import { UsageError } from "../../errors.ts";
 import { loadModel } from "../../inference/load-model.ts";

@@ -1,3 +1,4 @@
+/** `limn eval`: zero-shot classification and retrieval of a model. */
 import { evaluate } from "../../evaluate/evaluate-model.ts";
 import { formatTable, metricsJson } from "../../evaluate/metric-table.ts";
 import { defineCommand, type Command } from "../command.ts";

@@ -1,3 +1,4 @@
+/** `limn train`: train a recipe, or go on with a run. */
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 
