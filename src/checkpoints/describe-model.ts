@@ -4,11 +4,11 @@ import type { NaflexTransform } from "../data/image/naflex-transform.ts";
 import type { TokenizerDescription } from "../text/index.ts";
 import { UnsettledError } from "../errors.ts";
 import type { Family, GivenFacts, ModelSource } from "./layout.ts";
-import { probabilityKind } from "../pair/probability-kind.ts";
+import { probabilityKind } from "../pair/dual-encoder.ts";
 import type { HubFetchOptions } from "./local-model.ts";
 import { checkedRows, tableWeights } from "./load-weights.ts";
 import { modelShapes, type WeightShape } from "./model-shapes.ts";
-import { publishedPair } from "../pair/published-pairs.ts";
+import { publishedPair } from "../pair/published.ts";
 import { openModel } from "./open-model.ts";
 
 export interface ModelDescription {

@@ -13,7 +13,7 @@ import { fromData, manualSeed, randn, type Tensor } from "../torch/index.ts";
 import { saveCheckpoint } from "../checkpoints/checkpoint.ts";
 import { evaluating } from "../nn/module.ts";
 import { DualEncoder, pixelsToTensor } from "../pair/dual-encoder.ts";
-import type { ClipConfig } from "../pair/clip-configs.ts";
+import type { ClipConfig } from "../pair/published.ts";
 import { describeModel } from "../checkpoints/describe-model.ts";
 import { loadModel } from "./load-model.ts";
 

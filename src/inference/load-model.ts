@@ -12,14 +12,13 @@ import {
   saveCheckpoint,
   type SaveOptions,
 } from "../checkpoints/checkpoint.ts";
-import { DualEncoder, type DualEncoderConfig } from "../pair/dual-encoder.ts";
-import { probabilityKind } from "../pair/probability-kind.ts";
+import { DualEncoder, type DualEncoderConfig, probabilityKind } from "../pair/dual-encoder.ts";
 import { pairEncoder, type Encoder } from "./encoder.ts";
 import type { ClassEntry } from "./templates.ts";
 import { imageEncoder, type EncodeImages } from "./encode-images.ts";
 import { textEncoder, type EncodeTexts } from "./encode-texts.ts";
 import type { InferenceModel } from "./inference-model.ts";
-import type { Picture } from "./picture.ts";
+import type { Picture } from "./picture-batches.ts";
 import { similarity, type SimilarityOptions, type SimilarityResult } from "./similarity.ts";
 import {
   readSavedClassifier,
@@ -32,7 +31,7 @@ import type { HubFetchOptions } from "../checkpoints/local-model.ts";
 import { checkedRows, copyRows } from "../checkpoints/load-weights.ts";
 import { configurationError, modelShapes } from "../checkpoints/model-shapes.ts";
 import { openModel } from "../checkpoints/open-model.ts";
-import { checkFinite } from "../checkpoints/weights/non-finite.ts";
+import { checkFinite } from "../checkpoints/weights/check-weights.ts";
 
 /** What a loaded model can do. */
 interface InferenceMethods {

@@ -14,7 +14,7 @@ import type {
 import { splitRows } from "../../src/checkpoints/checkpoint.ts";
 import { checkedRows, copyRows } from "../../src/checkpoints/load-weights.ts";
 import type { KeyTable, WeightRow } from "../../src/checkpoints/weights/key-table.ts";
-import type { FoundWeight } from "../../src/checkpoints/weights/match-weights.ts";
+import type { FoundWeight } from "../../src/checkpoints/weights/check-weights.ts";
 import { readSafetensors } from "../../src/checkpoints/weights/safetensors.ts";
 import type { WeightFile, Weights } from "../../src/checkpoints/weights/weight-file.ts";
 import { fromData, isFloating, noGrad, scope, type Tensor } from "../../src/torch/index.ts";

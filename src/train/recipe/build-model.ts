@@ -1,6 +1,6 @@
 /** From a recipe's model and the tokenizer to a model with random weights on its device. */
 import { RecipeError } from "../../errors.ts";
-import { pairConfig } from "../../pair/published-pairs.ts";
+import { pairConfig } from "../../pair/published.ts";
 import { DualEncoder, type DualEncoderConfig } from "../../pair/dual-encoder.ts";
 import { resolveDevice, type Device } from "../../torch/index.ts";
 import {
@@ -15,6 +15,7 @@ import {
 } from "../../towers/index.ts";
 import { given } from "../../towers/recipe-fields.ts";
 import type { TrainingChange, Vocabulary } from "../../towers/tower-kind.ts";
+import { refuseSetting } from "./check-recipe.ts";
 import type { Logits } from "./logits.ts";
 import type { ModelChangesRecipe, PairRecipe } from "./recipe-model.ts";
 import type { ModelRecipe } from "./recipe.ts";
@@ -30,7 +31,7 @@ export function modelConfig(
   vocabulary: Vocabulary,
   logits: Logits,
 ): DualEncoderConfig {
-  const config = typeof model === "string" ? pairConfig(model) : ownConfig(model);
+  const config = typeof model === "string" ? namedConfig(model) : ownConfig(model);
   const { logitBiasInit: _, ...pair } = config;
   return {
     ...pair,
@@ -39,6 +40,14 @@ export function modelConfig(
     ...(logits.scaleAs === "temperature" ? { logitScaleAs: "temperature" as const } : {}),
     ...(logits.bias === null ? {} : { logitBiasInit: logits.bias }),
   };
+}
+
+function namedConfig(name: string): DualEncoderConfig {
+  try {
+    return pairConfig(name);
+  } catch (error) {
+    return refuseSetting(error);
+  }
 }
 
 /** A text tower for a tokenizer. Throws RecipeError where the tower needs a token that is not there. */

@@ -10,7 +10,7 @@ import { writeTextAtomically } from "../../files/atomic-write.ts";
 import type { LoaderPosition } from "../../data/loader/loader.ts";
 import type { Ema } from "../../optimize/ema.ts";
 import type { Optimizer } from "../../optimize/optimizer.ts";
-import { matchWeights } from "../../checkpoints/weights/match-weights.ts";
+import { matchWeights } from "../../checkpoints/weights/check-weights.ts";
 import { readSafetensors, writeSafetensors } from "../../checkpoints/weights/safetensors.ts";
 import {
   isFloating,

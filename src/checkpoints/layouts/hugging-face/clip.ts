@@ -3,7 +3,7 @@
  * models/clip/{configuration,modeling}_clip.py, 5.23). Files hold only what differs from the defaults
  * of `CLIPConfig`, which are therefore here.
  */
-import type { ClipConfig } from "../../../pair/clip-configs.ts";
+import type { ClipConfig } from "../../../pair/published.ts";
 import type { DualEncoderConfig } from "../../../pair/dual-encoder.ts";
 import {
   JsonFields,

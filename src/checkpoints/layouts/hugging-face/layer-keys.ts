@@ -3,6 +3,7 @@
  * their names, the sizes of a stack of layers, the parts of a `config.json`, the names of blocks.
  */
 import type { Activation } from "../../../nn/activation.ts";
+import { partialPatches } from "../../../towers/image/vision-transformer.ts";
 import {
   isJsonObject,
   JsonFields,
@@ -111,9 +112,8 @@ export function readPatches(fields: JsonFields, defaults: Patches): Patches {
   const patchSize = fields.side("patch_size", defaults.patchSize);
   if (patchSize > imageSize) fields.fail("patch_size", `at most the image_size ${imageSize}`);
   readChannels(fields);
-  // transformers' patch convolutions have no padding: 384 pixels hold 27 patches of 14.
-  const partial = imageSize % patchSize !== 0;
-  return { imageSize, patchSize, ...(partial ? { dropsPartialPatches: true } : {}) };
+  // transformers' patch convolutions have no padding.
+  return { imageSize, patchSize, ...partialPatches(imageSize, patchSize) };
 }
 
 /** Throws CheckpointError unless pictures have three channels. */

@@ -6,13 +6,12 @@ import { after, describe, it } from "node:test";
 import { CheckpointError } from "../../../errors.ts";
 import { scope } from "../../../torch/index.ts";
 import type { VisionTransformerConfig } from "../../../towers/image/vision-transformer.ts";
-import { readSafetensors } from "../../weights/safetensors.ts";
-import { writeSafetensors } from "../../weights/write-safetensors.ts";
+import { readSafetensors, writeSafetensors } from "../../weights/safetensors.ts";
 import type { Layout } from "../../layout.ts";
 import { Place } from "../../place.ts";
 import { configFile, folderLayout, openClipFolder } from "./folder.ts";
 import { pairConfigOf } from "../../checkpoint.ts";
-import { probabilityKind } from "../../../pair/probability-kind.ts";
+import { probabilityKind } from "../../../pair/dual-encoder.ts";
 import {
   assertPair,
   goldenPlace,

@@ -4,8 +4,7 @@ import { CheckpointError } from "../../../errors.ts";
 import { createImageTower } from "../../../towers/index.ts";
 import type { JsonObject } from "../../../files/json-fields.ts";
 import { assertTower, fill, goldenPlace } from "../../../../test/support/golden-models.ts";
-import { fromTimmConfig } from "./config.ts";
-import { timm } from "./folder.ts";
+import { fromTimmConfig, timm } from "./folder.ts";
 import { timmVit } from "./names.ts";
 
 const config = (json: JsonObject): ReturnType<typeof fromTimmConfig> =>

@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { initializeOn } from "../nn/initialize.ts";
 import { DualEncoder } from "./dual-encoder.ts";
-import { pairConfig, pairNames } from "./published-pairs.ts";
+import { pairConfig, pairNames, clipConfig, clipConfigNames } from "./published.ts";
 
 /** Of open_clip's and transformers' models of these names. */
 const counts: Record<string, number> = {
@@ -45,4 +45,34 @@ test("every published pair can be made, and each call gives a fresh configuratio
 
 test("an unknown pair is refused with the nearest one", () => {
   assert.throws(() => pairConfig("SigLIP-B/15"), { message: /SigLIP-B\/16/ });
+});
+
+/** Learned numbers of a configuration, without memory for them. */
+function parameterCount(name: string): number {
+  return initializeOn("meta", () => new DualEncoder(clipConfig(name))).parameterCount();
+}
+
+test("an unknown name is refused with the nearest one", () => {
+  assert.throws(() => clipConfig("ViT-B/33"), {
+    name: "SettingError",
+    message: /^Expected one of ViT-B\/32, .* received "ViT-B\/33"; Did you mean "ViT-B\/32"\?$/,
+  });
+  assert.throws(() => clipConfig("toString"), { name: "SettingError" });
+});
+
+test("published sizes have their published number of parameters", () => {
+  assert.equal(parameterCount("ViT-B/32"), 151_277_313);
+  // open_clip's model profiles, in millions
+  const millions = Object.fromEntries(
+    clipConfigNames.map((name) => [name, Math.round(parameterCount(name) / 1e4) / 100]),
+  );
+  assert.deepEqual(millions, {
+    "ViT-B/32": 151.28,
+    "ViT-B/16": 149.62,
+    "ViT-L/14": 427.62,
+    "ViT-L/14-336": 427.94,
+    "ViT-H/14": 986.11,
+    "ViT-g/14": 1366.68,
+    "ViT-bigG/14": 2539.57,
+  });
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { chooseModelFiles, hasTwoConfigs } from "./model-files.ts";
+import { chooseModelFiles, hasTwoConfigs } from "./local-model.ts";
 
 const choose = (...paths: string[]): string[] =>
   chooseModelFiles(

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { matchWeights, type FoundWeight } from "./match-weights.ts";
+import { matchWeights, type FoundWeight } from "./check-weights.ts";
 
 const float = (...shape: number[]): FoundWeight => ({ shape, floating: true, storedAs: "F32" });
 const needed = (shape: number[]): Map<string, number[]> => new Map([["logit_scale", shape]]);
