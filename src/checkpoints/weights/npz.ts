@@ -14,8 +14,9 @@ interface NpzInfo extends WeightInfo {
 const what = "an archive of numpy";
 
 /**
- * An archive of numpy in an open source, which the result owns. Checks every header; reads no element. Names are those of the
- * entries without `.npy`. Arrays that numpy did not compress are read where they lie.
+ * An archive of numpy in an open source, which the result owns. Checks every header; reads no element.
+ * Names are those of the entries without `.npy`. Arrays that numpy did not compress are read where they
+ * lie.
  *
  * throws  CheckpointError naming the file and what is wrong with it
  */

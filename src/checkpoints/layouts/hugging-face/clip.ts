@@ -52,6 +52,7 @@ export const clip: HuggingFaceFamily = {
   className: "CLIPModel",
   fromConfig: (file, json) => ({
     family: "CLIP",
+    tokenizer: { file: "clip-openai", className: "CLIPTokenizer" },
     contents: { kind: "pair", config: fromConfig(file, json) },
   }),
   holds: isClipConfig,
