@@ -2,7 +2,7 @@
  * What AmorLIP adds to a step of CLIP, in percent: the objective alone on both sides at the published
  * batches, over the time of whole ViT-B/32 steps per pair. Beside it the paper's figure on an H100.
  */
-import { clipConfig } from "../dist/src/pair/clip-configs.js";
+import { clipConfig } from "../dist/src/pair/published.js";
 import { DualEncoder } from "../dist/src/pair/dual-encoder.js";
 import { AdamW } from "../dist/src/optimize/adamw.js";
 import { parameterGroups } from "../dist/src/optimize/groups.js";

@@ -11,7 +11,7 @@ import sharp from "sharp";
 import { evaluationPreset } from "../dist/src/data/image/index.js";
 import { createRandom, writeShards, type Random } from "../dist/src/data/index.js";
 import { saveCheckpoint } from "../dist/src/checkpoints/checkpoint.js";
-import { clipConfig, type ClipConfig } from "../dist/src/pair/clip-configs.js";
+import { clipConfig, type ClipConfig } from "../dist/src/pair/published.js";
 import { DualEncoder } from "../dist/src/pair/dual-encoder.js";
 import {
   devices,

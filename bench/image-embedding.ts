@@ -11,7 +11,7 @@ import path from "node:path";
 import { evaluationPreset } from "../dist/src/data/image/index.js";
 import { createTokenizer, saveTokenizer } from "../dist/src/text/index.js";
 import { saveCheckpoint } from "../dist/src/checkpoints/checkpoint.js";
-import { clipConfig } from "../dist/src/pair/clip-configs.js";
+import { clipConfig } from "../dist/src/pair/published.js";
 import { DualEncoder } from "../dist/src/pair/dual-encoder.js";
 import { loadModel, type LoadedModel } from "../dist/src/inference/load-model.js";
 import { libtorchVersion, manualSeed } from "../dist/src/torch/index.js";

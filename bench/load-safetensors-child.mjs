@@ -4,7 +4,7 @@
  * `make` writes the file that the others read.
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { clipConfig } from "../dist/src/pair/clip-configs.js";
+import { clipConfig } from "../dist/src/pair/published.js";
 import { clip } from "../dist/src/checkpoints/layouts/hugging-face/clip.js";
 import { modelShapes } from "../dist/src/checkpoints/model-shapes.js";
 import { weightRows } from "../dist/src/checkpoints/weights/key-table.js";

@@ -6,7 +6,7 @@ import path from "node:path";
 import { createTokenizer } from "../dist/src/text/index.js";
 import { DualEncoder } from "../dist/src/pair/dual-encoder.js";
 import { saveCheckpoint } from "../dist/src/checkpoints/checkpoint.js";
-import { clipConfig, type ClipConfig } from "../dist/src/pair/clip-configs.js";
+import { clipConfig, type ClipConfig } from "../dist/src/pair/published.js";
 import { writeSafetensors } from "../dist/src/checkpoints/weights/safetensors.js";
 import { evaluationPreset } from "../dist/src/data/image/index.js";
 import { AdamW } from "../dist/src/optimize/adamw.js";

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { format, resolveConfig } from "prettier";
 import { z } from "zod";
 
-import { pairNames } from "../dist/src/pair/published-pairs.js";
+import { pairNames } from "../dist/src/pair/published.js";
 import {
   imageTowerKinds,
   imageTowerNames,

@@ -13,8 +13,9 @@ export { definePretraining, type PretrainRecipe } from "./train/recipe/pretrain-
 export { defineRecipe, type Recipe, type ResolvedRecipe } from "./train/recipe/recipe.ts";
 export { DivergedError } from "./train/step/updater.ts";
 export { evaluate, type EvaluateOptions } from "./evaluate/evaluate-model.ts";
-export type { Suite, SuiteResult, TaskResult } from "./evaluate/run-suite.ts";
-export { formatTable, metricsJson, type MetricRow } from "./evaluate/table.ts";
+export type { Suite, SuiteResult } from "./evaluate/run-suite.ts";
+export type { TaskResult } from "./evaluate/tasks/index.ts";
+export { formatTable, metricsJson, type MetricRow } from "./evaluate/metric-table.ts";
 export { loadModel, type LoadedModel, type LoadModelOptions } from "./inference/load-model.ts";
 export { describeModel, type ModelDescription } from "./checkpoints/describe-model.ts";
 export type { Family, GivenFacts } from "./checkpoints/layout.ts";

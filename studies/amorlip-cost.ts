@@ -149,7 +149,7 @@ interface Steps {
 }
 
 /** Steps on noise: what they take depends on the sizes alone. */
-function stepsOf({ model, tokenizer, config }: LoadedModel, options: CostOptions): Steps {
+function stepsOf({ pair: model, tokenizer, config }: LoadedModel, options: CostOptions): Steps {
   const { batchSize, examples } = options;
   const objective = create(options, config.embedDim, batchSize);
   const groups = optimize.parameterGroups(model, { weightDecay: 0 });

@@ -10,7 +10,7 @@ import { loadFile } from "../dist/src/cli/options/load-file.js";
 import { DualEncoder } from "../dist/src/pair/dual-encoder.js";
 import { initializeOn } from "../dist/src/nn/initialize.js";
 import { createImageTower } from "../dist/src/towers/index.js";
-import { imageTowerConfig, modelConfig } from "../dist/src/train/pair/build-model.js";
+import { imageTowerConfig, modelConfig } from "../dist/src/train/recipe/build-model.js";
 import { LockableTower } from "../dist/src/train/step/lockable-tower.js";
 import { resolveLogits } from "../dist/src/train/recipe/logits.js";
 import { createObjective } from "../dist/src/objectives/index.js";

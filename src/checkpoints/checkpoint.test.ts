@@ -18,7 +18,8 @@ import { configAt, loadWeightsAt, pairAt, transformAt } from "../../test/support
 import { assertClose } from "../../test/support/close.ts";
 import { fromData, memory, scope, zeros, type Tensor } from "../torch/index.ts";
 import { saveCheckpoint, type CheckpointContents } from "./checkpoint.ts";
-import { DualEncoder, inference } from "../pair/dual-encoder.ts";
+import { evaluating } from "../nn/module.ts";
+import { DualEncoder } from "../pair/dual-encoder.ts";
 import { readSafetensors, writeSafetensors } from "./weights/safetensors.ts";
 
 const golden = fileURLToPath(new URL("../../../test/goldens/clip-tiny", import.meta.url));
@@ -131,7 +132,7 @@ describe("a folder that transformers saved", () => {
     new Float32Array(Uint8Array.from(Buffer.from(text, "base64")).buffer);
 
   function check(model: DualEncoder): void {
-    const [images, texts, logits] = inference(model, "float32", () =>
+    const [images, texts, logits] = evaluating(model, "float32", () =>
       scope(() => {
         const tokens = Int32Array.from(expected.tokens.flat());
         const image = model.encodeImages(fromData(floats(expected.pixels), [2, 3, 32, 32]));

@@ -12,7 +12,7 @@ import { writtenLayout, type SaveLayout, type WrittenModel } from "./layouts/wri
 import { checkedRows, copyRows, tableWeights, type WeightSource } from "./load-weights.ts";
 import { modelShapes } from "./model-shapes.ts";
 import { partToTheirs, weightRows, type WeightRow } from "./weights/key-table.ts";
-import { matchWeights, type FoundWeight } from "./weights/match-weights.ts";
+import { matchWeights, type FoundWeight } from "./weights/check-weights.ts";
 import { writeSafetensors } from "./weights/safetensors.ts";
 
 export interface CheckpointContents extends WrittenModel {

@@ -8,7 +8,7 @@ import { probabilityKind } from "../pair/probability-kind.ts";
 import type { HubFetchOptions } from "./local-model.ts";
 import { checkedRows, tableWeights } from "./load-weights.ts";
 import { modelShapes, type WeightShape } from "./model-shapes.ts";
-import { publishedPair } from "../pair/published-pairs.ts";
+import { publishedPair } from "../pair/published.ts";
 import { openModel } from "./open-model.ts";
 
 export interface ModelDescription {

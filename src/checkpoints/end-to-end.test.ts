@@ -30,7 +30,7 @@ for (const pair of endToEndPairs) {
       const { layout, family, probabilities } = model;
       assert.deepEqual([layout, family, probabilities], [pair.layout, pair.family, kind]);
       const found = await describeModel(path, given);
-      assert.equal(found.parameters.total, model.model.parameterCount());
+      assert.equal(found.parameters.total, model.pair.parameterCount());
       assert.deepEqual(found.config, model.config);
       assert.deepEqual(found.evaluationTransform, model.evaluationTransform);
       assert.deepEqual(found.tokenizer?.description, model.tokenizer.description);

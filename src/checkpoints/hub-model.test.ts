@@ -9,7 +9,7 @@ import { createTokenizer, saveTokenizer } from "../text/index.ts";
 import { goldenFile } from "../../test/support/golden-models.ts";
 import { startLocalHub, type LocalHub } from "../../test/support/local-hub.ts";
 import { saveCheckpoint } from "./checkpoint.ts";
-import type { ClipConfig } from "../pair/clip-configs.ts";
+import type { ClipConfig } from "../pair/published.ts";
 import { describeModel } from "./describe-model.ts";
 import { libraryName } from "./local-model.ts";
 import { DualEncoder } from "../pair/dual-encoder.ts";

@@ -1,6 +1,7 @@
 /**
  * What a checkpoint's layout is to the rest of limn: it recognises a folder or file, says which model
- * lies there and how its weights are called. One file per layout; `open-model.ts` lists them.
+ * lies there and how its weights are called. One file per layout; `open-model.ts` lists them. Also
+ * the error of a question that a checkpoint's files leave open.
  */
 import type { EvaluationTransform } from "../data/image/evaluation-transform.ts";
 import type { NaflexTransform } from "../data/image/naflex-transform.ts";
@@ -11,6 +12,7 @@ import type { DualEncoderConfig } from "../pair/dual-encoder.ts";
 import type { KeyTable } from "./weights/key-table.ts";
 import type { Place } from "./place.ts";
 import type { Weights } from "./weights/weight-file.ts";
+import { UnsettledError } from "../errors.ts";
 
 export type Family =
   "CLIP" | "SigLIP" | "SigLIP 2" | "ALIGN" | "LiT" | "ViT" | "BERT" | "dual encoder";
@@ -86,4 +88,24 @@ export interface Layout {
   matches(place: Place): boolean;
   /** Throws CheckpointError naming the file, the field and what to do. */
   read(place: Place, given: GivenFacts): DescribedModel;
+}
+
+/**
+ * The error of a file that does not say something that only its owner can know.
+ *
+ * option  the name of `GivenFacts` that settles it
+ * what    as in `Expected <what> for <option> of <file>`
+ */
+export function unsettled(file: string, option: keyof GivenFacts, what: string): UnsettledError {
+  return new UnsettledError(
+    file,
+    option,
+    `Expected ${what} for ${option} of ${file} but nothing in the file says it; say it with ` +
+      settledBy(option),
+  );
+}
+
+/** How a command, a call and a recipe say one of the facts. */
+export function settledBy(option: keyof GivenFacts): string {
+  return `the option ${option}, in a recipe with { path, ${option} } in place of the path`;
 }

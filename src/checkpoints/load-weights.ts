@@ -6,10 +6,10 @@ import {
   type KeyTable,
   type WeightPart,
   type WeightRow,
+  canonicalWeights,
 } from "./weights/key-table.ts";
 import type { DescribedModel } from "./layout.ts";
-import { canonicalWeights } from "./weights/canonical-weights.ts";
-import { matchWeights, type FoundWeight } from "./weights/match-weights.ts";
+import { matchWeights, type FoundWeight } from "./weights/check-weights.ts";
 import type { Weights } from "./weights/weight-file.ts";
 
 /**

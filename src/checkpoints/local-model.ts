@@ -1,10 +1,13 @@
-/** From what a user calls a model to a path on this machine: a path itself, or one of the hub's to fetch. */
+/**
+ * From what a user calls a model to a path on this machine: a path itself, or a model of the hub, of
+ * which only the files that make it are fetched.
+ */
 import { join } from "node:path";
 
 import { fetchModel, type FetchModelOptions } from "../hub/fetch-model.ts";
 import { formatReference, parseModelReference } from "../hub/reference.ts";
 import { readJsonObject } from "../files/json-fields.ts";
-import { chooseModelFiles, hasTwoConfigs } from "./model-files.ts";
+import { CheckpointError } from "../errors.ts";
 
 /** How models of the hub are fetched. */
 export type HubFetchOptions = Omit<FetchModelOptions, "choose">;
@@ -46,4 +49,81 @@ export function libraryName(reference: string): string {
   return parsed.revision === "main" && parsed.subfolder === ""
     ? `${parsed.org}/${parsed.name}`
     : formatReference(parsed);
+}
+
+/** Small files that any layout may have; tokenizers among them. */
+const smallFiles = [
+  "config.json",
+  "open_clip_config.json",
+  "preprocessor_config.json",
+  "processor_config.json",
+  "tokenizer_config.json",
+  "special_tokens_map.json",
+  "added_tokens.json",
+  "tokenizer.json",
+  "vocab.json",
+  "merges.txt",
+  "vocab.txt",
+  "spiece.model",
+  "sentencepiece.bpe.model",
+  "bpe_simple_vocab_16e6.txt.gz",
+];
+
+type Belongs = (name: string) => boolean;
+
+/** Forms of the weights that Hugging Face's and limn's layouts have, best first: safetensors before pickles. */
+const plainForms: readonly Belongs[] = [
+  (name) => name === "model.safetensors",
+  (name) => name === "model.safetensors.index.json" || /^model-\d+-of-\d+\.safetensors$/.test(name),
+  (name) => name === "pytorch_model.bin",
+  (name) => name === "pytorch_model.bin.index.json" || /^pytorch_model-\d+-of-\d+\.bin$/.test(name),
+];
+/** And those that open_clip's alone has. */
+const openClipForms: readonly Belongs[] = [
+  (name) => name === "open_clip_model.safetensors",
+  (name) => name === "open_clip_pytorch_model.safetensors",
+  (name) => /^open_clip_pytorch_model\.(bin|pth)$/.test(name),
+];
+const otherForms: readonly Belongs[] = [
+  (name) => name === "pytorch_model.pth" || name === "model.pth",
+  (name) => /^[^/]+\.npz$/.test(name),
+];
+
+/**
+ * Whether a repository has the configurations of two layouts, of which only `config.json` tells which
+ * one is read: transformers' own, or timm's, which is of one tower of the pair alone.
+ */
+export function hasTwoConfigs(files: readonly { readonly path: string }[]): boolean {
+  return ["config.json", "open_clip_config.json"].every((name) =>
+    files.some(({ path }) => path === name),
+  );
+}
+
+/**
+ * The paths of a repository that loading its model takes.
+ *
+ * openClip  open_clip's layout is the one that is read; where there is no `config.json` when absent
+ * throws    CheckpointError where it has no weights that limn reads
+ */
+export function chooseModelFiles(
+  repository: string,
+  files: readonly { readonly path: string }[],
+  { openClip }: { openClip?: boolean } = {},
+): string[] {
+  const paths = files.map(({ path }) => path);
+  const isOpenClip = openClip ?? !paths.includes("config.json");
+  const [own, further] = isOpenClip ? [openClipForms, plainForms] : [plainForms, openClipForms];
+  const small = paths.filter((path) => smallFiles.includes(path));
+  // A SentencePiece file of several megabytes says nothing that tokenizer.json does not.
+  const pieces = paths.includes("tokenizer.json") ? [] : ["tokenizer.model"];
+  const vocabulary = paths.filter((path) => pieces.includes(path));
+  for (const belongs of [...own, ...further, ...otherForms]) {
+    const weights = paths.filter(belongs);
+    if (weights.length > 0) return [...small, ...vocabulary, ...weights];
+  }
+  throw new CheckpointError(
+    repository,
+    `Expected weights in ${repository} but received ${paths.length === 0 ? "no files" : paths.slice(0, 12).join(", ")}` +
+      `; give a repository with model.safetensors, pytorch_model.bin or open_clip_model.safetensors`,
+  );
 }

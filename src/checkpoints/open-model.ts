@@ -9,7 +9,7 @@ import { openClipFolder } from "./layouts/open-clip/folder.ts";
 import { openClipCheckpoint } from "./layouts/open-clip/training-checkpoint.ts";
 import { localModel, type HubFetchOptions } from "./local-model.ts";
 import { openPlace, type Place } from "./place.ts";
-import { timm } from "./layouts/timm/layout.ts";
+import { timm } from "./layouts/timm/folder.ts";
 
 /** In the order in which they are asked: where a folder has two, both hold the same model. */
 const layouts: readonly Layout[] = [

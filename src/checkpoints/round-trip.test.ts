@@ -78,8 +78,8 @@ function assertSameModel(again: LoadedModel, model: LoadedModel, texts: readonly
   assert.deepEqual(again.evaluationTransform, model.evaluationTransform);
   assert.deepEqual(again.naflexTransform, model.naflexTransform);
   assert.deepEqual(idsOf(again, texts), idsOf(model, texts));
-  const state = new Map(again.model.namedState());
-  for (const [name, tensor] of model.model.namedState()) {
+  const state = new Map(again.pair.namedState());
+  for (const [name, tensor] of model.pair.namedState()) {
     assert.ok(state.get(name)?.equals(tensor), name);
   }
 }

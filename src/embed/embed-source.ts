@@ -7,9 +7,8 @@ import type { Problem } from "../data/sources/source.ts";
 import type { SourceSpec } from "../data/sources/source-spec.ts";
 import { DataError } from "../errors.ts";
 import { imageBatchSize } from "../inference/batch-size.ts";
-import { embedCells } from "../inference/encode-images.ts";
 import { embedTexts } from "../inference/encode-texts.ts";
-import { checkCount, pictureTransform, type InferenceModel } from "../inference/inference-model.ts";
+import { checkCount, type InferenceModel } from "../inference/inference-model.ts";
 import { EmbeddingShard, type ShardLayout, type ShardRows } from "./embedding-shard.ts";
 import { openState, writeState, type EmbedSettings, type EmbedState } from "./embed-state.ts";
 import { modelProbe } from "./model-probe.ts";
@@ -72,7 +71,7 @@ export async function embedSource(options: EmbedOptions): Promise<EmbedResult> {
   const { model, source, folder, texts = false, precision = "float16" } = options;
   const shardSize = checkCount("shardSize", options.shardSize ?? 1_000_000);
   const { samples, files } = await surveySource(source);
-  const dim = model.model.config.embedDim;
+  const dim = model.encoder.dim;
   const settings: EmbedSettings = {
     ...{ source, samples, texts, precision, shardSize, dim },
     onError: options.onError ?? "fail",
@@ -139,8 +138,8 @@ class EmbedRun {
     const { position } = this.#state.next;
     const loader = await createLoader({
       source: this.#options.source,
-      transform: pictureTransform(model),
-      batchSize: this.#options.batchSize ?? imageBatchSize(model, undefined),
+      transform: model.encoder.transform,
+      batchSize: this.#options.batchSize ?? imageBatchSize(model.encoder, undefined),
       mode: "evaluate",
       onError,
       ...(texts ? { tokenizer: model.tokenizer.description } : {}),
@@ -196,7 +195,7 @@ class EmbedRun {
 
   #embed(batch: Batch): ShardRows {
     const { model, texts = false } = this.#options;
-    const images = embedCells(model, batch.pixels, batch.size);
+    const images = model.encoder.encodeImages(batch.pixels).data;
     const captions = firstCaptions(batch);
     const metadata = batch.keys.map((key, i) => ({
       image_path: this.#pathOf(batch.imageIds[i] as string) ?? key,

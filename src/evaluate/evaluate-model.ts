@@ -1,9 +1,8 @@
 /** Evaluates a model folder on suites: what `limn eval` runs. */
 import { loadModel, type LoadModelOptions } from "../inference/load-model.ts";
-import { pictureTransform } from "../inference/inference-model.ts";
 import type { Device } from "../torch/index.ts";
 import type { BootstrapOptions } from "../arrays/bootstrap.ts";
-import { modelEmbedder } from "../inference/model-embedder.ts";
+import { embedderOf } from "../inference/embed-dataset.ts";
 import { runSuite, type Suite, type SuiteResult } from "./run-suite.ts";
 
 export interface EvaluateOptions {
@@ -31,10 +30,9 @@ export async function evaluate(options: EvaluateOptions): Promise<SuiteResult[]>
   const { suites, batchSize = 64, device = "cpu", precision = "float32" } = options;
   const loaded = await loadModel(options.model, { ...options.load, device });
   try {
-    const { model, tokenizer } = loaded;
-    const transform = pictureTransform(loaded);
-    const embedder = modelEmbedder({ model, tokenizer, transform, precision });
-    const loader = { transform, tokenizer: tokenizer.description, batchSize };
+    const { encoder, tokenizer } = loaded;
+    const embedder = embedderOf(encoder, tokenizer, { precision });
+    const loader = { transform: encoder.transform, tokenizer: tokenizer.description, batchSize };
     const results: SuiteResult[] = [];
     for (const suite of suites) {
       options.onSuite?.(suite.title ?? suite.name);

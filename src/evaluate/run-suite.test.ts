@@ -10,10 +10,11 @@ import { evaluationPreset } from "../data/image/index.ts";
 import { createTokenizer, type TokenizerDescription } from "../text/index.ts";
 import { writeShards } from "../data/write-shards.ts";
 import { tinyData } from "../../test/support/tiny-run.ts";
-import type { Embedder } from "../inference/embedder.ts";
+import type { Embedder } from "../inference/embed-dataset.ts";
 import type { Embeddings } from "../arrays/embeddings.ts";
 import { runSuite, type Suite, type SuiteResult } from "./run-suite.ts";
-import { metricKeys, metricValues } from "./table.ts";
+import { metricValues } from "./metric-table.ts";
+import { metricKeys } from "./tasks/index.ts";
 
 const imageSize = 4;
 const colors = ["red", "green", "blue"] as const;
@@ -48,7 +49,7 @@ async function colorEmbedder(): Promise<Embedder> {
   const fromTexts = (texts: readonly string[]): Embeddings =>
     rows(texts.map((text) => colors.findIndex((color) => text.includes(color))));
   return {
-    embedPixels(pixels) {
+    encodeImages(pixels) {
       const area = imageSize ** 2;
       const count = pixels.length / (3 * area);
       embedded.images += count;
@@ -58,10 +59,11 @@ async function colorEmbedder(): Promise<Embedder> {
       });
       return rows(strongest);
     },
-    embedTokens(tokens, contextLength, lengths) {
-      embedded.texts += lengths.length;
+    encodeTexts({ tokens, contextLength }) {
+      const count = tokens.length / contextLength;
+      embedded.texts += count;
       return rows(
-        Array.from(lengths, (_, row) => {
+        Array.from({ length: count }, (_, row) => {
           const own = tokens.subarray(row * contextLength, (row + 1) * contextLength).join();
           return colors.findIndex((color) => ids(color) === own);
         }),

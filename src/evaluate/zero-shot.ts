@@ -9,8 +9,9 @@ import {
   type BootstrapOptions,
 } from "../arrays/bootstrap.ts";
 import { checkEmbeddings, checkSameDim, type Embeddings } from "../arrays/embeddings.ts";
-import { toMetrics, type Metric } from "./metric.ts";
+import { toMetrics, type Metric } from "./metric-table.ts";
 import { fillTop, forEachRow, rankOf, type ChunkOptions } from "../arrays/similarities.ts";
+import type { Confusion } from "./tasks/task.ts";
 
 export interface ZeroShotOptions extends ChunkOptions {
   /** [N, D] unit rows */
@@ -29,20 +30,13 @@ export interface ZeroShotOptions extends ChunkOptions {
 }
 
 /** Accuracy within one class; classes without images are not listed. */
-export interface ClassAccuracy {
+interface ClassAccuracy {
   readonly index: number;
   readonly name: string;
   /** Images of the class. */
   readonly count: number;
   readonly top1: number;
   readonly top5: number;
-}
-
-/** Images of class `label` that were taken for `prediction`. */
-export interface Confusion {
-  readonly label: string;
-  readonly prediction: string;
-  readonly count: number;
 }
 
 export interface ZeroShotResult {

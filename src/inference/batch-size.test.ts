@@ -5,31 +5,33 @@ import { evaluationPreset } from "../data/image/evaluation-transform.ts";
 import { NativeError } from "../errors.ts";
 import { tinyPair } from "../../test/support/tiny-model.ts";
 import { fromData, memory, type Tensor } from "../torch/index.ts";
+import { pairEncoder } from "./encoder.ts";
 import { DualEncoder } from "../pair/dual-encoder.ts";
 import { imageBatchSize, textBatchSize, withFittingBatches } from "./batch-size.ts";
 
 const transform = evaluationPreset("clip", 16);
-const model = { model: new DualEncoder(tinyPair), evaluationTransform: transform };
-after(() => model.model.dispose());
+const model = new DualEncoder(tinyPair);
+const encoder = pairEncoder(model, transform);
+after(() => model.dispose());
 const outOfMemory = (): NativeError =>
   new NativeError("aten::mm", "aten::mm failed: CUDA out of memory. Tried to allocate 2.00 GiB");
 
 describe("imageBatchSize", () => {
   it("is bounded by the pictures, by what is fast and by the free memory", () => {
-    assert.equal(imageBatchSize(model, 3), 3);
-    assert.equal(imageBatchSize(model, undefined, 1e12), 32);
-    assert.equal(imageBatchSize(model, 20, 1e12), 20);
-    assert.equal(imageBatchSize(model, undefined, 0), 1);
-    const small = imageBatchSize(model, undefined, 2e6);
+    assert.equal(imageBatchSize(encoder, 3), 3);
+    assert.equal(imageBatchSize(encoder, undefined, 1e12), 32);
+    assert.equal(imageBatchSize(encoder, 20, 1e12), 20);
+    assert.equal(imageBatchSize(encoder, undefined, 0), 1);
+    const small = imageBatchSize(encoder, undefined, 2e6);
     assert.ok(small > 1 && small < 32, `${small}`);
-    const half = imageBatchSize(model, undefined, 1e6);
+    const half = imageBatchSize(encoder, undefined, 1e6);
     assert.ok(half < small && half >= Math.floor(small / 2), `${half} of ${small}`);
   });
 
   it("leaves no tensor behind", () => {
     const before = memory().tensors;
     const other = new DualEncoder(tinyPair);
-    imageBatchSize({ model: other, evaluationTransform: transform }, undefined, 1e9);
+    imageBatchSize(pairEncoder(other, transform), undefined, 1e9);
     const added = memory().tensors - before;
     assert.equal(added, [...other.namedState()].length);
   });
@@ -37,10 +39,10 @@ describe("imageBatchSize", () => {
 
 describe("textBatchSize", () => {
   it("goes by tokens", () => {
-    assert.equal(textBatchSize(model.model, 8), 512);
-    assert.equal(textBatchSize(model.model, 64), 64);
-    assert.equal(textBatchSize(model.model, 0), 4096);
-    assert.equal(textBatchSize(model.model, 10_000), 1);
+    assert.equal(textBatchSize(encoder, 8), 512);
+    assert.equal(textBatchSize(encoder, 64), 64);
+    assert.equal(textBatchSize(encoder, 0), 4096);
+    assert.equal(textBatchSize(encoder, 10_000), 1);
   });
 });
 

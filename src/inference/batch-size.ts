@@ -3,9 +3,7 @@ import { freemem } from "node:os";
 import { NativeError } from "../errors.ts";
 import { cellBytes, placePicture } from "../data/image/picture-cell.ts";
 import { memory, scope, type Tensor } from "../torch/index.ts";
-import { inference, type DualEncoder } from "../pair/dual-encoder.ts";
-import { encodeCells } from "./encode-cells.ts";
-import { pictureTransform, type InferenceModel } from "./inference-model.ts";
+import type { Encoder } from "./encoder.ts";
 
 /** Pictures and tokens at once that keep a CPU or a GPU busy; choices, not measured optima. */
 const ENOUGH = {
@@ -23,9 +21,7 @@ const SHARE = 1 / 4;
  */
 const PEAK_OVER_LEFT = 3;
 
-type InferencePictures = Omit<InferenceModel, "tokenizer">;
-
-const bytesOfOne = new WeakMap<InferencePictures, number>();
+const bytesOfOne = new WeakMap<Encoder, number>();
 
 /**
  * Pictures for one forward pass of the image tower.
@@ -39,42 +35,41 @@ const bytesOfOne = new WeakMap<InferencePictures, number>();
  * free     bytes, for tests
  */
 export function imageBatchSize(
-  model: InferencePictures,
+  encoder: Encoder,
   wanted: number | undefined,
   free = freemem(),
 ): number {
-  if (model.model.device !== "cpu") return ENOUGH.gpu.pictures;
+  if (encoder.device !== "cpu") return ENOUGH.gpu.pictures;
   const enough = Math.min(ENOUGH.cpu.pictures, Math.max(1, wanted ?? Infinity));
   // The estimate would cost a good part of what the work itself does.
   if (enough <= 4) return enough;
-  const most = Math.floor((free * SHARE) / bytesPerPicture(model));
+  const most = Math.floor((free * SHARE) / bytesPerPicture(encoder));
   return Math.min(enough, Math.max(1, most));
 }
 
 /** Texts of `length` tokens for one forward pass of the text tower: by the number of tokens. */
-export function textBatchSize(model: DualEncoder, length: number): number {
-  const { tokens } = model.device === "cpu" ? ENOUGH.cpu : ENOUGH.gpu;
+export function textBatchSize({ device }: Encoder, length: number): number {
+  const { tokens } = device === "cpu" ? ENOUGH.cpu : ENOUGH.gpu;
   return Math.max(1, Math.floor(tokens / Math.max(1, length)));
 }
 
 /** A square: about as many NaFlex patches as there may be. */
 const blank = { data: new Uint8Array(3 * 64 * 64), width: 64, height: 64 };
 
-/** Bytes of one picture's forward pass; measured once for a model. */
-function bytesPerPicture(given: InferencePictures): number {
-  const known = bytesOfOne.get(given);
+/** Bytes of one picture's forward pass; measured once for an encoder. */
+function bytesPerPicture(encoder: Encoder): number {
+  const known = bytesOfOne.get(encoder);
   if (known !== undefined) return known;
-  const { model } = given;
-  const transform = pictureTransform(given);
+  const { transform } = encoder;
   const cell = new Uint8Array(cellBytes(transform));
   placePicture(blank, transform, cell);
   const before = memory().bytes;
   const left = scope(() => {
-    inference(model, "float32", () => encodeCells(model, cell, transform));
+    encoder.imagePass(cell);
     return memory().bytes - before;
   });
   const bytes = PEAK_OVER_LEFT * left;
-  bytesOfOne.set(given, bytes);
+  bytesOfOne.set(encoder, bytes);
   return bytes;
 }
 

@@ -28,7 +28,7 @@ export interface ClassifierOptions {
 }
 
 /** Weights of a zero-shot classifier. */
-export interface ClassifierWeights {
+interface ClassifierWeights {
   /** [C, D] unit rows */
   readonly weights: Embeddings;
   /** First name of every class, [C] */

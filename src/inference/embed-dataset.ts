@@ -2,8 +2,40 @@
 import { createLoader } from "../data/loader/loader.ts";
 import type { LoaderOptions } from "../data/loader/options.ts";
 import { DataError } from "../errors.ts";
-import { concatenate, type Embedder } from "./embedder.ts";
+import type { SimilarityKernel } from "../arrays/similarities.ts";
+import type { Tokenizer } from "../text/tokenizer-description.ts";
+import type { Encoder, EncodeOptions, TokenRows } from "./encoder.ts";
 import type { Embeddings } from "../arrays/embeddings.ts";
+
+/** What an evaluation asks of a model: embeddings as plain arrays, no tower and no tensor. */
+export interface Embedder {
+  /** Pictures as a loader makes them for the model, uint8 [N, cellBytes] -> [N, D] unit rows */
+  encodeImages(cells: Uint8Array): Embeddings;
+  /** Tokens as a loader makes them -> [N, D] unit rows */
+  encodeTexts(rows: TokenRows): Embeddings;
+  /** All at once -> [N, D] unit rows */
+  embedTexts(texts: readonly string[]): Embeddings;
+  /** [Q, D] x [M, D] -> [Q, M], on the model's device. */
+  readonly similarities: SimilarityKernel;
+}
+
+/** An encoder with its tokenizer as an Embedder. Batches are the caller's. */
+export function embedderOf(
+  encoder: Encoder,
+  tokenizer: Tokenizer,
+  options: EncodeOptions = {},
+): Embedder {
+  const { contextLength } = tokenizer;
+  return {
+    encodeImages: (cells) => encoder.encodeImages(cells, options),
+    encodeTexts: (rows) => encoder.encodeTexts(rows, options),
+    embedTexts: (texts) => {
+      const { tokens, lengths } = tokenizer.encodeBatch(texts);
+      return encoder.encodeTexts({ tokens, lengths, contextLength }, options);
+    },
+    similarities: (queries, candidates) => encoder.similarities(queries, candidates),
+  };
+}
 
 /** Values that a sample's JSON must have. */
 export type Where = Readonly<Record<string, string | number | boolean>>;
@@ -24,7 +56,7 @@ export interface EmbeddedDataset {
   imageSize: number;
 }
 
-export interface EmbedDatasetOptions {
+interface EmbedDatasetOptions {
   loader: Omit<LoaderOptions, "mode">;
   where?: Where | undefined;
   /** Whether captions are embedded; without them, images need none. Default true. */
@@ -102,7 +134,7 @@ class Collector {
       }
     }
     const pixels = rowsAt(batch.pixels, area, chosen);
-    this.#images.push(this.#embedder.embedPixels(pixels));
+    this.#images.push(this.#embedder.encodeImages(pixels));
   }
 
   /** `place` maps the images of the batch that were chosen to their place in the whole set. */
@@ -113,8 +145,12 @@ class Collector {
       this.#set.captions.push(batch.captions[row] as string);
       this.#set.imageOfText.push(place.get(batch.owners[row] as number) as number);
     }
-    const chosen = rowsAt(tokens, contextLength, rows);
-    this.#texts.push(this.#embedder.embedTokens(chosen, contextLength, rowsAt(lengths, 1, rows)));
+    const chosen = {
+      tokens: rowsAt(tokens, contextLength, rows),
+      contextLength,
+      lengths: rowsAt(lengths, 1, rows),
+    };
+    this.#texts.push(this.#embedder.encodeTexts(chosen));
   }
 
   #fits(meta: Record<string, unknown> | undefined): boolean {
@@ -151,4 +187,17 @@ function rowsAt<T extends Uint8Array | Int32Array>(
     out.set(data.subarray(index * width, (index + 1) * width), row * width);
   }
   return out;
+}
+
+/** Stacks rows of equal width. */
+function concatenate(parts: readonly Embeddings[]): Embeddings {
+  const count = parts.reduce((total, part) => total + part.count, 0);
+  const dim = parts[0]?.dim ?? 0;
+  const data = new Float32Array(count * dim);
+  let at = 0;
+  for (const part of parts) {
+    data.set(part.data, at);
+    at += part.data.length;
+  }
+  return { data, count, dim };
 }

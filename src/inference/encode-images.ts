@@ -1,14 +1,11 @@
 /** Pictures to embeddings: decoding and forward passes side by side. */
-import { cat, fromData, scope, type Tensor } from "../torch/index.ts";
+import { fromData, type Tensor } from "../torch/index.ts";
 import type { Embeddings } from "../arrays/embeddings.ts";
-import { cellBytes } from "../data/image/picture-cell.ts";
-import { inference } from "../pair/dual-encoder.ts";
-import { encodeCells } from "./encode-cells.ts";
-import { imageBatchSize, withFittingBatches } from "./batch-size.ts";
+import { imageBatchSize } from "./batch-size.ts";
+import type { EncodeOptions } from "./encoder.ts";
 import {
   checkCount,
   isAsyncIterable,
-  pictureTransform,
   type EmbeddingBatch,
   type InferenceModel,
   type SkippedInput,
@@ -16,7 +13,8 @@ import {
 import { isPicture, type Picture } from "./picture.ts";
 import { decodingThreads, pictureBatches, type PictureBatchOptions } from "./picture-batches.ts";
 
-export interface EncodeImagesOptions {
+/** Where `signal` is aborted the work ends before the next forward pass, with the signal's reason. */
+export interface EncodeImagesOptions extends EncodeOptions {
   /** Pictures per forward pass; by default what is fast and fits the memory. Changes no result. */
   readonly batchSize?: number;
   /** A picture that cannot be read ends the work with its name (default), or is passed over. */
@@ -26,8 +24,6 @@ export interface EncodeImagesOptions {
    * 0 for lists of fewer than 64 pictures.
    */
   readonly workers?: number;
-  /** `bfloat16` runs the products in it. Default `float32`. */
-  readonly precision?: "float32" | "bfloat16";
 }
 
 /** The embeddings of a list in which some pictures may have been passed over. */
@@ -48,7 +44,7 @@ export interface EncodeImages {
   /**
    * One picture or a list to imageEmbeddings [N, D] float32, unit rows. The caller owns the result.
    *
-   * throws  DataError naming the picture that cannot be read; TypeError for what is no picture;
+   * throws  DataError naming the picture that cannot be read; TypeError for a value that is not one;
    *         RangeError for an empty list or a batch size below 1
    */
   (pictures: Picture | Iterable<Picture>, options?: EncodeImagesOptions): Promise<Tensor>;
@@ -87,7 +83,7 @@ async function encodedTensor(
 ): Promise<Tensor | EncodedPictures> {
   const { rows, indices, skipped } = await encodeList(model, pictures, options);
   const { data, count, dim } = rows;
-  const embeddings = fromData(data, [count, dim], { device: model.model.device });
+  const embeddings = fromData(data, [count, dim], { device: model.encoder.device });
   return options.onError === "skip" ? { embeddings, indices, skipped } : embeddings;
 }
 
@@ -103,7 +99,7 @@ export async function encodeList(
   }
   const parts: EmbeddingBatch[] = [];
   for await (const batch of embeddingBatches(model, list, options)) parts.push(batch);
-  const dim = model.model.config.embedDim;
+  const { dim } = model.encoder;
   const indices = Int32Array.from(parts.flatMap((part) => [...part.indices]));
   const data = new Float32Array(indices.length * dim);
   for (const { embeddings, start } of parts) data.set(embeddings, start * dim);
@@ -113,49 +109,23 @@ export async function encodeList(
 
 /** The batches behind `encodeImages`; takes lists too. */
 export async function* embeddingBatches(
-  given: InferenceModel,
+  { encoder }: Pick<InferenceModel, "encoder">,
   pictures: readonly Picture[] | AsyncIterable<Picture>,
   options: EncodeImagesOptions = {},
 ): AsyncGenerator<EmbeddingBatch> {
-  const { model } = given;
-  const { precision = "float32" } = options;
   const wanted = isAsyncIterable(pictures) ? undefined : pictures.length;
   const settings: PictureBatchOptions = {
-    transform: pictureTransform(given),
-    batchSize: checkCount("batchSize", options.batchSize ?? imageBatchSize(given, wanted)),
+    transform: encoder.transform,
+    batchSize: checkCount("batchSize", options.batchSize ?? imageBatchSize(encoder, wanted)),
     onError: checkOnError(options.onError),
     workers: checkCount("workers", options.workers ?? decodingThreads(wanted), 0),
   };
   let start = 0;
   for await (const { cells, indices, skipped } of pictureBatches(pictures, settings)) {
-    const count = indices.length;
-    const embeddings = embedCells(given, cells, count, precision);
-    yield { embeddings, count, dim: model.config.embedDim, start, indices, skipped };
+    const { data: embeddings, count, dim } = encoder.encodeImages(cells, options);
+    yield { embeddings, count, dim, start, indices, skipped };
     start += count;
   }
-}
-
-/** cells uint8 [N, cellBytes(transform)], as many as fit at once -> [N, D] unit rows */
-export function embedCells(
-  given: InferenceModel,
-  cells: Uint8Array,
-  count: number,
-  precision: "float32" | "bfloat16" = "float32",
-): Float32Array {
-  if (count === 0) return new Float32Array(0);
-  const { model } = given;
-  const transform = pictureTransform(given);
-  const size = cellBytes(transform);
-  return scope(() => {
-    const parts = withFittingBatches(count, (from, to) =>
-      scope(() =>
-        inference(model, precision, () =>
-          encodeCells(model, cells.subarray(from * size, to * size), transform),
-        ),
-      ),
-    );
-    return (parts.length === 1 ? (parts[0] as Tensor) : cat(parts)).toFloat32Array();
-  });
 }
 
 function checkOnError(value: "throw" | "skip" = "throw"): "throw" | "skip" {

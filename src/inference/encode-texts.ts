@@ -1,8 +1,8 @@
 /** Texts to embeddings; texts of like length share a forward pass where that is exact. */
-import { cat, fromData, scope, type Tensor } from "../torch/index.ts";
+import { fromData, type Tensor } from "../torch/index.ts";
 import type { Embeddings } from "../arrays/embeddings.ts";
-import { inference } from "../pair/dual-encoder.ts";
-import { textBatchSize, withFittingBatches } from "./batch-size.ts";
+import { textBatchSize } from "./batch-size.ts";
+import type { EncodeOptions } from "./encoder.ts";
 import {
   checkCount,
   isAsyncIterable,
@@ -10,18 +10,17 @@ import {
   type InferenceModel,
 } from "./inference-model.ts";
 
-export interface EncodeTextsOptions {
+/** Where `signal` is aborted the work ends before the next forward pass, with the signal's reason. */
+interface EncodeTextsOptions extends EncodeOptions {
   /** Texts per forward pass; by default what is fast and fits the memory. Changes no result. */
   readonly batchSize?: number;
-  /** `bfloat16` runs the products in it. Default `float32`. */
-  readonly precision?: "float32" | "bfloat16";
 }
 
 export interface EncodeTexts {
   /**
    * One text or a list to textEmbeddings [N, D] float32, unit rows. The caller owns the result.
    *
-   * throws  TypeError for what is no text; RangeError for an empty list or a batch size below 1
+   * throws  TypeError for a value that is not a text; RangeError for an empty list or a batch size below 1
    */
   (texts: string | Iterable<string>, options?: EncodeTextsOptions): Tensor;
   /** A stream of texts to batches of embeddings, in order. */
@@ -39,7 +38,7 @@ export function textEncoder(model: InferenceModel): EncodeTexts {
   ): Tensor | AsyncGenerator<EmbeddingBatch> {
     if (isAsyncIterable<string>(texts)) return textBatches(model, texts, options);
     const { data, count, dim } = embedTexts(model, textList(texts), options);
-    return fromData(data, [count, dim], { device: model.model.device });
+    return fromData(data, [count, dim], { device: model.encoder.device });
   }
   return encode as EncodeTexts;
 }
@@ -84,37 +83,26 @@ async function* textBatches(
  * throws  as `EncodeTexts`
  */
 export function embedTexts(
-  { model, tokenizer }: InferenceModel,
+  { encoder, tokenizer }: Pick<InferenceModel, "encoder" | "tokenizer">,
   texts: readonly string[],
-  { batchSize, precision = "float32" }: EncodeTextsOptions = {},
+  { batchSize, ...options }: EncodeTextsOptions = {},
 ): Embeddings {
   checkTexts(texts);
   if (batchSize !== undefined) checkCount("batchSize", batchSize);
   const { tokens, lengths } = tokenizer.encodeBatch(texts);
   const { contextLength } = tokenizer;
-  const { trimmable } = model.textTower;
+  const { trimmable, dim } = encoder;
   const used = (row: number): number =>
     trimmable ? Math.max(1, lengths[row] as number) : contextLength;
   const order = texts.map((_, row) => row);
   if (trimmable) order.sort((a, b) => used(b) - used(a));
-  const dim = model.config.embedDim;
   const data = new Float32Array(texts.length * dim);
   for (let at = 0; at < order.length;) {
     // The first is the longest of those that follow.
     const width = used(order[at] as number);
-    const rows = order.slice(at, at + (batchSize ?? textBatchSize(model, width)));
+    const rows = order.slice(at, at + (batchSize ?? textBatchSize(encoder, width)));
     const taken = takeRows(tokens, contextLength, rows, width);
-    const embedded = scope(() => {
-      const parts = withFittingBatches(rows.length, (from, to) =>
-        scope(() =>
-          inference(model, precision, () => {
-            const part = taken.subarray(from * width, to * width);
-            return model.encodeTexts(fromData(part, [to - from, width]).to(model.device));
-          }),
-        ),
-      );
-      return (parts.length === 1 ? (parts[0] as Tensor) : cat(parts)).toFloat32Array();
-    });
+    const embedded = encoder.encodeTexts({ tokens: taken, contextLength: width }, options).data;
     for (const [i, row] of rows.entries()) {
       data.set(embedded.subarray(i * dim, (i + 1) * dim), row * dim);
     }

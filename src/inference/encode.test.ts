@@ -10,7 +10,8 @@ import { DataError } from "../errors.ts";
 import { assertClose } from "../../test/support/close.ts";
 import { saveTinyModel, tinyPicture, tinyPictureFiles } from "../../test/support/tiny-model.ts";
 import { fromData, memory, type Tensor } from "../torch/index.ts";
-import { inference, pixelsToTensor } from "../pair/dual-encoder.ts";
+import { evaluating } from "../nn/module.ts";
+import { pixelsToTensor } from "../pair/dual-encoder.ts";
 import { loadModel, type LoadedModel } from "./load-model.ts";
 import type { EmbeddingBatch } from "./inference-model.ts";
 import type { Picture } from "./picture.ts";
@@ -35,8 +36,8 @@ async function oneByOne(list: readonly Uint8Array[]): Promise<Float32Array> {
   const rows: number[] = [];
   for (const bytes of list) {
     const pixels = await applyEvaluationTransform(bytes, model.evaluationTransform);
-    const encoded = inference(model.model, "float32", () =>
-      model.model.encodeImages(pixelsToTensor(pixels, 16, model.evaluationTransform)),
+    const encoded = evaluating(model.pair, "float32", () =>
+      model.pair.encodeImages(pixelsToTensor(pixels, 16, model.evaluationTransform)),
     );
     rows.push(...encoded.toFloat32Array());
   }
@@ -221,7 +222,7 @@ describe("encodeTexts", () => {
   const padded = (): Float32Array => {
     const { tokens } = model.tokenizer.encodeBatch(texts);
     return rowsOf(
-      inference(model.model, "float32", () => model.model.encodeTexts(fromData(tokens, [6, 10]))),
+      evaluating(model.pair, "float32", () => model.pair.encodeTexts(fromData(tokens, [6, 10]))),
     );
   };
 

@@ -1,25 +1,13 @@
 /** What inference asks of a loaded model, and the rows that it gives. */
-import type { EvaluationTransform } from "../data/image/evaluation-transform.ts";
-import type { NaflexTransform } from "../data/image/naflex-transform.ts";
-import type { PictureTransform } from "../data/image/picture-cell.ts";
 import type { Tokenizer } from "../text/tokenizer-description.ts";
 import type { DualEncoder } from "../pair/dual-encoder.ts";
+import type { Encoder } from "./encoder.ts";
 
-/** A pair with the tokenizer and the preprocessing that belong to it. */
+/** A pair with its tokenizer, and the encoder that both of its towers are run by. */
 export interface InferenceModel {
-  readonly model: DualEncoder;
+  readonly pair: DualEncoder;
   readonly tokenizer: Tokenizer;
-  readonly evaluationTransform: EvaluationTransform;
-  /** Of a NaFlex model: its pictures keep their aspect ratio. */
-  readonly naflexTransform?: NaflexTransform | undefined;
-}
-
-/** How the model's pictures are prepared: as patches where it takes such, else as squares. */
-export function pictureTransform({
-  naflexTransform,
-  evaluationTransform,
-}: Pick<InferenceModel, "naflexTransform" | "evaluationTransform">): PictureTransform {
-  return naflexTransform ?? evaluationTransform;
+  readonly encoder: Encoder;
 }
 
 /** Embeddings of consecutive inputs. The rows are the caller's own. */

@@ -11,8 +11,9 @@ import { CheckpointError } from "../errors.ts";
 import { assertClose } from "../../test/support/close.ts";
 import { fromData, manualSeed, randn, type Tensor } from "../torch/index.ts";
 import { saveCheckpoint } from "../checkpoints/checkpoint.ts";
-import { DualEncoder, inference, pixelsToTensor } from "../pair/dual-encoder.ts";
-import type { ClipConfig } from "../pair/clip-configs.ts";
+import { evaluating } from "../nn/module.ts";
+import { DualEncoder, pixelsToTensor } from "../pair/dual-encoder.ts";
+import type { ClipConfig } from "../pair/published.ts";
 import { describeModel } from "../checkpoints/describe-model.ts";
 import { loadModel } from "./load-model.ts";
 
@@ -102,7 +103,7 @@ describe("loadModel", () => {
     assert.equal(loaded.tokenizer.contextLength, 10);
     const texts = ["a cat", "cat cat cat cat cat cat cat cat cat cat cat", ""];
     const { tokens } = loaded.tokenizer.encodeBatch(texts);
-    const expected = inference(model, "float32", () =>
+    const expected = evaluating(model, "float32", () =>
       model.encodeTexts(fromData(tokens, [3, 10])),
     );
     const tolerance = { atol: 1e-6 };
@@ -111,7 +112,7 @@ describe("loadModel", () => {
     const picture = { width: 16, height: 16, channels: 3 as const, background: "#4080ff" };
     const png = await sharp({ create: picture }).png().toBuffer();
     const pixels = Uint8Array.from({ length: 768 }, (_, i) => [0x40, 0x80, 0xff][i >> 8] ?? 0);
-    const images = inference(model, "float32", () =>
+    const images = evaluating(model, "float32", () =>
       model.encodeImages(pixelsToTensor(pixels, 16, loaded.evaluationTransform)),
     );
     assertClose(data(await loaded.encodeImages([png])), data(images), tolerance, "images");

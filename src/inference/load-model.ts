@@ -13,14 +13,45 @@ import {
   type SaveOptions,
 } from "../checkpoints/checkpoint.ts";
 import { DualEncoder, type DualEncoderConfig } from "../pair/dual-encoder.ts";
-import { probabilityKind } from "./probabilities.ts";
-import { inferenceMethods, type InferenceMethods } from "./inference-methods.ts";
+import { probabilityKind } from "../pair/probability-kind.ts";
+import { pairEncoder, type Encoder } from "./encoder.ts";
+import type { ClassEntry } from "./templates.ts";
+import { imageEncoder, type EncodeImages } from "./encode-images.ts";
+import { textEncoder, type EncodeTexts } from "./encode-texts.ts";
+import type { InferenceModel } from "./inference-model.ts";
+import type { Picture } from "./picture.ts";
+import { similarity, type SimilarityOptions, type SimilarityResult } from "./similarity.ts";
+import {
+  readSavedClassifier,
+  ZeroShotClassifier,
+  zeroShotClassifier,
+  type ClassifierOptions,
+} from "./zero-shot-classifier.ts";
 import type { Family, GivenFacts, ModelSource } from "../checkpoints/layout.ts";
 import type { HubFetchOptions } from "../checkpoints/local-model.ts";
 import { checkedRows, copyRows } from "../checkpoints/load-weights.ts";
 import { configurationError, modelShapes } from "../checkpoints/model-shapes.ts";
 import { openModel } from "../checkpoints/open-model.ts";
-import { checkFinite } from "../checkpoints/weights/non-finite.ts";
+import { checkFinite } from "../checkpoints/weights/check-weights.ts";
+
+/** What a loaded model can do. */
+interface InferenceMethods {
+  readonly encodeImages: EncodeImages;
+  readonly encodeTexts: EncodeTexts;
+  /** See `zeroShotClassifier`: class weights made once, for any number of pictures. */
+  zeroShotClassifier(
+    labels: readonly ClassEntry[],
+    options?: ClassifierOptions,
+  ): Promise<ZeroShotClassifier>;
+  /** The classifier behind `JSON.stringify(classifier)`, parsed. Throws CheckpointError. */
+  restoreZeroShotClassifier(saved: unknown): ZeroShotClassifier;
+  /** Every picture against every text. */
+  similarity(
+    pictures: Picture | Iterable<Picture>,
+    texts: string | Iterable<string>,
+    options?: SimilarityOptions,
+  ): Promise<SimilarityResult>;
+}
 
 export interface LoadedModel extends InferenceMethods {
   /** Where it was loaded from. */
@@ -29,14 +60,16 @@ export interface LoadedModel extends InferenceMethods {
   readonly layout: string;
   readonly family: Family;
   readonly config: DualEncoderConfig;
-  /** In evaluation mode. */
-  readonly model: DualEncoder;
+  /** Both towers and the logit scale, in evaluation mode. */
+  readonly pair: DualEncoder;
   readonly tokenizer: Tokenizer;
   readonly evaluationTransform: EvaluationTransform;
   /** How pictures become patches of their own aspect ratio (SigLIP 2's NaFlex); else undefined. */
   readonly naflexTransform: NaflexTransform | undefined;
   /** How logits become probabilities: over all labels, or for each alone (SigLIP). */
   readonly probabilities: "softmax" | "sigmoid";
+  /** Prepared pictures and tokens to rows; what the methods run on. */
+  readonly encoder: Encoder;
   /**
    * Writes the model, its preprocessing and its tokenizer into a folder, all of it or nothing.
    *
@@ -84,28 +117,40 @@ async function load(source: ModelSource, device: Device): Promise<LoadedModel> {
   const evaluationTransform = source.evaluationTransform();
   checkImageSize(path, config, evaluationTransform);
   const tokenizer = await source.tokenizer();
-  const model = createEmpty(path, config);
+  const pair = createEmpty(path, config);
   try {
-    copyRows(source, rows, model.namedState());
-    checkFinite(path, model.namedState());
-    model.to(device).train(false);
+    copyRows(source, rows, pair.namedState());
+    checkFinite(path, pair.namedState());
+    pair.to(device).train(false);
   } catch (error) {
-    model.dispose();
+    pair.dispose();
     throw error;
   }
   const probabilities = probabilityKind(config);
   const naflexTransform = source.naflexTransform?.();
-  const parts = { model, tokenizer, evaluationTransform, naflexTransform, probabilities };
+  const encoder = pairEncoder(pair, naflexTransform ?? evaluationTransform);
   return {
     path,
     layout,
     family,
     config,
-    ...parts,
-    ...inferenceMethods(parts),
+    ...{ pair, tokenizer, evaluationTransform, naflexTransform, probabilities, encoder },
+    ...inferenceMethods({ pair, tokenizer, encoder }),
     save: (folder, options) =>
-      saveLoaded({ source, model, tokenizer, evaluationTransform }, folder, options),
-    dispose: () => model.dispose(),
+      saveLoaded({ source, pair, tokenizer, evaluationTransform }, folder, options),
+    dispose: () => pair.dispose(),
+  };
+}
+
+/** Borrows the model's parts; the model must outlive the methods. */
+function inferenceMethods(model: InferenceModel): InferenceMethods {
+  return {
+    encodeImages: imageEncoder(model),
+    encodeTexts: textEncoder(model),
+    zeroShotClassifier: (labels, options) => zeroShotClassifier(model, labels, options),
+    restoreZeroShotClassifier: (saved) =>
+      new ZeroShotClassifier(model, readSavedClassifier(saved, model.pair)),
+    similarity: (pictures, texts, options) => similarity(model, pictures, texts, options),
   };
 }
 
@@ -131,12 +176,12 @@ function checkImageSize(
   );
 }
 
-type Saved = Pick<LoadedModel, "model" | "tokenizer" | "evaluationTransform"> & {
+type Saved = Pick<LoadedModel, "pair" | "tokenizer" | "evaluationTransform"> & {
   source: ModelSource;
 };
 
 async function saveLoaded(
-  { source, model, tokenizer, evaluationTransform }: Saved,
+  { source, pair, tokenizer, evaluationTransform }: Saved,
   folder: string,
   options?: SaveOptions,
 ): Promise<void> {
@@ -146,7 +191,7 @@ async function saveLoaded(
       folder,
       {
         config: pairConfigOf(source),
-        weights: model.namedState(),
+        weights: pair.namedState(),
         evaluationTransform,
         naflexTransform: source.naflexTransform?.(),
         tokenizer: tokenizer.description,

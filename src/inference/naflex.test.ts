@@ -21,6 +21,7 @@ import { memory, zeros } from "../torch/index.ts";
 import { describeModel } from "../checkpoints/describe-model.ts";
 import { loadModel, type LoadedModel } from "./load-model.ts";
 import { imageBatchSize } from "./batch-size.ts";
+import { pairEncoder } from "./encoder.ts";
 import type { Picture } from "./picture.ts";
 
 const root = mkdtempSync(join(tmpdir(), "limn-naflex-"));
@@ -65,7 +66,7 @@ describe("a NaFlex model, misused", () => {
   it("has no patches for a tower of squares", async () => {
     const squares = await loadModel(await saveTinyModel(join(root, "squares")));
     assert.throws(
-      () => squares.model.encodePatches({ patches: zeros([1, 4, 48]), grids: [[2, 2]] }),
+      () => squares.pair.encodePatches({ patches: zeros([1, 4, 48]), grids: [[2, 2]] }),
       /^TypeError: Expected a NaFlex image tower for encodePatches .* kind vit; give encodeImages/,
     );
     squares.dispose();
@@ -226,9 +227,10 @@ describe("a NaFlex model", () => {
   });
 
   it("is measured with as many patches as a picture has", () => {
-    const more = { ...model.naflexTransform, maxPatches: 256 } as LoadedModel["naflexTransform"];
-    const [few, many] = [model, { ...model, naflexTransform: more }].map((one) =>
-      imageBatchSize(one, 32, 1e6),
+    const transform = model.naflexTransform;
+    assert.ok(transform);
+    const [few, many] = [transform, { ...transform, maxPatches: 256 }].map((one) =>
+      imageBatchSize(pairEncoder(model.pair, one), 32, 1e6),
     ) as [number, number];
     assert.ok(many < few && few < 32, `${many} and ${few}`);
   });

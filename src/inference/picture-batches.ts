@@ -19,7 +19,7 @@ export interface PictureBatchOptions {
   readonly workers: number;
 }
 
-export interface PictureBatch {
+interface PictureBatch {
   /** uint8 [N, cellBytes(transform)]; reused for a later batch. */
   readonly cells: Uint8Array;
   /** [N] */
@@ -40,7 +40,7 @@ export function decodingThreads(count: number | undefined): number {
  * on its way.
  *
  * throws  DataError for a picture that cannot be read, with its name and position (`onError: throw`);
- *         TypeError for what is no picture
+ *         TypeError for a value that is not a picture
  */
 export async function* pictureBatches(
   pictures: Iterable<unknown> | AsyncIterable<unknown>,

@@ -1,11 +1,8 @@
 /** Similarities to logits and probabilities, as the model was trained to mean them. */
-import { fromData, scope, type Tensor } from "../torch/index.ts";
-import type { Embeddings } from "../arrays/embeddings.ts";
 import { softmax } from "../arrays/similarities.ts";
+import { scope } from "../torch/index.ts";
 import type { DualEncoder } from "../pair/dual-encoder.ts";
 import type { ProbabilityKind } from "../pair/probability-kind.ts";
-
-export { probabilityKind, type ProbabilityKind } from "../pair/probability-kind.ts";
 
 /** logits = scale x similarities + bias */
 export interface LogitTerms {
@@ -27,20 +24,6 @@ export function logitTerms(model: DualEncoder): LogitTerms {
     scale: model.logitScale().item(),
     bias: model.logitBias?.tensor.item() ?? 0,
   }));
-}
-
-/** [N, D] x [M, D] -> [N, M] cosines */
-export function similaritiesOf(
-  rows: Embeddings,
-  columns: Embeddings,
-  { device }: DualEncoder,
-): Float32Array {
-  return scope(() => {
-    const [a, b] = [rows, columns].map(({ data, count, dim }) =>
-      fromData(data, [count, dim], { device }),
-    ) as [Tensor, Tensor];
-    return a.mm(b.t()).toFloat32Array();
-  });
 }
 
 export function logitsOf(similarities: Float32Array, { scale, bias }: LogitTerms): Float32Array {

@@ -1,17 +1,10 @@
 /** Every picture against every text. */
+import { probabilityKind, type ProbabilityKind } from "../pair/probability-kind.ts";
 import { encodeList } from "./encode-images.ts";
 import { embedTexts } from "./encode-texts.ts";
 import type { InferenceModel } from "./inference-model.ts";
 import type { Picture } from "./picture.ts";
-import {
-  checkProbabilityKind,
-  logitsOf,
-  logitTerms,
-  probabilitiesOf,
-  probabilityKind,
-  similaritiesOf,
-  type ProbabilityKind,
-} from "./probabilities.ts";
+import { checkProbabilityKind, logitsOf, logitTerms, probabilitiesOf } from "./probabilities.ts";
 
 export interface SimilarityOptions {
   /** Per forward pass; by default what is fast and fits the memory. */
@@ -36,7 +29,7 @@ export interface SimilarityResult {
 /**
  * Similarities, logits and probabilities of all pairs of pictures and texts.
  *
- * throws  DataError naming a picture that cannot be read; TypeError for what is no picture or text;
+ * throws  DataError naming a picture that cannot be read; TypeError for other values;
  *         RangeError for an empty list
  */
 export async function similarity(
@@ -45,12 +38,12 @@ export async function similarity(
   texts: string | Iterable<string>,
   { batchSize, probabilities }: SimilarityOptions = {},
 ): Promise<SimilarityResult> {
-  const pair = model.model;
+  const { pair, encoder } = model;
   const kind = checkProbabilityKind(probabilities ?? probabilityKind(pair.config));
   const sized = batchSize === undefined ? {} : { batchSize };
   const columns = embedTexts(model, typeof texts === "string" ? [texts] : [...texts], sized);
   const { rows } = await encodeList(model, pictures, sized);
-  const similarities = similaritiesOf(rows, columns, pair);
+  const similarities = encoder.similarities(rows, columns);
   const logits = logitsOf(similarities, logitTerms(pair));
   return {
     similarities,

@@ -65,7 +65,7 @@ export function fillTemplate(template: string, name: string): string {
 export type ClassEntry = string | readonly string[];
 
 /** Classes in index order, each with one or more names. */
-export interface ClassList {
+interface ClassList {
   /** First name of every class. */
   readonly labels: readonly string[];
   /** All names of every class. */

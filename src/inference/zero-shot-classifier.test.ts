@@ -12,6 +12,7 @@ import { assertClose } from "../../test/support/close.ts";
 import { saveTinyModel, tinyPictureFiles } from "../../test/support/tiny-model.ts";
 import { pairAt } from "../../test/support/model-at.ts";
 import { loadModel, type LoadedModel } from "./load-model.ts";
+import { pairEncoder } from "./encoder.ts";
 import { embedTexts } from "./encode-texts.ts";
 import { ZeroShotClassifier, type Prediction } from "./zero-shot-classifier.ts";
 
@@ -192,8 +193,8 @@ describe("zeroShotClassifier", () => {
         (error) => error instanceof CheckpointError && reason.test(error.message),
       );
     assert.throws(() => clip.restoreZeroShotClassifier(saved), /another model made it/);
-    refused(null, /none of version 1/);
-    refused({ ...(saved as object), version: 2 }, /none of version 1/);
+    refused(null, /not a classifier of version 1/);
+    refused({ ...(saved as object), version: 2 }, /not a classifier of version 1/);
     refused({ ...(saved as object), labels: ["cat"] }, /1 x 8 numbers but received 24/);
     refused({ ...(saved as object), weights: "" }, /received 0/);
     refused({ ...(saved as object), labels: undefined }, /parts are missing/);
@@ -245,7 +246,8 @@ describe("transformers' CLIPModel", () => {
         lengths: Int32Array.from(texts, (text) => tokens[Number(text)]!.indexOf(95) + 1),
       }),
     } as Partial<Tokenizer> as Tokenizer;
-    const given = { model, tokenizer, evaluationTransform: evaluationPreset("clip", 32) };
+    const encoder = pairEncoder(model, evaluationPreset("clip", 32));
+    const given = { pair: model, tokenizer, encoder };
     const names = tokens.map((_, i) => String(i));
     const weights = embedTexts(given, names);
     const tolerance = { rtol: 1e-5, atol: 1e-6 };

@@ -1,7 +1,13 @@
-/** A zero-shot classifier: its class weights are made once and used for any number of pictures. */
+/**
+ * A zero-shot classifier: its class weights are made once and used for any number of pictures. As
+ * JSON they travel without the text tower's work.
+ */
+import { CheckpointError } from "../errors.ts";
+import type { DualEncoder } from "../pair/dual-encoder.ts";
+import { probabilityKind, type ProbabilityKind } from "../pair/probability-kind.ts";
 import { classifierWeights } from "./classifier-weights.ts";
-import { checkSameDim, type Embeddings } from "../arrays/embeddings.ts";
-import type { ClassEntry, TemplateChoice } from "./templates.ts";
+import { checkEmbeddings, checkSameDim, type Embeddings } from "../arrays/embeddings.ts";
+import { classList, type ClassEntry, type TemplateChoice } from "./templates.ts";
 import { embeddingBatches, listOf, type EncodeImagesOptions } from "./encode-images.ts";
 import { embedTexts } from "./encode-texts.ts";
 import { checkCount, isAsyncIterable, type InferenceModel } from "./inference-model.ts";
@@ -11,12 +17,8 @@ import {
   logitsOf,
   logitTerms,
   probabilitiesOf,
-  probabilityKind,
-  similaritiesOf,
   type LogitTerms,
-  type ProbabilityKind,
 } from "./probabilities.ts";
-import { savedClassifier, type SavedClassifier } from "./saved-classifier.ts";
 
 export interface ClassifierOptions {
   /** `bare`, `photo`, `simple` or one's own with `{}` for the label. Default `photo`. */
@@ -27,7 +29,7 @@ export interface ClassifierOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-export interface ClassifyOptions extends EncodeImagesOptions {
+interface ClassifyOptions extends EncodeImagesOptions {
   /** Labels per picture, the best first. Default: all. */
   readonly topK?: number;
 }
@@ -47,7 +49,7 @@ export interface Prediction {
 }
 
 /** A picture of a stream, or of a list in which some may be passed over: labels or a reason. */
-export type ClassifiedPicture =
+type ClassifiedPicture =
   | { readonly index: number; readonly predictions: Prediction[]; readonly problem?: undefined }
   | { readonly index: number; readonly predictions?: undefined; readonly problem: string };
 
@@ -72,7 +74,7 @@ export class ZeroShotClassifier {
     }: Pick<ZeroShotClassifier, "labels" | "weights" | "probabilities">,
   ) {
     this.#model = model;
-    this.#terms = logitTerms(model.model);
+    this.#terms = logitTerms(model.pair);
     this.labels = labels;
     this.weights = weights;
     this.probabilities = probabilities;
@@ -137,7 +139,7 @@ export class ZeroShotClassifier {
    */
   rank(imageEmbeddings: Embeddings, topK: number = this.labels.length): Prediction[][] {
     checkSameDim(["imageEmbeddings", "the class weights"], imageEmbeddings, this.weights);
-    const similarities = similaritiesOf(imageEmbeddings, this.weights, this.#model.model);
+    const similarities = this.#model.encoder.similarities(imageEmbeddings, this.weights);
     const logits = logitsOf(similarities, this.#terms);
     const count = this.labels.length;
     const scores = probabilitiesOf(logits, count, this.probabilities);
@@ -174,7 +176,7 @@ export async function zeroShotClassifier(
   labels: readonly ClassEntry[],
   { templates = "photo", probabilities, onProgress }: ClassifierOptions = {},
 ): Promise<ZeroShotClassifier> {
-  const kind = checkProbabilityKind(probabilities ?? probabilityKind(model.model.config));
+  const kind = checkProbabilityKind(probabilities ?? probabilityKind(model.pair.config));
   const made = await classifierWeights({
     classes: labels,
     templates,
@@ -182,4 +184,85 @@ export async function zeroShotClassifier(
     ...(onProgress ? { onProgress } : {}),
   });
   return new ZeroShotClassifier(model, { ...made, probabilities: kind });
+}
+
+interface SavedClassifier {
+  readonly format: "limn-zero-shot-classifier";
+  readonly version: 1;
+  readonly labels: readonly string[];
+  readonly probabilities: ProbabilityKind;
+  /** Of the model that made it; another model is told by them. */
+  readonly logitScale: number;
+  readonly logitBias: number;
+  readonly dim: number;
+  /** [C, D] float32, little-endian, base64 */
+  readonly weights: string;
+}
+
+interface Parts {
+  readonly labels: readonly string[];
+  readonly weights: Embeddings;
+  readonly probabilities: ProbabilityKind;
+}
+
+function savedClassifier(
+  { labels, weights, probabilities }: Parts,
+  { scale, bias }: LogitTerms,
+): SavedClassifier {
+  const { data, dim } = weights;
+  const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  return {
+    format: "limn-zero-shot-classifier",
+    version: 1,
+    labels,
+    probabilities,
+    logitScale: scale,
+    logitBias: bias,
+    dim,
+    weights: bytes.toString("base64"),
+  };
+}
+
+/**
+ * The parts of a saved classifier.
+ *
+ * throws  CheckpointError for another value, or a classifier that another model made
+ */
+export function readSavedClassifier(value: unknown, model: DualEncoder): Parts {
+  try {
+    return parse(value, model);
+  } catch (cause) {
+    if (cause instanceof CheckpointError) throw cause;
+    throw unusable((cause as Error).message, { cause });
+  }
+}
+
+function parse(value: unknown, model: DualEncoder): Parts {
+  const saved = value as Partial<SavedClassifier> | null;
+  if (saved?.format !== "limn-zero-shot-classifier" || saved.version !== 1) {
+    throw unusable("it is not a classifier of version 1");
+  }
+  const { labels, dim, weights, logitScale, logitBias } = saved;
+  const { scale, bias } = logitTerms(model);
+  if (dim !== model.config.embedDim || logitScale !== scale || logitBias !== bias) {
+    throw unusable(
+      `another model made it (width ${dim}, logit scale ${logitScale}, bias ${logitBias} instead of ` +
+        `${model.config.embedDim}, ${scale}, ${bias})`,
+    );
+  }
+  if (!Array.isArray(labels) || typeof weights !== "string") throw unusable("parts are missing");
+  const bytes = Uint8Array.from(Buffer.from(weights, "base64"));
+  const data = new Float32Array(bytes.buffer, 0, bytes.length >> 2);
+  const rows = { data, count: classList(labels).labels.length, dim };
+  checkEmbeddings("weights", rows);
+  return { labels, weights: rows, probabilities: checkProbabilityKind(saved.probabilities) };
+}
+
+function unusable(reason: string, options?: ErrorOptions): CheckpointError {
+  return new CheckpointError(
+    "classifier",
+    `Expected a zero-shot classifier saved for this model but received another value: ${reason}; ` +
+      "make it again with zeroShotClassifier",
+    options,
+  );
 }

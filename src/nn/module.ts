@@ -3,7 +3,7 @@
  * property that is a Parameter, a Buffer, a Module or an array of Modules belongs to it, under the
  * property's name.
  */
-import { noGrad, scope, type Device, type Tensor } from "../torch/index.ts";
+import { autocast, noGrad, scope, type Device, type Tensor } from "../torch/index.ts";
 
 /** One learned tensor: a leaf that requires gradients unless it is locked. */
 export class Parameter {
@@ -130,4 +130,25 @@ export abstract class Module {
 
 function isLeaf(value: unknown): value is Leaf {
   return value instanceof Parameter || value instanceof Buffer;
+}
+
+/**
+ * Runs `body` with the module in evaluation mode and without gradients, in bfloat16 products when
+ * asked. Afterwards every part of the module is in the mode that it was in before.
+ */
+export function evaluating<T>(module: Module, precision: "float32" | "bfloat16", body: () => T): T {
+  const modes = [...module.modules()].map((part) => [part, part.training] as const);
+  module.train(false);
+  try {
+    const cast = precision === "bfloat16" ? deviceOf(module) : undefined;
+    return noGrad(() => autocast(cast, body));
+  } finally {
+    for (const [part, training] of modes) part.training = training;
+  }
+}
+
+/** Where the module's numbers are; all of them are on one device. */
+export function deviceOf(module: Module): Device {
+  for (const [, tensor] of module.namedState()) return tensor.device;
+  return "cpu";
 }

@@ -66,20 +66,22 @@ const noIgnoredClass = -100;
 
 /** The temperature is the inverse of the model's logit scale, and learned itself. */
 export const alignObjective = declareObjective({
-  schema: z.strictObject({
-    kind: z.literal("align"),
-    labelSmoothing: z
-      .number()
-      .min(0)
-      .lt(1)
-      .default(0.1)
-      .describe("e: the share of the targets spread evenly over the batch"),
-    reduction: z
-      .enum(["mean", "sum"])
-      .default("mean")
-      .describe("of the two directions: `mean` as transformers does, `sum` as in the paper"),
-    chunkSize,
-  }),
+  schema: z
+    .strictObject({
+      kind: z.literal("align"),
+      labelSmoothing: z
+        .number()
+        .min(0)
+        .lt(1)
+        .default(0.1)
+        .describe("e: the share of the targets spread evenly over the batch"),
+      reduction: z
+        .enum(["mean", "sum"])
+        .default("mean")
+        .describe("of the two directions: `mean` as transformers does, `sum` as in the paper"),
+      chunkSize,
+    })
+    .describe("ALIGN's softmax, with smoothed targets and a learned temperature"),
   reads: [],
   // A temperature that divides, from 1 (arXiv:2102.05918, section 4.1).
   logits: () => ({ scaleInit: 1, scaleMax: null, scaleAs: "temperature", bias: null }),
@@ -87,6 +89,7 @@ export const alignObjective = declareObjective({
     checkBatch(kind, context);
     return {
       module: null,
+      kept: null,
       compute: ({ image, text, logitScale }) => ({
         loss: alignContrastive(image, text, { temperature: logitScale.pow(-1), ...options }),
       }),

@@ -3,6 +3,15 @@ import { test } from "node:test";
 
 import { assertClose } from "../../test/support/close.ts";
 import {
+  checkObjective,
+  leafOf,
+  logitRows,
+  logSumExp,
+  transposed,
+  unitRows,
+  type Inputs,
+} from "../../test/support/objective-check.ts";
+import {
   backward,
   fromData,
   manualSeed,
@@ -16,50 +25,30 @@ import {
 import { softmaxContrastive } from "./clip.ts";
 import { contrastiveAccuracy } from "./shared/contrastive-accuracy.ts";
 
-/** The equation of CLIP's Fig. 3 in plain float64 loops: the loss of rows `a` [N][D] against `b`. */
-function naive(a: number[][], b: number[][], scale: number): number {
-  const n = a.length;
-  const logit = (i: number, j: number): number =>
-    scale *
-    (a[i] as number[]).reduce((sum, x, d) => sum + x * ((b[j] as number[])[d] as number), 0);
+/** The equation of CLIP's Fig. 3 in plain float64 loops. */
+function naive({ rows, scalars }: Inputs): number {
+  const { image = [], text = [] } = rows;
+  const logits = logitRows(image, text, scalars["logitScale"]);
+  const columns = transposed(logits);
   let total = 0;
-  for (let i = 0; i < n; i++) {
-    const row = Array.from({ length: n }, (_, j) => logit(i, j));
-    const column = Array.from({ length: n }, (_, j) => logit(j, i));
-    total += logSumExp(row) - logit(i, i) + logSumExp(column) - logit(i, i);
+  for (const [i, row] of logits.entries()) {
+    const own = row[i] as number;
+    total += logSumExp(row) - own + logSumExp(columns[i] as number[]) - own;
   }
-  return total / (2 * n);
+  return total / (2 * image.length);
 }
 
-function logSumExp(values: number[]): number {
-  const max = Math.max(...values);
-  return max + Math.log(values.reduce((sum, value) => sum + Math.exp(value - max), 0));
-}
-
-function randomRows(n: number, dim: number, seed: number): number[][] {
-  let state = seed;
-  const next = (): number => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32 - 0.5;
-  };
-  return Array.from({ length: n }, () => {
-    const row = Array.from({ length: dim }, next);
-    const norm = Math.hypot(...row);
-    return row.map((value) => value / norm);
-  });
-}
-
-const leaf = (rows: number[][]): Tensor =>
-  fromData(Float64Array.from(rows.flat()), [rows.length, rows[0]?.length ?? 0]).setRequiresGrad(
-    true,
-  );
-
-const scaleLeaf = (value: number): Tensor =>
-  fromData(Float64Array.of(value), []).setRequiresGrad(true);
+const objective =
+  (chunkSize?: number) =>
+  ({ image, text, logitScale }: Record<string, Tensor>): Tensor =>
+    softmaxContrastive(image as Tensor, text as Tensor, {
+      logitScale: logitScale as Tensor,
+      ...(chunkSize === undefined ? {} : { chunkSize }),
+    });
 
 test("refuses pairs of different shape, an empty batch and a chunk of no rows", () => {
-  const [a, b] = [leaf(randomRows(3, 4, 1)), leaf(randomRows(3, 5, 1))];
-  const logitScale = scaleLeaf(1);
+  const [a, b] = [leafOf(unitRows(3, 4, 1)), leafOf(unitRows(3, 5, 1))];
+  const logitScale = leafOf(1);
   assert.throws(() => softmaxContrastive(a, b, { logitScale }), {
     name: "ShapeError",
     message: /equal shape \[N, D\] but received \[3, 4\] and \[3, 5\]/,
@@ -82,49 +71,22 @@ const sizes = [
 for (const [n, dim, chunkSize] of sizes) {
   const name = `N = ${n}, chunkSize = ${chunkSize ?? "whole"}`;
   test(`value and gradient equal the naive float64 form: ${name}`, () => {
-    for (const scale of [1, 14.3, 100]) {
-      const [a, b] = [randomRows(n, dim, 11), randomRows(n, dim, 23)];
-      const [image, text, logitScale] = [leaf(a), leaf(b), scaleLeaf(scale)];
-      const options = chunkSize === undefined ? { logitScale } : { logitScale, chunkSize };
-      const loss = softmaxContrastive(image, text, options);
-      assertClose([loss.item()], [naive(a, b, scale)], { rtol: 1e-12, atol: 1e-12 });
-      backward(loss);
-      const numeric = centralDifferences(a, b, scale);
-      const tolerance = { rtol: 1e-6, atol: 1e-8 };
-      assertClose(image.grad?.toFloat64Array() ?? [], numeric.a, tolerance, "gradient of image");
-      assertClose(text.grad?.toFloat64Array() ?? [], numeric.b, tolerance, "gradient of text");
-      assertClose([logitScale.grad?.item() ?? NaN], [numeric.scale], tolerance, "of logitScale");
+    for (const logitScale of [1, 14.3, 100]) {
+      const rows = { image: unitRows(n, dim, 11), text: unitRows(n, dim, 23) };
+      checkObjective({
+        inputs: { rows, scalars: { logitScale } },
+        reference: naive,
+        objective: objective(chunkSize),
+      });
     }
   });
 }
 
-function centralDifferences(
-  a: number[][],
-  b: number[][],
-  scale: number,
-): { a: number[]; b: number[]; scale: number } {
-  const h = 1e-6;
-  const slope = (rows: number[][], i: number, d: number): number => {
-    const row = rows[i] as number[];
-    const value = row[d] as number;
-    row[d] = value + h;
-    const up = naive(a, b, scale);
-    row[d] = value - h;
-    const down = naive(a, b, scale);
-    row[d] = value;
-    return (up - down) / (2 * h);
-  };
-  const all = (rows: number[][]): number[] =>
-    rows.flatMap((row, i) => row.map((_, d) => slope(rows, i, d)));
-  const byScale = (naive(a, b, scale + h) - naive(a, b, scale - h)) / (2 * h);
-  return { a: all(a), b: all(b), scale: byScale };
-}
-
 test("joint permutation and swapping the sides leave the loss alone", () => {
-  const [a, b] = [randomRows(6, 4, 5), randomRows(6, 4, 6)];
-  const logitScale = scaleLeaf(10);
+  const [a, b] = [unitRows(6, 4, 5), unitRows(6, 4, 6)];
+  const logitScale = leafOf(10);
   const loss = (x: number[][], y: number[][]): number =>
-    softmaxContrastive(leaf(x), leaf(y), { logitScale }).item();
+    softmaxContrastive(leafOf(x), leafOf(y), { logitScale }).item();
   const order = [3, 1, 5, 0, 4, 2];
   const permuted = (rows: number[][]): number[][] => order.map((i) => rows[i] as number[]);
   assertClose([loss(permuted(a), permuted(b))], [loss(a, b)], { rtol: 1e-12 });
@@ -134,8 +96,8 @@ test("joint permutation and swapping the sides leave the loss alone", () => {
 test("equal similarities give ln N", () => {
   const same = Array.from({ length: 9 }, () => [0.6, 0.8]);
   for (const options of [{}, { chunkSize: 4 }]) {
-    const loss = softmaxContrastive(leaf(same), leaf(same), {
-      logitScale: scaleLeaf(7),
+    const loss = softmaxContrastive(leafOf(same), leafOf(same), {
+      logitScale: leafOf(7),
       ...options,
     });
     assertClose([loss.item()], [Math.log(9)], { rtol: 1e-12 });
@@ -169,9 +131,9 @@ test("the chunked form never needs memory for an N x N matrix", () => {
 
 test("the chunked form keeps two gradients until its backward pass", () => {
   manualSeed(3);
-  const rows = randomRows(512, 8, 9);
+  const rows = unitRows(512, 8, 9);
   scope(() => {
-    const [image, text, logitScale] = [leaf(rows), leaf(rows), scaleLeaf(20)];
+    const [image, text, logitScale] = [leafOf(rows), leafOf(rows), leafOf(20)];
     const before = memory();
     const loss = softmaxContrastive(image, text, { logitScale, chunkSize: 16 });
     const held = memory().bytes - before.bytes;
@@ -191,8 +153,8 @@ test("contrastiveAccuracy counts both directions", () => {
 
 test("the chunked form frees its gradient with the backward pass, and makes none without one", () => {
   const loss = (): Tensor => {
-    const [a, b] = [leaf(randomRows(5, 4, 1)), leaf(randomRows(5, 4, 2))];
-    return softmaxContrastive(a, b, { logitScale: scaleLeaf(9), chunkSize: 2 });
+    const [a, b] = [leafOf(unitRows(5, 4, 1)), leafOf(unitRows(5, 4, 2))];
+    return softmaxContrastive(a, b, { logitScale: leafOf(9), chunkSize: 2 });
   };
   const step = (): void => {
     scope(() => backward(loss()));

@@ -53,11 +53,14 @@ export const clipLogits: LogitDefaults = {
 };
 
 export const clipObjective = declareObjective({
-  schema: z.strictObject({ kind: z.literal("softmax"), chunkSize }),
+  schema: z
+    .strictObject({ kind: z.literal("softmax"), chunkSize })
+    .describe("CLIP's symmetric softmax over the batch"),
   reads: [],
   logits: () => clipLogits,
   create: (options) => ({
     module: null,
+    kept: null,
     compute: ({ image, text, logitScale }) => ({
       loss: softmaxContrastive(image, text, { logitScale, chunkSize: options.chunkSize }),
     }),

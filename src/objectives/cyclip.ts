@@ -162,26 +162,29 @@ function differenceOfProducts({ of, own, other, cross }: Products, chunkSize: nu
 }
 
 export const cyclipObjective = declareObjective({
-  schema: z.strictObject({
-    kind: z.literal("cyclip"),
-    inModalWeight: z
-      .number()
-      .min(0)
-      .default(0.25)
-      .describe("a: distances among images equal those among texts"),
-    crossModalWeight: z
-      .number()
-      .min(0)
-      .default(0.25)
-      .describe("b: image i with text j equals image j with text i"),
-    chunkSize,
-  }),
+  schema: z
+    .strictObject({
+      kind: z.literal("cyclip"),
+      inModalWeight: z
+        .number()
+        .min(0)
+        .default(0.25)
+        .describe("a: distances among images equal those among texts"),
+      crossModalWeight: z
+        .number()
+        .min(0)
+        .default(0.25)
+        .describe("b: image i with text j equals image j with text i"),
+      chunkSize,
+    })
+    .describe("CLIP's softmax, and CyCLIP's two terms for equal distances among images and texts"),
   reads: [],
   logits: () => clipLogits,
   create: ({ kind, ...options }, context) => {
     checkBatch(kind, context);
     return {
       module: null,
+      kept: null,
       compute: ({ image, text, logitScale }) => ({
         loss: cyclip(image, text, { logitScale, ...options }),
       }),

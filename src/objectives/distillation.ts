@@ -4,9 +4,9 @@
  */
 import { z } from "zod";
 
+import { namedModelSchema } from "../checkpoints/named-model.ts";
 import { RecipeError, ShapeError } from "../errors.ts";
 import { scope, type Tensor } from "../torch/index.ts";
-import { pretrainedSchema } from "../train/recipe/pretrained.ts";
 import { clipLogits, softmaxContrastive } from "./clip.ts";
 import { declareObjective } from "./objective.ts";
 import {
@@ -140,23 +140,25 @@ function chunked(
 }
 
 export const distillationObjective = declareObjective({
-  schema: z.strictObject({
-    kind: z.literal("distillation"),
-    teacher: pretrainedSchema.describe(
-      "a model, named as `pretrained` is; its towers and embedding width need not be the student's",
-    ),
-    distillationWeight: z
-      .number()
-      .min(0)
-      .default(1)
-      .describe("d, above 0: of the distance from the teacher's distribution over the batch"),
-    contrastiveWeight: z
-      .number()
-      .min(0)
-      .default(1)
-      .describe("c: of the student's own contrastive loss"),
-    chunkSize,
-  }),
+  schema: z
+    .strictObject({
+      kind: z.literal("distillation"),
+      teacher: namedModelSchema.describe(
+        "a model, named as `pretrained` is; its towers and embedding width need not be the student's",
+      ),
+      distillationWeight: z
+        .number()
+        .min(0)
+        .default(1)
+        .describe("d, above 0: of the distance from the teacher's distribution over the batch"),
+      contrastiveWeight: z
+        .number()
+        .min(0)
+        .default(1)
+        .describe("c: of the student's own contrastive loss"),
+      chunkSize,
+    })
+    .describe("CLIP's softmax, and the distance from a teacher's distribution over the batch"),
   reads: ["teacher"],
   logits: () => clipLogits,
   teacher: ({ teacher }) => teacher,
@@ -165,6 +167,7 @@ export const distillationObjective = declareObjective({
     checkTaught(options.distillationWeight);
     return {
       module: null,
+      kept: null,
       compute: ({ image, text, logitScale, teacher }) => {
         if (!teacher) {
           throw new TypeError("internal: objective distillation received no teacher's embeddings");

@@ -40,7 +40,7 @@ export function cosineGamma(at: number, end: number, min: number): number {
   return 0.5 * (1 + Math.cos((Math.PI * at) / end)) * (1 - min) + min;
 }
 
-export interface AdamState {
+interface AdamState {
   /** [N] T > 0 */
   temperature: Tensor;
   /** [N] running mean of the gradient. */
@@ -49,7 +49,7 @@ export interface AdamState {
   squares: Tensor;
 }
 
-export interface AdamStepOptions {
+interface AdamStepOptions {
   learningRate: number;
   /** Bounds of the temperatures. */
   min: number;
@@ -83,53 +83,55 @@ export function adamStep(
   );
 }
 
-const schema = z.strictObject({
-  kind: z.literal("fastclip"),
-  version: z
-    .literal([0, 1, 2, 3])
-    .default(3)
-    .describe("who learns the temperature: see the table of versions"),
-  gammaMin: z.number().gt(0).max(1).default(0.2).describe("0.8 for LAION-400M"),
-  gammaDecayEpochs: z
-    .int()
-    .min(1)
-    .optional()
-    .describe("epochs in which gamma falls from 1 to gammaMin; half of the run when absent"),
-  epochSteps: z
-    .int()
-    .min(1)
-    .optional()
-    .describe("steps that count as an epoch, where the data are few; the data's when absent"),
-  epsilon: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(1e-14)
-    .describe("added to every normaliser; 1e-6 for LAION-400M"),
-  rho: z
-    .number()
-    .min(0)
-    .optional()
-    .describe("version 2: 7; version 3: 6.5 (8.5 for CC12M, 16 for LAION-400M)"),
-  temperatureInit: z.number().gt(0).optional().describe("version 2: 0.03"),
-  temperatureMin: z.number().gt(0).optional().describe("version 2: 0.01"),
-  temperatureMax: z.number().gt(0).optional().describe("version 2: 1"),
-  temperatureLearningRate: z.number().min(0).optional().describe("version 2: 0.0133"),
-  temperatureBeta1: z.number().min(0).lt(1).optional().describe("version 2: 0.9"),
-  temperatureBeta2: z.number().min(0).lt(1).optional().describe("version 2: 0.999"),
-  temperatureGradientLimit: z
-    .number()
-    .gt(0)
-    .optional()
-    .describe("version 2: 5; gradients of temperatures are limited to +- this"),
-  weighByTemperature: z
-    .boolean()
-    .optional()
-    .describe(
-      "version 2: multiplies each term by its temperature, as RGCL is written; false, as in the code",
-    ),
-  chunkSize: chunkSizeOption,
-});
+const schema = z
+  .strictObject({
+    kind: z.literal("fastclip"),
+    version: z
+      .literal([0, 1, 2, 3])
+      .default(3)
+      .describe("who learns the temperature: see the table of versions"),
+    gammaMin: z.number().gt(0).max(1).default(0.2).describe("0.8 for LAION-400M"),
+    gammaDecayEpochs: z
+      .int()
+      .min(1)
+      .optional()
+      .describe("epochs in which gamma falls from 1 to gammaMin; half of the run when absent"),
+    epochSteps: z
+      .int()
+      .min(1)
+      .optional()
+      .describe("steps that count as an epoch, where the data are few; the data's when absent"),
+    epsilon: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(1e-14)
+      .describe("added to every normaliser; 1e-6 for LAION-400M"),
+    rho: z
+      .number()
+      .min(0)
+      .optional()
+      .describe("version 2: 7; version 3: 6.5 (8.5 for CC12M, 16 for LAION-400M)"),
+    temperatureInit: z.number().gt(0).optional().describe("version 2: 0.03"),
+    temperatureMin: z.number().gt(0).optional().describe("version 2: 0.01"),
+    temperatureMax: z.number().gt(0).optional().describe("version 2: 1"),
+    temperatureLearningRate: z.number().min(0).optional().describe("version 2: 0.0133"),
+    temperatureBeta1: z.number().min(0).lt(1).optional().describe("version 2: 0.9"),
+    temperatureBeta2: z.number().min(0).lt(1).optional().describe("version 2: 0.999"),
+    temperatureGradientLimit: z
+      .number()
+      .gt(0)
+      .optional()
+      .describe("version 2: 5; gradients of temperatures are limited to +- this"),
+    weighByTemperature: z
+      .boolean()
+      .optional()
+      .describe(
+        "version 2: multiplies each term by its temperature, as RGCL is written; false, as in the code",
+      ),
+    chunkSize: chunkSizeOption,
+  })
+  .describe("SogCLR with a falling gamma and four ways to the temperature (FastCLIP)");
 
 type FastclipRecipe = z.output<typeof schema>;
 

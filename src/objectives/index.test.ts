@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
 
 import { alignContrastive } from "./align.ts";
 import { cyclip } from "./cyclip.ts";
@@ -8,8 +11,12 @@ import { sigmoidContrastive } from "./siglip.ts";
 import { assertClose } from "../../test/support/close.ts";
 import { unitRows } from "../../test/support/objective-check.ts";
 import { grad, scope, tensor, type Tensor } from "../torch/index.ts";
-import { createObjective, objectiveSchema, type ObjectiveRecipe } from "./index.ts";
+import { createObjective, logitDefaults, objectives, objectiveSchema } from "./index.ts";
+import type { ObjectiveRecipe } from "./index.ts";
 import type { ObjectiveContext, ObjectiveInput } from "./objective.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "limn-objectives-"));
+after(() => rmSync(folder, { recursive: true }));
 
 const context: ObjectiveContext = {
   device: "cpu",
@@ -19,7 +26,7 @@ const context: ObjectiveContext = {
   hasLogitBias: false,
   logitScaleInit: 10,
   logitScaleLearned: true,
-  scratchFolder: "none",
+  scratchFolder: folder,
 };
 
 const parse = (recipe: unknown): ObjectiveRecipe => objectiveSchema.parse(recipe);
@@ -43,6 +50,69 @@ function inputOf(logitBias: Tensor | null): ObjectiveInput {
     epoch: 0,
     teacher: { image: matrix(7, 5), text: matrix(7, 6), logitScale: tensor(20) },
   };
+}
+
+/** What recipes must say of an objective that cannot be made of its defaults alone. */
+const required: Record<string, object[]> = {
+  distillation: [{ teacher: "folder" }],
+  lixp: [{ base: "softmax" }, { base: "sigmoid" }],
+};
+/** Of all objectives, these want the model's scale constant by their defaults. */
+const constantScale = new Set(["sogclr", "isogclr"]);
+const optionalInputs = ["ids", "rawImage", "rawText", "logitBias", "teacher"];
+
+test("every objective has a kind of its own, and describes itself and each of its keys", () => {
+  const kinds = objectives.map(({ schema }) => schema.shape.kind.value);
+  assert.equal(new Set(kinds).size, kinds.length);
+  for (const { schema } of objectives) {
+    const kind = schema.shape.kind.value;
+    assert.ok(schema.description, kind);
+    for (const [key, child] of Object.entries(schema.shape)) {
+      assert.ok(key === "kind" || child.description, `${kind}.${key}`);
+    }
+  }
+});
+
+test("every objective works with its defaults, and reads what it declares and nothing else", () => {
+  for (const { schema, reads } of objectives) {
+    const kind = schema.shape.kind.value;
+    const seen = new Set<string>();
+    for (const options of required[kind] ?? [{}]) {
+      const recipe = parse({ kind, ...options });
+      const { bias, scaleInit, scaleMax } = logitDefaults(recipe);
+      assert.ok(scaleInit > 0 && scaleInit <= (scaleMax ?? Infinity), kind);
+      const objective = createObjective(recipe, {
+        ...context,
+        hasLogitBias: bias !== null,
+        logitScaleInit: scaleInit,
+        logitScaleLearned: !constantScale.has(kind),
+      });
+      scope(() => {
+        const input = inputOf(bias === null ? null : tensor(bias).setRequiresGrad(true));
+        const { loss } = objective.compute(recordingReads(input, seen));
+        assert.ok(Number.isFinite(loss.item()), kind);
+        for (const side of grad(loss, [input.image, input.text])) {
+          const slopes = side?.toFloat64Array() ?? [];
+          assert.ok(slopes.length === 24 && slopes.every(Number.isFinite), kind);
+          assert.ok(
+            slopes.some((slope) => slope !== 0),
+            kind,
+          );
+        }
+      });
+      objective.dispose();
+    }
+    assert.deepEqual([...seen].sort(), [...reads].sort(), kind);
+  }
+});
+
+function recordingReads(input: ObjectiveInput, seen: Set<string>): ObjectiveInput {
+  return new Proxy(input, {
+    get: (target, key) => {
+      if (optionalInputs.includes(String(key))) seen.add(String(key));
+      return target[key as keyof ObjectiveInput];
+    },
+  });
 }
 
 test("a bias must be where the objective wants one, and nowhere else", () => {

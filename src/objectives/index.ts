@@ -1,6 +1,7 @@
 /** The objectives that a recipe may name: one line for each. */
 import { z } from "zod";
 
+import type { NamedModel } from "../checkpoints/named-model.ts";
 import { alignObjective } from "./align.ts";
 import { amorlipObjective } from "./amorlip/training.ts";
 import { clipObjective } from "./clip.ts";
@@ -18,7 +19,6 @@ import type {
 } from "./objective.ts";
 import { siglipObjective } from "./siglip.ts";
 import { sogclrObjective } from "./sogclr.ts";
-import type { Pretrained } from "../train/recipe/pretrained.ts";
 
 export const objectives = [
   clipObjective,
@@ -70,6 +70,6 @@ export function logitDefaults(recipe: ObjectiveRecipe): LogitDefaults {
 }
 
 /** The pair that teaches, as the recipe names it; undefined where the objective has no teacher. */
-export function teacherOf(recipe: ObjectiveRecipe): Pretrained | undefined {
+export function teacherOf(recipe: ObjectiveRecipe): NamedModel | undefined {
   return declarationOf(recipe).teacher?.(recipe);
 }

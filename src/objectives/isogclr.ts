@@ -17,14 +17,14 @@ import { globalReads, GlobalContrastiveObjective } from "./shared/global-objecti
 import { checkBatch, checkScaleLearned, checkTemperatures } from "./shared/recipe-options.ts";
 import { sogclrOptions, sogclrSettings } from "./sogclr.ts";
 
-export interface MomentumState {
+interface MomentumState {
   /** [N] T > 0 */
   temperature: Tensor;
   /** [N] running mean of the gradient. */
   momentum: Tensor;
 }
 
-export interface MomentumStepOptions {
+interface MomentumStepOptions {
   learningRate: number;
   /** The weight of the new gradient. */
   beta: number;
@@ -51,26 +51,28 @@ export function momentumStep(
 }
 
 export const isogclrObjective = declareObjective({
-  schema: z.strictObject({
-    kind: z.literal("isogclr"),
-    ...sogclrOptions,
-    rho: z.number().min(0).default(6).describe("keeps temperatures down"),
-    temperatureInit: z.number().gt(0).default(0.01).describe("the first, of every example"),
-    temperatureMin: z.number().gt(0).default(0.005).describe("T0"),
-    temperatureMax: z.number().gt(0).default(1).describe("the largest"),
-    temperatureLearningRate: z.number().min(0).default(0.03).describe("eta, constant"),
-    temperatureBeta: z
-      .number()
-      .gt(0)
-      .max(1)
-      .default(0.9)
-      .describe("beta: the weight of the new gradient in its running mean"),
-    temperatureGradientLimit: z
-      .number()
-      .gt(0)
-      .default(5)
-      .describe("gradients of temperatures are limited to +- this"),
-  }),
+  schema: z
+    .strictObject({
+      kind: z.literal("isogclr"),
+      ...sogclrOptions,
+      rho: z.number().min(0).default(6).describe("keeps temperatures down"),
+      temperatureInit: z.number().gt(0).default(0.01).describe("the first, of every example"),
+      temperatureMin: z.number().gt(0).default(0.005).describe("T0"),
+      temperatureMax: z.number().gt(0).default(1).describe("the largest"),
+      temperatureLearningRate: z.number().min(0).default(0.03).describe("eta, constant"),
+      temperatureBeta: z
+        .number()
+        .gt(0)
+        .max(1)
+        .default(0.9)
+        .describe("beta: the weight of the new gradient in its running mean"),
+      temperatureGradientLimit: z
+        .number()
+        .gt(0)
+        .default(5)
+        .describe("gradients of temperatures are limited to +- this"),
+    })
+    .describe("SogCLR with learned temperatures for each example (iSogCLR)"),
   reads: globalReads,
   logits: () => clipLogits,
   create: (recipe, context) => {

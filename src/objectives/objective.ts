@@ -5,9 +5,9 @@
  */
 import type { z } from "zod";
 
+import type { NamedModel } from "../checkpoints/named-model.ts";
 import type { Module } from "../nn/module.ts";
 import type { Device, Tensor } from "../torch/index.ts";
-import type { Pretrained } from "../train/recipe/pretrained.ts";
 
 /** The whole batch of a step; all tensors are in the graph and borrowed. */
 export interface ObjectiveInput {
@@ -44,11 +44,20 @@ export interface ObjectiveState {
   json?: unknown;
 }
 
+/** What an objective keeps from one step to the next, beside the parameters of its `module`. */
+export interface KeptState {
+  state(): ObjectiveState;
+  /** throws CheckpointError naming `source` when the state is not one of this objective */
+  restore(tensors: ReadonlyMap<string, Tensor>, json: unknown, source: string): void;
+}
+
 export interface TrainingObjective {
   /** Learned scalars that the run's optimizer updates with the model's; null where there are none. */
   readonly module: Module | null;
   /** Multiplies the learning rate of `module`'s parameters; 1 when absent. */
   readonly learningRateFactor?: number;
+  /** Saved and restored with every checkpoint; null where a step leaves nothing behind. */
+  readonly kept: KeptState | null;
   /**
    * The loss of one batch. May update what the objective owns (networks, buffers); is called once per
    * step, also with micro-batches.
@@ -56,10 +65,6 @@ export interface TrainingObjective {
   compute(input: ObjectiveInput): ObjectiveOutput;
   /** Called after every optimizer step, for limits on learned scalars. */
   afterStep?(): void;
-  /** Everything but `module`'s parameters, which the trainer saves. Absent without a state. */
-  state?(): ObjectiveState;
-  /** throws CheckpointError naming `source` when the state is not one of this objective */
-  restore?(tensors: ReadonlyMap<string, Tensor>, json: unknown, source: string): void;
   /** Sentences for the run's report that its reader must not miss; none when all is well. */
   warnings?(): string[];
   dispose(): void;
@@ -98,7 +103,7 @@ export interface LogitDefaults {
 export type ObjectiveReads = "ids" | "rawImage" | "logitBias" | "teacher";
 
 /** A strict object with a `kind`; every other key has a description. */
-export type ObjectiveSchema = z.ZodType<{ kind: string }>;
+type ObjectiveSchema = z.ZodType<{ kind: string }>;
 
 /** An objective, declared in the file or folder of its paper; index.ts lists all of them. */
 export interface ObjectiveDeclaration<S extends ObjectiveSchema = ObjectiveSchema> {
@@ -107,7 +112,7 @@ export interface ObjectiveDeclaration<S extends ObjectiveSchema = ObjectiveSchem
   readonly reads: readonly ObjectiveReads[];
   logits(recipe: z.output<S>): LogitDefaults;
   /** The pair that embeds each batch beside the trained one. */
-  teacher?(recipe: z.output<S>): Pretrained;
+  teacher?(recipe: z.output<S>): NamedModel;
   /** throws RecipeError where options contradict each other or the run */
   create(recipe: z.output<S>, context: ObjectiveContext): TrainingObjective;
 }

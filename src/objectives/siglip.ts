@@ -102,16 +102,18 @@ export const siglipLogits: LogitDefaults = {
 };
 
 export const siglipObjective = declareObjective({
-  schema: z.strictObject({
-    kind: z.literal("sigmoid"),
-    bias: z
-      .boolean()
-      .default(true)
-      .describe(
-        "the model's learned bias is added; false goes with `logits.bias: null`, an ablation",
-      ),
-    chunkSize,
-  }),
+  schema: z
+    .strictObject({
+      kind: z.literal("sigmoid"),
+      bias: z
+        .boolean()
+        .default(true)
+        .describe(
+          "the model's learned bias is added; false goes with `logits.bias: null`, an ablation",
+        ),
+      chunkSize,
+    })
+    .describe("SigLIP's sigmoid: every image with every text is a yes or no of its own"),
   reads: ["logitBias"],
   logits: () => siglipLogits,
   create: (options, context) => {
@@ -119,6 +121,7 @@ export const siglipObjective = declareObjective({
     checkBias(options.bias, context.hasLogitBias);
     return {
       module: null,
+      kept: null,
       compute: ({ image, text, logitScale, logitBias }) => ({
         loss: sigmoidContrastive(image, text, {
           logitScale,

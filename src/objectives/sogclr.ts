@@ -43,7 +43,11 @@ export const sogclrOptions = {
   chunkSize,
 };
 
-const schema = z.strictObject({ kind: z.literal("sogclr"), ...sogclrOptions });
+const schema = z
+  .strictObject({ kind: z.literal("sogclr"), ...sogclrOptions })
+  .describe(
+    "SogCLR's moving averages of denominators over the whole data; the temperature is constant",
+  );
 
 /** What the two have in common: all but the temperature. */
 export function sogclrSettings(

@@ -1,7 +1,7 @@
 /** The pair: an image tower, a text tower and a logit scale. Knows no loss, no data and no files. */
 import { zerosParameter } from "../nn/initialize.ts";
 import { Module, type Parameter } from "../nn/module.ts";
-import { autocast, fromData, noGrad, scope, type Device, type Tensor } from "../torch/index.ts";
+import { fromData, noGrad, scope, type Device, type Tensor } from "../torch/index.ts";
 import {
   createImageTower,
   createTextTower,
@@ -172,19 +172,4 @@ export function standardize(
     const shift = channel(mean.map((value, i) => -value / (std[i] ?? 1)));
     return levels.to("float32").mul_(scale).add_(shift);
   });
-}
-
-/** Runs `body` in evaluation mode without gradients, in bfloat16 products when asked. */
-export function inference<T>(
-  model: DualEncoder,
-  precision: "float32" | "bfloat16",
-  body: () => T,
-): T {
-  const training = [...model.modules()].map((module) => [module, module.training] as const);
-  model.train(false);
-  try {
-    return noGrad(() => autocast(precision === "bfloat16" ? model.device : undefined, body));
-  } finally {
-    for (const [module, on] of training) module.training = on;
-  }
 }

@@ -2,7 +2,7 @@
 export { saveCheckpoint, type CheckpointContents } from "../checkpoints/checkpoint.ts";
 export { openWeightFile, type OpenOptions } from "../checkpoints/weights/open-weight-file.ts";
 export type { WeightFile, WeightInfo } from "../checkpoints/weights/weight-file.ts";
-export { checkFinite, nonFiniteNames } from "../checkpoints/weights/non-finite.ts";
+export { checkFinite, nonFiniteNames } from "../checkpoints/weights/check-weights.ts";
 export {
   readSafetensors,
   writeSafetensors,

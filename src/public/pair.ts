@@ -1,4 +1,4 @@
 /** `limn/pair`: the dual encoder and the published sizes. */
 export { DualEncoder, type DualEncoderConfig } from "../pair/dual-encoder.ts";
-export { clipConfig, clipConfigNames, type ClipConfig } from "../pair/clip-configs.ts";
-export { pairConfig, pairNames } from "../pair/published-pairs.ts";
+export { clipConfig, clipConfigNames, type ClipConfig } from "../pair/published.ts";
+export { pairConfig, pairNames } from "../pair/published.ts";

@@ -2,7 +2,7 @@
 import type { Curve } from "./types.ts";
 
 /** What a curve needs of a line of the metrics log. */
-export interface LoggedValues {
+interface LoggedValues {
   readonly step: number;
   readonly values: Readonly<Record<string, number>>;
 }

@@ -1,10 +1,8 @@
 /** Dots with intervals, one row per category: which arms differ can be seen without reading. */
-import { escapeHtml } from "../files/escape-html.ts";
-import { range } from "./series.ts";
+import { chartElement, formatNumber, niceTicks, range, type Plot, type Reference } from "./axes.ts";
 import { seriesColours, svgLegend, svgLine, svgMark, svgText, textWidth } from "./svg.ts";
-import { formatNumber, niceTicks } from "./ticks.ts";
 
-export interface DotMark {
+interface DotMark {
   /** Marks of one series share colour and shape; "" where there is only one. */
   readonly series: string;
   readonly value: number;
@@ -17,12 +15,12 @@ export interface DotRow {
   readonly marks: readonly DotMark[];
 }
 
-export interface DotPlotOptions {
+interface DotPlotOptions {
   /** Read out by screen readers. */
   readonly title: string;
   readonly rows: readonly DotRow[];
   readonly xLabel: string;
-  readonly reference?: { readonly value: number; readonly label: string };
+  readonly reference?: Reference;
   readonly width?: number;
 }
 
@@ -30,13 +28,7 @@ export interface DotPlotOptions {
 const step = 15;
 const gap = 12;
 
-interface Frame {
-  left: number;
-  right: number;
-  top: number;
-  bottom: number;
-  x: (value: number) => number;
-}
+type Frame = Omit<Plot, "y">;
 
 /**
  * Draws a row for each category, with a dot and a bar for each of its series. As high as its rows.
@@ -71,10 +63,7 @@ export function dotPlot(options: DotPlotOptions): string {
     reference === undefined ? "" : referenceLine(frame, reference),
     ...rows.map((row, index) => drawRow(frame, row, places[index] ?? { top, bottom }, names)),
   ];
-  return (
-    `<svg class="chart" viewBox="0 0 ${width} ${height}" role="img" ` +
-    `aria-label="${escapeHtml(title)}" xmlns="http://www.w3.org/2000/svg">${parts.join("")}</svg>`
-  );
+  return chartElement(title, { width, height }, parts);
 }
 
 function check(rows: readonly DotRow[], names: readonly string[]): void {
@@ -117,7 +106,7 @@ function axis(frame: Frame, xRange: readonly [number, number]): string {
   return ticks.join("") + svgLine([left, bottom], [right, bottom], "var(--axis, #9ca3af)");
 }
 
-function referenceLine(frame: Frame, { value, label }: { value: number; label: string }): string {
+function referenceLine(frame: Frame, { value, label }: Reference): string {
   const x = frame.x(value);
   const dashes = 'stroke-dasharray="4 4"';
   // On the side where there is room.

@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { dotPlot } from "./dot-plot.ts";
 import { intervalChart } from "./interval-chart.ts";
-import { standaloneFigure } from "./standalone-figure.ts";
+import { standaloneFigure } from "./svg.ts";
 
 const frame = { title: "T", xLabel: "x", yLabel: "y" };
 const point = { x: 1, y: 2, low: 1, high: 3 };
@@ -43,7 +43,7 @@ test("on a logarithmic axis equal ratios are equal distances", () => {
   assert.ok(Math.abs(b - a - (c - b)) < 0.2 && b > a);
 });
 
-test("one point, equal values and long names are drawn without a number that is none", () => {
+test("one point, equal values and long names are drawn without NaN or Infinity", () => {
   const flat = [1, 2].map((x) => ({ x, y: 0, low: 0, high: 0 }));
   const charts = [
     intervalChart({ ...frame, series: [{ name: "a", points: [point] }] }),

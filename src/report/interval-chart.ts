@@ -1,8 +1,16 @@
 /** Lines over a few measured values, each with its interval: how a metric moves with a number. */
-import { escapeHtml } from "../files/escape-html.ts";
-import { range } from "./series.ts";
+import {
+  chartElement,
+  formatNumber,
+  niceTicks,
+  range,
+  referenceLine,
+  tickMarks,
+  valueAxis,
+  type Plot,
+  type Reference,
+} from "./axes.ts";
 import { px, seriesColours, svgLegend, svgLine, svgMark, svgText } from "./svg.ts";
-import { formatNumber, niceTicks } from "./ticks.ts";
 
 export interface IntervalPoint {
   readonly x: number;
@@ -11,13 +19,13 @@ export interface IntervalPoint {
   readonly high?: number;
 }
 
-export interface IntervalSeries {
+interface IntervalSeries {
   readonly name: string;
   /** In ascending order of x. */
   readonly points: readonly IntervalPoint[];
 }
 
-export interface IntervalChartOptions {
+interface IntervalChartOptions {
   /** Read out by screen readers. */
   readonly title: string;
   /** One to eight. */
@@ -26,18 +34,9 @@ export interface IntervalChartOptions {
   readonly yLabel: string;
   /** Equal ratios at equal distances, with a tick at every measured x. */
   readonly logX?: boolean;
-  readonly reference?: { readonly value: number; readonly label: string };
+  readonly reference?: Reference;
   readonly width?: number;
   readonly height?: number;
-}
-
-interface Frame {
-  left: number;
-  right: number;
-  top: number;
-  bottom: number;
-  x: (value: number) => number;
-  y: (value: number) => number;
 }
 
 /**
@@ -65,17 +64,14 @@ export function intervalChart(options: IntervalChartOptions): string {
   const parts = [
     svgText(14, 22, title, "start", "var(--text, #1b2130)"),
     legend.svg,
-    grid(frame, yRange),
+    valueAxis(frame, yRange, { count: 5, gap: 8, drop: 4 }),
     xAxis(frame, points, options.logX ?? false),
     svgText((frame.left + frame.right) / 2, height - 8, xLabel, "middle"),
     svgText(14, frame.top - 12, yLabel, "start"),
     reference === undefined ? "" : referenceLine(frame, reference),
     ...series.map((one, index) => drawSeries(frame, one, index, series.length)),
   ];
-  return (
-    `<svg class="chart" viewBox="0 0 ${width} ${height}" role="img" ` +
-    `aria-label="${escapeHtml(title)}" xmlns="http://www.w3.org/2000/svg">${parts.join("")}</svg>`
-  );
+  return chartElement(title, { width, height }, parts);
 }
 
 function check({ series, logX = false }: IntervalChartOptions): void {
@@ -99,7 +95,7 @@ function check({ series, logX = false }: IntervalChartOptions): void {
 function makeFrame(
   box: { left: number; right: number; top: number; bottom: number },
   data: { xs: readonly number[]; yRange: readonly [number, number]; log: boolean },
-): Frame {
+): Plot {
   const along = (value: number): number => (data.log ? Math.log(value) : value);
   const all = data.xs.map(along);
   const [low, high] = [Math.min(...all), Math.max(...all)];
@@ -115,40 +111,15 @@ function makeFrame(
   };
 }
 
-function grid(frame: Frame, yRange: readonly [number, number]): string {
-  const lines = niceTicks(...yRange, 5).map((tick) => {
-    const y = frame.y(tick);
-    const line = svgLine([frame.left, y], [frame.right, y], "var(--grid, #e5e7eb)");
-    return line + svgText(frame.left - 8, y + 4, formatNumber(tick), "end");
-  });
-  const { left, right, bottom } = frame;
-  return lines.join("") + svgLine([left, bottom], [right, bottom], "var(--axis, #9ca3af)");
-}
-
-function xAxis(frame: Frame, points: readonly IntervalPoint[], log: boolean): string {
+function xAxis(frame: Plot, points: readonly IntervalPoint[], log: boolean): string {
   const values = [...new Set(points.map(({ x }) => x))].sort((a, b) => a - b);
   const few = log || values.length <= 8;
   const ticks = few ? values : niceTicks(values[0] ?? 0, values.at(-1) ?? 1, 6);
-  return ticks
-    .map((tick) => {
-      const x = frame.x(tick);
-      const mark = svgLine([x, frame.bottom], [x, frame.bottom + 4], "var(--axis, #9ca3af)");
-      return mark + svgText(x, frame.bottom + 18, formatNumber(tick), "middle");
-    })
-    .join("");
-}
-
-function referenceLine(frame: Frame, { value, label }: { value: number; label: string }): string {
-  const y = frame.y(value);
-  const dashes = 'stroke-dasharray="4 4"';
-  return (
-    svgLine([frame.left, y], [frame.right, y], "var(--muted, #6b7280)", dashes) +
-    svgText(frame.right, y - 5, label, "end")
-  );
+  return tickMarks(frame, ticks, { drop: 18 });
 }
 
 function drawSeries(
-  frame: Frame,
+  frame: Plot,
   { name, points }: IntervalSeries,
   index: number,
   of: number,
@@ -174,12 +145,7 @@ function drawSeries(
   return [line, ...bars, ...marks].join("");
 }
 
-function errorBar(
-  frame: Frame,
-  x: number,
-  ends: readonly [number, number],
-  colour: string,
-): string {
+function errorBar(frame: Plot, x: number, ends: readonly [number, number], colour: string): string {
   const [low, high] = [frame.y(ends[0]), frame.y(ends[1])];
   const style = 'stroke-width="1.5" opacity="0.75"';
   return (

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { assertClose } from "../../test/support/close.ts";
-import { lineChart } from "./line-chart.ts";
-import { range, smooth, thin, type Point } from "./series.ts";
-import { formatNumber, niceTicks } from "./ticks.ts";
+import { formatNumber, niceTicks, range } from "./axes.ts";
+import { lineChart, smooth, thin, type Point } from "./line-chart.ts";
 
 const line = (...values: number[]): Point[] => values.map((y, x) => ({ x, y }));
 

@@ -2,17 +2,31 @@
  * Line charts as SVG text, without scripts. Colours come from the page (CSS variables, each with a
  * fallback), so one chart serves light and dark.
  */
+import {
+  chartElement,
+  formatNumber,
+  niceTicks,
+  range,
+  referenceLine,
+  tickMarks,
+  valueAxis,
+  type Plot,
+  type Reference,
+} from "./axes.ts";
 import { escapeHtml } from "../files/escape-html.ts";
-import { range, smooth, thin, type Point } from "./series.ts";
 import { px, seriesColours, svgText as text } from "./svg.ts";
-import { formatNumber, niceTicks } from "./ticks.ts";
+
+export interface Point {
+  readonly x: number;
+  readonly y: number;
+}
 
 export interface Series {
   readonly name: string;
   readonly points: readonly Point[];
 }
 
-export interface LineChartOptions {
+interface LineChartOptions {
   /** Read out by screen readers. */
   readonly title: string;
   /** Up to four; more would not be told apart. */
@@ -21,7 +35,7 @@ export interface LineChartOptions {
   readonly xLabel?: string;
   /** Weight of the moving average in [0, 1); default 0.9 from 60 points on, else 0. */
   readonly smoothing?: number;
-  readonly reference?: { readonly value: number; readonly label: string };
+  readonly reference?: Reference;
   /** Size in units of the drawing; it scales to the width of its place. Default 420 x 240. */
   readonly width?: number;
   readonly height?: number;
@@ -30,13 +44,11 @@ export interface LineChartOptions {
 const margin = { left: 48, right: 14, top: 12, bottom: 36 };
 const colours = seriesColours.slice(0, 4);
 
-interface Frame {
-  width: number;
-  height: number;
-  x: (value: number) => number;
-  y: (value: number) => number;
-  xRange: [number, number];
-  yRange: [number, number];
+interface Frame extends Plot {
+  readonly width: number;
+  readonly height: number;
+  readonly xRange: readonly [number, number];
+  readonly yRange: readonly [number, number];
 }
 
 /**
@@ -57,11 +69,9 @@ export function lineChart(options: LineChartOptions): string {
     raw: points,
     main: smooth(points, smoothingFor(points, options.smoothing)),
   }));
-  const open =
-    `<svg class="chart" viewBox="0 0 ${width} ${height}" role="img" ` +
-    `aria-label="${escapeHtml(title)}" xmlns="http://www.w3.org/2000/svg">`;
+  const size = { width, height };
   if (lines.every(({ main }) => main.length === 0)) {
-    return `${open}${text(width / 2, height / 2, "no finite values", "middle")}</svg>`;
+    return chartElement(title, size, [text(width / 2, height / 2, "no finite values", "middle")]);
   }
   // Both ends of a curve are always in view; a spike between them may leave the frame.
   const ends = lines.flatMap(({ main }) => [main[0], main.at(-1)].map((point) => point?.y ?? NaN));
@@ -80,13 +90,51 @@ export function lineChart(options: LineChartOptions): string {
     lines.length > 1 ? legend(lines) : "",
     hoverBands(frame, lines),
   ];
-  return `${open}${parts.join("")}</svg>`;
+  return chartElement(title, size, parts);
 }
 
 function smoothingFor(points: readonly Point[], given: number | undefined): number {
   const weight = given ?? (points.length >= 60 ? 0.9 : 0);
   if (weight >= 0 && weight < 1) return weight;
   throw new RangeError(`Expected a number in [0, 1) for smoothing but received ${weight}.`);
+}
+
+/**
+ * Exponential moving average over points, corrected for its start as Adam's moments are; points
+ * that are not finite are skipped.
+ *
+ *     m <- b m + (1 - b) y,   smoothed = m / (1 - b^n)
+ */
+export function smooth(points: readonly Point[], weight: number): Point[] {
+  let average = 0;
+  let correction = 1;
+  return points
+    .filter(({ y }) => Number.isFinite(y))
+    .map(({ x, y }) => {
+      average = weight * average + (1 - weight) * y;
+      correction *= weight;
+      return { x, y: average / (1 - correction) };
+    });
+}
+
+/**
+ * At most about `limit` points that look the same: of every stretch the lowest and the highest
+ * remain, so no spike is lost. Points that are not finite remain as gaps.
+ */
+export function thin(points: readonly Point[], limit: number): Point[] {
+  if (points.length <= limit) return [...points];
+  const stretch = Math.ceil((points.length * 2) / limit);
+  const kept: Point[] = [];
+  for (let start = 0; start < points.length; start += stretch) {
+    const part = points.slice(start, start + stretch);
+    const gap = part.find(({ y }) => !Number.isFinite(y));
+    const finite = part.filter(({ y }) => Number.isFinite(y));
+    const low = finite.reduce<Point | undefined>((a, b) => (a && a.y <= b.y ? a : b), undefined);
+    const high = finite.reduce<Point | undefined>((a, b) => (a && a.y >= b.y ? a : b), undefined);
+    const unique = new Set([low, high, gap].filter((point) => point !== undefined));
+    kept.push(...[...unique].sort((a, b) => a.x - b.x));
+  }
+  return kept;
 }
 
 function makeFrame(
@@ -105,6 +153,10 @@ function makeFrame(
   return {
     width,
     height,
+    left: margin.left,
+    right: width - margin.right,
+    top: margin.top,
+    bottom: height - margin.bottom,
     x: (value) => margin.left + ((value - xRange[0]) / (xRange[1] - xRange[0])) * inner.width,
     y: (value) => margin.top + (1 - (value - yLow) / (yHigh - yLow)) * inner.height,
     xRange,
@@ -113,58 +165,17 @@ function makeFrame(
 }
 
 function axes(frame: Frame, xLabel: string): string {
-  const right = frame.width - margin.right;
-  const bottom = frame.height - margin.bottom;
-  const parts: string[] = [];
-  for (const tick of niceTicks(...frame.yRange, 4)) {
-    const y = px(frame.y(tick));
-    parts.push(
-      `<line x1="${margin.left}" x2="${right}" y1="${y}" y2="${y}" stroke="var(--grid, #e5e7eb)"/>`,
-      text(margin.left - 6, frame.y(tick) + 3.5, formatNumber(tick), "end"),
-    );
-  }
-  for (const tick of niceTicks(...frame.xRange, 5)) {
-    const x = px(frame.x(tick));
-    parts.push(
-      `<line x1="${x}" x2="${x}" y1="${bottom}" y2="${bottom + 4}" stroke="var(--axis, #9ca3af)"/>`,
-      tickLabel(frame, frame.x(tick), formatNumber(tick)),
-    );
-  }
-  parts.push(
-    `<line x1="${margin.left}" x2="${right}" y1="${bottom}" y2="${bottom}" ` +
-      `stroke="var(--axis, #9ca3af)"/>`,
-    text((margin.left + right) / 2, frame.height - 4, xLabel, "middle"),
-  );
-  return parts.join("");
-}
-
-/** Centred under its tick, unless that would leave the drawing on the right. */
-function tickLabel(frame: Frame, x: number, label: string): string {
-  const y = frame.height - margin.bottom + 17;
-  const half = label.length * 3.3;
-  return x + half > frame.width
-    ? text(frame.width - 1, y, label, "end")
-    : text(x, y, label, "middle");
-}
-
-function referenceLine(frame: Frame, { value, label }: { value: number; label: string }): string {
-  if (!Number.isFinite(value)) return "";
-  const y = frame.y(value);
-  const right = frame.width - margin.right;
-  // Above the line, unless that would leave the frame.
-  const labelY = y - margin.top < 12 ? y + 12 : y - 5;
+  const { left, right, width, height } = frame;
   return (
-    `<line x1="${margin.left}" x2="${right}" y1="${px(y)}" y2="${px(y)}" ` +
-    `stroke="var(--muted, #6b7280)" stroke-dasharray="4 4"/>` +
-    text(right, labelY, label, "end")
+    valueAxis(frame, frame.yRange, { count: 4, gap: 6, drop: 3.5 }) +
+    tickMarks(frame, niceTicks(...frame.xRange, 5), { drop: 17, width }) +
+    text((left + right) / 2, height - 4, xLabel, "middle")
   );
 }
 
 /** A nested svg cuts off what leaves it, and needs no id that two charts could share. */
-function clipped(frame: Frame, content: string): string {
-  const { left, right, top, bottom } = margin;
-  const width = frame.width - left - right;
-  const height = frame.height - top - bottom;
+function clipped({ left, right, top, bottom }: Frame, content: string): string {
+  const [width, height] = [right - left, bottom - top];
   const box = `x="${left}" y="${top}" width="${width}" height="${height}"`;
   return `<svg ${box} viewBox="${left} ${top} ${width} ${height}" overflow="hidden">${content}</svg>`;
 }

@@ -2,11 +2,11 @@
  * The report of a training run as one HTML file: no scripts, no other files, nothing from the
  * network. A pure function of its data; writing the file is the caller's.
  */
-import { evaluationSection } from "./evaluation-section.ts";
 import { escapeHtml } from "../files/escape-html.ts";
 import {
   curvesSection,
   environmentSection,
+  evaluationSection,
   predictionsSection,
   recipeSection,
   renderSection,

@@ -1,6 +1,6 @@
 /** What a report of a training run shows. Everything is plain data; texts are escaped on output. */
-import type { Confusion } from "../evaluate/zero-shot.ts";
-import type { MetricRow } from "../evaluate/table.ts";
+import type { Confusion } from "../evaluate/tasks/task.ts";
+import type { MetricRow } from "../evaluate/metric-table.ts";
 
 export interface ReportData {
   readonly title: string;
@@ -28,7 +28,7 @@ export interface Summary {
   readonly facts?: readonly Fact[];
 }
 
-export interface Fact {
+interface Fact {
   readonly label: string;
   readonly value: string;
   /** What the number is to be compared with, such as `chance 0.4 %`. */
@@ -46,7 +46,7 @@ export interface Curve {
   readonly reference?: { readonly value: number; readonly label: string };
 }
 
-export interface CurvePoint {
+interface CurvePoint {
   readonly step: number;
   readonly value: number;
 }

@@ -1,7 +1,7 @@
 /** Figures of a study as SVG files. */
 import { dotPlot, type DotRow } from "../report/dot-plot.ts";
 import { intervalChart, type IntervalPoint } from "../report/interval-chart.ts";
-import { standaloneFigure } from "../report/standalone-figure.ts";
+import { standaloneFigure } from "../report/svg.ts";
 import { metricTitle, shown } from "./format.ts";
 import type { StudyResults } from "./results.ts";
 import type { StudyFigure, StudyPoint } from "./define-study.ts";

@@ -3,7 +3,7 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DataError, SettingError } from "../errors.ts";
 import type { Cleaning } from "./clean.ts";
-import { createClipTokenizer } from "./clip/clip-tokenizer.ts";
+import { createClipTokenizer } from "./clip-tokenizer.ts";
 import {
   className,
   contextLengthOf,

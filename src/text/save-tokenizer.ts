@@ -2,8 +2,8 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { writeFileAtomically, writeTextAtomically } from "../files/atomic-write.ts";
-import { clipTokenizerFile } from "./clip/clip-files.ts";
-import type { ClipTokenizer } from "./clip/clip-tokenizer.ts";
+import { clipTokenizerFile } from "./tokenizer-json/clip-files.ts";
+import type { ClipTokenizer } from "./clip-tokenizer.ts";
 import { readOptionalJson, type TokenizerConfig } from "./tokenizer-config.ts";
 import {
   type ClipBpeDescription,

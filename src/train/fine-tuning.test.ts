@@ -131,9 +131,9 @@ describe("low-rank changes", () => {
       const { directory } = await tune(family, { towers: { image: { lora }, text: { lora } } });
       const finished = await weightsOf(join(directory, "model"));
       const loaded = await loadModel(baseOf(family));
-      loadAdapter(join(directory, "adapter"), loaded.model, { merge: false });
+      loadAdapter(join(directory, "adapter"), loaded.pair, { merge: false });
       scope(() => {
-        for (const [name, tensor] of mergedState(loaded.model)) {
+        for (const [name, tensor] of mergedState(loaded.pair)) {
           assertClose(
             tensor.toFloat32Array(),
             finished.get(name)!,
@@ -304,7 +304,7 @@ describe("another image size and context length", () => {
       scope(() =>
         noGrad(() => {
           const table = (from: typeof loaded, side: "imageTower" | "textTower") =>
-            new Map(from.model[side].namedState()).get("positionEmbedding")!;
+            new Map(from.pair[side].namedState()).get("positionEmbedding")!;
           const [image, text] = [table(original, "imageTower"), table(original, "textTower")];
           const wanted = [
             resizeImagePositionEmbedding(image, 4, { leading }),

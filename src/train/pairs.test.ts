@@ -100,7 +100,7 @@ describe("any image tower with any text tower", () => {
       const again = join(folder, "again");
       await saveCheckpoint(again, {
         config: loaded.config,
-        weights: loaded.model.namedState(),
+        weights: loaded.pair.namedState(),
         evaluationTransform: loaded.evaluationTransform,
       });
       loaded.dispose();

@@ -6,7 +6,7 @@ import { inLockstep } from "../../test/support/lockstep-group.ts";
 import type { LoaderPosition } from "../data/loader/loader.ts";
 import type { Batch } from "../data/sample.ts";
 import { manualSeed, randn, randomState, scope, type Tensor } from "../torch/index.ts";
-import { modelConfig } from "./pair/build-model.ts";
+import { modelConfig } from "./recipe/build-model.ts";
 import { drawOwn, solo, type ProcessGroup } from "./process-group.ts";
 import { resolveLogits } from "./recipe/logits.ts";
 import { resolveRecipe } from "./recipe/resolve-recipe.ts";

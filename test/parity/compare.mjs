@@ -15,7 +15,8 @@ import {
   pairConfigOf,
   saveCheckpoint,
 } from "../../dist/src/checkpoints/checkpoint.js";
-import { DualEncoder, inference, unitRows } from "../../dist/src/pair/dual-encoder.js";
+import { evaluating } from "../../dist/src/nn/module.js";
+import { DualEncoder, unitRows } from "../../dist/src/pair/dual-encoder.js";
 import { openModelAt } from "../../dist/src/checkpoints/open-model.js";
 import { loadTower } from "../../dist/src/checkpoints/tower-folder.js";
 import { readSafetensors } from "../../dist/src/checkpoints/weights/safetensors.js";
@@ -124,7 +125,7 @@ async function comparePair(folder, source, expected, { savedAs }) {
 /** @param {DualEncoder} model @param {Expected} expected */
 function pairNumbers(model, expected) {
   return scope(() =>
-    inference(model, "float32", () => {
+    evaluating(model, "float32", () => {
       const image = encodeImages(model, expected);
       const text = model.encodeTexts(expected.tensor("tokens").to("int64"));
       const scaled = image.mm(text.t()).mul(model.logitScale());

@@ -20,12 +20,12 @@ import {
   type KeyTable,
   type WeightRow,
 } from "../../src/checkpoints/weights/key-table.ts";
-import type { FoundWeight } from "../../src/checkpoints/weights/match-weights.ts";
+import type { FoundWeight } from "../../src/checkpoints/weights/check-weights.ts";
 import { readSafetensors } from "../../src/checkpoints/weights/safetensors.ts";
 import type { WeightFile, Weights } from "../../src/checkpoints/weights/weight-file.ts";
 import type { JsonObject } from "../../src/files/json-fields.ts";
-import type { Module } from "../../src/nn/module.ts";
-import { DualEncoder, inference, unitRows } from "../../src/pair/dual-encoder.ts";
+import { evaluating, type Module } from "../../src/nn/module.ts";
+import { DualEncoder, unitRows } from "../../src/pair/dual-encoder.ts";
 import { fromData, isFloating, noGrad, scope, type Tensor } from "../../src/torch/index.ts";
 import { NaflexVisionTransformer } from "../../src/towers/image/naflex-vision-transformer.ts";
 import { createImageTower, createTextTower } from "../../src/towers/index.ts";
@@ -246,7 +246,7 @@ export function assertPair(name: string, model: DualEncoder): void {
   const golden = readExpected(name);
   const close = { rtol: 1e-5, atol: 2e-6 };
   scope(() =>
-    inference(model, "float32", () => {
+    evaluating(model, "float32", () => {
       const images = model.encodeImages(pixelsOf(golden));
       const texts = model.encodeTexts(tokensOf(golden));
       assertClose(images.toFloat32Array(), floats(golden.imageEmbeddings), close, "image");

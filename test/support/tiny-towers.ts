@@ -73,7 +73,7 @@ export async function weightsOf(folder: string): Promise<Map<string, Float32Arra
     return scope(
       () =>
         new Map(
-          [...loaded.model.namedState()].map(([name, value]) => [name, value.toFloat32Array()]),
+          [...loaded.pair.namedState()].map(([name, value]) => [name, value.toFloat32Array()]),
         ),
     );
   } finally {

@@ -11,7 +11,8 @@ import { configAt, pairAt } from "../../../test/support/model-at.ts";
 import { tensorsOf } from "../../../test/support/tiny-towers.ts";
 import { fromData, randomState, scope, type Tensor } from "../../torch/index.ts";
 import { adaptTower } from "../../towers/adapt-tower.ts";
-import { DualEncoder, inference, type DualEncoderConfig } from "../../pair/dual-encoder.ts";
+import { evaluating } from "../../nn/module.ts";
+import { DualEncoder, type DualEncoderConfig } from "../../pair/dual-encoder.ts";
 import { loadAdapter } from "./load-adapter.ts";
 import { saveAdapter } from "./save-adapter.ts";
 import { readSafetensors, writeSafetensors } from "../weights/safetensors.ts";
@@ -41,7 +42,7 @@ function clip(): DualEncoder {
 
 function embeddings(model: DualEncoder): Float32Array[] {
   return scope(() =>
-    inference(model, "float32", () => {
+    evaluating(model, "float32", () => {
       const pixels = unpack(inputs.pixels);
       const ids = Int32Array.from(inputs.tokens.flat());
       return [

@@ -19,15 +19,15 @@ import {
   setRandomState,
   type Tensor,
 } from "../../torch/index.ts";
-import { fromAdapterConfig } from "./adapter-config.ts";
 import {
+  fromAdapterConfig,
   adapterConfigFile,
   adapterPrefix,
   adapterWeightsFile,
   partOf,
   weightParts,
   type WeightPart,
-} from "./adapter-parts.ts";
+} from "./adapter-config.ts";
 import { existingFolder } from "../../files/atomic-write.ts";
 import type { DualEncoder } from "../../pair/dual-encoder.ts";
 import { readJsonObject } from "../../files/json-fields.ts";

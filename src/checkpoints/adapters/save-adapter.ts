@@ -6,14 +6,15 @@ import { join } from "node:path";
 
 import { adaptations } from "../../nn/low-rank.ts";
 import { scope, type Tensor } from "../../torch/index.ts";
-import { toAdapterConfig, type AdapterModule } from "./adapter-config.ts";
 import {
+  toAdapterConfig,
+  type AdapterModule,
   adapterConfigFile,
   adapterPrefix,
   adapterWeightsFile,
   partOf,
   weightParts,
-} from "./adapter-parts.ts";
+} from "./adapter-config.ts";
 import { writeFolderAtomically, writeTextAtomically } from "../../files/atomic-write.ts";
 import type { DualEncoder } from "../../pair/dual-encoder.ts";
 import { writeSafetensors } from "../weights/safetensors.ts";

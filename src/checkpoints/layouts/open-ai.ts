@@ -6,8 +6,7 @@
 import { evaluationPreset } from "../../data/image/evaluation-transform.ts";
 import { inferClip, openAiHeads } from "./open-clip/infer-model.ts";
 import { openClipTable } from "./open-clip/keys.ts";
-import { pairSource } from "./open-clip/pair-source.ts";
-import { clipTokenizer } from "./open-clip/tokenizer.ts";
+import { pairSource, clipTokenizer } from "./open-clip/pair-source.ts";
 import type { Layout } from "../layout.ts";
 import { isWeightsFile } from "../place.ts";
 

@@ -7,7 +7,7 @@ import { gunzipSync } from "node:zlib";
 import { CheckpointError } from "../../errors.ts";
 import { goldenFile } from "../../../test/support/golden-models.ts";
 import type { TextTowerConfig } from "../../towers/index.ts";
-import { pairConfig } from "../../pair/published-pairs.ts";
+import { pairConfig } from "../../pair/published.ts";
 import type { Family, ModelSource } from "../layout.ts";
 import { openPlace } from "../place.ts";
 import { towerTokenizer } from "./tower-tokenizer.ts";

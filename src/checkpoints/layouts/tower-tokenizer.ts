@@ -10,9 +10,8 @@ import {
 } from "../../text/index.ts";
 import { CheckpointError, UnsettledError } from "../../errors.ts";
 import type { TextTowerConfig } from "../../towers/index.ts";
-import type { DescribedModel, Family, GivenFacts } from "../layout.ts";
+import { type DescribedModel, type Family, type GivenFacts, settledBy } from "../layout.ts";
 import type { PlaceFacts } from "../place.ts";
-import { settledBy } from "./unsettled.ts";
 
 /** What may hold a vocabulary. */
 const tokenizerFiles = [

@@ -1,6 +1,6 @@
 /**
  * Two-way tables between limn's names of weights and those of a checkpoint's layout. A table is data:
- * patterns of limn's names beside patterns of the file's. Knows no model, no family and no file.
+ * patterns of limn's names beside patterns of the file's. Knows no model and no family.
  *
  *     "imageTower.blocks.#.norm1.*": "vision_model.encoder.layers.#.layer_norm1.*"
  *
@@ -8,6 +8,8 @@
  * `**` all that is left of it.
  */
 import type { Tensor } from "../../torch/index.ts";
+import { CheckpointError } from "../../errors.ts";
+import type { Weights } from "./weight-file.ts";
 
 /** How one weight of a file becomes one of limn's, and back. Results may be views. */
 export interface WeightForm {
@@ -200,4 +202,42 @@ function fill(pattern: string, { numbers, leaf, leaves }: Filling, skipsFirst: b
   return pattern
     .replaceAll("#", () => numbers[at++] ?? "#")
     .replace(/\*+/, () => (leaf === undefined ? "*" : (leaves?.[leaf] ?? leaf)));
+}
+
+/**
+ * `weights` with the table's own names (`KeyTable.canonical`); errors name what they are about as the
+ * table does.
+ *
+ * throws  CheckpointError where two weights of the file come to the same name
+ */
+export function canonicalWeights(weights: Weights, table: KeyTable): Weights {
+  const { canonical } = table;
+  if (canonical === undefined) return weights;
+  const { file, metadata } = weights;
+  const spelled = new Map<string, string>();
+  for (const name of weights.names) {
+    const known = canonical(name);
+    const other = spelled.get(known);
+    if (other !== undefined) throw twice(file, [other, name], known);
+    spelled.set(known, name);
+  }
+  const spelling = (name: string): string => spelled.get(name) ?? name;
+  return {
+    file,
+    metadata,
+    names: [...spelled.keys()],
+    has: (name) => spelled.has(name),
+    info: (name) => weights.info(spelling(name)),
+    tensor: (name) => weights.tensor(spelling(name)),
+    layer: (name, at) => weights.layer(spelling(name), at),
+    readInto: (name, target) => weights.readInto(spelling(name), target),
+  };
+}
+
+function twice(file: string, [one, other]: [string, string], known: string): CheckpointError {
+  return new CheckpointError(
+    file,
+    `Expected one weight for ${known} in ${file} but received ${one} and ${other}; ` +
+      "remove the one that is not the model's",
+  );
 }

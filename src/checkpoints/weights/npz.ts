@@ -1,12 +1,9 @@
 /** Named arrays in numpy's archive, a zip of arrays: checkpoints of JAX code keep their weights so. */
 import { dtypeBytes } from "../../torch/index.ts";
-import { memorySource, openSource, type ByteSource } from "./byte-source.ts";
-import { refuseOther } from "./content-kind.ts";
+import { memorySource, openSource, type ByteSource, refuseOther } from "./byte-source.ts";
 import { isNpy, mostNpyHeader, parseNpyHeader, type NpyHeader } from "../../files/npy.ts";
-import { namingFile } from "./reading-errors.ts";
-import type { StoredArray } from "./stored-array.ts";
+import { namingFile, type StoredArray, weightReader } from "./weight-reader.ts";
 import type { WeightFile, WeightInfo } from "./weight-file.ts";
-import { weightReader } from "./weight-reader.ts";
 import { ZipArchive, type ZipEntry } from "./zip.ts";
 
 interface NpzInfo extends WeightInfo {

@@ -8,7 +8,7 @@ import { gzipSync } from "node:zlib";
 import { CheckpointError } from "../../errors.ts";
 import { writeZip } from "../../../test/support/zip-writer.ts";
 import { tensor, zeros } from "../../torch/index.ts";
-import { checkFinite, nonFiniteNames } from "./non-finite.ts";
+import { checkFinite, nonFiniteNames } from "./check-weights.ts";
 import { readNpz } from "./npz.ts";
 import { openWeightFile } from "./open-weight-file.ts";
 import { readTorchFile } from "./pytorch/torch-file.ts";

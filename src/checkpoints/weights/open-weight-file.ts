@@ -1,9 +1,8 @@
 /** Opens weights of any format that limn reads, told by their content and not by their name. */
-import { openSource, type ByteSource } from "./byte-source.ts";
-import { contentKind } from "./content-kind.ts";
+import { openSource, type ByteSource, contentKind } from "./byte-source.ts";
 import { npzIn } from "./npz.ts";
 import { torchFileIn, type TorchFile } from "./pytorch/torch-file.ts";
-import { namingFile } from "./reading-errors.ts";
+import { namingFile } from "./weight-reader.ts";
 import { safetensorsIn, type SafetensorsOptions } from "./safetensors.ts";
 import { readSharded } from "./sharded.ts";
 import type { WeightFile } from "./weight-file.ts";

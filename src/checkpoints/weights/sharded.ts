@@ -3,8 +3,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { CheckpointError, didYouMean } from "../../errors.ts";
 import { isJsonObject } from "../../files/json-fields.ts";
-import { memberCount } from "./duplicate-keys.ts";
-import { namingFile } from "./reading-errors.ts";
+import { memberCount } from "./safetensors-header.ts";
+import { namingFile } from "./weight-reader.ts";
 import type { WeightFile } from "./weight-file.ts";
 
 /**

@@ -36,7 +36,7 @@ const command: Command = defineCommand({
         ...(to === undefined ? {} : { layout: to }),
         ...(precision === undefined ? {} : { dtype: precision }),
       });
-      const parameters = loaded.model.parameterCount();
+      const parameters = loaded.pair.parameterCount();
       print(
         `${loaded.layout}, ${parameters.toLocaleString("en-US")} parameters, written to ${folder}`,
         { from, folder, layout: to ?? null, family: loaded.family, parameters },

@@ -1,5 +1,5 @@
 import { evaluate } from "../../evaluate/evaluate-model.ts";
-import { formatTable, metricsJson } from "../../evaluate/table.ts";
+import { formatTable, metricsJson } from "../../evaluate/metric-table.ts";
 import { defineCommand, type Command } from "../command.ts";
 import { chosenDevice, deviceOption } from "../options/device-option.ts";
 import { loadOptions, modelOptions } from "../options/model-options.ts";

@@ -4,7 +4,7 @@ import { pathToFileURL } from "node:url";
 import { packageRoot } from "../../torch/engine-info.ts";
 import type { ProgressStream } from "../../train/log/run-progress.ts";
 import type { TrainResult } from "../../train/train-pair.ts";
-import { metricsJson } from "../../evaluate/table.ts";
+import { metricsJson } from "../../evaluate/metric-table.ts";
 import { defineCommand, type Command } from "../command.ts";
 import { loadFile } from "../options/load-file.ts";
 

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 
 import { UsageError } from "../../errors.ts";
-import { readClasses } from "../../evaluate/run-suite.ts";
+import { readClasses } from "../../evaluate/read-classes.ts";
 import type { ClassEntry } from "../../inference/templates.ts";
 
 /**

@@ -12,11 +12,12 @@ export async function loadPictureEmbedder(
 ): Promise<PictureEmbedder & { dispose(): void }> {
   const { chosenDevice } = await import("./device-option.ts");
   const { loadModel } = await import("../../inference/load-model.ts");
-  const { pictureTransform } = await import("../../inference/inference-model.ts");
-  const { modelEmbedder } = await import("../../inference/model-embedder.ts");
   const loaded = await loadModel(folder, { device: chosenDevice({ device }) });
-  const { model, tokenizer } = loaded;
-  const transform = pictureTransform(loaded);
-  const embedder = modelEmbedder({ model, tokenizer, transform });
-  return { ...embedder, transform, dispose: () => loaded.dispose() };
+  const { encoder } = loaded;
+  return {
+    transform: encoder.transform,
+    embedPixels: (pixels) => encoder.encodeImages(pixels),
+    similarities: (queries, candidates) => encoder.similarities(queries, candidates),
+    dispose: () => loaded.dispose(),
+  };
 }

@@ -1,5 +1,5 @@
 /** A finished run as text and as JSON. */
-import { formatTable, metricsJson } from "../../evaluate/table.ts";
+import { formatTable, metricsJson } from "../../evaluate/metric-table.ts";
 import type { TrainResult } from "../../train/train-pair.ts";
 
 /** What a reader wants to know: tables, skipped samples, where things lie. */

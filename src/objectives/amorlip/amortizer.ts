@@ -9,7 +9,7 @@ import { backward, noGrad, scope, withGrad, type Device, type Tensor } from "../
 import { amortizationLoss, type Amortization } from "./amortization.ts";
 import { AmortizationNetworks, type Modalities } from "./amortization-network.ts";
 
-export interface AmortizerOptions {
+interface AmortizerOptions {
   embedDim: number;
   hiddenDim: number;
   device: Device;

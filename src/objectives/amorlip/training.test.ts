@@ -293,7 +293,7 @@ class TinyRun {
   }
 
   numbers(): number[] {
-    const state = [...this.objective.state().tensors].map(([, tensor]) => tensor);
+    const state = [...this.objective.kept.state().tensors].map(([, tensor]) => tensor);
     const weights = this.towers.flatMap((tower) => tower.parameters()).map(({ tensor }) => tensor);
     return [...state, ...weights].flatMap((tensor) => [...tensor.toFloat64Array()]);
   }
@@ -311,9 +311,12 @@ for (const at of [0, 3, 5, 7]) {
     const whole = new TinyRun(recipe);
     whole.train(at);
     const saved = new Map(
-      [...whole.objective.state().tensors].map(([name, tensor]) => [name, tensor.detach().clone()]),
+      [...whole.objective.kept.state().tensors].map(([name, tensor]) => [
+        name,
+        tensor.detach().clone(),
+      ]),
     );
-    const json: unknown = JSON.parse(JSON.stringify(whole.objective.state().json));
+    const json: unknown = JSON.parse(JSON.stringify(whole.objective.kept.state().json));
     const towers = whole.towers.map((tower) =>
       tower.parameters().map((p) => p.tensor.detach().clone()),
     );
@@ -322,7 +325,7 @@ for (const at of [0, 3, 5, 7]) {
 
     manualSeed(99);
     const resumed = new TinyRun(recipe);
-    resumed.objective.restore(saved, json, "a checkpoint");
+    resumed.objective.kept.restore(saved, json, "a checkpoint");
     for (const [i, tower] of resumed.towers.entries()) {
       tower.parameters().forEach((p, k) => p.assign(towers[i]?.[k] as Tensor));
     }
@@ -339,10 +342,10 @@ test("a state of something else is refused, and changes nothing", () => {
   manualSeed(9);
   const objective = create();
   objective.compute(randomInput(0));
-  const tensors = new Map(objective.state().tensors);
+  const tensors = new Map(objective.kept.state().tensors);
   const before = weightsOf(objective.amortizer.online);
   const name = "CheckpointError";
-  assert.throws(() => objective.restore(tensors, { epoch: "one" }, "x.safetensors"), {
+  assert.throws(() => objective.kept.restore(tensors, { epoch: "one" }, "x.safetensors"), {
     name,
     message: /x\.safetensors but received {"epoch":"one"}/,
   });
@@ -351,13 +354,13 @@ test("a state of something else is refused, and changes nothing", () => {
     .set("online.image.output.bias", tensor([1, 2]));
   wrong.delete("average.text.norm1.weight");
   const position = { epoch: 0, stepOfEpoch: 1 };
-  assert.throws(() => objective.restore(wrong, position, "x.safetensors"), {
+  assert.throws(() => objective.kept.restore(wrong, position, "x.safetensors"), {
     name,
     message: /\[2\] float32, not \[1\].*missing average\.text\.norm1\.weight.*unexpected surplus/,
   });
   const without = new Map(tensors);
   without.delete("adam.image.expand.weight.exp_avg");
-  assert.throws(() => objective.restore(without, position, "x.safetensors"), { name });
+  assert.throws(() => objective.kept.restore(without, position, "x.safetensors"), { name });
   assert.deepEqual(weightsOf(objective.amortizer.online), before);
   objective.dispose();
 });

@@ -9,7 +9,7 @@ import {
   type ObjectiveContext,
   type ObjectiveInput,
   type ObjectiveOutput,
-  type ObjectiveState,
+  type KeptState,
   type TrainingObjective,
 } from "../objective.ts";
 import { checkBatch, chunkSize } from "../shared/recipe-options.ts";
@@ -28,101 +28,102 @@ const share = z.number().min(0).max(1);
 const count = z.int().min(1);
 
 /** The defaults are those of the published run on CC12M with ViT-B/32 (arXiv:2505.18983). */
-export const amorlipSchema = z.strictObject({
-  kind: z.literal("amorlip"),
-  amortization: z
-    .enum(amortizations)
-    .default("l2Log")
-    .describe("how the networks learn the log-partition functions"),
-  regularization: z
-    .number()
-    .min(0)
-    .optional()
-    .describe("weight of l2Log beside kl, js and generalizedKl; 0.1 when absent"),
-  stage2: z
-    .enum(["combinedTarget", "emaNetwork"])
-    .default("combinedTarget")
-    .describe(
-      "what A is: the target of Eq. 12 (released code), or `emaNetwork`, the averaged networks (paper)",
-    ),
-  positiveCoefficient: share.default(1e-3).describe("weight of the own pair in Z"),
-  fitNegativesOnly: z
-    .boolean()
-    .default(false)
-    .describe("networks learn the negatives' sums, the own pair is added afterwards"),
-  widthFactor: z.number().positive().default(1).describe("f_d, hidden width over embedDim"),
-  innerSteps: z
-    .int()
-    .min(0)
-    .default(3)
-    .describe("T_lambda: updates of the networks in a step that has any"),
-  onlineInterval: count
-    .default(1)
-    .describe("T_online: steps of an epoch from one update of the networks to the next"),
-  targetInterval: count
-    .default(2)
-    .describe("T_target: steps of an epoch from one change of the averaged networks to the next"),
-  emaDecay: z
-    .number()
-    .min(0)
-    .lt(1)
-    .default(0.92)
-    .describe("alpha: the share that the averaged networks keep"),
-  betaMax: share
-    .default(0.8)
-    .describe("beta_T: the final share of the previous epoch's networks in the target"),
-  betaDecayEpochs: z
-    .number()
-    .positive()
-    .default(16)
-    .describe("epochs until beta is betaMax, along a half cosine"),
-  reinitializeEveryEpochs: z
-    .int()
-    .min(0)
-    .default(1)
-    .describe("epochs between fresh networks; 0 keeps the first ones"),
-  startAtTarget: z
-    .boolean()
-    .optional()
-    .describe(
-      "fresh networks' output bias is set to the mean of their first targets; " +
-        "only with emaNetwork when absent",
-    ),
-  epochSteps: count
-    .optional()
-    .describe("steps that count as an epoch, where the data are small; the data's when absent"),
-  networkLearningRate: z
-    .number()
-    .positive()
-    .default(1e-3)
-    .describe("of the networks' own Adam (0.9, 0.999), constant"),
-  networkGradientClip: z
-    .number()
-    .positive()
-    .default(1)
-    .describe("largest norm of both networks' gradients together"),
-  scaleLoss: z.boolean().default(true).describe("divides by the logit scale and adds rho / s"),
-  rho: z
-    .union([z.number(), z.array(z.number())])
-    .optional()
-    .describe("a number, or one for each of equal segments of the run's steps; 8.5 when absent"),
-  adaptiveTemperature: z
-    .boolean()
-    .default(false)
-    .describe("adds (-2 sg(mean s_ii) + mean(log A^I + log A^T) - 2 ln N) / s"),
-  denormalize: z
-    .boolean()
-    .default(false)
-    .describe("networks see embeddings times the root of the logit scale"),
-  chunkSize,
-});
+export const amorlipSchema = z
+  .strictObject({
+    kind: z.literal("amorlip"),
+    amortization: z
+      .enum(amortizations)
+      .default("l2Log")
+      .describe("how the networks learn the log-partition functions"),
+    regularization: z
+      .number()
+      .min(0)
+      .optional()
+      .describe("weight of l2Log beside kl, js and generalizedKl; 0.1 when absent"),
+    stage2: z
+      .enum(["combinedTarget", "emaNetwork"])
+      .default("combinedTarget")
+      .describe(
+        "what A is: the target of Eq. 12 (released code), or `emaNetwork`, the averaged networks (paper)",
+      ),
+    positiveCoefficient: share.default(1e-3).describe("weight of the own pair in Z"),
+    fitNegativesOnly: z
+      .boolean()
+      .default(false)
+      .describe("networks learn the negatives' sums, the own pair is added afterwards"),
+    widthFactor: z.number().positive().default(1).describe("f_d, hidden width over embedDim"),
+    innerSteps: z
+      .int()
+      .min(0)
+      .default(3)
+      .describe("T_lambda: updates of the networks in a step that has any"),
+    onlineInterval: count
+      .default(1)
+      .describe("T_online: steps of an epoch from one update of the networks to the next"),
+    targetInterval: count
+      .default(2)
+      .describe("T_target: steps of an epoch from one change of the averaged networks to the next"),
+    emaDecay: z
+      .number()
+      .min(0)
+      .lt(1)
+      .default(0.92)
+      .describe("alpha: the share that the averaged networks keep"),
+    betaMax: share
+      .default(0.8)
+      .describe("beta_T: the final share of the previous epoch's networks in the target"),
+    betaDecayEpochs: z
+      .number()
+      .positive()
+      .default(16)
+      .describe("epochs until beta is betaMax, along a half cosine"),
+    reinitializeEveryEpochs: z
+      .int()
+      .min(0)
+      .default(1)
+      .describe("epochs between fresh networks; 0 keeps the first ones"),
+    startAtTarget: z
+      .boolean()
+      .optional()
+      .describe(
+        "fresh networks' output bias is set to the mean of their first targets; " +
+          "only with emaNetwork when absent",
+      ),
+    epochSteps: count
+      .optional()
+      .describe("steps that count as an epoch, where the data are small; the data's when absent"),
+    networkLearningRate: z
+      .number()
+      .positive()
+      .default(1e-3)
+      .describe("of the networks' own Adam (0.9, 0.999), constant"),
+    networkGradientClip: z
+      .number()
+      .positive()
+      .default(1)
+      .describe("largest norm of both networks' gradients together"),
+    scaleLoss: z.boolean().default(true).describe("divides by the logit scale and adds rho / s"),
+    rho: z
+      .union([z.number(), z.array(z.number())])
+      .optional()
+      .describe("a number, or one for each of equal segments of the run's steps; 8.5 when absent"),
+    adaptiveTemperature: z
+      .boolean()
+      .default(false)
+      .describe("adds (-2 sg(mean s_ii) + mean(log A^I + log A^T) - 2 ln N) / s"),
+    denormalize: z
+      .boolean()
+      .default(false)
+      .describe("networks see embeddings times the root of the logit scale"),
+    chunkSize,
+  })
+  .describe("AmorLIP's loss, for which small networks learn the log-partition functions");
 
 type AmorlipRecipe = z.output<typeof amorlipSchema>;
 
 export interface AmorlipObjective extends TrainingObjective {
   readonly amortizer: Amortizer;
-  state(): ObjectiveState;
-  restore(tensors: ReadonlyMap<string, Tensor>, json: unknown, source: string): void;
+  readonly kept: KeptState;
   warnings(): string[];
 }
 
@@ -155,8 +156,10 @@ export function createAmorlip(recipe: AmorlipRecipe, context: ObjectiveContext):
       const rho = segmentValue(rhos, input.step, context.steps);
       return scope(() => step(recipe, amortizer, input, rho));
     },
-    state: () => ({ tensors: amortizer.tensors(), json: amortizer.position }),
-    restore: (tensors, json, source) => amortizer.restore(tensors, json, source),
+    kept: {
+      state: () => ({ tensors: amortizer.tensors(), json: amortizer.position }),
+      restore: (tensors, json, source) => amortizer.restore(tensors, json, source),
+    },
     warnings: () => (steps > 0 ? neverCombined(recipe, amortizer) : []),
     dispose: () => amortizer.dispose(),
   };

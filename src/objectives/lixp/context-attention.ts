@@ -5,7 +5,7 @@ import { chunksOf, type Chunk, type ChunkOptions } from "../shared/chunks.ts";
 import { checkChunkSize } from "../shared/pairs.ts";
 
 /** Which path of the gradient is cut, for the ablation; the paper cuts none. */
-export type ContextStopGradient = "none" | "values" | "keys";
+type ContextStopGradient = "none" | "values" | "keys";
 
 export interface ContextAttentionOptions extends ChunkOptions {
   /** [] > 0: cosines are divided by contextTemperature * sqrt(D). */

@@ -161,11 +161,11 @@ test("warns when the context never switched on, also after a resume", () => {
   warm.compute(input());
   assert.match(warm.warnings?.()[0] ?? "", /never switched on: .* stayed at 4\.000 or above/);
   const resumed = create({ contextTemperatureInit: 4 });
-  resumed.restore?.(new Map(), JSON.parse(JSON.stringify(cold.state?.().json)), "run.json");
+  resumed.kept?.restore(new Map(), JSON.parse(JSON.stringify(cold.kept?.state().json)), "run.json");
   resumed.compute(input());
   assert.deepEqual(resumed.warnings?.(), []);
-  assert.deepEqual(create().state?.().json, { lowestTemperature: null, lowestEntropy: null });
-  assert.throws(() => resumed.restore?.(new Map(), { other: 1 }, "run.json"), {
+  assert.deepEqual(create().kept?.state().json, { lowestTemperature: null, lowestEntropy: null });
+  assert.throws(() => resumed.kept?.restore(new Map(), { other: 1 }, "run.json"), {
     name: "CheckpointError",
     message: /state of a lixp objective in run\.json/,
   });

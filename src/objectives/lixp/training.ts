@@ -10,53 +10,61 @@ import {
   type ObjectiveContext,
   type ObjectiveInput,
   type TrainingObjective,
+  type KeptState,
 } from "../objective.ts";
 import { chunkSize } from "../shared/recipe-options.ts";
 import { siglipLogits } from "../siglip.ts";
 import { lixp, type LixpOptions } from "./loss.ts";
 
-const schema = z.strictObject({
-  kind: z.literal("lixp"),
-  base: z.enum(["softmax", "sigmoid"]).describe("`softmax` is CLIxP, `sigmoid` SigLIxP"),
-  alpha: z
-    .number()
-    .default(0.9)
-    .describe("weight of the plain loss, in (0, 1]; 1 is the control: the base to the bit"),
-  renormalize: z.boolean().default(true).describe("the context is brought to length 1"),
-  secondBias: z
-    .boolean()
-    .optional()
-    .describe(
-      "a bias of the context's own; true for the sigmoid base unless the temperature is shared",
+const schema = z
+  .strictObject({
+    kind: z.literal("lixp"),
+    base: z.enum(["softmax", "sigmoid"]).describe("`softmax` is CLIxP, `sigmoid` SigLIxP"),
+    alpha: z
+      .number()
+      .default(0.9)
+      .describe("weight of the plain loss, in (0, 1]; 1 is the control: the base to the bit"),
+    renormalize: z.boolean().default(true).describe("the context is brought to length 1"),
+    secondBias: z
+      .boolean()
+      .optional()
+      .describe(
+        "a bias of the context's own; true for the sigmoid base unless the temperature is shared",
+      ),
+    contextTemperatureInit: z
+      .number()
+      .default(0.3)
+      .describe(
+        "the first tau_ctx sqrt(D), what cosines are divided by; sqrt(D) starts tau_ctx at 1",
+      ),
+    contextLogitScaleInit: z
+      .number()
+      .optional()
+      .describe("the first tau_2; the model's own at the first step when absent"),
+    contextLogitBiasInit: z
+      .number()
+      .optional()
+      .describe("the first bias of the context; the model's own at the first step when absent"),
+    temperatureLearningRateFactor: z
+      .number()
+      .default(1)
+      .describe("multiplies the learning rate of the objective's own scalars"),
+    sharedTemperature: z.boolean().default(false).describe("ablation: tau_2 is tau_1"),
+    mask: z
+      .boolean()
+      .default(true)
+      .describe("an image is hidden from itself; false is an ablation"),
+    stopGradient: z
+      .enum(["none", "values", "keys"])
+      .default("none")
+      .describe("ablation: no gradient through `values`, or through `keys`"),
+    chunkSize: chunkSize.describe(
+      "rows of logits and of attention held at a time; the whole matrices when absent",
     ),
-  contextTemperatureInit: z
-    .number()
-    .default(0.3)
-    .describe(
-      "the first tau_ctx sqrt(D), what cosines are divided by; sqrt(D) starts tau_ctx at 1",
-    ),
-  contextLogitScaleInit: z
-    .number()
-    .optional()
-    .describe("the first tau_2; the model's own at the first step when absent"),
-  contextLogitBiasInit: z
-    .number()
-    .optional()
-    .describe("the first bias of the context; the model's own at the first step when absent"),
-  temperatureLearningRateFactor: z
-    .number()
-    .default(1)
-    .describe("multiplies the learning rate of the objective's own scalars"),
-  sharedTemperature: z.boolean().default(false).describe("ablation: tau_2 is tau_1"),
-  mask: z.boolean().default(true).describe("an image is hidden from itself; false is an ablation"),
-  stopGradient: z
-    .enum(["none", "values", "keys"])
-    .default("none")
-    .describe("ablation: no gradient through `values`, or through `keys`"),
-  chunkSize: chunkSize.describe(
-    "rows of logits and of attention held at a time; the whole matrices when absent",
-  ),
-});
+  })
+  .describe(
+    "LIxP's mixture of a base loss and the same loss of images in the context of their batch",
+  );
 
 type LixpRecipe = z.output<typeof schema>;
 
@@ -103,8 +111,9 @@ function create(recipe: LixpRecipe, context: ObjectiveContext): TrainingObjectiv
   return new Lixp(recipe, context, scalars);
 }
 
-class Lixp implements TrainingObjective {
+class Lixp implements TrainingObjective, KeptState {
   readonly module: ContextScalars | null;
+  readonly kept: KeptState = this;
   readonly learningRateFactor: number;
   readonly #recipe: LixpRecipe;
   readonly #rootDim: number;

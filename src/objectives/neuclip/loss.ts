@@ -47,7 +47,7 @@ export function normalizerLoss(a: Tensor, logDenominators: Tensor, limit = 1e6):
   return loss as Tensor;
 }
 
-export interface PrototypeNormalizerOptions {
+interface PrototypeNormalizerOptions {
   /** [] 1 / T > 0 */
   logitScale: Tensor;
   epsilon: number;

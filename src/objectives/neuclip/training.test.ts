@@ -42,15 +42,15 @@ function inputOf(step: number, scale = 10): ObjectiveInput {
 }
 
 const stateOf = (objective: TrainingObjective): Map<string, Tensor> =>
-  new Map(objective.state?.().tensors);
+  new Map(objective.kept?.state().tensors);
 
 test("refuses a batch of one pair, no prototypes and a checkpoint with others", () => {
   assert.throws(() => create({}, { batchSize: 1 }), { path: "train.batchSize" });
   assert.throws(() => create({ prototypes: 0 }), /prototypes/);
   scope(() => {
     const [six, five] = [create({ prototypes: 6 }), create({ prototypes: 5 })];
-    const { json } = six.state?.() ?? {};
-    assert.throws(() => five.restore?.(stateOf(six), json, "a file"), {
+    const { json } = six.kept?.state() ?? {};
+    assert.throws(() => five.kept?.restore(stateOf(six), json, "a file"), {
       name: "CheckpointError",
       message: /with 5 prototypes in a file/,
     });

@@ -11,6 +11,7 @@ import {
   type ObjectiveOutput,
   type ObjectiveState,
   type TrainingObjective,
+  type KeptState,
 } from "../objective.ts";
 import {
   globalContrastive,
@@ -21,33 +22,37 @@ import {
 import { checkBatch, chunkSize } from "../shared/recipe-options.ts";
 import { adagradStep, limitedNormalizer, normalizerLoss, prototypeNormalizer } from "./loss.ts";
 
-const schema = z.strictObject({
-  kind: z.literal("neuclip"),
-  prototypes: z.int().min(1).default(4096).describe("m, of each side"),
-  innerSteps: z
-    .int()
-    .min(1)
-    .default(10)
-    .describe("T_u: AdaGrad steps on the prototypes for each of the towers"),
-  restartSteps: z
-    .int()
-    .min(1)
-    .default(500)
-    .describe("steps of the towers from one restart of the prototypes to the next"),
-  prototypeLearningRate: z.number().gt(0).default(0.01).describe("AdaGrad's; not in the notes"),
-  epsilon: z.number().min(0).max(1).default(1e-14).describe("added to every normaliser"),
-  rho: z
-    .number()
-    .min(0)
-    .default(6.5)
-    .describe("of a learned logit scale, as in FastCLIP v3; not in the notes"),
-  ratioLimit: z
-    .number()
-    .gt(1)
-    .default(100)
-    .describe("the greatest g / e^a of an anchor in the model's loss: a guard of ours"),
-  chunkSize: chunkSize.describe("rows of the logits held at a time (the networks' are N x m)"),
-});
+const schema = z
+  .strictObject({
+    kind: z.literal("neuclip"),
+    prototypes: z.int().min(1).default(4096).describe("m, of each side"),
+    innerSteps: z
+      .int()
+      .min(1)
+      .default(10)
+      .describe("T_u: AdaGrad steps on the prototypes for each of the towers"),
+    restartSteps: z
+      .int()
+      .min(1)
+      .default(500)
+      .describe("steps of the towers from one restart of the prototypes to the next"),
+    prototypeLearningRate: z.number().gt(0).default(0.01).describe("AdaGrad's; not in the notes"),
+    epsilon: z.number().min(0).max(1).default(1e-14).describe("added to every normaliser"),
+    rho: z
+      .number()
+      .min(0)
+      .default(6.5)
+      .describe("of a learned logit scale, as in FastCLIP v3; not in the notes"),
+    ratioLimit: z
+      .number()
+      .gt(1)
+      .default(100)
+      .describe("the greatest g / e^a of an anchor in the model's loss: a guard of ours"),
+    chunkSize: chunkSize.describe("rows of the logits held at a time (the networks' are N x m)"),
+  })
+  .describe(
+    "NeuCLIP's loss, for which learned prototypes predict denominators over the whole data",
+  );
 
 type NeuclipRecipe = z.output<typeof schema>;
 
@@ -72,8 +77,9 @@ interface Network {
   recent: Tensor;
 }
 
-class Neuclip implements TrainingObjective {
+class Neuclip implements TrainingObjective, KeptState {
   readonly module = null;
+  readonly kept: KeptState = this;
   readonly #recipe: NeuclipRecipe;
   readonly #robust: boolean;
   /** By the anchors' side: the network of images holds prototypes of texts. */

@@ -31,7 +31,7 @@ export function chunksOf(count: number, chunkSize: number): Chunk[] {
   return chunks;
 }
 
-export interface ValueAndGradients {
+interface ValueAndGradients {
   /** [] */
   loss: Tensor;
   /** One for each input; null where it is not needed. */
@@ -90,7 +90,7 @@ export function logitsOf(inputs: LogitInputs, { start, length }: Chunk): Tensor 
 }
 
 /** Which gradients to compute. */
-export interface LogitNeeds {
+interface LogitNeeds {
   image: boolean;
   text: boolean;
   logitScale: boolean;

@@ -81,7 +81,7 @@ function inputOf(image: Tensor, text: Tensor, more: Partial<ObjectiveInput>): Ob
 
 /** The last numbers of the named examples, by column. */
 function columnsOf(objective: TrainingObjective, rows: readonly number[]): number[][] {
-  const saved = new Map(objective.state?.().tensors);
+  const saved = new Map(objective.kept?.state().tensors);
   const values = (saved.get("samples.values") as Tensor).indexSelect(
     0,
     fromData(BigInt64Array.from(rows, BigInt)),
@@ -206,15 +206,15 @@ for (const recipe of kinds) {
     const expected = run(whole, 0, 8);
     const before = run(first, 0, 5);
     scope(() => {
-      const saved = first.state?.();
+      const saved = first.kept?.state();
       const tensors = new Map([...(saved?.tensors ?? [])].map(([name, t]) => [name, t.clone()]));
       // Nothing of the first process is left but its checkpoint.
       run(first, 5, 6);
-      second.restore?.(tensors, JSON.parse(JSON.stringify(saved?.json)), "a checkpoint");
+      second.kept?.restore(tensors, JSON.parse(JSON.stringify(saved?.json)), "a checkpoint");
     });
     assert.deepEqual([...before, ...run(second, 5, 8)], expected);
     const wrong = { name: "CheckpointError", file: "a checkpoint" };
-    assert.throws(() => second.restore?.(new Map(), undefined, "a checkpoint"), wrong);
+    assert.throws(() => second.kept?.restore(new Map(), undefined, "a checkpoint"), wrong);
     for (const objective of [whole, first, second]) objective.dispose();
   });
 }
@@ -226,8 +226,8 @@ test("a checkpoint of another kind is refused", () => {
       create({ kind: "sogclr" }),
     ];
     run(v1, 0, 1);
-    const saved = v1.state?.();
-    assert.throws(() => sogclr.restore?.(new Map(saved?.tensors), saved?.json, "x"), {
+    const saved = v1.kept?.state();
+    assert.throws(() => sogclr.kept?.restore(new Map(saved?.tensors), saved?.json, "x"), {
       name: "CheckpointError",
       message: /of a sogclr objective in x but received .* of fastclip-v1/,
     });

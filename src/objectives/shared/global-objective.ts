@@ -13,6 +13,7 @@ import type {
   ObjectiveReads,
   ObjectiveState,
   TrainingObjective,
+  KeptState,
 } from "../objective.ts";
 import type { ChunkOptions } from "./chunks.ts";
 import {
@@ -34,7 +35,7 @@ export interface TemperatureRule {
 }
 
 /** How the temperatures of single examples are learned. */
-export interface IndividualTemperature {
+interface IndividualTemperature {
   kind: "individual";
   init: number;
   rho: number;
@@ -72,8 +73,9 @@ export interface GlobalContrastiveSettings extends ChunkOptions {
 
 export const globalReads: readonly ObjectiveReads[] = ["ids"];
 
-export class GlobalContrastiveObjective implements TrainingObjective {
+export class GlobalContrastiveObjective implements TrainingObjective, KeptState {
   readonly module = null;
+  readonly kept: KeptState = this;
   readonly #settings: GlobalContrastiveSettings;
   readonly #samples: SampleState;
 

@@ -1,7 +1,7 @@
 /** Names of examples to rows of numbers, in typed arrays: 16 to 24 bytes an example. Knows no rows. */
 
 /** What a table was saved as: the 64-bit hash of each row's name, row by row. */
-export type IdHashes = Int32Array;
+type IdHashes = Int32Array;
 
 /**
  * Rows 0, 1, 2, ... in the order in which names first appear. Names are kept as 64-bit hashes, in an

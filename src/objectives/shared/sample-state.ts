@@ -27,7 +27,7 @@ import {
 } from "../../torch/index.ts";
 import { IdTable } from "./id-table.ts";
 
-export interface SampleStateOptions {
+interface SampleStateOptions {
   /** Made with its folder when the first example appears; removed by `dispose()`. */
   file: string;
   /** What each number of a new example is. */
@@ -37,7 +37,7 @@ export interface SampleStateOptions {
 }
 
 /** Where the examples of a batch lie, for `gather` and `scatter`. */
-export interface SampleRows {
+interface SampleRows {
   /** int64 [N], borrowed until the scope in which it was made ends. */
   index: Tensor;
   /** The last place in the batch of each row, where an example occurs twice; null where none does. */

@@ -13,7 +13,7 @@ import {
 } from "./chunks.ts";
 
 /** log sum exp of every row and column of the logits, as greatest entry and sum beside it. */
-export interface Normalizers {
+interface Normalizers {
   /** [N] the greatest logit of each row, and sum_j exp(logit_ij - greatest). */
   rowMax: Tensor;
   rowSum: Tensor;

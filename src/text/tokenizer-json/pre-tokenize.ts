@@ -1,5 +1,5 @@
 /** The pre-tokenizer of a tokenizer.json: cuts text into words. */
-import { byteAlphabet } from "../clip/clip-bpe.ts";
+import { byteAlphabet } from "../models/clip-bpe.ts";
 import { olderClass, punctuation as newerPunctuation } from "./older-unicode.ts";
 import { compilePattern, escapeExpression } from "./pattern.ts";
 import { type StepConfig, stepsOf, textOption, unsupported } from "./step-config.ts";

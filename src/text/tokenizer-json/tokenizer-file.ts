@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
 import { DataError } from "../../errors.ts";
-import { clipTokenizerFile, readMerges } from "../clip/clip-files.ts";
+import { clipTokenizerFile, readMerges } from "./clip-files.ts";
 import { huggingFaceSpecialTokens } from "../tokenizer-description.ts";
 import { readVocabulary } from "./create-model.ts";
 import type { StepConfig } from "./step-config.ts";

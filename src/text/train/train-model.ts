@@ -1,5 +1,5 @@
 /** What is learnt for each kind of vocabulary, and the rest of the tokenizer.json that training writes. */
-import { alphabetInVocabularyOrder } from "../clip/clip-bpe.ts";
+import { alphabetInVocabularyOrder } from "../models/clip-bpe.ts";
 import type { StepConfig } from "../tokenizer-json/step-config.ts";
 import { trainPairs } from "./train-bpe.ts";
 import { trainUnigram } from "./train-unigram.ts";

@@ -82,6 +82,17 @@ export interface VisionTransformerConfig extends ConfigOf<
   dropsPartialPatches?: boolean;
 }
 
+/**
+ * The part of a configuration for pictures that whole patches do not fill. As with a convolution without
+ * padding, the rest at the right and the bottom is not looked at: 384 pixels hold 27 patches of 14.
+ */
+export function partialPatches(
+  imageSize: number,
+  patchSize: number,
+): { dropsPartialPatches?: true } {
+  return imageSize % patchSize === 0 ? {} : { dropsPartialPatches: true };
+}
+
 function sized(letter: Letter, patchSize: number, imageSize = 224): VisionTransformerConfig {
   const common = { normBefore: false, patchBias: true, projectionBias: true };
   return {

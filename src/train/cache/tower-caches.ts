@@ -3,17 +3,8 @@ import type { EvaluationTransform } from "../../data/image/evaluation-transform.
 import type { LoaderOptions } from "../../data/loader/options.ts";
 import type { Batch } from "../../data/sample.ts";
 import type { Tokenizer } from "../../text/tokenizer-description.ts";
-import { pixelsToTensor } from "../../pair/dual-encoder.ts";
-import type { Module } from "../../nn/module.ts";
-import {
-  autocast,
-  cat,
-  fromData,
-  noGrad,
-  scope,
-  type Device,
-  type Tensor,
-} from "../../torch/index.ts";
+import { Encoder, type TokenRows } from "../../inference/encoder.ts";
+import { cat, fromData, type Device, type Tensor } from "../../torch/index.ts";
 import type { ImageTower, TextTower } from "../../towers/tower.ts";
 import type { ProcessGroup } from "../process-group.ts";
 import {
@@ -66,7 +57,7 @@ const BATCH = 256;
 export async function imageFeatureCache(
   options: FeatureCacheOptions & { tower: ImageTower },
 ): Promise<BuiltCache> {
-  const { tower, loader, device, precision = "float32", dtype = "float16", seed = 0 } = options;
+  const { tower, loader, precision = "float32", dtype = "float16", seed = 0 } = options;
   const { transform, augmentation, source } = loader;
   const key = createCacheKey({
     rows: "image features",
@@ -75,11 +66,14 @@ export async function imageFeatureCache(
     ...towerParts(tower, precision),
     dtype,
   });
-  const encode = ({ imageIds, pixels, imageSize }: Batch): { keys: string[]; rows: Tensor } => ({
+  const encoder = new Encoder({
+    module: tower,
+    dim: tower.featureDim,
+    image: { transform, squares: (pixels) => tower.features(pixels) },
+  });
+  const encode = ({ imageIds, pixels }: Batch): { keys: string[]; rows: Tensor } => ({
     keys: imageIds,
-    rows: evaluated(tower, precision, device, () =>
-      tower.features(pixelsToTensor(pixels, imageSize, transform, device)),
-    ),
+    rows: encoder.imageRows(pixels, { precision }),
   });
   return build(options, key, { shape: [tower.featureDim], encode });
 }
@@ -93,7 +87,7 @@ export async function imageFeatureCache(
 export async function textFeatureCache(
   options: Omit<FeatureCacheOptions, "views" | "seed"> & { tower: TextTower; tokenizer: Tokenizer },
 ): Promise<BuiltCache> {
-  const { tower, tokenizer, device, precision = "float32", dtype = "float16" } = options;
+  const { tower, tokenizer, precision = "float32", dtype = "float16" } = options;
   const { augmentation: _, ...loader } = options.loader;
   const key = createCacheKey({
     rows: "text features",
@@ -103,12 +97,11 @@ export async function textFeatureCache(
     dtype,
   });
   const size = options.batchSize ?? BATCH;
-  const features = (batch: Batch, rows: readonly number[]): Tensor =>
-    scope(() =>
-      evaluated(tower, precision, device, () =>
-        tower.features(tokensOf(batch, rows, tower).to(device)),
-      ),
-    );
+  const encoder = new Encoder({
+    module: tower,
+    dim: tower.featureDim,
+    text: { trimmable: tower.trimmable, forward: (tokens) => tower.features(tokens) },
+  });
   const encode: BuildOptions["encode"] = (batch, has) => {
     const fresh = new Map<string, number>();
     for (const [row, caption] of batch.captions.entries()) {
@@ -117,7 +110,7 @@ export async function textFeatureCache(
     const rows = [...fresh.values()];
     const parts: Tensor[] = [];
     for (let at = 0; at < rows.length; at += size) {
-      parts.push(features(batch, rows.slice(at, at + size)));
+      parts.push(encoder.textRows(tokensOf(batch, rows.slice(at, at + size)), { precision }));
     }
     return {
       keys: [...fresh.keys()],
@@ -184,27 +177,12 @@ function towerParts(
   return { weights: hashWeights(tower, { except: "projection." }), tower: tower.config, precision };
 }
 
-/** Runs `body` as a locked tower runs: in evaluation mode, without gradient. */
-function evaluated(
-  tower: Module,
-  precision: "float32" | "bfloat16",
-  device: Device,
-  body: () => Tensor,
-): Tensor {
-  const before = [...tower.modules()].map((module) => [module, module.training] as const);
-  tower.train(false);
-  try {
-    return noGrad(() => autocast(precision === "bfloat16" ? device : undefined, body));
-  } finally {
-    for (const [module, training] of before) module.training = training;
+/** The tokens of some of a batch's captions. */
+function tokensOf({ tokens, contextLength, lengths }: Batch, rows: readonly number[]): TokenRows {
+  const chosen = new Int32Array(rows.length * contextLength);
+  for (const [i, row] of rows.entries()) {
+    const at = row * contextLength;
+    chosen.set(tokens.subarray(at, at + contextLength), i * contextLength);
   }
-}
-
-/** int64 [rows.length, T], cut to the longest of these captions where that changes nothing. */
-function tokensOf(batch: Batch, rows: readonly number[], { trimmable }: TextTower): Tensor {
-  const { tokens, lengths, contextLength } = batch;
-  const index = fromData(Int32Array.from(rows));
-  const whole = fromData(tokens, [lengths.length, contextLength]).indexSelect(0, index);
-  const longest = rows.reduce((most, row) => Math.max(most, lengths[row]!), 1);
-  return whole.narrow(1, 0, trimmable ? longest : contextLength).to("int64");
+  return { tokens: chosen, contextLength, lengths: Int32Array.from(rows, (row) => lengths[row]!) };
 }

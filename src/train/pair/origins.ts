@@ -1,7 +1,7 @@
 /** The models that a pair's run starts from, each opened once: of the hub or of this machine. */
 import { openModel, openModelAt } from "../../checkpoints/open-model.ts";
 import type { ModelSource } from "../../checkpoints/layout.ts";
-import { factsOf, pathOf, type Pretrained } from "../recipe/pretrained.ts";
+import { factsOf, pathOf, type NamedModel } from "../../checkpoints/named-model.ts";
 import type { ResolvedRecipe } from "../recipe/recipe.ts";
 
 /** Whoever opened them closes them. */
@@ -22,7 +22,7 @@ export async function openOrigins({ pretrained, towers }: ResolvedRecipe): Promi
     for (const source of opened.values()) source.close();
   };
   const open = async (
-    model: Pretrained | undefined,
+    model: NamedModel | undefined,
     key: string,
   ): Promise<ModelSource | undefined> => {
     if (model === undefined) return undefined;

@@ -3,16 +3,17 @@ import type { EvaluationTransform } from "../../data/image/evaluation-transform.
 import type { Batch } from "../../data/sample.ts";
 import { saveTokenizer } from "../../text/index.ts";
 import type { Tokenizer } from "../../text/tokenizer-description.ts";
-import { modelEmbedder } from "../../inference/model-embedder.ts";
+import { embedderOf } from "../../inference/embed-dataset.ts";
+import { pairEncoder } from "../../inference/encoder.ts";
 import { DataError } from "../../errors.ts";
 import { runSuite, type SuiteResult } from "../../evaluate/run-suite.ts";
-import { metricValues } from "../../evaluate/table.ts";
+import { metricValues } from "../../evaluate/metric-table.ts";
 import { saveCheckpoint } from "../../checkpoints/checkpoint.ts";
 import { libraryName } from "../../checkpoints/local-model.ts";
 import { saveAdapter } from "../../checkpoints/adapters/save-adapter.ts";
 import { adaptations, mergedState } from "../../nn/low-rank.ts";
 import type { Evaluation, Learner } from "../run/learner.ts";
-import { pathOf } from "../recipe/pretrained.ts";
+import { pathOf } from "../../checkpoints/named-model.ts";
 import type { ProcessGroup } from "../process-group.ts";
 import { Trainer, type StepReport, type TrainerOptions } from "../step/trainer.ts";
 import { withTrainingState, type TrainingState } from "../run/run-checkpoint.ts";
@@ -45,7 +46,8 @@ export class PairLearner extends Trainer implements Learner {
     const { tokenizer, transform } = this.#options;
     const { model, recipe } = this;
     const { precision } = recipe.train;
-    const embedder = modelEmbedder({ model, tokenizer, transform, precision });
+    const encoder = pairEncoder(model, transform);
+    const embedder = embedderOf(encoder, tokenizer, { precision });
     const { batchSize, suites } = recipe.evaluate;
     const loader = { transform, tokenizer: tokenizer.description, batchSize };
     const results = await this.withAverage(async () => {

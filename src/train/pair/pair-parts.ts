@@ -12,7 +12,7 @@ import type { Tokenizer } from "../../text/tokenizer-description.ts";
 import { pairConfigOf } from "../../checkpoints/checkpoint.ts";
 import type { DualEncoderConfig } from "../../pair/dual-encoder.ts";
 import type { ModelSource } from "../../checkpoints/layout.ts";
-import { changedConfig, modelConfig, withVocabulary } from "./build-model.ts";
+import { changedConfig, modelConfig, withVocabulary } from "../recipe/build-model.ts";
 import { resolveLogits } from "../recipe/logits.ts";
 import type { ResolvedRecipe } from "../recipe/recipe.ts";
 

@@ -9,7 +9,7 @@ import type { DualEncoder } from "../../pair/dual-encoder.ts";
 import { loadPair, loadTower } from "../../checkpoints/tower-folder.ts";
 import { lowRankNames } from "../../nn/low-rank.ts";
 import type { Tensor } from "../../torch/index.ts";
-import { trainingDevice } from "./build-model.ts";
+import { trainingDevice } from "../recipe/build-model.ts";
 import type { Prepared } from "../run/learner.ts";
 import { openCheckpoint, openOrigins, type Origins } from "./origins.ts";
 import { pairParts } from "./pair-parts.ts";

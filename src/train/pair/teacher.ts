@@ -1,13 +1,12 @@
 /** A teacher pair for distillation: embeds each batch with its own tokens and normalisation. */
+import { factsOf, pathOf } from "../../checkpoints/named-model.ts";
 import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
-import type { Batch } from "../../data/sample.ts";
 import { RecipeError } from "../../errors.ts";
-import { inference, pixelsToTensor } from "../../pair/dual-encoder.ts";
+import { pairEncoder } from "../../inference/encoder.ts";
 import { teacherOf } from "../../objectives/index.ts";
 import { loadModel, type LoadedModel } from "../../inference/load-model.ts";
-import { fromData, scope, type Device, type Tensor } from "../../torch/index.ts";
+import { noGrad, scope, type Device } from "../../torch/index.ts";
 import type { BatchSources, Teacher } from "../step/batch-input.ts";
-import { factsOf, pathOf } from "../recipe/pretrained.ts";
 import type { ResolvedRecipe } from "../recipe/recipe.ts";
 
 export interface OpenTeacher {
@@ -31,8 +30,7 @@ export async function openTeacher(
   const loaded = await loadModel(pathOf(named), { ...facts, device });
   try {
     check(recipe, loaded.evaluationTransform, transform);
-    const teacher: Teacher = { embed: (batch) => embed(loaded, batch, device) };
-    return { source: { teacher }, close: () => loaded.dispose() };
+    return { source: { teacher: teacherFrom(loaded) }, close: () => loaded.dispose() };
   } catch (error) {
     loaded.dispose();
     throw error;
@@ -80,21 +78,17 @@ function spelledOut(transform: EvaluationTransform): Record<string, string | num
 }
 
 /** The teacher sees the student's pixels, normalised in its own way, and the captions' own tokens. */
-function embed(
-  { model, tokenizer, evaluationTransform }: LoadedModel,
-  batch: Batch,
-  device: Device,
-): { image: Tensor; text: Tensor; logitScale: Tensor } {
-  return scope(() =>
-    inference(model, "float32", () => {
-      const pixels = pixelsToTensor(batch.pixels, batch.imageSize, evaluationTransform, device);
-      const { tokens } = tokenizer.encodeBatch(batch.captions);
-      const rows = fromData(tokens, [batch.size, tokenizer.contextLength]).to(device);
-      return {
-        image: model.encodeImages(pixels),
-        text: model.encodeTexts(rows),
-        logitScale: model.logitScale(),
-      };
-    }),
-  );
+function teacherFrom({ pair, tokenizer, evaluationTransform }: LoadedModel): Teacher {
+  const encoder = pairEncoder(pair, evaluationTransform);
+  const { contextLength } = tokenizer;
+  return {
+    embed: ({ pixels, captions }) => {
+      const { tokens } = tokenizer.encodeBatch(captions);
+      return scope(() => ({
+        image: encoder.imageRows(pixels),
+        text: encoder.textRows({ tokens, contextLength }),
+        logitScale: noGrad(() => pair.logitScale()),
+      }));
+    },
+  };
 }

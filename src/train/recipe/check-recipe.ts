@@ -1,6 +1,6 @@
 /** Checks of a recipe that involve more than one key. */
 import { didYouMean, RecipeError, SettingError } from "../../errors.ts";
-import { metricKeys } from "../../evaluate/table.ts";
+import { metricKeys } from "../../evaluate/tasks/index.ts";
 import type { ResolvedRecipe, SuiteRecipe } from "./recipe.ts";
 
 /** throws  RecipeError naming the first key that contradicts the others */

@@ -1,10 +1,10 @@
 /** The part of a recipe that says what is trained: towers, where their weights come from, the logits. */
 import { z } from "zod";
 
+import { namedModelSchema } from "../../checkpoints/named-model.ts";
 import { activationNames } from "../../nn/activation.ts";
 import { projectionRoles } from "../../towers/adapt-tower.ts";
 import { imageTowerKinds, textTowerKinds } from "../../towers/index.ts";
-import { pretrainedSchema } from "./pretrained.ts";
 
 const positiveInteger = z.int().min(1);
 const probability = z.number().min(0).lt(1);
@@ -155,7 +155,7 @@ const loraSchema = z.strictObject({
 });
 
 const towerSchema = z.strictObject({
-  pretrained: pretrainedSchema
+  pretrained: namedModelSchema
     .optional()
     .describe(
       "the model or tower that the weights come from, as the pair's `pretrained`; random weights when absent",

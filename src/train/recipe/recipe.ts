@@ -4,6 +4,8 @@
  */
 import { z } from "zod";
 
+import { namedModelSchema } from "../../checkpoints/named-model.ts";
+import { taskSchema } from "../../evaluate/tasks/index.ts";
 import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
 import type { TrainingAugmentation } from "../../data/image/index.ts";
 import type { SourceSpec } from "../../data/sources/source-spec.ts";
@@ -11,7 +13,6 @@ import { isJsonObject } from "../../files/json-fields.ts";
 import type { TokenizerDescription } from "../../text/tokenizer-description.ts";
 import { objectiveSchema } from "../../objectives/index.ts";
 import { optimizerSchema } from "../step/optimizers.ts";
-import { pretrainedSchema } from "./pretrained.ts";
 import { logitsSchema, modelChangesSchema, modelSchema, towersSchema } from "./recipe-model.ts";
 
 const positiveInteger = z.int().min(1);
@@ -142,45 +143,10 @@ export const trainSchema = z.strictObject({
     .describe("ends the run there, evaluated and saved as after the last step"),
 });
 
-const classSchema = z.union([
-  z.string(),
-  z.array(z.string()).min(1),
-  z.strictObject({ key: z.string(), names: z.array(z.string()).min(1) }),
-]);
-
-const taskName = (name: string): z.ZodDefault<z.ZodString> =>
-  z.string().default(name).describe("names the task's metrics");
-const title = z.string().optional().describe("heading in the report");
-
-const zeroShotSchema = z
-  .strictObject({
-    kind: z.literal("zeroShot"),
-    name: taskName("zeroShot"),
-    title,
-    classes: z
-      .union([z.string(), z.array(classSchema).min(2)])
-      .describe("the classes in order, each with one or several names; or a JSON file of them"),
-    answer: z
-      .string()
-      .default("label")
-      .describe("where a sample keeps its class: its label, or a key of its JSON"),
-    templates: z
-      .union([z.enum(["bare", "photo", "simple"]), z.array(z.string()).min(1)])
-      .default("photo")
-      .describe("sentences that the class names are put into"),
-  })
-  .describe("classification by the names of the classes");
-
-const retrievalSchema = z
-  .strictObject({ kind: z.literal("retrieval"), name: taskName("retrieval"), title })
-  .describe("finding the caption of a picture, and the picture of a caption");
-
-const taskSchema = z.discriminatedUnion("kind", [zeroShotSchema, retrievalSchema]);
-
 export const suiteSchema = z
   .strictObject({
     name: z.string().describe("names the suite's metrics"),
-    title,
+    title: z.string().optional().describe("heading in the report"),
     source: sourceSchema.describe("held-out samples, see [data.md](data.md)"),
     where: z
       .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
@@ -209,11 +175,10 @@ export const recipeSchema = z.strictObject({
   model: modelSchema
     .optional()
     .describe("a published pair by name, or one of your own; that of `pretrained` when absent"),
-  pretrained: pretrainedSchema
+  pretrained: namedModelSchema
     .optional()
     .describe(
-      "the model whose weights the run starts from: a folder or file of any layout, or `hf://...`, alone or " +
-        "as `path` beside what its files leave open, see " +
+      "the model to start from: a path, `hf://...`, or `{ path }` with what its files leave open, see " +
         "[fine-tuning.md](fine-tuning.md)",
     ),
   modelChanges: modelChangesSchema

@@ -4,8 +4,15 @@ import { z } from "zod";
 import { didYouMean, RecipeError } from "../../errors.ts";
 import { isJsonObject } from "../../files/json-fields.ts";
 import { checkSuites, checkTogether } from "./check-recipe.ts";
-import { pretrainedKeys } from "./pretrained.ts";
 import { recipeSchema, suiteSchema, type ResolvedRecipe, type SuiteRecipe } from "./recipe.ts";
+
+/** Where a recipe may name a model. A `--set` of one of its facts makes an object of a path. */
+const modelKeys: readonly string[] = [
+  "pretrained",
+  "towers.image.pretrained",
+  "towers.text.pretrained",
+  "objective.teacher",
+];
 
 export interface ResolveOptions {
   /** Assignments such as `train.batchSize=256`, applied in order. */
@@ -99,7 +106,7 @@ function assign(draft: Record<string, unknown>, assignment: string): void {
   let at = draft;
   for (const [i, key] of keys.entries()) {
     const path = keys.slice(0, i + 1).join(".");
-    const next = pretrainedKeys.includes(path) ? named(at[key]) : (at[key] ?? {});
+    const next = modelKeys.includes(path) ? named(at[key]) : (at[key] ?? {});
     if (!isJsonObject(next)) {
       throw new RecipeError(
         assignment,

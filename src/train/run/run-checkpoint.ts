@@ -10,7 +10,7 @@ import { writeTextAtomically } from "../../files/atomic-write.ts";
 import type { LoaderPosition } from "../../data/loader/loader.ts";
 import type { Ema } from "../../optimize/ema.ts";
 import type { Optimizer } from "../../optimize/optimizer.ts";
-import { matchWeights } from "../../checkpoints/weights/match-weights.ts";
+import { matchWeights } from "../../checkpoints/weights/check-weights.ts";
 import { readSafetensors, writeSafetensors } from "../../checkpoints/weights/safetensors.ts";
 import {
   isFloating,
@@ -110,7 +110,7 @@ function writeTensors(folder: string, trained: Trained): unknown {
   const exact = trained.unmerged?.() ?? [];
   if (exact.length > 0) writeSafetensors(unmerged, exact);
   return scope(() => {
-    const { tensors = [], json } = trained.objective?.state?.() ?? {};
+    const { tensors = [], json } = trained.objective?.kept?.state() ?? {};
     writeSafetensors(objective, [...scalars(trained.objective), ...tensors]);
     writeSafetensors(optimizer, trained.optimizer.stateDict());
     if (trained.ema) writeSafetensors(ema, trained.ema.stateDict());
@@ -142,7 +142,7 @@ function restoreObjective(
     if (found) noGrad(() => target.copy_(found));
     else problems.push(`missing ${scalarPrefix}${name}`);
   }
-  if (objective.restore) objective.restore(tensors, json, file);
+  if (objective.kept) objective.kept.restore(tensors, json, file);
   else problems.push(...[...tensors.keys()].map((name) => `unexpected ${name}`));
   if (problems.length === 0) return;
   throw new CheckpointError(

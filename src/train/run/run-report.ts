@@ -2,7 +2,8 @@
 import sharp from "sharp";
 
 import { rowsOf } from "../../arrays/embeddings.ts";
-import type { SuiteResult, TaskResult } from "../../evaluate/run-suite.ts";
+import type { SuiteResult } from "../../evaluate/run-suite.ts";
+import type { MeasuredTask, TaskGuesses } from "../../evaluate/tasks/task.ts";
 import { softmax, topMatches } from "../../arrays/similarities.ts";
 import { imageDataUri } from "../../report/html.ts";
 import { curvesFromLog } from "../../report/curves.ts";
@@ -44,9 +45,11 @@ export async function runReport(
   for (const suite of suites) {
     if (pictured && !pictured.includes(suite.name)) continue;
     const pictures = await Promise.all(suite.dataset.pictures.map((p) => toDataUri(p, suite)));
-    const task = suite.tasks.find((one) => one.kind === "zeroShot");
+    const task = suite.tasks.find((one: MeasuredTask) => one.guesses !== undefined);
     if (task && pictures.length > 0) {
-      predictions.push(predictionGroup(suite, task, { pictures, shown, scale: result.logitScale }));
+      const title = `${suite.title}: ${task.title}`;
+      const show = { pictures, shown, scale: result.logitScale };
+      predictions.push(predictionGroup(title, task.guesses as TaskGuesses, show));
     }
     if (pictures.length > 0 && suite.dataset.captions.length > 0) {
       retrievals.push(retrievalGroup(suite, pictures));
@@ -89,11 +92,11 @@ function defaultSummary({ recipe, step, examplesSeen, skipped }: TrainResult): S
 }
 
 function evaluationTables(suite: SuiteResult): EvaluationTable[] {
-  return suite.tasks.map((task) => ({
+  return suite.tasks.map((task: MeasuredTask) => ({
     title: `${suite.title}: ${task.title}`,
     note: `${suite.dataset.keys.length.toLocaleString("en-US")} pictures`,
     rows: task.rows,
-    ...(task.kind === "zeroShot" ? { confusions: task.result.confusions.slice(0, 10) } : {}),
+    ...(task.confusions ? { confusions: task.confusions.slice(0, 10) } : {}),
   }));
 }
 
@@ -104,29 +107,28 @@ interface Shown {
 }
 
 function predictionGroup(
-  suite: SuiteResult,
-  task: Extract<TaskResult, { kind: "zeroShot" }>,
+  title: string,
+  { labels, truths, k, classes, similarities }: TaskGuesses,
   { pictures, shown, scale }: Shown,
 ): PredictionGroup {
-  const { k, classes, similarities } = task.result.predictions;
   const every = Math.max(1, Math.floor(pictures.length / shown));
   const chosen = pictures.flatMap((_, i) => (i % every === 0 ? [i] : [])).slice(0, shown);
   const items = chosen.map((i): Prediction => {
     const row = Array.from(similarities.subarray(i * k, (i + 1) * k));
     const shares = Array.from(softmax(row.map((similarity) => similarity * scale)));
-    const truth = task.truths[i] ?? 0;
+    const truth = truths[i] ?? 0;
     return {
       image: pictures[i] as string,
-      truth: task.labels[truth] ?? "",
+      truth: labels[truth] ?? "",
       candidates: shares.map((score, rank) => {
         const index = classes[i * k + rank] ?? 0;
-        return { text: task.labels[index] ?? "", score, correct: index === truth };
+        return { text: labels[index] ?? "", score, correct: index === truth };
       }),
     };
   });
   return {
-    title: `${suite.title}: ${task.title}`,
-    note: `The ${k} best of ${task.result.classCount} candidates; bars share 100 % among them.`,
+    title,
+    note: `The ${k} best of ${labels.length} candidates; bars share 100 % among them.`,
     items,
   };
 }

@@ -4,7 +4,7 @@
  */
 import { CheckpointError, StorageError } from "../../errors.ts";
 import type { SuiteResult } from "../../evaluate/run-suite.ts";
-import { isBetter } from "../../evaluate/table.ts";
+import { isBetter } from "../../evaluate/tasks/index.ts";
 import { catchSignals, pendingSignal } from "../../torch/index.ts";
 import { DivergedError } from "../step/updater.ts";
 import type { Evaluation, Learner, Prepared } from "./learner.ts";

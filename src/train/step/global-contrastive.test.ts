@@ -6,7 +6,7 @@ import { after, test } from "node:test";
 
 import type { Batch } from "../../data/sample.ts";
 import { memory } from "../../torch/index.ts";
-import { modelConfig } from "../pair/build-model.ts";
+import { modelConfig } from "../recipe/build-model.ts";
 import { resolveLogits } from "../recipe/logits.ts";
 import { resolveRecipe } from "../recipe/resolve-recipe.ts";
 import { Trainer } from "../step/trainer.ts";

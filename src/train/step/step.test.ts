@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { DualEncoder } from "../../pair/dual-encoder.ts";
 import { assertClose } from "../../../test/support/close.ts";
 import { fromData, manualSeed, memory, noGrad, randn, type Tensor } from "../../torch/index.ts";
-import { modelConfig } from "../pair/build-model.ts";
+import { modelConfig } from "../recipe/build-model.ts";
 import { solo } from "../process-group.ts";
 import { clipObjective } from "../../objectives/clip.ts";
 import type { TrainingObjective } from "../../objectives/objective.ts";

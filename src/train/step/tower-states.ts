@@ -1,7 +1,7 @@
 /** What LiT's letters (arXiv:2111.07991, section 3) and a recipe's `towers` mean. */
 import { RecipeError } from "../../errors.ts";
 import type { TowerRecipe, TowersRecipe } from "../recipe/recipe-model.ts";
-import { pathOf, type Pretrained } from "../recipe/pretrained.ts";
+import { pathOf, type NamedModel } from "../../checkpoints/named-model.ts";
 
 export type TowerState = Omit<TowerRecipe, "locked"> & { locked: boolean };
 export type TowerStates = Record<"image" | "text", TowerState>;
@@ -10,7 +10,7 @@ interface TowersContext {
   /** Optimizer steps of the whole run. */
   steps: number;
   /** The pair whose weights both towers start from, if any. */
-  pretrained?: Pretrained | undefined;
+  pretrained?: NamedModel | undefined;
 }
 
 /**
@@ -94,7 +94,7 @@ function checkLetter(
   key: string,
   { pretrained, locked }: TowerRecipe,
   letter: string,
-  pair: Pretrained | undefined,
+  pair: NamedModel | undefined,
 ): void {
   if (letter === "u" && pretrained !== undefined) {
     refuse(

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { Batch } from "../../data/sample.ts";
 import type { Linear } from "../../nn/index.ts";
 import { memory, scope } from "../../torch/index.ts";
-import { modelConfig } from "../pair/build-model.ts";
+import { modelConfig } from "../recipe/build-model.ts";
 import { DivergedError } from "./updater.ts";
 import { resolveLogits } from "../recipe/logits.ts";
 import { resolveRecipe } from "../recipe/resolve-recipe.ts";

@@ -16,7 +16,7 @@ import { manualSeed, scope, type Device, type Tensor } from "../../torch/index.t
 import { RecipeError } from "../../errors.ts";
 import type { ImageTower, TextTower } from "../../towers/tower.ts";
 import { BatchInput, type BatchSources } from "./batch-input.ts";
-import { buildModel } from "../pair/build-model.ts";
+import { buildModel } from "../recipe/build-model.ts";
 import { parameterGroups, type ParameterGroup } from "../../optimize/groups.ts";
 import { checkTrained, LockableTower } from "./lockable-tower.ts";
 import { logitScaleOf, resolveLogits, ScaleRate, type Logits } from "../recipe/logits.ts";

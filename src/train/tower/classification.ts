@@ -8,12 +8,12 @@ import { writeTextAtomically } from "../../files/atomic-write.ts";
 import { normalizePixels, pixelsToTensor } from "../../pair/dual-encoder.ts";
 import { saveTower } from "../../checkpoints/tower-folder.ts";
 import { Linear } from "../../nn/layers.ts";
-import { Module } from "../../nn/module.ts";
-import { fromData, type Device, type Tensor } from "../../torch/index.ts";
+import { evaluating, Module } from "../../nn/module.ts";
+import { fromData, scope, type Device, type Tensor } from "../../torch/index.ts";
 import type { ImageTower } from "../../towers/tower.ts";
 import type { RowSource } from "../step/batch-input.ts";
 import type { ClassificationRecipe } from "../recipe/pretrain-recipe.ts";
-import { evaluating, type TowerTask } from "./tower-trainer.ts";
+import type { TowerTask } from "./tower-trainer.ts";
 
 class Classifier extends Module {
   readonly imageTower: ImageTower;
@@ -111,10 +111,12 @@ export class Classification implements TowerTask {
     try {
       for (let batch = await loader.next(); batch !== null; batch = await loader.next()) {
         const here: Batch = batch;
-        right += evaluating(this.model, () => {
-          const pixels = pixelsToTensor(here.pixels, here.imageSize, transform, device);
-          return rightAnswers(this.model.forward(pixels), this.#targets(here));
-        });
+        right += scope(() =>
+          evaluating(this.model, "float32", () => {
+            const pixels = pixelsToTensor(here.pixels, here.imageSize, transform, device);
+            return rightAnswers(this.model.forward(pixels), this.#targets(here));
+          }),
+        );
         total += here.size;
       }
     } finally {

@@ -5,11 +5,11 @@ import type { Batch } from "../../data/sample.ts";
 import { saveTokenizer } from "../../text/index.ts";
 import type { Tokenizer } from "../../text/tokenizer-description.ts";
 import { saveTower } from "../../checkpoints/tower-folder.ts";
-import { Module } from "../../nn/module.ts";
-import { arange, fromData, linear, type Device, type Tensor } from "../../torch/index.ts";
+import { evaluating, Module } from "../../nn/module.ts";
+import { arange, fromData, linear, scope, type Device, type Tensor } from "../../torch/index.ts";
 import type { TextTower } from "../../towers/tower.ts";
 import type { NextTokenRecipe } from "../recipe/pretrain-recipe.ts";
-import { evaluating, type TowerTask } from "./tower-trainer.ts";
+import type { TowerTask } from "./tower-trainer.ts";
 
 class LanguageModel extends Module {
   readonly textTower: TextTower;
@@ -96,10 +96,12 @@ export class NextToken implements TowerTask {
     try {
       for (let batch = await loader.next(); batch !== null; batch = await loader.next()) {
         const here: Batch = batch;
-        const scores = evaluating(this.model, () => {
-          const { loss: sum, ...counts } = this.#scores(here);
-          return { ...counts, loss: sum.item() };
-        });
+        const scores = scope(() =>
+          evaluating(this.model, "float32", () => {
+            const { loss: sum, ...counts } = this.#scores(here);
+            return { ...counts, loss: sum.item() };
+          }),
+        );
         loss += scores.loss;
         predicted += scores.predicted;
         right += scores.right;

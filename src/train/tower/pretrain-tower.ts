@@ -18,7 +18,7 @@ import {
   trainingDevice,
   textTowerConfig,
   withVocabulary,
-} from "../pair/build-model.ts";
+} from "../recipe/build-model.ts";
 import type { Prepared } from "../run/learner.ts";
 import { openPixelCache, type Announce, type OpenCaches } from "../cache/open-caches.ts";
 import { refuseSetting } from "../recipe/check-recipe.ts";

@@ -4,7 +4,7 @@ import type { Ema } from "../../optimize/ema.ts";
 import type { Module } from "../../nn/module.ts";
 import { parameterGroups } from "../../optimize/groups.ts";
 import type { Optimizer } from "../../optimize/optimizer.ts";
-import { autocast, backward, noGrad, scope, type Device, type Tensor } from "../../torch/index.ts";
+import { autocast, backward, scope, type Device, type Tensor } from "../../torch/index.ts";
 import type { Evaluation, Learner } from "../run/learner.ts";
 import { withTrainingState, type TrainingState } from "../run/run-checkpoint.ts";
 import { Updater } from "../step/updater.ts";
@@ -88,10 +88,4 @@ export class TowerTrainer implements Learner {
     this.#updater.dispose();
     this.#task.model.dispose();
   }
-}
-
-/** Runs `body` as in evaluation: no gradient, no random layers. */
-export function evaluating<T>(model: Module, body: () => T): T {
-  model.train(false);
-  return scope(() => noGrad(body));
 }

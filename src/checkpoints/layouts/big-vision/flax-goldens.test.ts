@@ -27,7 +27,7 @@ import { loadCarried, loadWeights, saveCheckpoint } from "../../checkpoint.ts";
 import { describeModel } from "../../describe-model.ts";
 import { type DualEncoder, unitRows } from "../../../pair/dual-encoder.ts";
 import { loadModel } from "../../../inference/load-model.ts";
-import { pairConfig } from "../../../pair/published-pairs.ts";
+import { pairConfig } from "../../../pair/published.ts";
 import { loadTower } from "../../tower-folder.ts";
 import { openModelAt } from "../../open-model.ts";
 import { readImageTower } from "./image.ts";

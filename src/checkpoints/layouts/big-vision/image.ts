@@ -1,8 +1,10 @@
 /** The image tower of a flax checkpoint: big_vision's ViT, as SigLIP, LiT and AugReg have it. */
 import type { NaflexVisionTransformerConfig } from "../../../towers/image/naflex-vision-transformer.ts";
-import type { VisionTransformerConfig } from "../../../towers/image/vision-transformer.ts";
+import {
+  partialPatches,
+  type VisionTransformerConfig,
+} from "../../../towers/image/vision-transformer.ts";
 import { leadingOne, transposed, type KeyTable } from "../../weights/key-table.ts";
-import { partialPatches } from "../partial-patches.ts";
 import {
   attention,
   blocks,
@@ -12,8 +14,7 @@ import {
   squareOfPlaces,
   withoutClassRow,
 } from "./flax-forms.ts";
-import { layersOf, namesOf, type Layers } from "./layers.ts";
-import type { FlaxShapes } from "./shapes.ts";
+import { layersOf, namesOf, type Layers, type FlaxShapes } from "./shapes.ts";
 
 export interface FlaxImageTower {
   config: VisionTransformerConfig | NaflexVisionTransformerConfig;

@@ -7,7 +7,7 @@ import { after, describe, it } from "node:test";
 import { gunzipSync } from "node:zlib";
 
 import { UnsettledError } from "../../../errors.ts";
-import { pairConfig } from "../../../pair/published-pairs.ts";
+import { pairConfig } from "../../../pair/published.ts";
 import type { Family, ModelSource } from "../../layout.ts";
 import { openPlace } from "../../place.ts";
 import { flaxTokenizer } from "./tokenizer.ts";

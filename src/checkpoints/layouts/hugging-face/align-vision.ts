@@ -5,7 +5,7 @@
 import type { EfficientNetConfig, EfficientNetStage } from "../../../towers/image/efficient-net.ts";
 import type { JsonFields } from "../../../files/json-fields.ts";
 import { pythonFloat } from "../../../files/json-fields.ts";
-import { readChannels } from "./layers.ts";
+import { readChannels } from "./layer-keys.ts";
 
 /** Channels before `width_coefficient` of the first convolution, which no field tells. */
 const stemChannels = 32;

@@ -6,7 +6,7 @@ import { efficientNetSizes, type EfficientNetConfig } from "../../../towers/imag
 import { goldenFile, readGoldenJson } from "../../../../test/support/golden-models.ts";
 import type { DualEncoderConfig } from "../../../pair/dual-encoder.ts";
 import type { JsonObject } from "../../../files/json-fields.ts";
-import { pairConfig, pairNames } from "../../../pair/published-pairs.ts";
+import { pairConfig, pairNames } from "../../../pair/published.ts";
 import { align } from "./align.ts";
 
 function read(json: JsonObject): DualEncoderConfig {

@@ -11,7 +11,7 @@ import { torchLeaves, type KeyTable } from "../../weights/key-table.ts";
 import { alignVisionFields, readAlignVision } from "./align-vision.ts";
 import { bertKeys, readBert } from "./bert.ts";
 import type { HuggingFaceFamily, HuggingFaceModel } from "./family.ts";
-import { configHead, isPositionNumbers, layerFields, section } from "./layers.ts";
+import { configHead, isPositionNumbers, layerFields, section } from "./layer-keys.ts";
 
 const block = "vision_model.encoder.blocks.#";
 

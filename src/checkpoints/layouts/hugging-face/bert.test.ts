@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { namedTextTower } from "../../../towers/index.ts";
-import { pairConfig } from "../../../pair/published-pairs.ts";
+import { pairConfig } from "../../../pair/published.ts";
 import { bert } from "./bert.ts";
 
 const read = (json: object): unknown =>

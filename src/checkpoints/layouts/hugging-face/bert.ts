@@ -6,7 +6,7 @@ import type { BertConfig } from "../../../towers/text/bert-tower.ts";
 import { JsonFields, type JsonObject } from "../../../files/json-fields.ts";
 import type { KeyTable } from "../../weights/key-table.ts";
 import type { HuggingFaceFamily, HuggingFaceModel } from "./family.ts";
-import { isPositionNumbers, readLayers, type LayerDefaults } from "./layers.ts";
+import { isPositionNumbers, readLayers, type LayerDefaults } from "./layer-keys.ts";
 
 const layers: LayerDefaults = {
   width: 768,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { CheckpointError } from "../../../errors.ts";
-import { clipConfig, clipConfigNames, type ClipConfig } from "../../../pair/clip-configs.ts";
+import { clipConfig, clipConfigNames, type ClipConfig } from "../../../pair/published.ts";
 import type { JsonObject } from "../../../files/json-fields.ts";
 import { clip } from "./clip.ts";
 

@@ -3,7 +3,7 @@
  * models/clip/{configuration,modeling}_clip.py, 5.23). Files hold only what differs from the defaults
  * of `CLIPConfig`, which are therefore here.
  */
-import type { ClipConfig } from "../../../pair/clip-configs.ts";
+import type { ClipConfig } from "../../../pair/published.ts";
 import type { DualEncoderConfig } from "../../../pair/dual-encoder.ts";
 import {
   JsonFields,
@@ -21,7 +21,7 @@ import {
   readLayers,
   readPatches,
   section,
-} from "./layers.ts";
+} from "./layer-keys.ts";
 
 /** The end of text in configs before transformers 4.31, whatever the tokenizer's own. */
 const legacyEotTokenId = 2;

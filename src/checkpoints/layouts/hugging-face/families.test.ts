@@ -21,11 +21,10 @@ import {
 } from "../../../../test/support/golden-models.ts";
 import { memory, scope } from "../../../torch/index.ts";
 import type { JsonObject } from "../../../files/json-fields.ts";
-import { pairConfig, pairNames } from "../../../pair/published-pairs.ts";
+import { pairConfig, pairNames } from "../../../pair/published.ts";
 import { splitRows } from "../../checkpoint.ts";
-import { canonicalWeights } from "../../weights/canonical-weights.ts";
-import { weightRows } from "../../weights/key-table.ts";
-import { matchWeights, type FoundWeight } from "../../weights/match-weights.ts";
+import { canonicalWeights, weightRows } from "../../weights/key-table.ts";
+import { matchWeights, type FoundWeight } from "../../weights/check-weights.ts";
 import type { WeightFile, Weights } from "../../weights/weight-file.ts";
 import { align } from "./align.ts";
 import { bert } from "./bert.ts";

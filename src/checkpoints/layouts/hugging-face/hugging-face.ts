@@ -10,8 +10,7 @@ import {
   isNaflexPreprocessor,
   squareTransform,
 } from "../../preprocessing/hugging-face-naflex.ts";
-import type { DescribedModel, GivenFacts, Layout } from "../../layout.ts";
-import { settledBy } from "../unsettled.ts";
+import { type DescribedModel, type GivenFacts, type Layout, settledBy } from "../../layout.ts";
 import { towerTokenizer } from "../tower-tokenizer.ts";
 import type { Place } from "../../place.ts";
 import type { HuggingFaceFamily } from "./family.ts";

@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { goldenFile, readGoldenJson } from "../../../../test/support/golden-models.ts";
 import type { DualEncoderConfig } from "../../../pair/dual-encoder.ts";
 import type { JsonObject } from "../../../files/json-fields.ts";
-import { pairConfig, pairNames } from "../../../pair/published-pairs.ts";
+import { pairConfig, pairNames } from "../../../pair/published.ts";
 import { siglip } from "./siglip.ts";
 
 function read(json: JsonObject): DualEncoderConfig {

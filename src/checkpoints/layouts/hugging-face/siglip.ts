@@ -8,7 +8,7 @@ import { pythonJson } from "../../../files/json-fields.ts";
 import { oneNumber, type KeyTable } from "../../weights/key-table.ts";
 import type { VisionTransformerConfig } from "../../../towers/image/vision-transformer.ts";
 import type { TextTransformerConfig } from "../../../towers/text/text-transformer.ts";
-import { gemmaVocabulary, siglipFamily } from "../gemma-vocabulary.ts";
+import type { Family } from "../../layout.ts";
 import type { HuggingFaceFamily, HuggingFaceModel } from "./family.ts";
 import {
   configHead,
@@ -19,7 +19,7 @@ import {
   readPatches,
   section,
   type LayerDefaults,
-} from "./layers.ts";
+} from "./layer-keys.ts";
 
 /** Of `SiglipTextConfig`, `SiglipVisionConfig` and the same two of SigLIP 2. */
 export const siglipLayers: LayerDefaults = {
@@ -30,6 +30,14 @@ export const siglipLayers: LayerDefaults = {
   activation: "gelu_pytorch_tanh",
   normEpsilon: 1e-6,
 };
+
+/** Ids of SigLIP 2's vocabulary. Padding is id 0; the end of text is id 1, as in SigLIP's own vocabulary. */
+export const gemmaVocabulary = 256_000;
+
+/** SigLIP 2 by its vocabulary, where sizes are all that is known; other SigLIPs pad with the end of text. */
+export function siglipFamily({ vocabSize }: Pick<TextTransformerConfig, "vocabSize">): Family {
+  return vocabSize === gemmaVocabulary ? "SigLIP 2" : "SigLIP";
+}
 
 /** Both tokenizers' end of text. */
 const endOfText = 1;

@@ -8,7 +8,7 @@ import type { DualEncoderConfig } from "../../../pair/dual-encoder.ts";
 import type { JsonFields, JsonObject } from "../../../files/json-fields.ts";
 import { pythonJson } from "../../../files/json-fields.ts";
 import type { HuggingFaceFamily, HuggingFaceModel } from "./family.ts";
-import { configHead, layerFields, readChannels, readLayers, section } from "./layers.ts";
+import { configHead, layerFields, readChannels, readLayers, section } from "./layer-keys.ts";
 import {
   isSiglipPair,
   readSiglipHead,

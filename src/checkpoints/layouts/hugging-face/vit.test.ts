@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { namedImageTower } from "../../../towers/index.ts";
-import { pairConfig } from "../../../pair/published-pairs.ts";
+import { pairConfig } from "../../../pair/published.ts";
 import { vit } from "./vit.ts";
 
 const read = (json: object): unknown =>

@@ -6,7 +6,7 @@ import type { VisionTransformerConfig } from "../../../towers/image/vision-trans
 import { JsonFields, type JsonObject } from "../../../files/json-fields.ts";
 import { leadingOne, reshaped, type KeyTable } from "../../weights/key-table.ts";
 import type { HuggingFaceFamily, HuggingFaceModel } from "./family.ts";
-import { readLayers, readPatches, type LayerDefaults } from "./layers.ts";
+import { readLayers, readPatches, type LayerDefaults } from "./layer-keys.ts";
 
 const layers: LayerDefaults = {
   width: 768,

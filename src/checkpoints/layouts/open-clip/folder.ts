@@ -8,8 +8,7 @@ import { StrictFields } from "../strict-fields.ts";
 import { timmVit, type TimmVits } from "../timm/names.ts";
 import { openClipTable } from "./keys.ts";
 import { fromModelConfig } from "./model-config.ts";
-import { pairSource } from "./pair-source.ts";
-import { readTokenizerFields } from "./tokenizer.ts";
+import { pairSource, readTokenizerFields } from "./pair-source.ts";
 
 export const configFile = "open_clip_config.json";
 

@@ -6,7 +6,7 @@ import { CheckpointError } from "../../../errors.ts";
 import type { Activation } from "../../../nn/activation.ts";
 import type { ImageTowerConfig, TextTowerConfig } from "../../../towers/index.ts";
 import type { Weights } from "../../weights/weight-file.ts";
-import { unsettled } from "../unsettled.ts";
+import { unsettled } from "../../layout.ts";
 import { clipNames, type OpenClipNames } from "./keys.ts";
 import type { OpenClipModel } from "./model-config.ts";
 

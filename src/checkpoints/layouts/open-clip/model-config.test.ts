@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { CheckpointError } from "../../../errors.ts";
 import { evaluationPreset } from "../../../data/image/evaluation-transform.ts";
-import { pairConfig } from "../../../pair/published-pairs.ts";
+import { pairConfig } from "../../../pair/published.ts";
 import type { JsonObject } from "../../../files/json-fields.ts";
 import { fromModelConfig } from "./model-config.ts";
 import { isOpenClipName, openClipModel, openClipNames } from "./names.ts";

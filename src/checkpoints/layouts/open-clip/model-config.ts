@@ -3,9 +3,8 @@ import type { DualEncoderConfig } from "../../../pair/dual-encoder.ts";
 import type { JsonObject } from "../../../files/json-fields.ts";
 import { StrictFields } from "../strict-fields.ts";
 import { timmVit, type TimmVits } from "../timm/names.ts";
-import { readImage } from "./image-config.ts";
+import { readImage, readText } from "./tower-configs.ts";
 import type { OpenClipNames } from "./keys.ts";
-import { readText } from "./text-config.ts";
 
 export interface OpenClipModel {
   readonly config: DualEncoderConfig;

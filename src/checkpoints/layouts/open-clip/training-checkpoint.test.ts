@@ -8,7 +8,7 @@ import type { TextTransformerConfig } from "../../../towers/text/text-transforme
 import type { VisionTransformerConfig } from "../../../towers/image/vision-transformer.ts";
 import { loadCarried } from "../../checkpoint.ts";
 import { DualEncoder, type DualEncoderConfig } from "../../../pair/dual-encoder.ts";
-import { writeSafetensors } from "../../weights/write-safetensors.ts";
+import { writeSafetensors } from "../../weights/safetensors.ts";
 import type { DescribedModel, GivenFacts } from "../../layout.ts";
 import type { Place } from "../../place.ts";
 import { fill, named, placeOf } from "../../../../test/support/golden-models.ts";

@@ -5,15 +5,13 @@
 import type { Activation } from "../../../nn/activation.ts";
 import type { DualEncoderConfig } from "../../../pair/dual-encoder.ts";
 import type { Weights } from "../../weights/weight-file.ts";
-import type { GivenFacts, Layout } from "../../layout.ts";
+import { type GivenFacts, type Layout, unsettled } from "../../layout.ts";
 import { isWeightsFile } from "../../place.ts";
-import { unsettled } from "../unsettled.ts";
 import { inferClip, openClipImageHeads, openClipTextHeads, prefixOf } from "./infer-model.ts";
 import { openClipTable, type OpenClipNames } from "./keys.ts";
 import type { OpenClipModel } from "./model-config.ts";
 import { openClipModel } from "./names.ts";
-import { pairSource } from "./pair-source.ts";
-import { clipTokenizer } from "./tokenizer.ts";
+import { pairSource, clipTokenizer } from "./pair-source.ts";
 
 export const openClipCheckpoint: Layout = {
   name: "open_clip checkpoint",

@@ -3,8 +3,10 @@
  * those without layer scale, registers, normed queries or a norm behind the mean.
  */
 import type { Activation } from "../../../nn/activation.ts";
-import type { VisionTransformerConfig } from "../../../towers/image/vision-transformer.ts";
-import { partialPatches } from "../partial-patches.ts";
+import {
+  partialPatches,
+  type VisionTransformerConfig,
+} from "../../../towers/image/vision-transformer.ts";
 
 /** Width, depth, heads, and the perceptron's width over the width where it is not 4. */
 const sizes: Readonly<Record<string, readonly [number, number, number, number?]>> = {

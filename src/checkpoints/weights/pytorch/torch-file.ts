@@ -7,16 +7,19 @@
  *     <root>/code/        of TorchScript: the source of the classes in data.pkl
  */
 import { CheckpointError, didYouMean } from "../../../errors.ts";
-import { openSource, type ByteSource } from "../byte-source.ts";
-import { refuseOther } from "../content-kind.ts";
-import { namingFile } from "../reading-errors.ts";
-import type { WeightFile } from "../weight-file.ts";
-import { weightReader } from "../weight-reader.ts";
-import { ZipArchive } from "../zip.ts";
-import { PickleDict, PickleRecord, StoredTensor, type PickleValue } from "./pickle-values.ts";
-import { plainValue, type PlainValue } from "./plain-value.ts";
+import { openSource, type ByteSource, refuseOther, memorySource } from "../byte-source.ts";
+import { namingFile, weightReader, extent, type StoredArray } from "../weight-reader.ts";
+import type { WeightFile, WeightInfo } from "../weight-file.ts";
+import { ZipArchive, type ZipEntry } from "../zip.ts";
+import {
+  PickleDict,
+  PickleRecord,
+  StoredTensor,
+  type PickleValue,
+  plainValue,
+  type PlainValue,
+} from "./pickle-values.ts";
 import { flattenModules, ModuleClasses } from "./script-modules.ts";
-import { StorageTable, type TorchInfo } from "./storage-table.ts";
 import { unpickle } from "./unpickle.ts";
 
 /** An open file of PyTorch: what was saved in it is known, no tensor is read yet. `using` works. */
@@ -198,4 +201,65 @@ function checkByteOrder(archive: ZipArchive, root: string): void {
   if (entry === undefined) return;
   const order = Buffer.from(archive.read(entry, 16)).toString("latin1");
   if (order !== "little") throw new Error(`its numbers are in the order ${JSON.stringify(order)}`);
+}
+
+export interface TorchInfo extends WeightInfo {
+  readonly entry: ZipEntry | undefined;
+  readonly stored: StoredTensor;
+}
+
+/** Elements that a tensor may have beyond its storage, by strides of 0: a mask, not a bomb. */
+const mostExpanded = 1 << 24;
+
+export class StorageTable {
+  readonly #source: ByteSource;
+  readonly #archive: ZipArchive;
+  readonly #folder: string;
+
+  constructor(source: ByteSource, archive: ZipArchive, folder: string) {
+    this.#source = source;
+    this.#archive = archive;
+    this.#folder = folder;
+  }
+
+  /** Throws Error, with the cause alone, for a tensor that its storage cannot hold. */
+  describe(name: string, stored: StoredTensor): TorchInfo {
+    const { storage, elements, offset, shape, strides } = stored;
+    const { dtype, storedAs, bytes } = elements;
+    const entry = this.#archive.entries.get(this.#folder + storage.key);
+    const held = storage.count * (storage.elements?.bytes ?? 1);
+    const size = entry?.size ?? 0;
+    if (entry === undefined && held > 0) {
+      throw new Error(`tensor "${name}" lies in the storage ${storage.key}, which is missing`);
+    }
+    if (held > size) {
+      throw new Error(
+        `the storage ${storage.key} of tensor "${name}" has ${size} bytes in place of ${held}`,
+      );
+    }
+    const end = (offset + extent(shape, strides)) * bytes;
+    if (!(end <= size) && !shape.includes(0)) {
+      throw new Error(
+        `tensor "${name}" [${shape.join(", ")}] ends at byte ${end} of its storage of ${size}`,
+      );
+    }
+    const count = shape.reduce((product, side) => product * side, 1);
+    if (count * bytes > size && count > mostExpanded) {
+      throw new Error(`tensor "${name}" repeats ${size} bytes to [${shape.join(", ")}]`);
+    }
+    return { dtype, storedAs, shape, bytes: count * bytes, entry, stored };
+  }
+
+  locate({ entry, stored }: TorchInfo): StoredArray {
+    const { elements, offset, shape, strides } = stored;
+    const dtype = elements.dtype ?? "uint8";
+    const from = offset * elements.bytes;
+    if (entry === undefined) return { source: this.#source, position: 0, dtype, shape };
+    if (entry.method === 0) {
+      const position = this.#archive.locate(entry) + from;
+      return { source: this.#source, position, dtype, shape, strides };
+    }
+    const inflated = memorySource(this.#source.file, this.#archive.read(entry, entry.size));
+    return { source: inflated, position: from, dtype, shape, strides };
+  }
 }

@@ -3,7 +3,7 @@
  * everything else is refused before anything is made of it.
  */
 import type { DType } from "../../../torch/index.ts";
-import { rowMajor } from "../stored-array.ts";
+import { rowMajor } from "../weight-reader.ts";
 import {
   PickleDict,
   PickleGlobal,

@@ -1,0 +1,116 @@
+/**
+ * Checks weights: whether those that a model needs are there, and whether all of them are finite
+ * numbers. Reports every difference at once.
+ */
+import { CheckpointError } from "../../errors.ts";
+import {
+  callMany,
+  dtypeBytes,
+  isFloating,
+  noGrad,
+  operator,
+  scope,
+  type Tensor,
+} from "../../torch/index.ts";
+
+/** A weight that is there. */
+export interface FoundWeight {
+  readonly shape: readonly number[];
+  /** False for integers and types that limn does not read. */
+  readonly floating: boolean;
+  /** The element type by name, for the message. */
+  readonly storedAs: string;
+}
+
+/**
+ * Holds when both sides have the same names, with equal shapes and floating-point numbers. One number
+ * may be [] or [1]: libraries differ, and so do files of one library.
+ *
+ * file      named in the error
+ * needed    shapes by name        found    what is there, by name
+ * throws    one CheckpointError that lists every missing, unexpected and mis-shaped weight
+ */
+export function matchWeights(
+  file: string,
+  needed: ReadonlyMap<string, readonly number[]>,
+  found: ReadonlyMap<string, FoundWeight>,
+): void {
+  const missing = [...needed.keys()].filter((name) => !found.has(name));
+  const unexpected = [...found.keys()].filter((name) => !needed.has(name));
+  const shapes: string[] = [];
+  const types: string[] = [];
+  for (const [name, shape] of needed) {
+    const there = found.get(name);
+    if (there === undefined) continue;
+    if (!there.floating) types.push(`${name} is ${there.storedAs}`);
+    const equal =
+      shape.length === there.shape.length && shape.every((side, i) => side === there.shape[i]);
+    if (!equal && !(isOneNumber(shape) && isOneNumber(there.shape)))
+      shapes.push(`${name} expected ${show(shape)} received ${show(there.shape)}`);
+  }
+  const problems = [
+    list("missing", missing),
+    list("unexpected", unexpected),
+    list("mis-shaped", shapes),
+    list("not floating-point", types),
+  ].filter((text) => text !== "");
+  if (problems.length === 0) return;
+  throw new CheckpointError(
+    file,
+    `Expected the weights of the configured model for ${file} but received others; load it with ` +
+      `its own config.json, and nothing was changed.\n${problems.join("\n")}`,
+  );
+}
+
+function isOneNumber(shape: readonly number[]): boolean {
+  return shape.length === 0 || (shape.length === 1 && shape[0] === 1);
+}
+
+function show(shape: readonly number[]): string {
+  return `[${shape.join(", ")}]`;
+}
+
+function list(what: string, lines: readonly string[]): string {
+  return lines.length === 0
+    ? ""
+    : `  ${lines.length} ${what}:\n${lines.map((line) => `    ${line}`).join("\n")}`;
+}
+
+/**
+ * The names of the tensors that hold NaN or an infinity: one reduction each, as the
+ * least and the largest element are NaN where any element is, and infinite where one is. Only 16-bit
+ * types are copied, one tensor at a time.
+ *
+ * entries  borrowed; integers are skipped
+ */
+export function nonFiniteNames(entries: Iterable<readonly [string, Tensor]>): string[] {
+  const names: string[] = [];
+  for (const [name, tensor] of entries) {
+    if (!isFloating(tensor.dtype) || tensor.count === 0) continue;
+    if (!allFinite(tensor)) names.push(name);
+  }
+  return names;
+}
+
+/** Throws CheckpointError that names the file and every weight that holds NaN or an infinity. */
+export function checkFinite(file: string, entries: Iterable<readonly [string, Tensor]>): void {
+  const names = nonFiniteNames(entries);
+  if (names.length === 0) return;
+  throw new CheckpointError(
+    file,
+    `Expected finite weights in ${file} but ${names.length} hold NaN or infinities; the run that ` +
+      `wrote them has diverged, or the file is damaged: use an earlier one.\n` +
+      names.map((name) => `    ${name}`).join("\n"),
+  );
+}
+
+function allFinite(tensor: Tensor): boolean {
+  return scope(() => {
+    // libtorch 1.13 has no extrema of 16-bit types on the CPU.
+    const numbers = dtypeBytes(tensor.dtype) < 4 ? tensor.detach().to("float32") : tensor;
+    const ends = noGrad(() => callMany(aminmax, numbers));
+    return ends.every((end) => Number.isFinite(end.item()));
+  });
+}
+
+const aminmax = operator("aminmax");

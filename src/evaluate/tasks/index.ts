@@ -1,0 +1,74 @@
+/** Every kind of evaluation task. A new one is a file beside this one and a line in `taskKinds`. */
+import { z } from "zod";
+import { retrievalTask } from "./retrieval-task.ts";
+import type { TaskFields, TaskKind, TaskMetric } from "./task.ts";
+import { zeroShotTask } from "./zero-shot-task.ts";
+
+const taskKinds = [zeroShotTask, retrievalTask] as const;
+
+type Kinds = typeof taskKinds;
+type TaskOf<Kind> = Kind extends { measure(task: infer Task, ...rest: never[]): unknown }
+  ? Task
+  : never;
+type MeasuredOf<Kind> = Kind extends { measure(...given: never[]): infer Measured }
+  ? Awaited<Measured>
+  : never;
+
+/** A task of any kind. */
+export type SuiteTask = TaskOf<Kinds[number]>;
+/** A task of any kind with what was measured. */
+export type TaskResult = MeasuredOf<Kinds[number]>;
+type TaskKindName = Kinds[number]["kind"];
+
+type SchemasOf<Given extends readonly { schema: unknown }[]> = {
+  -readonly [Index in keyof Given]: Given[Index]["schema"];
+};
+
+/** A task as recipes and files of suites write it. */
+export const taskSchema = z.discriminatedUnion(
+  "kind",
+  taskKinds.map(({ schema }) => schema) as SchemasOf<Kinds>,
+);
+
+const byName: ReadonlyMap<string, TaskKind> = new Map<string, TaskKind>(
+  taskKinds.map((kind) => [kind.kind, kind]),
+);
+
+/** The kind of a task. */
+export function taskKindOf({ kind }: Pick<TaskFields, "kind">): TaskKind {
+  const found = byName.get(kind);
+  if (found) return found;
+  throw new RangeError(
+    `Expected one of ${[...byName.keys()].join(", ")} for the kind of a task but received "${kind}"`,
+  );
+}
+
+/** The keys of a task's rows, known before anything is measured. */
+export function metricKeys(kind: TaskKindName, prefix: string): string[] {
+  return taskKindOf({ kind }).metrics.map(({ path }) => `${prefix}/${path}`);
+}
+
+/** The metric behind a key, told by the key's last part; undefined where no task has it. */
+export function taskMetric(key: string): TaskMetric | undefined {
+  const name = lastPart(key);
+  for (const { metrics } of taskKinds) {
+    const found = metrics.find(({ path }) => lastPart(path) === name);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+/** Whether `value` of a metric is better than `other`: of ranks the smaller, else the larger. */
+export function isBetter(key: string, value: number, other: number): boolean {
+  return taskMetric(key)?.unit === "rank" ? value < other : value > other;
+}
+
+/** Parts of metric keys in words. */
+export const metricWords: Readonly<Record<string, string>> = Object.assign(
+  {},
+  ...taskKinds.map(({ words }) => words),
+) as Record<string, string>;
+
+function lastPart(key: string): string {
+  return key.slice(key.lastIndexOf("/") + 1);
+}

@@ -1,0 +1,139 @@
+/** CLIP's tokenizer: rows of ids from OpenAI's merges or Hugging Face's vocab.json. */
+import { readFile } from "node:fs/promises";
+import { DataError } from "../errors.ts";
+import { clean } from "./clean.ts";
+import {
+  type ClipBpeDescription,
+  huggingFaceSpecialTokens,
+  openClipSpecialTokens,
+  rowEncoders,
+  type Tokenizer,
+} from "./tokenizer-description.ts";
+import { ClipBpe, type ClipVocabulary, vocabularyOf } from "./models/clip-bpe.ts";
+import { readMerges } from "./tokenizer-json/clip-files.ts";
+
+/** CLIP's tokenizer with what saving it needs. */
+export interface ClipTokenizer extends Tokenizer {
+  readonly description: Required<Omit<ClipBpeDescription, "vocab">> & ClipBpeDescription;
+  readonly merges: readonly string[];
+  readonly vocabulary: ClipVocabulary;
+}
+
+/**
+ * CLIP's tokenizer: [start] ids [end] in rows of `contextLength`, a longer caption cut with the
+ * end of text in the last place (openai/CLIP, clip.py `tokenize` with `truncate`).
+ *
+ * padToken   name of the token that fills rows where the description gives no id
+ */
+export async function createClipTokenizer(
+  description: ClipBpeDescription,
+  padToken?: string,
+): Promise<ClipTokenizer> {
+  const { contextLength = 77, clean: cleaning = "lower" } = description;
+  const merges = await readMerges(description.merges);
+  const { vocabulary, specialTokens, vocab } = await resolveVocabulary(description, merges);
+  const bpe = new ClipBpe(merges, vocabulary, specialTokens);
+  const { startId, endId, size } = vocabulary;
+  const padId = description.padId ?? idOfPad(padToken, vocabulary, specialTokens);
+  const write = (text: string, row: Int32Array): number => {
+    row[0] = startId;
+    const stop = bpe.write(clean(text, cleaning), row, 1);
+    const length = Math.min(stop + 1, contextLength);
+    row[length - 1] = endId;
+    return length;
+  };
+  return {
+    vocabSize: size,
+    contextLength,
+    padId,
+    endId,
+    pooling: "endOfText",
+    ...rowEncoders(contextLength, padId, write),
+    merges,
+    vocabulary,
+    description: {
+      kind: "clip-bpe",
+      merges: description.merges,
+      ...(vocab !== undefined && { vocab }),
+      contextLength,
+      clean: cleaning,
+      padId,
+      specialTokens,
+    },
+  };
+}
+
+/** The ends of text may go by other names in the vocabulary. */
+function idOfPad(
+  name: string | undefined,
+  { ids, startId, endId }: ClipVocabulary,
+  [start, end]: readonly [string, string],
+): number {
+  if (name === undefined) return 0;
+  return name === start ? startId : name === end ? endId : (ids.get(name) ?? 0);
+}
+
+interface ResolvedVocabulary {
+  vocabulary: ClipVocabulary;
+  specialTokens: [string, string];
+  vocab?: string;
+}
+
+async function resolveVocabulary(
+  { merges: source, vocab, specialTokens = openClipSpecialTokens }: ClipBpeDescription,
+  merges: readonly string[],
+): Promise<ResolvedVocabulary> {
+  if (vocab === undefined) {
+    return { vocabulary: vocabularyOf(merges, specialTokens), specialTokens };
+  }
+  const ids = await readVocabulary(vocab);
+  const [startId, endId] = specialTokens.map(
+    (name, i) => ids.get(name) ?? ids.get(huggingFaceSpecialTokens[i] ?? ""),
+  );
+  if (startId === undefined || endId === undefined) {
+    throw new DataError(
+      `Expected ${specialTokens.join(" and ")} in ${vocab} but at least one is missing; set ` +
+        `tokenizer.specialTokens to the names that the file uses.`,
+      { source: vocab },
+    );
+  }
+  const size = [...ids.values()].reduce((most, id) => Math.max(most, id + 1), 0);
+  const vocabulary = { ids, startId, endId, size };
+  checkAgainstMerges(vocabulary, merges, { vocab, source });
+  return { vocabulary, specialTokens, vocab };
+}
+
+async function readVocabulary(file: string): Promise<Map<string, number>> {
+  try {
+    const entries = Object.entries(JSON.parse(await readFile(file, "utf8")) as object);
+    const ids = entries.filter((entry): entry is [string, number] =>
+      Number.isSafeInteger(entry[1]),
+    );
+    if (ids.length !== entries.length || ids.length === 0) throw new TypeError("not a vocabulary");
+    return new Map(ids);
+  } catch (cause) {
+    throw new DataError(
+      `Expected a JSON object of symbols and ids in ${file} but could not read one; use the ` +
+        `vocab.json of a CLIP model.`,
+      { source: file },
+      { cause },
+    );
+  }
+}
+
+/** Both files of one model: each merge has an id, and no symbol has been left over. */
+function checkAgainstMerges(
+  { ids }: ClipVocabulary,
+  merges: readonly string[],
+  { vocab, source }: { vocab: string; source: string },
+): void {
+  const lost = merges.find((merge) => !ids.has(merge.replace(" ", "")));
+  const expected = 512 + merges.length + 2;
+  if (lost === undefined && ids.size === expected) return;
+  throw new DataError(
+    `Expected ${expected} symbols for the ${merges.length} merges of ${source} but received ` +
+      `${ids.size} in ${vocab}${lost === undefined ? "" : `, without "${lost.replace(" ", "")}"`}; ` +
+      `use vocab.json and merges.txt of the same model.`,
+    { source: vocab },
+  );
+}
