@@ -25,7 +25,7 @@ export { loadAdapter } from "./checkpoints/adapters/load-adapter.ts";
 export { saveAdapter } from "./checkpoints/adapters/save-adapter.ts";
 export type { EncodedPictures, EncodeImagesOptions } from "./inference/encode-images.ts";
 export type { EmbeddingBatch, SkippedInput } from "./inference/inference-model.ts";
-export type { Picture } from "./inference/picture.ts";
+export type { Picture } from "./inference/picture-batches.ts";
 export type { SimilarityOptions, SimilarityResult } from "./inference/similarity.ts";
 export type { ClassifierOptions, ZeroShotClassifier } from "./inference/zero-shot-classifier.ts";
 export type { SourceSpec } from "./data/sources/source-spec.ts";

@@ -4,7 +4,7 @@ import type { NaflexTransform } from "../data/image/naflex-transform.ts";
 import type { TokenizerDescription } from "../text/index.ts";
 import { UnsettledError } from "../errors.ts";
 import type { Family, GivenFacts, ModelSource } from "./layout.ts";
-import { probabilityKind } from "../pair/probability-kind.ts";
+import { probabilityKind } from "../pair/dual-encoder.ts";
 import type { HubFetchOptions } from "./local-model.ts";
 import { checkedRows, tableWeights } from "./load-weights.ts";
 import { modelShapes, type WeightShape } from "./model-shapes.ts";

@@ -105,7 +105,7 @@ export function openPlace(path: string): Place {
   }
 }
 
-/** Files of a model's folder that are none by themselves. */
+/** Files of a model's folder that are no model by themselves. */
 const folderFiles = [
   "config.json",
   "open_clip_config.json",

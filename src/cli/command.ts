@@ -126,7 +126,7 @@ function assign(
     );
     throw new UsageError(`Unknown option ${rawName}.${near || ` See: limn ${command} --help`}`);
   }
-  // parseArgs takes whatever follows as the value; another flag is none, but -3 is
+  // parseArgs takes whatever follows as the value; another flag is not a value, but -3 is
   if (spec.type !== "boolean" && !inlineValue && /^-\D/.test(value ?? "")) {
     throw new UsageError(
       `Expected ${spec.value ?? "a value"} after ${rawName} but received ${value}.`,

@@ -10,8 +10,13 @@ import { imageBatchSize } from "../inference/batch-size.ts";
 import { embedTexts } from "../inference/encode-texts.ts";
 import { checkCount, type InferenceModel } from "../inference/inference-model.ts";
 import { EmbeddingShard, type ShardLayout, type ShardRows } from "./embedding-shard.ts";
-import { openState, writeState, type EmbedSettings, type EmbedState } from "./embed-state.ts";
-import { modelProbe } from "./model-probe.ts";
+import {
+  openState,
+  writeState,
+  type EmbedSettings,
+  type EmbedState,
+  modelProbe,
+} from "./embed-state.ts";
 
 export interface EmbedOptions {
   model: InferenceModel;

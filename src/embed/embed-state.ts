@@ -7,6 +7,9 @@ import type { NpyPrecision } from "../files/npy.ts";
 import type { SourceSpec } from "../data/sources/source-spec.ts";
 import { DataError } from "../errors.ts";
 import { isPartial, writeTextAtomically } from "../files/atomic-write.ts";
+import { cellBytes, placePicture } from "../data/image/picture-cell.ts";
+import { embedTexts } from "../inference/encode-texts.ts";
+import type { InferenceModel } from "../inference/inference-model.ts";
 
 /** Everything that decides what the files hold. */
 export interface EmbedSettings {
@@ -116,4 +119,19 @@ function refuseStrangers(folder: string): void {
       `${NAME} says what they are; choose another folder`,
     { source: folder },
   );
+}
+
+/** Numbers of each embedding that are kept. */
+const KEPT = 16;
+
+/** The first numbers of both embeddings; they depend on weights, preprocessing and tokenizer. */
+export function modelProbe(model: InferenceModel): number[] {
+  const { transform } = model.encoder;
+  const [width, height] = [96, 64];
+  const data = Uint8Array.from({ length: 3 * width * height }, (_, i) => (i * i + 31 * i) % 251);
+  const cell = new Uint8Array(cellBytes(transform));
+  placePicture({ data, width, height }, transform, cell);
+  const image = model.encoder.encodeImages(cell).data;
+  const text = embedTexts(model, ["a photo of a cat"]).data;
+  return [...image.subarray(0, KEPT), ...text.subarray(0, KEPT)].map((x) => Number(x.toFixed(6)));
 }

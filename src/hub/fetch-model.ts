@@ -20,7 +20,7 @@ import {
   type HubFile,
   type WantedModel,
 } from "./cached-model.ts";
-import { asDiskError, warnOfLittleSpace } from "./disk.ts";
+import { asDiskError, warnOfLittleSpace } from "./failures.ts";
 import { downloadFile } from "./download.ts";
 import { createHubClient, type Listing } from "./hub-client.ts";
 import { createProgress, type FetchProgress } from "./progress.ts";

@@ -7,7 +7,7 @@ import type { Tree, TreeEntry } from "./cache-layout.ts";
 import { formatReference, isInside, type HubReference } from "./reference.ts";
 import { requestedWait, retrying, TransientError, type Headers, type RetryPlan } from "./retry.ts";
 import type { HubSettings } from "./settings.ts";
-import { refusal, type Asked } from "./refusal.ts";
+import { refusal, type Asked } from "./failures.ts";
 import type { Answer, Transport } from "./transport.ts";
 
 /** The files of one commit. */

@@ -10,8 +10,13 @@ import {
   type InferenceModel,
   type SkippedInput,
 } from "./inference-model.ts";
-import { isPicture, type Picture } from "./picture.ts";
-import { decodingThreads, pictureBatches, type PictureBatchOptions } from "./picture-batches.ts";
+import {
+  isPicture,
+  type Picture,
+  decodingThreads,
+  pictureBatches,
+  type PictureBatchOptions,
+} from "./picture-batches.ts";
 
 /** Where `signal` is aborted the work ends before the next forward pass, with the signal's reason. */
 export interface EncodeImagesOptions extends EncodeOptions {

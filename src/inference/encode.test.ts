@@ -14,7 +14,7 @@ import { evaluating } from "../nn/module.ts";
 import { pixelsToTensor } from "../pair/dual-encoder.ts";
 import { loadModel, type LoadedModel } from "./load-model.ts";
 import type { EmbeddingBatch } from "./inference-model.ts";
-import type { Picture } from "./picture.ts";
+import type { Picture } from "./picture-batches.ts";
 
 const root = mkdtempSync(join(tmpdir(), "limn-encode-"));
 after(() => rmSync(root, { recursive: true }));

@@ -12,14 +12,13 @@ import {
   saveCheckpoint,
   type SaveOptions,
 } from "../checkpoints/checkpoint.ts";
-import { DualEncoder, type DualEncoderConfig } from "../pair/dual-encoder.ts";
-import { probabilityKind } from "../pair/probability-kind.ts";
+import { DualEncoder, type DualEncoderConfig, probabilityKind } from "../pair/dual-encoder.ts";
 import { pairEncoder, type Encoder } from "./encoder.ts";
 import type { ClassEntry } from "./templates.ts";
 import { imageEncoder, type EncodeImages } from "./encode-images.ts";
 import { textEncoder, type EncodeTexts } from "./encode-texts.ts";
 import type { InferenceModel } from "./inference-model.ts";
-import type { Picture } from "./picture.ts";
+import type { Picture } from "./picture-batches.ts";
 import { similarity, type SimilarityOptions, type SimilarityResult } from "./similarity.ts";
 import {
   readSavedClassifier,

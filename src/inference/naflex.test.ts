@@ -22,7 +22,7 @@ import { describeModel } from "../checkpoints/describe-model.ts";
 import { loadModel, type LoadedModel } from "./load-model.ts";
 import { imageBatchSize } from "./batch-size.ts";
 import { pairEncoder } from "./encoder.ts";
-import type { Picture } from "./picture.ts";
+import type { Picture } from "./picture-batches.ts";
 
 const root = mkdtempSync(join(tmpdir(), "limn-naflex-"));
 after(() => rmSync(root, { recursive: true }));

@@ -1,10 +1,11 @@
-/** Every picture against every text. */
-import { probabilityKind, type ProbabilityKind } from "../pair/probability-kind.ts";
+/** Every picture against every text, and how logits become probabilities. */
+import { probabilityKind, type ProbabilityKind, type DualEncoder } from "../pair/dual-encoder.ts";
 import { encodeList } from "./encode-images.ts";
 import { embedTexts } from "./encode-texts.ts";
 import type { InferenceModel } from "./inference-model.ts";
-import type { Picture } from "./picture.ts";
-import { checkProbabilityKind, logitsOf, logitTerms, probabilitiesOf } from "./probabilities.ts";
+import type { Picture } from "./picture-batches.ts";
+import { softmax } from "../arrays/similarities.ts";
+import { scope } from "../torch/index.ts";
 
 export interface SimilarityOptions {
   /** Per forward pass; by default what is fast and fits the memory. */
@@ -53,4 +54,44 @@ export async function similarity(
     rows: rows.count,
     columns: columns.count,
   };
+}
+
+/** logits = scale x similarities + bias */
+export interface LogitTerms {
+  readonly scale: number;
+  /** 0 where the model has none. */
+  readonly bias: number;
+}
+
+/** throws  RangeError for another word */
+export function checkProbabilityKind(value: unknown): ProbabilityKind {
+  if (value === "softmax" || value === "sigmoid") return value;
+  throw new RangeError(
+    `Expected "softmax" or "sigmoid" for probabilities but received ${JSON.stringify(value)}`,
+  );
+}
+
+export function logitTerms(model: DualEncoder): LogitTerms {
+  return scope(() => ({
+    scale: model.logitScale().item(),
+    bias: model.logitBias?.tensor.item() ?? 0,
+  }));
+}
+
+export function logitsOf(similarities: Float32Array, { scale, bias }: LogitTerms): Float32Array {
+  return similarities.map((similarity) => scale * similarity + bias);
+}
+
+/** logits [N, M] -> probabilities [N, M], softmax over each row of M or sigmoid of each. */
+export function probabilitiesOf(
+  logits: Float32Array,
+  columns: number,
+  kind: ProbabilityKind,
+): Float32Array {
+  if (kind === "sigmoid") return logits.map((logit) => 1 / (1 + Math.exp(-logit)));
+  const out = new Float32Array(logits.length);
+  for (let start = 0; start < logits.length; start += columns) {
+    out.set(softmax(logits.subarray(start, start + columns)), start);
+  }
+  return out;
 }

@@ -3,22 +3,21 @@
  * JSON they travel without the text tower's work.
  */
 import { CheckpointError } from "../errors.ts";
-import type { DualEncoder } from "../pair/dual-encoder.ts";
-import { probabilityKind, type ProbabilityKind } from "../pair/probability-kind.ts";
+import { type DualEncoder, probabilityKind, type ProbabilityKind } from "../pair/dual-encoder.ts";
 import { classifierWeights } from "./classifier-weights.ts";
 import { checkEmbeddings, checkSameDim, type Embeddings } from "../arrays/embeddings.ts";
 import { classList, type ClassEntry, type TemplateChoice } from "./templates.ts";
 import { embeddingBatches, listOf, type EncodeImagesOptions } from "./encode-images.ts";
 import { embedTexts } from "./encode-texts.ts";
 import { checkCount, isAsyncIterable, type InferenceModel } from "./inference-model.ts";
-import { isPicture, type Picture } from "./picture.ts";
+import { isPicture, type Picture } from "./picture-batches.ts";
 import {
   checkProbabilityKind,
   logitsOf,
   logitTerms,
   probabilitiesOf,
   type LogitTerms,
-} from "./probabilities.ts";
+} from "./similarity.ts";
 
 export interface ClassifierOptions {
   /** `bare`, `photo`, `simple` or one's own with `{}` for the label. Default `photo`. */

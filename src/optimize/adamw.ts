@@ -1,7 +1,18 @@
-/** AdamW over groups of parameters. */
+/** AdamW over groups of parameters, and its place in recipes. */
+import { z } from "zod";
+
 import type { Tensor } from "../torch/index.ts";
 import { checkOptions, Optimizer, type GroupRates, type Member } from "./optimizer.ts";
 import type { ParameterGroup } from "./groups.ts";
+import {
+  decay,
+  epsilon,
+  learningRate,
+  mean,
+  optimizerKind,
+  squares,
+  weightDecay,
+} from "./optimizer-kind.ts";
 import { bestUpdatePath, updatePaths, type UpdatePath } from "./adamw-update.ts";
 
 export interface AdamWOptions {
@@ -59,3 +70,19 @@ function checkPath(path: UpdatePath = "perTensor"): void {
     `Expected one of ${Object.keys(updatePaths).join(", ")} for path but received ${path}`,
   );
 }
+
+export const adamw = optimizerKind({
+  kind: "adamw",
+  schema: z
+    .strictObject({
+      kind: z.literal("adamw").optional().default("adamw"),
+      learningRate,
+      beta1: decay.default(0.9).describe(mean),
+      beta2: decay.default(0.98).describe(squares),
+      epsilon,
+      weightDecay: weightDecay(0.2),
+    })
+    .describe("AdamW with CLIP's defaults; the kind need not be written"),
+  create: ({ beta1, beta2, epsilon: added }, groups) =>
+    new AdamW(groups, { beta1, beta2, epsilon: added }),
+});

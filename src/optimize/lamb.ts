@@ -1,7 +1,21 @@
-/** LAMB over groups of parameters: Adam whose step is measured against each parameter's own size. */
+/**
+ * LAMB over groups of parameters: Adam whose step is measured against each parameter's own size; and
+ * its place in recipes.
+ */
+import { z } from "zod";
+
 import { call, callInPlace, noGrad, ones, operator, scope, type Tensor } from "../torch/index.ts";
 import { checkOptions, Optimizer, type GroupRates, type Member } from "./optimizer.ts";
 import type { ParameterGroup } from "./groups.ts";
+import {
+  decay,
+  epsilon,
+  learningRate,
+  mean,
+  optimizerKind,
+  squares,
+  weightDecay,
+} from "./optimizer-kind.ts";
 
 export interface LambOptions {
   /** Decay of the gradients' running mean; 0.9 when absent. */
@@ -79,3 +93,19 @@ const divOp = operator("div_", "Scalar");
 const divTensorOp = operator("div_", "Tensor");
 const andOp = operator("logical_and");
 const whereOp = operator("where", "self");
+
+export const lamb = optimizerKind({
+  kind: "lamb",
+  schema: z
+    .strictObject({
+      kind: z.literal("lamb"),
+      learningRate,
+      beta1: decay.default(0.9).describe(mean),
+      beta2: decay.default(0.999).describe(squares),
+      epsilon,
+      weightDecay: weightDecay(1e-5),
+    })
+    .describe("LAMB with ALIGN's defaults; weights that do not decay take Adam's step"),
+  create: ({ beta1, beta2, epsilon: added }, groups) =>
+    new Lamb(groups, { beta1, beta2, epsilon: added }),
+});

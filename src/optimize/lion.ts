@@ -1,7 +1,13 @@
-/** Lion over groups of parameters: steps of one size, in the direction of the moment's sign. */
+/**
+ * Lion over groups of parameters: steps of one size, in the direction of the moment's sign; and its
+ * place in recipes.
+ */
+import { z } from "zod";
+
 import { callInPlace, noGrad, operator, scope, type Tensor } from "../torch/index.ts";
 import { checkOptions, Optimizer, type GroupRates, type Member } from "./optimizer.ts";
 import type { ParameterGroup } from "./groups.ts";
+import { decay, learningRate, mean, optimizerKind, weightDecay } from "./optimizer-kind.ts";
 
 export interface LionOptions {
   /** Share of the running mean in the direction of a step; 0.9 when absent. */
@@ -47,3 +53,17 @@ export class Lion extends Optimizer {
 }
 
 const signOp = operator("sign_");
+
+export const lion = optimizerKind({
+  kind: "lion",
+  schema: z
+    .strictObject({
+      kind: z.literal("lion"),
+      learningRate,
+      beta1: decay.default(0.9).describe("share of the running mean in the direction of a step"),
+      beta2: decay.default(0.99).describe(mean),
+      weightDecay: weightDecay(1e-3),
+    })
+    .describe("Lion with SigLiT's defaults: half of AdamW's memory"),
+  create: ({ beta1, beta2 }, groups) => new Lion(groups, { beta1, beta2 }),
+});

@@ -18,4 +18,4 @@ export type { RunContext, StudyContext, StudyTraining } from "../study/context.t
 export { peakMemoryBytes, resetPeakMemory } from "../study/measurements.ts";
 export type { StudyResults } from "../study/results.ts";
 export type { Difference, Estimate } from "../study/statistics.ts";
-export { suiteOutcome } from "../study/suite-outcome.ts";
+export { suiteOutcome } from "../study/define-study.ts";

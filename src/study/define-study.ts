@@ -1,6 +1,8 @@
-/** What a study is: arms that are run with several seeds, and how their numbers are put together. */
+/** What a study is: arms that are run with several seeds, and how their numbers are put together; the results of suites as an outcome. */
 import type { RunContext, StudyContext } from "./context.ts";
 import type { StudyResults } from "./results.ts";
+import { metricValues } from "../evaluate/metric-table.ts";
+import type { SuiteResult } from "../evaluate/run-suite.ts";
 
 /** How a metric is shown, and which way is better. */
 export interface StudyMetric {
@@ -164,4 +166,21 @@ export interface Study<P = unknown> {
 /** Types a study: what `prepare` gives reaches `arms`. */
 export function defineStudy<P>(study: Study<P>): Study<P> {
   return study;
+}
+
+/**
+ * Metrics of suites under their keys, such as `vendor/name/top5`, with one score per picture for
+ * top-1, top-5 and recall. Captions of one picture are one item of text-to-image recall.
+ */
+export function suiteOutcome(suites: readonly SuiteResult[]): {
+  metrics: Record<string, number>;
+  items: Record<string, ItemScores>;
+} {
+  const metrics: Record<string, number> = {};
+  const items: Record<string, ItemScores> = {};
+  for (const task of suites.flatMap(({ tasks }) => tasks)) {
+    Object.assign(metrics, metricValues(task.rows));
+    Object.assign(items, task.items);
+  }
+  return { metrics, items };
 }

@@ -22,7 +22,7 @@ export interface StoredResult {
 }
 
 type ResultJson = Omit<StoredResult, "items" | "metrics"> & {
-  /** JSON has no NaN: null stands for a number that is none. */
+  /** JSON has no NaN: null stands for it. */
   metrics: Record<string, number | null>;
   items: Record<string, StoredItems>;
 };

@@ -7,8 +7,7 @@ import { after, test } from "node:test";
 import { tinyData, tinyRecipe } from "../../test/support/tiny-run.ts";
 import { thisProcess, type Owner } from "../files/owner.ts";
 import { runStudy, type StudyOptions } from "./run-study.ts";
-import { defineStudy, type Arm, type Study } from "./define-study.ts";
-import { suiteOutcome } from "./suite-outcome.ts";
+import { defineStudy, type Arm, type Study, suiteOutcome } from "./define-study.ts";
 
 const root = mkdtempSync(path.join(tmpdir(), "limn-study-"));
 after(() => rmSync(root, { recursive: true }));

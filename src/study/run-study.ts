@@ -10,9 +10,15 @@ import { writeTextAtomically } from "../files/atomic-write.ts";
 import { catchSignals } from "../torch/index.ts";
 import { formatDuration, type ProgressStream } from "../train/log/run-progress.ts";
 import { checkStudy, chooseArms, chooseSeeds } from "./check-study.ts";
-import { runContext, stopIfAsked, studyContext, StudyInterrupted } from "./context.ts";
-import type { StudyContext } from "./context.ts";
-import { exclusively, holderOf } from "./lock.ts";
+import {
+  runContext,
+  stopIfAsked,
+  studyContext,
+  StudyInterrupted,
+  type StudyContext,
+  exclusively,
+  holderOf,
+} from "./context.ts";
 import { writePage } from "./page.ts";
 import { currentCommit, machineLine } from "./measurements.ts";
 import { checkOutcome, hashOf, readResult, writeResult, type StoredResult } from "./result-file.ts";

@@ -93,7 +93,7 @@ describe("operator misuse", () => {
     );
     assert.throws(() => ones([1], { device: "nowhere" }), /nowhere/);
   });
-  it("refuses integers that are none, instead of cutting or zeroing them", () => {
+  it("refuses a number that is not an integer, instead of cutting or zeroing it", () => {
     const x = tensor([1, 2, 3]);
     const wrong: [number, string][] = [
       [0.5, "0.5"],

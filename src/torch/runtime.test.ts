@@ -47,13 +47,13 @@ describe("random state", () => {
     assert.notDeepEqual(first, second);
     assert.equal(state.dtype, "uint8");
   });
-  it("refuses a state that is none", () => {
+  it("refuses what is not a random state", () => {
     assert.throws(() => setRandomState(ones([3])), /RNG state|ByteTensor|uint8|size/i);
   });
 });
 
 describe("runtime", () => {
-  it("refuses thread counts that are none, and keeps one that is", () => {
+  it("refuses a bad thread count, and keeps a good one", () => {
     for (const count of [0, -1, 1.5, NaN]) {
       assert.throws(() => setThreadCount(count), /positive integer for threads but received/);
     }

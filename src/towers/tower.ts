@@ -63,3 +63,8 @@ export interface TextTower extends Tower {
   /** The output at every position, tokens int [N, T] -> [N, T, W]. */
   hidden(tokens: Tensor): Tensor;
 }
+
+/** x [N, C, H, W] -> [N, H W, C], row by row; a view. */
+export function mapRows(x: Tensor): Tensor {
+  return x.flatten(2).transpose(1, 2);
+}

@@ -16,7 +16,7 @@ export class StrictFields extends JsonFields {
     this.values = values;
   }
 
-  /** Throws CheckpointError for a field that is none of `known`, with the nearest name. */
+  /** Throws CheckpointError for a field that is not one of `known`, with the nearest name. */
   only(known: readonly string[]): void {
     for (const key of Object.keys(this.values)) {
       if (known.includes(key)) continue;

@@ -1,9 +1,9 @@
+/** `limn classify`: name pictures among labels of your own. */
 import { loadModel } from "../../inference/load-model.ts";
-import { classificationText, type NamedResult } from "../print/named-pictures.ts";
+import { classificationText, type NamedResult } from "../print/outcomes.ts";
 import { labelsOf } from "../options/classify-labels.ts";
 import { defineCommand, type Command } from "../command.ts";
-import { chosenDevice, deviceOption } from "../options/device-option.ts";
-import { loadOptions, modelOptions } from "../options/model-options.ts";
+import { chosenDevice, deviceOption, loadOptions, modelOptions } from "../options/model-options.ts";
 import { pictureOperands, unreadablePicture } from "../options/picture-operands.ts";
 
 const command: Command = defineCommand({

@@ -1,3 +1,4 @@
+/** `limn convert`: write a model in another layout. */
 import { loadModel } from "../../inference/load-model.ts";
 import { saveLayouts } from "../../checkpoints/layouts/writers.ts";
 import { defineCommand, type Command } from "../command.ts";

@@ -1,3 +1,4 @@
+/** `limn data dedupe`: near-duplicates within a set and against evaluation sets. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { duplicateSheet } from "../../data/dedupe/duplicate-sheet.ts";

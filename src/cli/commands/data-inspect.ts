@@ -1,3 +1,4 @@
+/** `limn data inspect`: counts, sizes, bad samples and a contact sheet of a source. */
 import { writeFileSync } from "node:fs";
 import { contactSheet } from "../../data/contact-sheet.ts";
 import { inspectSource } from "../../data/inspect.ts";

@@ -1,3 +1,4 @@
+/** `limn data pack`: pack pairs into WebDataset shards. */
 import { packDataset } from "../../data/pack.ts";
 import type { PackOptions, PackResult } from "../../data/pack.ts";
 import { defineCommand, type Command } from "../command.ts";

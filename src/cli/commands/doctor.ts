@@ -1,3 +1,4 @@
+/** `limn doctor`: what this machine has, how fast it is and what is wrong. */
 import { defineCommand, type Command } from "../command.ts";
 import { collectFacts } from "../print/doctor-facts.ts";
 import { diagnose, formatReport } from "../print/doctor-report.ts";

@@ -21,7 +21,7 @@ import { loadModel, type LoadedModel } from "../../inference/load-model.ts";
 import { assertClose } from "../../../test/support/close.ts";
 import { runLimn } from "../../../test/support/run-limn.ts";
 import { saveTinyModel, tinyPictureFiles } from "../../../test/support/tiny-model.ts";
-import { describeProgress } from "../print/embedding.ts";
+import { describeEmbedding } from "../print/outcomes.ts";
 import { progressLine } from "../print/progress-line.ts";
 
 const root = mkdtempSync(join(tmpdir(), "limn-embed-"));
@@ -238,7 +238,7 @@ describe("progressLine", () => {
     const lines = (["tty", "file"] as const).map((name) =>
       progressLine(
         { isTTY: name === "tty", write: (chunk: unknown) => ((text[name] += String(chunk)), true) },
-        describeProgress,
+        describeEmbedding,
         () => now,
       ),
     );

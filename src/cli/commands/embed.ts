@@ -1,11 +1,11 @@
+/** `limn embed`: embed a source's pictures into .npy files and Parquet metadata. */
 import { embedSource } from "../../embed/embed-source.ts";
 import { UsageError } from "../../errors.ts";
 import { loadModel } from "../../inference/load-model.ts";
 import { catchSignals, pendingSignal } from "../../torch/index.ts";
 import { defineCommand, type Command } from "../command.ts";
-import { chosenDevice, deviceOption } from "../options/device-option.ts";
-import { describeProgress, describeResult } from "../print/embedding.ts";
-import { loadOptions, modelOptions } from "../options/model-options.ts";
+import { chosenDevice, deviceOption, loadOptions, modelOptions } from "../options/model-options.ts";
+import { describeEmbedded, describeEmbedding } from "../print/outcomes.ts";
 import { progressLine } from "../print/progress-line.ts";
 import { parseSource, sourceOptions } from "../options/source-argument.ts";
 
@@ -40,7 +40,7 @@ const command: Command = defineCommand({
     }
     const device = chosenDevice(options);
     const model = await loadModel(folder, { ...given, device });
-    const progress = progressLine(process.stderr, describeProgress);
+    const progress = progressLine(process.stderr, describeEmbedding);
     catchSignals(true);
     try {
       const result = await embedSource({
@@ -58,7 +58,7 @@ const command: Command = defineCommand({
       for (const { file, key, reason } of result.badSamples.slice(0, 10)) {
         note(`left out ${key === undefined ? file : `${key} in ${file}`}: ${reason}`);
       }
-      print(describeResult(result), result);
+      print(describeEmbedded(result), result);
       if (!result.complete) return 128 + pendingSignal();
     } finally {
       progress.end();

@@ -1,8 +1,8 @@
+/** `limn eval`: zero-shot classification and retrieval of a model. */
 import { evaluate } from "../../evaluate/evaluate-model.ts";
 import { formatTable, metricsJson } from "../../evaluate/metric-table.ts";
 import { defineCommand, type Command } from "../command.ts";
-import { chosenDevice, deviceOption } from "../options/device-option.ts";
-import { loadOptions, modelOptions } from "../options/model-options.ts";
+import { chosenDevice, deviceOption, loadOptions, modelOptions } from "../options/model-options.ts";
 import { sourceOptions } from "../options/source-argument.ts";
 import { suitesOf } from "../options/suite-arguments.ts";
 

@@ -1,3 +1,4 @@
+/** `limn info`: architecture, parameters, preprocessing and tokenizer of a model. */
 import { describeModel } from "../../checkpoints/describe-model.ts";
 import { defineCommand, type Command } from "../command.ts";
 import { loadOptions, modelOptions } from "../options/model-options.ts";

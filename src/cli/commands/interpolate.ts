@@ -1,3 +1,4 @@
+/** `limn interpolate`: a model between its original and its fine-tuned weights. */
 import { join } from "node:path";
 
 import { UsageError } from "../../errors.ts";

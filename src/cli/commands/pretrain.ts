@@ -1,3 +1,4 @@
+/** `limn pretrain`: train one tower, to be locked or fine-tuned in a pair. */
 import { pretrain, type PretrainResult } from "../../train/tower/pretrain-tower.ts";
 import { resolvePretraining } from "../../train/recipe/pretrain-recipe.ts";
 import { defineCommand, type Command } from "../command.ts";

@@ -1,3 +1,4 @@
+/** `limn quickstart`: train a small CLIP on emoji and see what it learned. */
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 

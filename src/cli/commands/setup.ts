@@ -1,3 +1,4 @@
+/** `limn setup`: find or fetch libtorch and build the engine. */
 import { spawnSync } from "node:child_process";
 import path from "node:path";
 import { packageRoot } from "../../torch/engine-info.ts";

@@ -40,7 +40,7 @@ function limn(...args: string[]): { code: number; out: string; err: string } {
   return { code: status ?? -1, out: stdout, err: stderr };
 }
 
-test("an unknown study, seeds that are none and a file that is no study are refused", () => {
+test("an unknown study, bad seeds and a file without a study are refused", () => {
   const recipe = path.join(folder, "recipe.json");
   writeFileSync(recipe, '{"name":"x"}');
   const cases: [string[], RegExp][] = [

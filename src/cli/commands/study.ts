@@ -1,3 +1,4 @@
+/** `limn study`: run a paper's comparison at a small scale, with several seeds. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 

@@ -1,3 +1,4 @@
+/** `limn tokenizer train`: train a vocabulary on your captions. */
 import { PieceReader, readText } from "../../data/sources/read-sample.ts";
 import { openSource } from "../../data/sources/open-source.ts";
 import type { Source } from "../../data/sources/source.ts";

@@ -1,3 +1,4 @@
+/** `limn train`: train a recipe, or go on with a run. */
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 
@@ -8,7 +9,7 @@ import { train } from "../../train/train-pair.ts";
 import { defineCommand, type Command } from "../command.ts";
 import { loadFile } from "../options/load-file.ts";
 import { runArguments, runOptions } from "../options/run-options.ts";
-import { describeResult, resultJson } from "../print/train-result.ts";
+import { describeRun, runJson } from "../print/outcomes.ts";
 
 const command: Command = defineCommand({
   name: "train",
@@ -34,7 +35,7 @@ const command: Command = defineCommand({
         renderReport(await runReport(result)),
       );
     }
-    print(describeResult(result), resultJson(result));
+    print(describeRun(result), runJson(result));
     return result.signal === undefined ? 0 : 128 + result.signal;
   },
 });

@@ -7,7 +7,7 @@ import type { ClassEntry } from "../../inference/templates.ts";
 
 /**
  * throws  UsageError for neither flag, both, no label or two alike, and an unreadable file; DataError
- *         for a JSON array that is none of classes
+ *         for a JSON array that does not hold classes
  */
 export function labelsOf({ labels, classes }: { labels?: string; classes?: string }): ClassEntry[] {
   if ((labels === undefined) === (classes === undefined)) {

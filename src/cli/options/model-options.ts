@@ -13,6 +13,7 @@ import { activationNames } from "../../nn/activation.ts";
 import type { OptionValues } from "../command.ts";
 import type { FetchProgress } from "../../hub/progress.ts";
 import { progressLine } from "../print/progress-line.ts";
+import { resolveDevice, type Device } from "../../torch/index.ts";
 
 /** Tokens, proxies, mirrors and the cache folder have their usual environment variables. */
 export const hubOptions = {
@@ -97,4 +98,18 @@ export function hubFetching(
 function describe({ files, filesDone, allReceived, allTotal }: FetchProgress): string {
   const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
   return `fetching ${megabytes(allReceived)} of ${megabytes(allTotal)} MB, ${filesDone} of ${files} files`;
+}
+
+export const deviceOption = {
+  device: { type: "string", value: "<name>", help: "default auto: the first GPU, else the CPU" },
+} as const;
+
+/** The device that `--device` asks for. Throws UsageError for one that is not there. */
+export function chosenDevice({ device = "auto" }: { device?: string | undefined }): Device {
+  try {
+    return resolveDevice(device, "--device");
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new UsageError(cause.message, { cause });
+  }
 }

@@ -10,7 +10,7 @@ export async function loadPictureEmbedder(
   folder: string,
   device: string,
 ): Promise<PictureEmbedder & { dispose(): void }> {
-  const { chosenDevice } = await import("./device-option.ts");
+  const { chosenDevice } = await import("./model-options.ts");
   const { loadModel } = await import("../../inference/load-model.ts");
   const loaded = await loadModel(folder, { device: chosenDevice({ device }) });
   const { encoder } = loaded;

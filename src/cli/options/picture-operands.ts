@@ -5,7 +5,7 @@ import { readSamples } from "../../data/sources/read-sample.ts";
 import { openSource } from "../../data/sources/open-source.ts";
 import { IMAGE_EXTENSIONS, type Source } from "../../data/sources/source.ts";
 import { DataError, UsageError } from "../../errors.ts";
-import type { Picture } from "../../inference/picture.ts";
+import type { Picture } from "../../inference/picture-batches.ts";
 import { parseSource } from "./source-argument.ts";
 
 export interface PictureOperands {

@@ -34,7 +34,7 @@ const KEYS: Record<SourceSpec["kind"], Record<string, string>> = {
  * The source that an operand means: a table by its ending, shards by theirs (brace ranges and
  * wildcards too), a folder of shards or of images, or a description in JSON.
  *
- * throws   UsageError for a name that is none of these, and for a flag that its kind does not know
+ * throws   UsageError for a name that is not one of these, and for a flag that does not suit its kind
  */
 export function parseSource(text: string, options: OptionValues<typeof sourceOptions>): SourceSpec {
   const spec = text.startsWith('{"') ? parseJson(text) : guess(text);

@@ -168,7 +168,7 @@ function numericGradients(point: Point, form: Form): number[][] {
   ];
 }
 
-test("refuses a lone image, values of another shape and an alpha that is none", () => {
+test("refuses a lone image, values of another shape and an alpha out of range", () => {
   const one = leavesOf(pointOf(1, 4));
   assert.throws(() => run(one, { base: "softmax" }), /at least two images .* received 1/);
   assert.equal(typeof run(one, { base: "softmax", alpha: 1 }).loss.item(), "number");

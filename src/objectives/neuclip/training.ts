@@ -133,7 +133,7 @@ class Neuclip implements TrainingObjective, KeptState {
       remember(this.#networks[side].recent, others.detach(), before % m);
     }
     this.#seen = before + image.size(0);
-    // The first start has but one batch; the next comes as soon as there are m embeddings.
+    // The first start has only one batch; the next comes as soon as there are m embeddings.
     const filled = before < m && this.#seen >= m;
     if (this.#sinceRestart >= 0 && this.#sinceRestart < restartSteps && !filled) return;
     this.#sinceRestart = 0;

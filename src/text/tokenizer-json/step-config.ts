@@ -31,7 +31,7 @@ export function textOption(config: StepConfig, name: string, otherwise: string):
 /** The greatest id that rows of 32-bit integers can hold. */
 const greatestId = 2 ** 31 - 1;
 
-/** An id as a file has it; throws a TypeError for what is none. */
+/** An id as a file has it; throws a TypeError for anything else. */
 export function checkId(id: unknown): number {
   if (Number.isSafeInteger(id) && Number(id) >= 0 && Number(id) <= greatestId) return Number(id);
   throw new TypeError(`the id ${JSON.stringify(id ?? null).slice(0, 40)}`);

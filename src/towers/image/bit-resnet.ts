@@ -11,8 +11,7 @@ import { batchNorm, conv2d, maxPool2d, pad2d, type Tensor } from "../../torch/in
 import { checkPixels, checkProbability, checkSizes } from "../check-config.ts";
 import { count, given, imageSize, stageDepths, stochasticDepth } from "../recipe-fields.ts";
 import { imageTowerKind, type ConfigOf } from "../tower-kind.ts";
-import type { ImageTower } from "../tower.ts";
-import { mapRows } from "./feature-map.ts";
+import { type ImageTower, mapRows } from "../tower.ts";
 
 const schema = z
   .strictObject({

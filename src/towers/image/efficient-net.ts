@@ -11,8 +11,7 @@ import { conv2d, pad2d, type Tensor } from "../../torch/index.ts";
 import { checkPixels, checkProbability, checkSizes } from "../check-config.ts";
 import { count, dropConnect, given, imageSize, normEpsilon } from "../recipe-fields.ts";
 import { imageTowerKind, type ConfigOf } from "../tower-kind.ts";
-import type { ImageTower } from "../tower.ts";
-import { mapRows } from "./feature-map.ts";
+import { type ImageTower, mapRows } from "../tower.ts";
 
 /** Blocks of equal width. */
 const stageSchema = z.strictObject({

@@ -10,8 +10,7 @@ import { avgPool2d, cat, scope, type Tensor } from "../../torch/index.ts";
 import { checkMultiple, checkPixels, checkSizes } from "../check-config.ts";
 import { count, given, imageSize, stageDepths } from "../recipe-fields.ts";
 import { imageTowerKind, type ConfigOf } from "../tower-kind.ts";
-import type { ImageTower } from "../tower.ts";
-import { mapRows } from "./feature-map.ts";
+import { type ImageTower, mapRows } from "../tower.ts";
 
 const schema = z
   .strictObject({

@@ -12,7 +12,7 @@ import type { SourceSpec } from "../../data/sources/source-spec.ts";
 import { isJsonObject } from "../../files/json-fields.ts";
 import type { TokenizerDescription } from "../../text/tokenizer-description.ts";
 import { objectiveSchema } from "../../objectives/index.ts";
-import { optimizerSchema } from "../step/optimizers.ts";
+import { optimizerSchema } from "../../optimize/optimizers.ts";
 import { logitsSchema, modelChangesSchema, modelSchema, towersSchema } from "./recipe-model.ts";
 
 const positiveInteger = z.int().min(1);

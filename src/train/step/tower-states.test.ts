@@ -114,7 +114,7 @@ describe("states that contradict each other", () => {
       assert.throws(() => resolve(towers, pair), { name: "RecipeError", path, message });
     });
   }
-  test("letters that are none, and values out of range", () => {
+  test("unknown letters, and values out of range", () => {
     for (const towers of [
       { setting: "lu" },
       { setting: "L" },

@@ -9,8 +9,8 @@ import { Ema } from "../../optimize/ema.ts";
 import type { Module, Parameter } from "../../nn/module.ts";
 import type { Optimizer } from "../../optimize/optimizer.ts";
 import type { ParameterGroup } from "../../optimize/groups.ts";
+import { createOptimizer } from "../../optimize/optimizers.ts";
 import { createSchedule, type Schedule } from "../../optimize/schedule.ts";
-import { createOptimizer } from "./optimizers.ts";
 import type { ResolvedRecipe } from "../recipe/recipe.ts";
 
 type UpdateRecipe = Pick<

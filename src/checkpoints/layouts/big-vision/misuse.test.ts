@@ -34,7 +34,7 @@ function changed(
   return writeNpz(join(root, "changed", `${model}.npz`), entries);
 }
 
-describe("a flax checkpoint that is none", () => {
+describe("a file that is no flax checkpoint", () => {
   it("of other weights", async () => {
     const file = writeNpz(join(root, "other.npz"), new Map([["a", npyZeros([2])]]));
     await refuses(

@@ -60,7 +60,7 @@ export const clip: HuggingFaceFamily = {
 };
 
 /** True where `CLIPModel` computes the same. */
-export function isClipConfig(config: DualEncoderConfig): config is ClipConfig {
+function isClipConfig(config: DualEncoderConfig): config is ClipConfig {
   const { image, text, imageProjection = true, textProjection = true } = config;
   if (!imageProjection || !textProjection) return false;
   if (config.logitBiasInit !== undefined || config.logitScaleAs === "temperature") return false;

@@ -17,7 +17,7 @@ import type { HuggingFaceFamily } from "./family.ts";
 import { huggingFaceFamilies } from "./families.ts";
 
 /** In transformers' own order of preference. */
-export const huggingFaceWeights = [
+const huggingFaceWeights = [
   "model.safetensors",
   "model.safetensors.index.json",
   "pytorch_model.bin",

@@ -11,7 +11,7 @@ import type { Layout } from "../../layout.ts";
 import { Place } from "../../place.ts";
 import { configFile, folderLayout, openClipFolder } from "./folder.ts";
 import { pairConfigOf } from "../../checkpoint.ts";
-import { probabilityKind } from "../../../pair/probability-kind.ts";
+import { probabilityKind } from "../../../pair/dual-encoder.ts";
 import {
   assertPair,
   goldenPlace,

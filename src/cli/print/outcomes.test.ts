@@ -9,7 +9,7 @@ import { tinyData, type TinyData } from "../../../test/support/tiny-run.ts";
 import { plainRecipe } from "../../../test/support/tiny-towers.ts";
 import { runReport } from "../../train/run/run-report.ts";
 import { train, type TrainResult } from "../../train/train-pair.ts";
-import { describeResult, resultJson } from "./train-result.ts";
+import { describeRun, runJson } from "./outcomes.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "limn-train-result-"));
 let data: TinyData;
@@ -32,8 +32,8 @@ const warning = /The context branch of LIxP never switched on/;
 
 test("an objective's warnings are in the text, in the JSON and at the top of the report", async () => {
   assert.match(result.warnings.join(), warning);
-  assert.match(describeResult(result), /^Warning: The context branch of LIxP never switched on: /m);
-  assert.match(JSON.stringify(resultJson(result)), warning);
+  assert.match(describeRun(result), /^Warning: The context branch of LIxP never switched on: /m);
+  assert.match(JSON.stringify(runJson(result)), warning);
   const html = renderReport(await runReport(result));
   assert.match(
     html,
@@ -45,6 +45,6 @@ test("an objective's warnings are in the text, in the JSON and at the top of the
 
 test("without warnings there is no word of them", async () => {
   const fine = { ...result, warnings: [] };
-  assert.doesNotMatch(describeResult(fine), /Warning/);
+  assert.doesNotMatch(describeRun(fine), /Warning/);
   assert.doesNotMatch(renderReport(await runReport(fine)), /Warning/);
 });

@@ -1,0 +1,99 @@
+/** What `limn classify`, `limn embed` and `limn train` print for people, and for `--json`. */
+import type { Prediction, ZeroShotClassifier } from "../../inference/zero-shot-classifier.ts";
+import type { EmbedProgress, EmbedResult } from "../../embed/embed-source.ts";
+import { formatTable, metricsJson } from "../../evaluate/metric-table.ts";
+import type { TrainResult } from "../../train/train-pair.ts";
+
+export interface NamedResult {
+  picture: string;
+  predictions?: Prediction[] | undefined;
+  problem?: string | undefined;
+}
+
+/** A table per picture, under a line that says what the probabilities are. */
+export function classificationText(
+  { probabilities, labels }: Pick<ZeroShotClassifier, "probabilities" | "labels">,
+  results: readonly NamedResult[],
+): string {
+  const title =
+    probabilities === "softmax"
+      ? `probability: softmax over ${labels.length} labels`
+      : "probability: sigmoid of each label";
+  return [title, ...results.map(pictureTable)].join("\n\n");
+}
+
+function pictureTable({ picture, predictions, problem }: NamedResult): string {
+  if (!predictions) return `${picture}\n  left out: ${problem}`;
+  const width = Math.max(...predictions.map(({ label }) => label.length));
+  const rows = predictions.map(({ label, score, similarity }) => {
+    const share = `${(100 * score).toFixed(2)} %`.padStart(9);
+    return `  ${label.padEnd(width)}  ${share}  similarity ${similarity.toFixed(4)}`;
+  });
+  return [picture, ...rows].join("\n");
+}
+
+export function describeEmbedding({
+  rows,
+  samples,
+  skipped,
+  picturesPerSecond,
+}: EmbedProgress): string {
+  const count = (value: number): string => value.toLocaleString("en-US");
+  const left = (samples - rows - skipped) / picturesPerSecond;
+  const bad = skipped > 0 ? `, ${count(skipped)} left out` : "";
+  return (
+    `${count(rows)} of ${count(samples)} pictures${bad}, ` +
+    `${picturesPerSecond.toPrecision(3)} pictures/s, ${duration(left)} left`
+  );
+}
+
+function duration(seconds: number): string {
+  if (!Number.isFinite(seconds)) return "unknown time";
+  const minutes = Math.floor(seconds / 60);
+  if (minutes === 0) return `${Math.ceil(Math.max(0, seconds))} s`;
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+export function describeEmbedded(result: EmbedResult): string {
+  const { rows, dim, shards, folder, resumedFrom, skipped, complete, picturesPerSecond } = result;
+  const rate = picturesPerSecond === 0 ? "" : `, ${picturesPerSecond.toPrecision(3)} pictures/s`;
+  return [
+    `${rows} embeddings of ${dim} numbers in ${shards} shards in ${folder}${rate}`,
+    ...(resumedFrom > 0 ? [`${resumedFrom} of them were there already`] : []),
+    ...(skipped > 0 ? [`${skipped} samples were left out`] : []),
+    ...(complete ? [] : ["stopped; the same command goes on from here"]),
+  ].join("\n");
+}
+
+/** What a reader wants to know: tables, skipped samples, where things lie. */
+export function describeRun(result: TrainResult): string {
+  const { directory, step, stopped, skipped, suites, warnings } = result;
+  const lines = suites.map((suite) =>
+    formatTable(
+      suite.tasks.flatMap(({ rows }) => rows),
+      { title: suite.title },
+    ),
+  );
+  lines.push(...warnings.map((warning) => `Warning: ${warning}`));
+  if (skipped > 0) {
+    const first = result.badSamples
+      .slice(0, 3)
+      .map(({ file, key, reason }) => `  ${file} ${key ?? ""}: ${reason}`);
+    lines.push(
+      [`${skipped} samples could not be read and were skipped, such as:`, ...first].join("\n"),
+    );
+  }
+  if (stopped !== undefined) {
+    lines.push(`Stopped at step ${step} (${stopped}); the same command goes on from there.`);
+  }
+  if (stopped !== "signal") {
+    lines.push(`Model: ${directory}/model   Report: ${directory}/report.html`);
+  }
+  return lines.join("\n\n");
+}
+
+/** The result without pictures and embeddings. */
+export function runJson({ suites, recipe: _, ...rest }: TrainResult): unknown {
+  const rows = suites.flatMap(({ tasks }) => tasks.flatMap((task) => task.rows));
+  return { ...rest, metrics: metricsJson(rows) };
+}
