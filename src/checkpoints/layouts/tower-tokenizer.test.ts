@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { CheckpointError } from "../../errors.ts";
-import { goldenFile } from "../../../test/support/golden-model.ts";
+import { goldenFile } from "../../../test/support/golden-models.ts";
 import type { TextTowerConfig } from "../../towers/index.ts";
 import { pairConfig } from "../../pair/published.ts";
 import { openPlace } from "../place.ts";
