@@ -1,5 +1,5 @@
 /**
- * Pairs of test/goldens/end-to-end with one thing wrong, as people meet them: `loadModel` says what, in one
+ * Pairs of test/goldens/models with one thing wrong, as people meet them: `loadModel` says what, in one
  * error that names the file or the option, and keeps no memory.
  */
 import assert from "node:assert/strict";

@@ -6,7 +6,7 @@ import path from "node:path";
 import { after, before, test } from "node:test";
 import { evaluationPreset } from "../data/image/evaluation-transform.ts";
 import { createTokenizer, saveTokenizer } from "../text/index.ts";
-import { goldenFile } from "../../test/support/golden-model.ts";
+import { goldenFile } from "../../test/support/golden-models.ts";
 import { startLocalHub, type LocalHub } from "../../test/support/local-hub.ts";
 import { saveCheckpoint } from "./checkpoint.ts";
 import type { ClipConfig } from "../pair/published.ts";

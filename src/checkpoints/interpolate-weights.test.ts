@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { goldenFile } from "../../test/support/golden-model.ts";
+import { goldenFile } from "../../test/support/golden-models.ts";
 import { hashedValues } from "../../test/support/hashed-values.ts";
 import { tensorsOf } from "../../test/support/tiny-towers.ts";
 import { fromData, scope, type Tensor } from "../torch/index.ts";

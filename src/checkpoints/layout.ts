@@ -14,8 +14,11 @@ import type { Place } from "./place.ts";
 import type { Weights } from "./weights/weight-file.ts";
 import { UnsettledError } from "../errors.ts";
 
-export type Family =
-  "CLIP" | "SigLIP" | "SigLIP 2" | "ALIGN" | "LiT" | "ViT" | "BERT" | "dual encoder";
+/**
+ * A family's name for people, which the file of its layout says: `CLIP`, `SigLIP`, `SigLIP 2`, `ALIGN`,
+ * `LiT`, `ViT`, `BERT`; `dual encoder` for what only limn's own layouts hold.
+ */
+export type Family = string;
 
 /** What a caller says of a model whose files do not say it. Each settles one question. */
 export interface GivenFacts {

@@ -17,7 +17,7 @@ import { partToOurs, weightRows, type WeightRow } from "./weights/key-table.ts";
 import { writeSafetensors } from "./weights/safetensors.ts";
 import type { Weights } from "./weights/weight-file.ts";
 
-export interface TowerContents {
+interface TowerContents {
   side: "image" | "text";
   tower: ImageTower | TextTower;
   /** Of an image tower. */

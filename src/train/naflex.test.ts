@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 
 import { loadModel } from "../inference/load-model.ts";
-import { expectedPictures, saveGoldenNaflex } from "../../test/support/golden-naflex.ts";
+import { expectedPictures, saveGoldenNaflex } from "../../test/support/golden-models.ts";
 import { tinyData, type TinyData } from "../../test/support/tiny-run.ts";
 import {
   assertSameCheckpoint,
@@ -32,13 +32,13 @@ after(() => {
 });
 
 /** The golden's sizes. */
-const layers = { depth: 2, heads: 4 };
+const layers = { depth: 2, heads: 2, mlpWidth: 28 };
 const written = {
   embedDim: 16,
-  image: { kind: "naflex", imageSize: 16, patchSize: 4, width: 16, mlpWidth: 36, ...layers },
+  image: { kind: "naflex", imageSize: 16, patchSize: 4, width: 16, ...layers },
   text: {
     kind: "transformer",
-    ...{ width: 24, mlpWidth: 40, ...layers },
+    ...{ width: 16, ...layers },
     activation: "geluTanh",
     normEpsilon: 1e-6,
     projectionBias: true,

@@ -22,11 +22,11 @@ const generators = path.join(here, "generate");
 const first = [
   "token-ids",
   "family-tokens",
+  "end-to-end",
+  "hugging-face-configs",
   "hugging-face-models",
   "open-clip-models",
   "flax-models",
-  "end-to-end",
-  "hugging-face-configs",
 ];
 /** What runs OpenAI's own code. */
 const readsOpenAi = ["open-clip-models", "end-to-end"];

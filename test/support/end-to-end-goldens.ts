@@ -1,10 +1,11 @@
-/** The tiny pairs of test/goldens/end-to-end, with tokenizer and preprocessing. For tests. */
+/** The tiny pairs of test/goldens/models that have a tokenizer and preprocessing. For tests. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { GivenFacts } from "../../src/checkpoints/layout.ts";
 
-const root = fileURLToPath(new URL("../../../test/goldens/end-to-end", import.meta.url));
+const goldens = fileURLToPath(new URL("../../../test/goldens", import.meta.url));
+const root = join(goldens, "models");
 
 /** Every pair: its folder, and the file in it where the layout is one file. */
 export const endToEndPairs = [
@@ -33,7 +34,7 @@ export function endToEndPath(pair: EndToEndPair): string {
 }
 
 export const endToEndPictures = ["odd", "wide", "high"].map((name) =>
-  join(root, "pictures", `${name}.png`),
+  join(goldens, "pictures", `${name}.png`),
 );
 
 /** end-to-end.json, as test/goldens/generate/end-to-end.py writes it. */

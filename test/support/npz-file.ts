@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { memorySource } from "../../src/checkpoints/weights/byte-source.ts";
 import { ZipArchive } from "../../src/checkpoints/weights/zip.ts";
-import { goldenFile } from "./golden-model.ts";
+import { goldenFile } from "./golden-models.ts";
 import { writeZip } from "./zip-writer.ts";
 
 /** The bytes of arrays by their names. */

@@ -25,7 +25,7 @@ export interface AdapterModule {
   readonly dropout: number;
 }
 
-export interface AdapterConfigContents {
+interface AdapterConfigContents {
   modules: readonly AdapterModule[];
   /** Modules whose weights are saved whole. */
   wholeModules: readonly string[];
@@ -75,7 +75,7 @@ const knownFields = new Set([
 /** Ways to begin that leave the base model's own weights alone. */
 const plainBeginnings = [true, false, "gaussian", "eva", "orthogonal"];
 
-export interface AdapterConfig {
+interface AdapterConfig {
   /** Rank, alpha and dropout of a module by its name in the base model. */
   of(name: string): AdapterModule;
 }

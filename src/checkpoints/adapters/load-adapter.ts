@@ -33,7 +33,7 @@ import type { DualEncoder } from "../../pair/dual-encoder.ts";
 import { readJsonObject } from "../../files/json-fields.ts";
 import { readSafetensors, type SafetensorsFile } from "../weights/safetensors.ts";
 
-export interface LoadAdapterOptions {
+interface LoadAdapterOptions {
   /** True adds the changes to the weights; false keeps them beside the weights, to be trained on. */
   merge: boolean;
 }

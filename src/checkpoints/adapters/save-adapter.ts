@@ -19,7 +19,7 @@ import { writeFolderAtomically, writeTextAtomically } from "../../files/atomic-w
 import type { DualEncoder } from "../../pair/dual-encoder.ts";
 import { writeSafetensors } from "../weights/safetensors.ts";
 
-export interface AdapterContents {
+interface AdapterContents {
   /** What the adapter is for, as Python's peft looks for it: a folder or a name on the hub. */
   base?: string | undefined;
   /** Weights, by limn's names, that were trained whole beside the changes, such as a head's. */

@@ -36,7 +36,7 @@ export const limnPair: Layout = {
       table: ownNames,
       weights: () => place.weightsOf(["model.safetensors"]),
       ...preparation(place, contents, given),
-      tokenizer: () => towerTokenizer(place, { family: "dual encoder", contents }, given),
+      tokenizer: () => towerTokenizer(place, { contents }, given),
     };
   },
 };
@@ -57,7 +57,7 @@ export const limnTower: Layout = {
       table: { ...ownNames, carried: (name) => !name.startsWith(`${side}Tower.`) },
       weights: () => place.weightsOf(["model.safetensors"]),
       ...preparation(place, contents, given),
-      tokenizer: () => towerTokenizer(place, { family: "dual encoder", contents }, given),
+      tokenizer: () => towerTokenizer(place, { contents }, given),
     };
   },
 };

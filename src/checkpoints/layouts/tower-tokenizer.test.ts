@@ -5,11 +5,11 @@ import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { CheckpointError } from "../../errors.ts";
-import { goldenFile } from "../../../test/support/golden-model.ts";
+import { goldenFile } from "../../../test/support/golden-models.ts";
 import type { TextTowerConfig } from "../../towers/index.ts";
 import { pairConfig } from "../../pair/published.ts";
-import type { Family, ModelSource } from "../layout.ts";
 import { openPlace } from "../place.ts";
+import { siglip2Tokenizer } from "./hugging-face/siglip.ts";
 import { towerTokenizer } from "./tower-tokenizer.ts";
 
 interface Golden {
@@ -40,12 +40,13 @@ function published(changes: Record<string, unknown>): string {
 }
 
 function sourceOf(
-  family: Family,
+  family: "CLIP" | "SigLIP 2",
   changes: Partial<TextTowerConfig>,
-): Pick<ModelSource, "family" | "contents"> {
+): Parameters<typeof towerTokenizer>[1] {
   const config = pairConfig(family === "CLIP" ? "ViT-B/32" : "SigLIP-B/16");
   const text = { ...config.text, ...changes } as TextTowerConfig;
-  return { family, contents: { kind: "pair", config: { ...config, text } } };
+  const rules = family === "CLIP" ? {} : siglip2Tokenizer;
+  return { rules, contents: { kind: "pair", config: { ...config, text } } };
 }
 
 const two = { contextLength: 16, vocabSize: 256_000 };

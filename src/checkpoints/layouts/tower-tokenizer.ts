@@ -10,8 +10,20 @@ import {
 } from "../../text/index.ts";
 import { CheckpointError, UnsettledError } from "../../errors.ts";
 import type { TextTowerConfig } from "../../towers/index.ts";
-import { type DescribedModel, type Family, type GivenFacts, settledBy } from "../layout.ts";
+import { type DescribedModel, type GivenFacts, settledBy } from "../layout.ts";
 import type { PlaceFacts } from "../place.ts";
+
+/** How a family's tokenizer is read, where its files leave that open. */
+export interface TokenizerRules {
+  /** Whose rules a single file is read by. ALIGN's for a BERT and CLIP's for others when absent. */
+  readonly file?: TokenizerFamily;
+  /** The class that transformers takes for a folder that names none. */
+  readonly className?: string;
+  /** A class that published folders name, although `className` is what the model was trained with. */
+  readonly publishedAs?: string;
+  /** The most tokens per text, of a table of positions that is larger than any text. */
+  readonly mostTokens?: number;
+}
 
 /** What may hold a vocabulary. */
 const tokenizerFiles = [
@@ -31,7 +43,10 @@ const tokenizerFiles = [
  */
 export async function towerTokenizer(
   place: PlaceFacts,
-  { family, contents }: Pick<DescribedModel, "family" | "contents">,
+  {
+    contents,
+    rules = {},
+  }: { contents: DescribedModel["contents"]; rules?: TokenizerRules | undefined },
   given: GivenFacts,
 ): Promise<Tokenizer> {
   const text = textTowerOf(place, contents);
@@ -39,13 +54,18 @@ export async function towerTokenizer(
     throw noTokenizer(place, tokenizerFiles);
   }
   checkContextLength(place, text, given);
-  const contextLength = given.contextLength ?? rowLength(family, text);
+  const contextLength =
+    given.contextLength ?? Math.min(rules.mostTokens ?? Infinity, text.contextLength);
   const from = given.tokenizer ?? place.folder;
   const tokenizer = statSync(from, { throwIfNoEntry: false })?.isFile()
     ? await createTokenizer(
-        await familyTokenizer(tokenizerFamily(family, text), from, { contextLength }),
+        await familyTokenizer(
+          rules.file ?? (text.kind === "bert" ? "align" : "clip-openai"),
+          from,
+          { contextLength },
+        ),
       )
-    : await loadTokenizer(from, { contextLength, ...(await classFor(family, from)) });
+    : await loadTokenizer(from, { contextLength, ...(await classFor(rules, from)) });
   return fitting(place, text, tokenizer);
 }
 
@@ -72,33 +92,14 @@ export function noTokenizer({ path }: PlaceFacts, names: readonly string[]): Uns
   );
 }
 
-/** Tokens per text: of a table of positions that is larger than any text, as the family used it. */
-function rowLength(family: Family, { contextLength }: TextTowerConfig): number {
-  return family === "ALIGN" ? Math.min(64, contextLength) : contextLength;
-}
-
-/** Whose rules a single file is read by. */
-export function tokenizerFamily(family: Family, text: TextTowerConfig): TokenizerFamily {
-  if (family === "SigLIP") return "siglip";
-  if (family === "SigLIP 2") return "siglip2";
-  if (family === "LiT") return text.kind === "bert" ? "lit-bert" : "lit-sentencepiece";
-  return text.kind === "bert" ? "align" : "clip-openai";
-}
-
-/** The class that transformers takes for a model type whose folder names none, or another's. */
-async function classFor(family: Family, folder: string): Promise<{ tokenizerClass?: string }> {
-  const classes: Partial<Record<Family, string>> = {
-    CLIP: "CLIPTokenizer",
-    SigLIP: "SiglipTokenizer",
-    "SigLIP 2": "Siglip2Tokenizer",
-    ALIGN: "BertTokenizer",
-    BERT: "BertTokenizer",
-  };
-  const usual = classes[family];
+/** The class that transformers takes for a folder that names none; none where it names another. */
+async function classFor(
+  { className, publishedAs }: TokenizerRules,
+  folder: string,
+): Promise<{ tokenizerClass?: string }> {
   const named = await tokenizerClassOf(folder);
-  // SigLIP 2 was published under Gemma's class, which does not lower-case as its own does.
-  const isOther = named !== undefined && !(family === "SigLIP 2" && named === "GemmaTokenizer");
-  return usual === undefined || isOther ? {} : { tokenizerClass: usual };
+  const isOther = named !== undefined && named !== publishedAs;
+  return className === undefined || isOther ? {} : { tokenizerClass: className };
 }
 
 /**

@@ -25,7 +25,7 @@ export interface WrittenModel {
 }
 
 /** A model in one layout, but for its weights and its tokenizer. */
-export interface WrittenLayout {
+interface WrittenLayout {
   readonly weightsFile: string;
   readonly table: KeyTable;
   /** Texts of the other files, by name. */

@@ -22,10 +22,11 @@ import type { JsonObject } from "../../files/json-fields.ts";
 import { fromHuggingFaceNaflex, toHuggingFaceNaflex } from "./hugging-face-naflex.ts";
 import {
   fromHuggingFacePreprocessor,
-  huggingFaceProcessor,
+  processorValues,
   toHuggingFacePreprocessor,
 } from "./hugging-face-preprocessor.ts";
 import { fromOpenClipPreprocess, toOpenClipPreprocess } from "./open-clip-preprocess.ts";
+import { isProcessor, processorClass } from "./processor-classes.ts";
 import { fromTimmPretrainedConfig } from "./timm-pretrained-config.ts";
 
 /** The first 64 bits of SHA-256, by picture. */
@@ -201,7 +202,10 @@ describe("written files", () => {
         assert.deepEqual(fromOpenClipPreprocess(file, written[name] ?? {}), transform);
       } else {
         const transform = fromHuggingFacePreprocessor(file, json);
-        const processor = huggingFaceProcessor(file, json);
+        const { image_processor_type: type, feature_extractor_type: older } =
+          processorValues(json).values;
+        const processor = processorClass(String(type ?? older));
+        assert.ok(isProcessor(processor));
         const text = toHuggingFacePreprocessor(transform, { processor });
         assert.deepEqual(JSON.parse(text), written[name]);
         assert.deepEqual(fromHuggingFacePreprocessor(file, written[name] ?? {}), transform);

@@ -145,12 +145,6 @@ export function fromHuggingFacePreprocessor(file: string, json: JsonObject): Eva
   }
 }
 
-/** Which processor a file names, to write the same again. Throws CheckpointError naming the field. */
-export function huggingFaceProcessor(file: string, json: JsonObject): HuggingFaceProcessor {
-  const { path, values } = processorValues(json);
-  return readName(file, path, values).name;
-}
-
 /** The processor's own values and the path to them in the file. */
 export function processorValues(json: JsonObject): { path: string; values: JsonObject } {
   const nested = json["image_processor"];

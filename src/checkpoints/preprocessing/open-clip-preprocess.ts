@@ -21,7 +21,7 @@ const ownKey = "limn_transform";
 /** What open_clip does, where limn may do otherwise in a file that open_clip reads. */
 const theirs = { cropRounding: "halfEven", transparency: "drop", resampler: "pillow" } as const;
 
-export interface OpenClipPreprocessOptions {
+interface OpenClipPreprocessOptions {
   /** The model's `image_size`, which open_clip puts in place of the file's `size`. */
   imageSize?: number;
 }

@@ -29,7 +29,7 @@ export function readFilter(
   return fields.fail("resample", "3 (bicubic), 2 (bilinear) or 1 (lanczos)");
 }
 
-export interface FoundSize {
+interface FoundSize {
   /** pixels */
   side: number;
   /** `side` is that of the shortest edge, not of a square. */

@@ -22,7 +22,7 @@ export function openSource(file: string): FileSource {
   return new FileSource(file, openSync(file, "r"));
 }
 
-export class FileSource implements ByteSource {
+class FileSource implements ByteSource {
   readonly file: string;
   readonly size: number;
   readonly #descriptor: number;
@@ -85,10 +85,10 @@ function checkRange(size: number, position: number, length: number): void {
   throw new Error(`bytes ${position} to ${position + length} are asked of a file of ${size}`);
 }
 
-export type ContentKind = "safetensors" | "zip" | "json";
+type ContentKind = "safetensors" | "zip" | "json";
 
 /** What a file is: a kind that has a reader, or words for what it is in place of one. */
-export type Content = { kind: ContentKind } | { kind: undefined; words: string };
+type Content = { kind: ContentKind } | { kind: undefined; words: string };
 
 const starts: readonly [string, string][] = [
   [

@@ -1,6 +1,6 @@
 /** Named arrays in numpy's archive, a zip of arrays: checkpoints of JAX code keep their weights so. */
 import { dtypeBytes } from "../../torch/index.ts";
-import { memorySource, openSource, type ByteSource, refuseOther } from "./byte-source.ts";
+import { memorySource, type ByteSource, refuseOther } from "./byte-source.ts";
 import { isNpy, mostNpyHeader, parseNpyHeader, type NpyHeader } from "../../files/npy.ts";
 import { namingFile, type StoredArray, weightReader } from "./weight-reader.ts";
 import type { WeightFile, WeightInfo } from "./weight-file.ts";
@@ -11,19 +11,15 @@ interface NpzInfo extends WeightInfo {
   readonly header: NpyHeader;
 }
 
+const what = "an archive of numpy";
+
 /**
- * Opens an archive of numpy and checks every header; reads no element. Names are those of the
- * entries without `.npy`. Arrays that numpy did not compress are read where they lie.
+ * An archive of numpy in an open source, which the result owns. Checks every header; reads no element.
+ * Names are those of the entries without `.npy`. Arrays that numpy did not compress are read where they
+ * lie.
  *
  * throws  CheckpointError naming the file and what is wrong with it
  */
-export function readNpz(file: string): WeightFile {
-  return npzIn(namingFile(file, what, () => openSource(file)));
-}
-
-const what = "an archive of numpy";
-
-/** `readNpz` for an open source, which the result owns. */
 export function npzIn(source: ByteSource): WeightFile {
   const { file } = source;
   try {

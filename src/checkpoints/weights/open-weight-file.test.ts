@@ -9,10 +9,15 @@ import { CheckpointError } from "../../errors.ts";
 import { writeZip } from "../../../test/support/zip-writer.ts";
 import { tensor, zeros } from "../../torch/index.ts";
 import { checkFinite, nonFiniteNames } from "./check-weights.ts";
-import { readNpz } from "./npz.ts";
+import { npzIn } from "./npz.ts";
 import { openWeightFile } from "./open-weight-file.ts";
-import { readTorchFile } from "./pytorch/torch-file.ts";
+import { torchFileIn, type TorchFile } from "./pytorch/torch-file.ts";
 import { readSafetensors } from "./safetensors.ts";
+import { openSource } from "./byte-source.ts";
+import type { WeightFile } from "./weight-file.ts";
+
+const openTorch = (file: string): TorchFile => torchFileIn(openSource(file));
+const openNpz = (file: string): WeightFile => npzIn(openSource(file));
 
 const folder = mkdtempSync(join(tmpdir(), "limn-open-weights-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -44,7 +49,7 @@ describe("openWeightFile", () => {
     it(`names what it found: ${name}`, () => {
       const file = join(folder, "weights.safetensors");
       writeFileSync(file, typeof content === "string" ? Buffer.from(content, "latin1") : content);
-      for (const open of [openWeightFile, readSafetensors, readNpz, readTorchFile]) {
+      for (const open of [openWeightFile, readSafetensors, openNpz, openTorch]) {
         assert.throws(
           () => open(file),
           (error: unknown) => {
@@ -109,7 +114,7 @@ describe("an archive of numpy that is refused", () => {
         const file = join(folder, "bad.npz");
         writeFileSync(file, writeZip([{ name: "a.npy", data, deflate }]));
         assert.throws(
-          () => readNpz(file),
+          () => openNpz(file),
           (error: unknown) => {
             assert.ok(error instanceof CheckpointError);
             assert.match(error.message, message);

@@ -25,7 +25,7 @@ export interface SafetensorsHeader {
 }
 
 /** The longest header that the format allows, in bytes. */
-export const maxHeaderLength = 100_000_000;
+const maxHeaderLength = 100_000_000;
 
 /** In the order of the reference writer, larger elements first. */
 const codes: Record<DType, string> = {
@@ -148,7 +148,7 @@ function isCounts(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && item >= 0);
 }
 
-export interface TensorShape {
+interface TensorShape {
   readonly name: string;
   readonly dtype: DType;
   readonly shape: readonly number[];

@@ -6,7 +6,10 @@ import { fileURLToPath } from "node:url";
 import { CheckpointError, ShapeError } from "../../errors.ts";
 import { empty, scope, viewAs, zeros, type DType, type Tensor } from "../../torch/index.ts";
 import { openWeightFile } from "./open-weight-file.ts";
-import { readTorchFile } from "./pytorch/torch-file.ts";
+import { torchFileIn, type TorchFile } from "./pytorch/torch-file.ts";
+import { openSource } from "./byte-source.ts";
+
+const openTorch = (file: string): TorchFile => torchFileIn(openSource(file));
 
 const folder = new URL("../../../../test/goldens/weights/", import.meta.url);
 const golden = (name: string): string => fileURLToPath(new URL(name, folder));
@@ -91,7 +94,7 @@ describe("weight files of their own writers", () => {
 
 describe("a training checkpoint of open_clip's form", () => {
   it("gives its plain values and its keys beside the weights", () => {
-    using torch = readTorchFile(golden("training.pt"));
+    using torch = openTorch(golden("training.pt"));
     assert.deepEqual(torch.keys(), ["epoch", "name", "state_dict", "optimizer", "scaler"]);
     assert.equal(torch.kind, "saved");
     assert.equal(torch.value(["epoch"]), 3);
@@ -107,7 +110,7 @@ describe("a training checkpoint of open_clip's form", () => {
   });
 
   it("names the paths that hold weights where another was asked", () => {
-    using torch = readTorchFile(golden("training.pt"));
+    using torch = openTorch(golden("training.pt"));
     assert.throws(
       () => torch.weights(),
       /top of .* "epoch" of it is no tensor; name one of state_/,
@@ -118,7 +121,7 @@ describe("a training checkpoint of open_clip's form", () => {
 });
 
 it("plain.pt: gives every kind of plain value that PyTorch may hold", () => {
-  using torch = readTorchFile(golden("plain.pt"));
+  using torch = openTorch(golden("plain.pt"));
   const dict = (fields: object): object => Object.assign(Object.create(null) as object, fields);
   const expected = {
     dtype: "torch.float16",
@@ -169,6 +172,6 @@ describe("a file of torch.save from before 1.6", () => {
         return true;
       });
     refused(() => openWeightFile(golden("legacy.pt")));
-    refused(() => readTorchFile(golden("legacy.pt")));
+    refused(() => openTorch(golden("legacy.pt")));
   });
 });

@@ -16,7 +16,7 @@ import {
 import type { WeightFile, WeightInfo } from "./weight-file.ts";
 import type { ByteSource } from "./byte-source.ts";
 
-export interface WeightTable<T extends WeightInfo> {
+interface WeightTable<T extends WeightInfo> {
   file: string;
   /** The kind of file with its article, "a safetensors file". */
   what: string;
@@ -29,7 +29,7 @@ export interface WeightTable<T extends WeightInfo> {
   close: () => void;
 }
 
-export interface WeightReader<T extends WeightInfo> extends WeightFile {
+interface WeightReader<T extends WeightInfo> extends WeightFile {
   info(name: string): T;
 }
 
@@ -138,7 +138,7 @@ export interface StoredArray {
 }
 
 /** One place along the first side, which `checkPlace` knows. */
-export function layerOf(stored: StoredArray, at: number): StoredArray {
+function layerOf(stored: StoredArray, at: number): StoredArray {
   const { position, dtype, shape, strides } = stored;
   const [step = 0, ...steps] = strides ?? rowMajor(shape);
   return {
@@ -150,7 +150,7 @@ export function layerOf(stored: StoredArray, at: number): StoredArray {
 }
 
 /** A new contiguous tensor of the stored type. */
-export function readArray(stored: StoredArray): Tensor {
+function readArray(stored: StoredArray): Tensor {
   const { source, position, dtype, shape } = stored;
   if (!isRowMajor(stored)) return scope(() => gather(stored).contiguous());
   const made = empty(shape, { dtype });
@@ -162,7 +162,7 @@ export function readArray(stored: StoredArray): Tensor {
  * Fills `target`. Row-major elements of its own type go straight to its memory; those of another
  * type pass through a few MB.
  */
-export function readArrayInto(stored: StoredArray, target: Tensor): void {
+function readArrayInto(stored: StoredArray, target: Tensor): void {
   const { source, position, dtype } = stored;
   const { count } = target;
   if (count === 0) return;
@@ -190,7 +190,7 @@ export function readArrayInto(stored: StoredArray, target: Tensor): void {
 const stagingElements = 1 << 21;
 
 /** Throws ShapeError unless `target` can take elements of this shape as they come. */
-export function checkTarget(name: string, shape: readonly number[], target: Tensor): void {
+function checkTarget(name: string, shape: readonly number[], target: Tensor): void {
   if (shape.join() === target.shape.join()) return;
   throw new ShapeError(
     `Expected a tensor [${shape.join(", ")}] to read ${name} into but received ` +

@@ -5,12 +5,7 @@ import { describe, it } from "node:test";
 import { DualEncoder } from "../../pair/dual-encoder.ts";
 import { siglip2 } from "../../checkpoints/layouts/hugging-face/siglip2.ts";
 import { assertClose } from "../../../test/support/close.ts";
-import {
-  floats,
-  loadGolden,
-  readGoldenJson,
-  type Expected,
-} from "../../../test/support/golden-model.ts";
+import { floats, loadGolden, readExpected } from "../../../test/support/golden-models.ts";
 import {
   autocast,
   backward,
@@ -40,7 +35,7 @@ const config: NaflexVisionTransformerConfig = {
   activation: "geluTanh",
   normEpsilon: 1e-6,
 };
-const expected = readGoldenJson("siglip2", "expected.json") as unknown as Expected;
+const expected = readExpected("siglip2-naflex");
 
 function goldenTower(): { tower: NaflexVisionTransformer; dispose: () => void } {
   const { model } = loadGolden(siglip2);

@@ -5,9 +5,11 @@ Run:  OPENAI_CLIP=... python -P test/goldens/generate/end-to-end.py [name ...]
 Needs transformers 5.23, open_clip_torch 3.3.0, torch, torchvision, sentencepiece, tokenizers, Pillow, ftfy,
 and the sources of openai-clip 1.0.1, whose folder `clip` is named by $OPENAI_CLIP.
 
-Writes test/goldens/end-to-end/pictures/, and beside it a folder of each pair with its weights, its tokenizer
+Writes test/goldens/pictures/, and in test/goldens/models/ a folder of each pair with its weights, its tokenizer
 (tiny-tokenizers.py), its preprocessing and end-to-end.json: texts, and for all pictures and texts the unit rows,
-the logits, and the probabilities as the family means them. Every weight is random.
+the logits, and the probabilities as the family means them. Every weight is random. What others write beside
+them (expected.json, limn-config.json) is of the old weights until hugging-face-configs.mjs,
+hugging-face-models.py and open-clip-models.py ran again.
 
 transformers prepares pictures by its Pillow backend. Texts that its CLIPTokenizer reads in another way than
 OpenAI's code (it repairs no mojibake and no HTML) are given to the other libraries alone.
@@ -20,7 +22,6 @@ import logging
 import math
 import os
 import pathlib
-import shutil
 import sys
 import types
 import warnings
@@ -39,7 +40,8 @@ warnings.filterwarnings("ignore")
 logging.disable(logging.WARNING)
 SEED = 20260402
 HERE = pathlib.Path(__file__).resolve().parent
-FOLDER = HERE.parent / "end-to-end"
+FOLDER = HERE.parent / "models"
+PICTURES = HERE.parent / "pictures"
 CONTEXT = 24
 CLEAN = [
     "a photo of a CAT!",
@@ -65,15 +67,14 @@ tokenizers = module("tiny_tokenizers", HERE / "tiny-tokenizers.py")
 
 def pictures():
     """Odd sides, one wide and one high, smaller and larger than what the models see; RGB."""
-    folder = FOLDER / "pictures"
-    folder.mkdir(parents=True, exist_ok=True)
+    PICTURES.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(SEED)
     for name, width, height in [("odd", 47, 31), ("wide", 91, 20), ("high", 13, 53)]:
         x, y = np.meshgrid(np.linspace(0, 1, width), np.linspace(0, 1, height))
         waves = [np.sin(9 * x + 5 * y), np.cos(13 * y - 4 * x), np.sin(20 * x * y)]
         levels = 128 + 90 * np.stack(waves, -1) + random.normal(0, 20, (height, width, 3))
-        Image.fromarray(levels.clip(0, 255).astype(np.uint8)).save(folder / f"{name}.png")
-    return [Image.open(folder / f"{name}.png").convert("RGB") for name in ("odd", "wide", "high")]
+        Image.fromarray(levels.clip(0, 255).astype(np.uint8)).save(PICTURES / f"{name}.png")
+    return [Image.open(PICTURES / f"{name}.png").convert("RGB") for name in ("odd", "wide", "high")]
 
 
 def randomise(model):
@@ -97,8 +98,10 @@ def randomise(model):
 
 def fresh(name):
     folder = FOLDER / name
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.iterdir():
+        if path.name not in ("expected.json", "limn-config.json"):
+            path.unlink()
     return folder
 
 
@@ -321,13 +324,16 @@ def open_clip_siglip(images):
     open_clip_folder("open-clip-siglip", config, images, tokenizers.siglip_t5, squash)
 
 
+def checkpoint_model():
+    sizes = {"width": 64, "layers": 1, "mlp_ratio": 0.5}
+    text = {"context_length": CONTEXT, "vocab_size": tokenizers.CLIP_SIZE, "heads": 1, **sizes}
+    return open_clip.CLIP(16, {"image_size": 24, "patch_size": 6, **sizes}, text, quick_gelu=True)
+
+
 def open_clip_checkpoint(images):
     """What a training run leaves: weights in float16 under DistributedDataParallel's names, nothing else."""
     folder = fresh("open-clip-checkpoint")
-    sizes = {"width": 64, "layers": 1, "mlp_ratio": 0.5}
-    text = {"context_length": CONTEXT, "vocab_size": tokenizers.CLIP_SIZE, "heads": 1, **sizes}
-    vision = {"image_size": 24, "patch_size": 6, **sizes}
-    model = randomise(open_clip.CLIP(16, vision, text, quick_gelu=True)).half().float()
+    model = randomise(checkpoint_model()).half().float()
     open_clip.model.set_model_preprocess_cfg(model, vars(PreprocessCfg(size=24)))
     state = {f"module.{k}": v.half() for k, v in model.state_dict().items()}
     torch.save({"epoch": 3, "name": "tiny", "state_dict": state}, folder / "epoch_3.pt")
@@ -343,11 +349,10 @@ def open_clip_checkpoint(images):
 # OpenAI
 
 
-def openai(images):
+def open_ai_library(folder):
+    """Its modules `model` and `clip`, with the vocabulary that lies in the folder."""
     # Its package imports a module of old setuptools for this alone.
     sys.modules["pkg_resources"] = types.SimpleNamespace(packaging=packaging)
-    folder = fresh("openai")
-    tokenizers.bpe_file(folder)
     source = pathlib.Path(os.environ["OPENAI_CLIP"])
     package = types.ModuleType("openai_clip")
     package.__path__ = [str(source)]
@@ -356,6 +361,13 @@ def openai(images):
     architecture = module("openai_clip.model", source / "model.py")
     library = module("openai_clip.clip", source / "clip.py")
     library._tokenizer = simple.SimpleTokenizer(str(folder / tokenizers.BPE_FILE))
+    return architecture, library
+
+
+def openai(images):
+    folder = fresh("openai")
+    tokenizers.bpe_file(folder)
+    architecture, library = open_ai_library(folder)
     made = randomise(architecture.CLIP(16, 24, 1, 64, 6, CONTEXT, tokenizers.CLIP_SIZE, 64, 1, 1))
     save_archive(architecture, made, folder)
     model, transform = library.load(str(folder / "tiny.pt"), device="cpu")

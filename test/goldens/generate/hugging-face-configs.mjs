@@ -1,6 +1,6 @@
 /**
- * limn's own config.json of the tiny models that test/goldens/generate/hugging-face-models.py made, for
- * that script to read with transformers.
+ * limn's own config.json of the tiny models that test/goldens/generate/end-to-end.py made, for
+ * hugging-face-models.py to read with transformers.
  *
  * Run:  npm run build && node test/goldens/generate/hugging-face-configs.mjs
  */
@@ -11,8 +11,8 @@ import { align } from "../../../dist/src/checkpoints/layouts/hugging-face/align.
 import { siglip } from "../../../dist/src/checkpoints/layouts/hugging-face/siglip.js";
 import { siglip2 } from "../../../dist/src/checkpoints/layouts/hugging-face/siglip2.js";
 
-for (const family of [siglip, siglip2, align]) {
-  const folder = new URL(`../models/${family.modelType}/`, import.meta.url);
+for (const [name, family] of Object.entries({ siglip, "siglip2-naflex": siglip2, align })) {
+  const folder = new URL(`../models/${name}/`, import.meta.url);
   const file = fileURLToPath(new URL("config.json", folder));
   const { contents } = family.fromConfig(file, JSON.parse(readFileSync(file, "utf8")));
   if (contents.kind !== "pair" || !family.toConfig) throw new Error(`${file} holds no pair`);

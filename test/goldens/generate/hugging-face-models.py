@@ -1,13 +1,13 @@
-"""Tiny models of Hugging Face's families in their own files, with the embeddings they compute.
+"""What tiny models of Hugging Face's families compute of pixels and token rows.
 
 Run:  python -P test/goldens/generate/hugging-face-models.py
 Needs transformers 5.x, torch, torchvision, safetensors.
 
-Writes test/goldens/models/<family>/: the folder as transformers saves it, and expected.json with
-pictures, token rows, and what they become: unit rows, and logits where there is a pair. Every weight is
-random, norms and biases included, so that no swapped pair of weights can go unseen; so are the running
-statistics of batch norms. SigLIP 2's also has pictures as bytes, of several shapes, and what its
-processor (by Pillow) and model make of them: their grids and embeddings. Other files of the folders, such as tokenizers, are left alone.
+Writes test/goldens/models/<family>/expected.json: pictures, token rows, and what they become: unit rows, and
+logits where there is a pair. The pairs are those that end-to-end.py wrote. The towers alone, vit and bert, are
+made here, as transformers saves them; every weight is random, norms and biases included, so that no swapped pair
+of weights can go unseen. SigLIP 2's NaFlex also has pictures as bytes, of several shapes, and what its
+processor (by Pillow) and model make of them: their grids and embeddings.
 
 Where the folder holds limn-config.json, the configuration as limn writes it
 (test/goldens/generate/hugging-face-configs.mjs), transformers has to read it as the same model.
@@ -24,22 +24,15 @@ import torch
 import transformers
 from PIL import Image
 from transformers import (
-    AlignConfig,
-    AlignModel,
+    AutoImageProcessor,
+    AutoModel,
     BertConfig,
     BertForPreTraining,
-    EfficientNetImageProcessor,
-    Siglip2Config,
-    Siglip2ImageProcessor,
     Siglip2Model,
-    SiglipConfig,
-    SiglipImageProcessor,
-    SiglipModel,
     ViTConfig,
     ViTForImageClassification,
     ViTImageProcessor,
 )
-from transformers.models.siglip2.image_processing_pil_siglip2 import Siglip2ImageProcessorPil
 
 SEED = 20240612
 MODELS = pathlib.Path(__file__).parent.parent / "models"
@@ -67,21 +60,14 @@ def randomise(model):
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(torch.randn_like(parameter) * 0.2 + (0.5 if parameter.ndim == 1 else 0))
-        for name, buffer in model.named_buffers():
-            if name.endswith("running_mean"):
-                buffer.copy_(torch.randn_like(buffer) * 0.2)
-            elif name.endswith("running_var"):
-                buffer.copy_(torch.rand_like(buffer) + 0.5)
-            elif name.endswith("num_batches_tracked"):
-                buffer.fill_(7)
     return model.eval()
 
 
-def token_rows(generator, pad):
+def token_rows(generator, pad, vocabulary=VOCABULARY, width=CONTEXT):
     """Rows of different lengths, one of them without padding."""
-    rows = torch.full((4, CONTEXT), pad)
-    for row, length in zip(rows, [3, 6, CONTEXT, 5], strict=True):
-        row[:length] = torch.randint(2, VOCABULARY, (length,), generator=generator)
+    rows = torch.full((4, width), pad)
+    for row, length in zip(rows, [3, 6, width, width - 3], strict=True):
+        row[:length] = torch.randint(2, vocabulary, (length,), generator=generator)
     return rows
 
 
@@ -89,87 +75,56 @@ def pictures(generator, side):
     return torch.randn(2, 3, side, side, generator=generator)
 
 
-def siglip(generator):
-    """Patches do not fill the picture, as in So400m/14 at 384; the text tower is wider, as in g-opt."""
-    config = SiglipConfig(
-        text_config={**TEXT, "projection_size": 16},
-        vision_config={**PICTURE, "image_size": 26, "patch_size": 8},
-    )
-    model = randomise(SiglipModel(config))
-    inputs = {"pixel_values": pictures(generator, 26), "input_ids": token_rows(generator, 1)}
-    return model, SiglipImageProcessor(size={"height": 26, "width": 26}), inputs
+def pair(folder, generator, pad, width=None):
+    """The pair in a folder, and token rows as long as its positions or as `width`."""
+    model = AutoModel.from_pretrained(folder).eval()
+    text = model.config.text_config
+    return model, token_rows(generator, pad, text.vocab_size, width or text.max_position_embeddings)
 
 
-def siglip2(generator):
+def siglip(folder, generator):
+    model, tokens = pair(folder, generator, 1)
+    return model, {"pixel_values": pictures(generator, 26), "input_ids": tokens}
+
+
+def siglip2_naflex(folder, generator):
     """Four pictures: the table's own grid, and wider, higher and smaller ones, with padding."""
-    config = Siglip2Config(
-        text_config={**TEXT, "projection_size": 16},
-        vision_config={**PICTURE, "num_patches": 16, "patch_size": 4},
-    )
-    model = randomise(Siglip2Model(config))
+    model, tokens = pair(folder, generator, 0)
     shapes = torch.tensor([[4, 4], [2, 7], [5, 3], [1, 1]])
     places = torch.arange(16).unsqueeze(0) < shapes.prod(1, keepdim=True)
-    patches = torch.randn(4, 16, 48, generator=generator)
     inputs = {
-        "pixel_values": patches,
+        "pixel_values": torch.randn(4, 16, 48, generator=generator),
         "pixel_attention_mask": places.int(),
         "spatial_shapes": shapes,
-        "input_ids": token_rows(generator, 0),
-    }
-    return model, Siglip2ImageProcessor(patch_size=4, max_num_patches=16), inputs
-
-
-def align(generator):
-    """Sides are odd before the first convolution and within; all coefficients act."""
-    vision = {
-        "image_size": 37,
-        "width_coefficient": 0.5,
-        "depth_coefficient": 1.5,
-        "depth_divisor": 4,
-        "kernel_sizes": [3, 5, 3],
-        "in_channels": [32, 16, 24],
-        "out_channels": [16, 24, 40],
-        "strides": [1, 2, 2],
-        "num_block_repeats": [1, 1, 1],
-        "expand_ratios": [1, 2, 3],
-    }
-    text = {**TEXT, **layers(16, 20), "max_position_embeddings": CONTEXT + 2}
-    config = AlignConfig(
-        text_config=text, vision_config=vision, projection_dim=20, temperature_init_value=0.5
-    )
-    model = randomise(AlignModel(config))
-    with torch.no_grad():
-        model.temperature.fill_(0.0625)
-    tokens = token_rows(generator, 0)
-    inputs = {
-        "pixel_values": pictures(generator, 37),
         "input_ids": tokens,
-        "attention_mask": (tokens != 0).int(),
     }
-    processor = EfficientNetImageProcessor(
-        size={"height": 44, "width": 44},
-        crop_size={"height": 37, "width": 37},
-        do_center_crop=True,
-        resample=2,
-        rescale_factor=1 / 127.5,
-        rescale_offset=True,
-        do_normalize=False,
-        include_top=False,
-    )
-    return model, processor, inputs
+    return model, inputs
 
 
-def vit(generator):
+def align(folder, generator):
+    """Rows are shorter than the table of positions."""
+    model, tokens = pair(folder, generator, 0, width=CONTEXT)
+    mask = (tokens != 0).int()
+    return model, {"pixel_values": pictures(generator, 37), "input_ids": tokens, "attention_mask": mask}
+
+
+def made(model, folder):
+    randomise(model).save_pretrained(folder)
+    (folder / "model.safetensors").chmod(0o644)
+    assert (folder / "model.safetensors").stat().st_size < 100_000
+    return model
+
+
+def vit(folder, generator):
     config = ViTConfig(**PICTURE, image_size=24, patch_size=8, num_labels=3)
-    model = randomise(ViTForImageClassification(config))
-    processor = ViTImageProcessor(size={"height": 24, "width": 24})
-    return model, processor, {"pixel_values": pictures(generator, 24)}
+    ViTImageProcessor(size={"height": 24, "width": 24}).save_pretrained(folder)
+    return made(ViTForImageClassification(config), folder), {"pixel_values": pictures(generator, 24)}
 
 
-def bert(generator):
-    model = randomise(BertForPreTraining(BertConfig(**TEXT)))
+def bert(folder, generator):
     tokens = token_rows(generator, 0)
-    return model, None, {"input_ids": tokens, "attention_mask": (tokens != 0).int()}
+    inputs = {"input_ids": tokens, "attention_mask": (tokens != 0).int()}
+    return made(BertForPreTraining(BertConfig(**TEXT)), folder), inputs
 
 
 def computed(model, inputs):
@@ -209,12 +164,12 @@ def gradients(model, inputs):
 SHAPES = [(24, 40), (64, 11), (16, 16), (7, 90), (3, 3), (33, 20)]
 
 
-def whole_pictures(model, processor):
+def whole_pictures(model, folder):
     """RGB pictures of other shapes than the patches fill, each processed and embedded alone."""
     if not isinstance(model, Siglip2Model):
         return {}
     random = np.random.default_rng(SEED)
-    resize = Siglip2ImageProcessorPil(**processor.to_dict())
+    resize = AutoImageProcessor.from_pretrained(folder, backend="pil")
     found = {"pictures": [], "pictureGrids": [], "pictureEmbeddings": []}
     for height, width in SHAPES:
         pixels = random.integers(0, 256, (height, width, 3), dtype=np.uint8)
@@ -270,21 +225,15 @@ def check_written(folder, model, inputs, results):
 
 
 def main():
-    for family in [siglip, siglip2, align, vit, bert]:
+    for family in [siglip, siglip2_naflex, align, vit, bert]:
         torch.manual_seed(SEED)
-        generator = torch.Generator().manual_seed(SEED)
-        model, processor, inputs = family(generator)
-        folder = MODELS / family.__name__
+        folder = MODELS / family.__name__.replace("_", "-")
         folder.mkdir(parents=True, exist_ok=True)
-        model.save_pretrained(folder)
-        if processor is not None:
-            processor.save_pretrained(folder)
-        (folder / "model.safetensors").chmod(0o644)
+        model, inputs = family(folder, torch.Generator().manual_seed(SEED))
         results = computed(model, inputs)
         golden = expected(inputs, results, type(model).__name__) | gradients(model, inputs)
-        golden |= whole_pictures(model, processor)
+        golden |= whole_pictures(model, folder)
         (folder / "expected.json").write_text(json.dumps(golden, indent=1) + "\n")
-        assert (folder / "model.safetensors").stat().st_size < 100_000
         assert all(np.isfinite(tensor.numpy()).all() for tensor in results.values())
         check_written(folder, model, inputs, results)
 

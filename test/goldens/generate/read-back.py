@@ -3,7 +3,7 @@
 Run, after npm run build:  OPENAI_CLIP=... python -P test/goldens/generate/read-back.py
 Needs what end-to-end.py needs, and node.
 
-Every pair of test/goldens/end-to-end goes through `limn convert`. Saved in its own layout, its library has to
+Every pair of end-to-end.py goes through `limn convert`. Saved in its own layout, its library has to
 read the same weights, bit for bit, and give the embeddings of end-to-end.json from its own preprocessing and
 tokenizer. In another layout, that layout's library has to give the embeddings from the same pixels, and
 the way back the same weights. A SigLIP with timm's ViT-B/16, the smallest that there is, goes to open_clip and back.
@@ -29,7 +29,7 @@ ROOT = HERE.parents[2]
 spec = importlib.util.spec_from_file_location("end_to_end", HERE / "end-to-end.py")
 made = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(made)
-IMAGES = [Image.open(made.FOLDER / "pictures" / f"{name}.png").convert("RGB") for name in ("odd", "wide", "high")]
+IMAGES = [Image.open(made.PICTURES / f"{name}.png").convert("RGB") for name in ("odd", "wide", "high")]
 
 
 def convert(source, target, layout, *flags):

@@ -10,7 +10,7 @@ export const convolution: WeightForm = {
 };
 
 /** A query, key or value: [inputs, heads, h] in the file, [heads h, inputs] here. */
-export function intoHeads(heads: number): WeightForm {
+function intoHeads(heads: number): WeightForm {
   return {
     shape: ([outputs = 0, inputs = 0]) => [inputs, heads, outputs / heads],
     toOurs: (kernel) => kernel.flatten(1).t(),
@@ -19,7 +19,7 @@ export function intoHeads(heads: number): WeightForm {
 }
 
 /** The bias of a query, key or value: [heads, h] in the file. */
-export function biasOfHeads(heads: number): WeightForm {
+function biasOfHeads(heads: number): WeightForm {
   return {
     shape: ([outputs = 0]) => [heads, outputs / heads],
     toOurs: (bias) => bias,
@@ -28,7 +28,7 @@ export function biasOfHeads(heads: number): WeightForm {
 }
 
 /** The output of attention: [heads, h, outputs] in the file, [outputs, heads h] here. */
-export function outOfHeads(heads: number): WeightForm {
+function outOfHeads(heads: number): WeightForm {
   return {
     shape: ([outputs = 0, inputs = 0]) => [heads, inputs / heads, outputs],
     toOurs: (kernel) => kernel.reshape(-1, kernel.size(2)).t(),

@@ -12,9 +12,9 @@ import {
   checkOutputs,
   createContents,
   floats,
-  readGoldenJson,
+  readExpected,
   type Expected,
-} from "../../../../test/support/golden-model.ts";
+} from "../../../../test/support/golden-models.ts";
 import { goldenEntries, goldenNpz, writeNpz } from "../../../../test/support/npz-file.ts";
 import { fromData, memory, noGrad, scope } from "../../../torch/index.ts";
 import { createImageTower } from "../../../towers/index.ts";
@@ -36,8 +36,7 @@ import { FlaxShapes } from "./shapes.ts";
 const root = mkdtempSync(join(tmpdir(), "limn-flax-"));
 after(() => rmSync(root, { recursive: true }));
 
-const expectedOf = (model: string): Expected =>
-  readGoldenJson(`${model}-npz`, "expected.json") as unknown as Expected;
+const expectedOf = (model: string): Expected => readExpected(`${model}-npz`);
 
 /** The pair at a path, with its weights, in evaluation mode. */
 function pairAt(path: string): DualEncoder {

@@ -8,7 +8,7 @@ import { gemmaVocabulary } from "../hugging-face/siglip.ts";
 import { blocks, dense, norm } from "./flax-forms.ts";
 import { layersOf, namesOf, type FlaxShapes } from "./shapes.ts";
 
-export interface FlaxTextTower {
+interface FlaxTextTower {
   config: TextTowerConfig;
   embedDim: number;
   keys: KeyTable["keys"];

@@ -7,15 +7,10 @@ import {
   type Tokenizer,
   type TokenizerFamily,
 } from "../../../text/index.ts";
-import type { DescribedModel, GivenFacts } from "../../layout.ts";
+import type { TextTowerConfig } from "../../../towers/index.ts";
+import type { DescribedModel, Family, GivenFacts } from "../../layout.ts";
 import { openPlace, type PlaceFacts } from "../../place.ts";
-import {
-  checkContextLength,
-  fitting,
-  noTokenizer,
-  textTowerOf,
-  tokenizerFamily,
-} from "../tower-tokenizer.ts";
+import { checkContextLength, fitting, noTokenizer, textTowerOf } from "../tower-tokenizer.ts";
 
 /**
  * The family's tokenizer, with big_vision's cleaning where SentencePiece's own file is read. LiT's
@@ -32,7 +27,7 @@ export async function flaxTokenizer(
   given: GivenFacts,
 ): Promise<Tokenizer> {
   const text = textTowerOf(place, contents);
-  const rules = tokenizerFamily(family, text);
+  const rules = rulesOf(family, text);
   const from = vocabularyFile(place, file, rules, given.tokenizer);
   checkContextLength(place, text, given);
   // BERT's table of positions is longer than LiT's texts.
@@ -42,6 +37,12 @@ export async function flaxTokenizer(
     ...(family !== "LiT" && from.endsWith(".model") ? { clean: "big-vision-lower" as const } : {}),
   });
   return fitting(place, text, await createTokenizer(description));
+}
+
+/** Whose rules the vocabulary is read by. */
+function rulesOf(family: Family, text: TextTowerConfig): TokenizerFamily {
+  if (family === "LiT") return text.kind === "bert" ? "lit-bert" : "lit-sentencepiece";
+  return family === "SigLIP 2" ? "siglip2" : "siglip";
 }
 
 /** Beside `<name>.npz`: the name's own vocabulary first. */

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 
 import { efficientNetSizes, type EfficientNetConfig } from "../../../towers/image/efficient-net.ts";
-import { goldenFile, readGoldenJson } from "../../../../test/support/golden-model.ts";
+import { goldenFile, readGoldenJson } from "../../../../test/support/golden-models.ts";
 import type { DualEncoderConfig } from "../../../pair/dual-encoder.ts";
 import type { JsonObject } from "../../../files/json-fields.ts";
 import { pairConfig, pairNames } from "../../../pair/published.ts";
@@ -65,6 +65,9 @@ describe("ALIGN's config.json", () => {
     const config = read(readGoldenJson("align", "config.json"));
     assert.equal(align.toConfig?.(config), text);
     assert.deepEqual(read(JSON.parse(text) as JsonObject), config);
+    const cooler = read({ ...readGoldenJson("align", "config.json"), temperature_init_value: 0.5 });
+    assert.equal(written(cooler)["temperature_init_value"], 0.5);
+    assert.deepEqual(read(written(cooler)), cooler);
   });
 
   it("is read back as the same, for every EfficientNet", () => {

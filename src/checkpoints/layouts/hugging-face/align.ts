@@ -77,7 +77,11 @@ export const align: HuggingFaceFamily = {
       logitScaleLogInit: 0 - Math.log(temperature),
       logitScaleAs: "temperature",
     };
-    return { family: "ALIGN", contents: { kind: "pair", config } };
+    return {
+      family: "ALIGN",
+      tokenizer: { file: "align", className: "BertTokenizer", mostTokens: 64 },
+      contents: { kind: "pair", config },
+    };
   },
 
   holds({ image, text, imageProjection = true, textProjection = true, ...logits }): boolean {

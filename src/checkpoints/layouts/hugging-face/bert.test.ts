@@ -24,6 +24,7 @@ describe("BERT's config.json", () => {
     const config = namedTextTower("bert-base");
     assert.deepEqual(read({ position_embedding_type: "absolute", pad_token_id: null }), {
       family: "BERT",
+      tokenizer: { file: "align", className: "BertTokenizer" },
       contents: { kind: "text", config, embedDim: null },
     });
   });

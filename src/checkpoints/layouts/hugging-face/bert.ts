@@ -75,7 +75,11 @@ export const bert: HuggingFaceFamily = {
 
   fromConfig(file: string, json: JsonObject): HuggingFaceModel {
     const config = readBert(new JsonFields(file, "", json));
-    return { family: "BERT", contents: { kind: "text", config, embedDim: null } };
+    return {
+      family: "BERT",
+      tokenizer: { file: "align", className: "BertTokenizer" },
+      contents: { kind: "text", config, embedDim: null },
+    };
   },
 
   holds: () => false,

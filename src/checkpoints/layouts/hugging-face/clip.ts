@@ -52,6 +52,7 @@ export const clip: HuggingFaceFamily = {
   className: "CLIPModel",
   fromConfig: (file, json) => ({
     family: "CLIP",
+    tokenizer: { file: "clip-openai", className: "CLIPTokenizer" },
     contents: { kind: "pair", config: fromConfig(file, json) },
   }),
   holds: isClipConfig,
@@ -60,7 +61,7 @@ export const clip: HuggingFaceFamily = {
 };
 
 /** True where `CLIPModel` computes the same. */
-export function isClipConfig(config: DualEncoderConfig): config is ClipConfig {
+function isClipConfig(config: DualEncoderConfig): config is ClipConfig {
   const { image, text, imageProjection = true, textProjection = true } = config;
   if (!imageProjection || !textProjection) return false;
   if (config.logitBiasInit !== undefined || config.logitScaleAs === "temperature") return false;

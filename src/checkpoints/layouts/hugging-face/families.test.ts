@@ -12,17 +12,17 @@ import {
   checkOutputs,
   computedWith,
   createContents,
+  folderOf,
   loadGolden,
   namedState,
   neededWeights,
   openGolden,
-  readGoldenJson,
-  writtenBack,
-  type Expected,
-} from "../../../../test/support/golden-model.ts";
+  readExpected,
+} from "../../../../test/support/golden-models.ts";
 import { memory, scope } from "../../../torch/index.ts";
 import type { JsonObject } from "../../../files/json-fields.ts";
 import { pairConfig, pairNames } from "../../../pair/published.ts";
+import { splitRows } from "../../checkpoint.ts";
 import { canonicalWeights, weightRows } from "../../weights/key-table.ts";
 import { matchWeights, type FoundWeight } from "../../weights/check-weights.ts";
 import type { WeightFile, Weights } from "../../weights/weight-file.ts";
@@ -54,7 +54,7 @@ function renamed(change: (name: string) => string): (model: string) => WeightFil
 for (const family of families) {
   const { modelType } = family;
   describe(`${modelType}, in files that transformers wrote`, () => {
-    const expected = readGoldenJson(modelType, "expected.json") as unknown as Expected;
+    const expected = readExpected(folderOf(family));
 
     it("names every weight that is missing or too many", () => {
       const { rows } = loadGolden(family);
@@ -81,10 +81,11 @@ for (const family of families) {
     it("gives weights back bit for bit, under their names", () => {
       const { model, contents, rows } = loadGolden(family);
       const table = family.table(contents);
-      using opened = openGolden(modelType);
+      using opened = openGolden(folderOf(family));
       const file = canonicalWeights(opened, table);
       scope(() => {
-        const back = writtenBack(rows, new Map(namedState(contents.kind, model)));
+        const state = new Map(namedState(contents.kind, model));
+        const back = new Map(splitRows(rows, state));
         assert.deepEqual([...back.keys()].sort(), [...computedWith(file, table).keys()].sort());
         for (const [name, tensor] of back) {
           const there = file.tensor(name);
@@ -106,7 +107,7 @@ for (const family of families) {
 describe("files that spell names in another way", () => {
   const outputs = (family: HuggingFaceFamily, change: (name: string) => string): void => {
     const { model } = loadGolden(family, renamed(change));
-    checkOutputs(model, readGoldenJson(family.modelType, "expected.json") as unknown as Expected);
+    checkOutputs(model, readExpected(folderOf(family)));
     model.dispose();
   };
 

@@ -1,4 +1,7 @@
-/** The model types of Hugging Face's layout that limn reads. */
+/**
+ * The model types of Hugging Face's layout that limn reads. A new one on known towers is a file of this
+ * folder and a line in this list.
+ */
 import { align } from "./align.ts";
 import { bert } from "./bert.ts";
 import { clip } from "./clip.ts";

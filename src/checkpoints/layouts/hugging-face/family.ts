@@ -2,6 +2,7 @@
 import type { DualEncoderConfig } from "../../../pair/dual-encoder.ts";
 import type { JsonObject } from "../../../files/json-fields.ts";
 import type { KeyTable } from "../../weights/key-table.ts";
+import type { TokenizerRules } from "../tower-tokenizer.ts";
 import type { Family, ImageTowerContents, PairContents, TextTowerContents } from "../../layout.ts";
 
 export interface HuggingFaceFamily {
@@ -24,6 +25,9 @@ export interface HuggingFaceFamily {
 }
 
 export interface HuggingFaceModel {
+  /** Its name for people, `SigLIP 2`. */
   readonly family: Family;
+  /** Absent where there is no text tower. */
+  readonly tokenizer?: TokenizerRules;
   readonly contents: PairContents | ImageTowerContents | TextTowerContents;
 }

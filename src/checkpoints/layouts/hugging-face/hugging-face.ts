@@ -17,7 +17,7 @@ import type { HuggingFaceFamily } from "./family.ts";
 import { huggingFaceFamilies } from "./families.ts";
 
 /** In transformers' own order of preference. */
-export const huggingFaceWeights = [
+const huggingFaceWeights = [
   "model.safetensors",
   "model.safetensors.index.json",
   "pytorch_model.bin",
@@ -37,7 +37,7 @@ export const huggingFace: Layout = {
     const file = join(place.folder, "config.json");
     const json = place.json("config.json");
     const type = familyOf(file, json);
-    const { family, contents } = type.fromConfig(file, json);
+    const { family, contents, tokenizer } = type.fromConfig(file, json);
     return {
       place,
       layout: `${huggingFace.name} ${type.className}`,
@@ -46,7 +46,7 @@ export const huggingFace: Layout = {
       table: type.table(contents),
       weights: () => place.weightsOf(huggingFaceWeights),
       ...preparation(place, contents, given),
-      tokenizer: () => towerTokenizer(place, { family, contents }, given),
+      tokenizer: () => towerTokenizer(place, { contents, rules: tokenizer }, given),
     };
   },
 };

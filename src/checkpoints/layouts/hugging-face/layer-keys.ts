@@ -37,7 +37,7 @@ export function readActivation(fields: JsonFields, key: string, fallback: string
 }
 
 /** What every stack of layers has, under limn's names. */
-export interface Layers {
+interface Layers {
   width: number;
   depth: number;
   heads: number;
@@ -100,7 +100,7 @@ export function section(file: string, json: JsonObject, name: string): JsonField
   return new JsonFields(file, `${name}.`, value);
 }
 
-export interface Patches {
+interface Patches {
   imageSize: number;
   patchSize: number;
   dropsPartialPatches?: true;

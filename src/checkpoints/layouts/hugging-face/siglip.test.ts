@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 
-import { goldenFile, readGoldenJson } from "../../../../test/support/golden-model.ts";
+import { goldenFile, readGoldenJson } from "../../../../test/support/golden-models.ts";
 import type { DualEncoderConfig } from "../../../pair/dual-encoder.ts";
 import type { JsonObject } from "../../../files/json-fields.ts";
 import { pairConfig, pairNames } from "../../../pair/published.ts";

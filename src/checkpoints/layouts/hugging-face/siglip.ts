@@ -9,6 +9,7 @@ import { oneNumber, type KeyTable } from "../../weights/key-table.ts";
 import type { VisionTransformerConfig } from "../../../towers/image/vision-transformer.ts";
 import type { TextTransformerConfig } from "../../../towers/text/text-transformer.ts";
 import type { Family } from "../../layout.ts";
+import type { TokenizerRules } from "../tower-tokenizer.ts";
 import type { HuggingFaceFamily, HuggingFaceModel } from "./family.ts";
 import {
   configHead,
@@ -38,6 +39,14 @@ export const gemmaVocabulary = 256_000;
 export function siglipFamily({ vocabSize }: Pick<TextTransformerConfig, "vocabSize">): Family {
   return vocabSize === gemmaVocabulary ? "SigLIP 2" : "SigLIP";
 }
+
+const siglipTokenizer: TokenizerRules = { file: "siglip", className: "SiglipTokenizer" };
+/** Published under Gemma's class, which does not lower-case as its own does. */
+export const siglip2Tokenizer: TokenizerRules = {
+  file: "siglip2",
+  className: "Siglip2Tokenizer",
+  publishedAs: "GemmaTokenizer",
+};
 
 /** Both tokenizers' end of text. */
 const endOfText = 1;
@@ -178,7 +187,9 @@ export const siglip: HuggingFaceFamily = {
     };
     const { text, embedDim } = readSiglipText(section(file, json, "text_config"), image.width);
     const config = siglipPair(image, text, embedDim);
-    return { family: siglipFamily(text), contents: { kind: "pair", config } };
+    const family = siglipFamily(text);
+    const tokenizer = family === "SigLIP 2" ? siglip2Tokenizer : siglipTokenizer;
+    return { family, tokenizer, contents: { kind: "pair", config } };
   },
 
   holds: (config) => isSiglipPair(config) && isSiglipImage(config.image),

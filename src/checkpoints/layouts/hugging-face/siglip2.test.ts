@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 
-import { goldenFile, readGoldenJson } from "../../../../test/support/golden-model.ts";
+import { goldenFile, readGoldenJson } from "../../../../test/support/golden-models.ts";
 import type { DualEncoderConfig } from "../../../pair/dual-encoder.ts";
 import type { JsonObject } from "../../../files/json-fields.ts";
 import { pairConfig, pairNames } from "../../../pair/published.ts";
@@ -37,10 +37,33 @@ describe("SigLIP 2's config.json", () => {
   });
 
   it("is written as transformers was seen to read it, and read back as the same", () => {
-    const text = readFileSync(goldenFile("siglip2", "limn-config.json"), "utf8");
-    const config = read(readGoldenJson("siglip2", "config.json"));
+    const text = readFileSync(goldenFile("siglip2-naflex", "limn-config.json"), "utf8");
+    const config = read(readGoldenJson("siglip2-naflex", "config.json"));
     assert.equal(siglip2.toConfig?.(config), text);
     assert.deepEqual(read(JSON.parse(text) as JsonObject), config);
+  });
+
+  it("keeps the sizes of two unlike towers apart", () => {
+    const layers = { num_hidden_layers: 2, num_attention_heads: 4 };
+    const config = read({
+      text_config: { ...layers, hidden_size: 24, intermediate_size: 40, projection_size: 16 },
+      vision_config: { ...layers, hidden_size: 16, intermediate_size: 36 },
+    });
+    const sizes = [config.image, config.text].map((tower) => {
+      const { width, mlpWidth } = tower as { width: number; mlpWidth: number };
+      return [width, mlpWidth];
+    });
+    assert.deepEqual(
+      [config.embedDim, sizes],
+      [
+        16,
+        [
+          [16, 36],
+          [24, 40],
+        ],
+      ],
+    );
+    assert.deepEqual(read(JSON.parse(siglip2.toConfig?.(config) ?? "") as JsonObject), config);
   });
 
   it("is read back as the same for every pair that the class holds", () => {

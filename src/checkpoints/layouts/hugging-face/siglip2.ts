@@ -13,6 +13,7 @@ import {
   isSiglipPair,
   readSiglipHead,
   readSiglipText,
+  siglip2Tokenizer,
   siglipLayers,
   siglipPair,
   siglipTable,
@@ -43,6 +44,7 @@ export const siglip2: HuggingFaceFamily = {
     const { text, embedDim } = readSiglipText(section(file, json, "text_config"), image.width);
     return {
       family: "SigLIP 2",
+      tokenizer: siglip2Tokenizer,
       contents: { kind: "pair", config: siglipPair(image, text, embedDim) },
     };
   },

@@ -58,7 +58,7 @@ function changed(name: string, change: (json: { model_cfg: Record<string, unknow
 describe("openClipFolder, when a folder does not fit", () => {
   it("names a tower of timm that it does not know", () => {
     assert.throws(
-      () => openClipFolder.read(goldenPlace("open-clip-siglip"), {}),
+      () => openClipFolder.read(goldenPlace("open-clip-siglip-timm"), {}),
       (error) =>
         error instanceof CheckpointError &&
         error.file.endsWith(configFile) &&
@@ -77,7 +77,8 @@ describe("openClipFolder, when a folder does not fit", () => {
   });
 
   it("names the option that gives a tokenizer, and a field that it does not know", async () => {
-    const source = openClipFolder.read(goldenPlace("open-clip-vit"), {});
+    const bare = [configFile, "open_clip_model.safetensors"];
+    const source = openClipFolder.read(goldenPlace("open-clip-vit", undefined, bare), {});
     await assert.rejects(source.tokenizer(), /merges\.txt, .* option tokenizer/);
     const place = changed("open-clip-vit", ({ model_cfg }) => (model_cfg["text_config"] = {}));
     const message = /limn knows in .* received model_cfg\.text_config; Did you mean "text_cfg"\?/;
@@ -94,7 +95,7 @@ describe("openClipFolder", () => {
   const goldens: [string, Layout, string][] = [
     ["open-clip-vit", openClipFolder, "CLIP"],
     ["open-clip-resnet", openClipFolder, "CLIP"],
-    ["open-clip-siglip", withTiny, "SigLIP"],
+    ["open-clip-siglip-timm", withTiny, "SigLIP"],
   ];
   for (const [name, layout, family] of goldens) {
     it(`computes what open_clip does: ${name}`, () => {
@@ -116,7 +117,7 @@ describe("openClipFolder", () => {
     const transform = (name: string): unknown =>
       withTiny.read(goldenPlace(name), {}).evaluationTransform();
     const half = [0.5, 0.5, 0.5];
-    assert.deepEqual(transform("open-clip-siglip"), {
+    assert.deepEqual(transform("open-clip-siglip-timm"), {
       imageSize: 32,
       resizeMode: "squash",
       crop: "none",

@@ -11,7 +11,7 @@ import { clipNames, type OpenClipNames } from "./keys.ts";
 import type { OpenClipModel } from "./model-config.ts";
 
 /** Columns per head of a width of columns; undefined where it cannot be known. */
-export type HeadWidth = (width: number) => number | undefined;
+type HeadWidth = (width: number) => number | undefined;
 
 /** OpenAI's rule. */
 export const openAiHeads: HeadWidth = () => 64;
@@ -23,7 +23,7 @@ export const openClipImageHeads: HeadWidth = (width) =>
   wideHeads[width] ?? (width <= 1024 ? 64 : undefined);
 export const openClipTextHeads: HeadWidth = (width) => (width <= 1280 ? 64 : undefined);
 
-export interface InferOptions {
+interface InferOptions {
   activation: Activation;
   imageHeads: HeadWidth;
   textHeads: HeadWidth;

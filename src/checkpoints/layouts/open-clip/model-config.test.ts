@@ -5,7 +5,7 @@ import { evaluationPreset } from "../../../data/image/evaluation-transform.ts";
 import { pairConfig } from "../../../pair/published.ts";
 import type { JsonObject } from "../../../files/json-fields.ts";
 import { fromModelConfig } from "./model-config.ts";
-import { isOpenClipName, openClipModel, openClipNames } from "./names.ts";
+import { openClipModel, openClipNames } from "./names.ts";
 import { openClipFiles, whyNotOpenClip } from "./write.ts";
 
 const vision = { layers: 2, width: 128, patch_size: 16 };
@@ -127,7 +127,9 @@ describe("fromModelConfig", () => {
 
 describe("openClipModel", () => {
   it("knows names with slashes and OpenAI's, and names the nearest", () => {
-    assert.ok(isOpenClipName("ViT-B/32") && isOpenClipName("ViT-L/14@336px"));
+    assert.deepEqual(openClipModel("a.pt", "ViT-B/32"), openClipModel("a.pt", "ViT-B-32"));
+    const large = openClipModel("a.pt", "ViT-L/14@336px");
+    assert.deepEqual(large, openClipModel("a.pt", "ViT-L-14-336"));
     assert.throws(
       () => openClipModel("a.pt", "ViT-B-32-quickglu"),
       /for architecture of a\.pt .* Did you mean "ViT-B-32-quickgelu"\?/,

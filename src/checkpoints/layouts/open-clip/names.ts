@@ -217,11 +217,6 @@ const models: Readonly<Record<string, JsonObject>> = Object.fromEntries([
 /** The names `openClipModel` knows. */
 export const openClipNames: readonly string[] = Object.keys(models);
 
-/** True for a name of open_clip, in its own form or with slashes. */
-export function isOpenClipName(name: string): boolean {
-  return Object.hasOwn(models, dashed(name));
-}
-
 /** `ViT-L/14@336px`, as OpenAI writes it, is `ViT-L-14-336` here. */
 function dashed(name: string): string {
   return name.replaceAll("/", "-").replace(/@(\d+)px$/, "-$1");

@@ -23,7 +23,7 @@ import type { TextTowerConfig } from "../../../towers/index.ts";
 import type { StrictFields } from "../strict-fields.ts";
 import { checkContextLength, fitting, noTokenizer } from "../tower-tokenizer.ts";
 
-export interface PairFacts {
+interface PairFacts {
   place: Place;
   given: GivenFacts;
   layout: string;
@@ -56,7 +56,7 @@ function familyOf({ text, logitBiasInit }: DualEncoderConfig): Family {
 }
 
 /** What `text_cfg` says of the tokenizer. */
-export interface OpenClipTokenizer {
+interface OpenClipTokenizer {
   readonly contextLength: number;
   /** Hugging Face's, from the folder's files; else CLIP's own. */
   readonly huggingFace: boolean;
@@ -98,7 +98,7 @@ const vocabularyFiles = ["tokenizer.json", "spiece.model", "tokenizer.model", "v
  * throws  UnsettledError where there is neither; CheckpointError where its ids are not the tower's;
  *         DataError for damaged files
  */
-export async function openTokenizer(
+async function openTokenizer(
   place: PlaceFacts,
   given: GivenFacts,
   { text, wanted }: { text: TextTowerConfig; wanted: OpenClipTokenizer },

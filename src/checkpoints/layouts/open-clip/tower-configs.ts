@@ -60,7 +60,7 @@ function readActivation(fields: StrictFields, quickGelu: boolean): Activation {
   return approximate === "tanh" ? "geluTanh" : "gelu";
 }
 
-export interface OpenClipImage {
+interface OpenClipImage {
   config: ImageTowerConfig;
   /** False where the tower's features are the embeddings. */
   projection: boolean;
@@ -200,7 +200,7 @@ function timmPooling(
   return asked;
 }
 
-export interface OpenClipText {
+interface OpenClipText {
   config: TextTransformerConfig;
   /** False where the tower's features are the embeddings. */
   projection: boolean;

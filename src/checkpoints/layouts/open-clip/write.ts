@@ -14,7 +14,7 @@ import { timmVit, timmVitNames } from "../timm/names.ts";
 import { configFile } from "./folder.ts";
 import { clipNames, openClipTable } from "./keys.ts";
 
-export interface OpenClipFiles {
+interface OpenClipFiles {
   readonly weightsFile: string;
   readonly table: KeyTable;
   /** Texts of the files beside weights and tokenizer, by name. */

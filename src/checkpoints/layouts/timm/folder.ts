@@ -20,7 +20,7 @@ import { StrictFields } from "../strict-fields.ts";
 import { timmVit } from "./names.ts";
 
 /** The classifier is kept for saving: the tower's features are what lies before it. */
-export const timmTable: KeyTable = {
+const timmTable: KeyTable = {
   keys: timmVitKeys("imageTower.", ""),
   carried: (name) => name === "head.weight" || name === "head.bias",
 };
@@ -58,7 +58,7 @@ function noText({ path }: PlaceFacts): CheckpointError {
   );
 }
 
-export interface TimmTower {
+interface TimmTower {
   readonly config: VisionTransformerConfig;
   /** Rows of the classifier, which is kept for saving; 0 for none. */
   readonly classes: number;

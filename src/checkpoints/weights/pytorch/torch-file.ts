@@ -7,7 +7,7 @@
  *     <root>/code/        of TorchScript: the source of the classes in data.pkl
  */
 import { CheckpointError, didYouMean } from "../../../errors.ts";
-import { openSource, type ByteSource, refuseOther, memorySource } from "../byte-source.ts";
+import { type ByteSource, refuseOther, memorySource } from "../byte-source.ts";
 import { namingFile, weightReader, extent, type StoredArray } from "../weight-reader.ts";
 import type { WeightFile, WeightInfo } from "../weight-file.ts";
 import { ZipArchive, type ZipEntry } from "../zip.ts";
@@ -45,20 +45,16 @@ export interface TorchFile {
   [Symbol.dispose](): void;
 }
 
-/**
- * Opens a file of PyTorch and reads its pickle, of which nothing is executed: see `unpickle`.
- *
- * throws  CheckpointError naming the file and what is wrong with it, or the name that it asks for
- */
-export function readTorchFile(file: string): TorchFile {
-  return torchFileIn(namingFile(file, what, () => openSource(file)));
-}
-
 const what = "a file of torch.save";
 /** A pickle holds a hundred bytes for each tensor. */
 const mostPickle = 1 << 28;
 
-/** `readTorchFile` for an open source, which the result owns. */
+/**
+ * A file of PyTorch in an open source, which the result owns. Reads its pickle, of which nothing is
+ * executed: see `unpickle`.
+ *
+ * throws  CheckpointError naming the file and what is wrong with it, or the name that it asks for
+ */
 export function torchFileIn(source: ByteSource): TorchFile {
   try {
     return namingFile(source.file, what, () => {
@@ -203,7 +199,7 @@ function checkByteOrder(archive: ZipArchive, root: string): void {
   if (order !== "little") throw new Error(`its numbers are in the order ${JSON.stringify(order)}`);
 }
 
-export interface TorchInfo extends WeightInfo {
+interface TorchInfo extends WeightInfo {
   readonly entry: ZipEntry | undefined;
   readonly stored: StoredTensor;
 }
@@ -211,7 +207,7 @@ export interface TorchInfo extends WeightInfo {
 /** Elements that a tensor may have beyond its storage, by strides of 0: a mask, not a bomb. */
 const mostExpanded = 1 << 24;
 
-export class StorageTable {
+class StorageTable {
   readonly #source: ByteSource;
   readonly #archive: ZipArchive;
   readonly #folder: string;

@@ -8,9 +8,12 @@ import { CheckpointError } from "../../../errors.ts";
 import { global, pickle, textOf } from "../../../../test/support/pickle-writer.ts";
 import { writeZip } from "../../../../test/support/zip-writer.ts";
 import { openWeightFile } from "../open-weight-file.ts";
-import { readTorchFile } from "./torch-file.ts";
+import { torchFileIn, type TorchFile } from "./torch-file.ts";
 import { PickleList, type PickleDict } from "./pickle-values.ts";
 import { unpickle } from "./unpickle.ts";
+import { openSource } from "../byte-source.ts";
+
+const openTorch = (file: string): TorchFile => torchFileIn(openSource(file));
 
 const folder = mkdtempSync(join(tmpdir(), "limn-pickle-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -101,7 +104,7 @@ describe("a pickle that asks for something to be run", () => {
           { name: "archive/version", data: data("3\n") },
         ]),
       );
-      for (const open of [() => readTorchFile(file), () => openWeightFile(file)]) {
+      for (const open of [() => openTorch(file), () => openWeightFile(file)]) {
         assert.throws(open, (error: unknown) => {
           assert.ok(error instanceof CheckpointError, String(error));
           assert.match(error.message, message);
@@ -189,7 +192,7 @@ describe("unpickle", () => {
     // d = {}; d["a"] = d
     const loop = pickle("}q\0", textOf("a"), "h\0s");
     writeFileSync(file, writeZip([{ name: "x/data.pkl", data: loop }]));
-    using torch = readTorchFile(file);
+    using torch = openTorch(file);
     assert.throws(() => torch.value([]), /nested without end/);
     assert.throws(() => torch.weights(["a", "a"]), /"a" of it is no tensor/);
   });
@@ -203,7 +206,7 @@ describe("a PyTorch archive", () => {
       data: typeof data === "string" ? Buffer.from(data) : data,
     }));
     writeFileSync(file, writeZip(entries));
-    return readTorchFile(file).weights();
+    return openTorch(file).weights();
   };
   /** {"w": tensor of float32 with these numbers} over the storage `0`. */
   const tensor = (count: number, offset: number, side: number, stride: number): Uint8Array => {
