@@ -5,7 +5,7 @@
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { clipConfig } from "../dist/src/pair/published.js";
-import { clip } from "../dist/src/checkpoints/layouts/hugging-face/clip.js";
+import { clip } from "../dist/src/checkpoints/layouts/hugging-face/clip-family.js";
 import { modelShapes } from "../dist/src/checkpoints/model-shapes.js";
 import { weightRows } from "../dist/src/checkpoints/weights/key-table.js";
 import { readSafetensors, writeSafetensors } from "../dist/src/checkpoints/weights/safetensors.js";

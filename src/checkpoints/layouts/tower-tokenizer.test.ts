@@ -9,7 +9,7 @@ import { goldenFile } from "../../../test/support/golden-models.ts";
 import type { TextTowerConfig } from "../../towers/index.ts";
 import { pairConfig } from "../../pair/published.ts";
 import { openPlace } from "../place.ts";
-import { siglip2Tokenizer } from "./hugging-face/siglip.ts";
+import { siglip2Tokenizer } from "./hugging-face/siglip-family.ts";
 import { towerTokenizer } from "./tower-tokenizer.ts";
 
 interface Golden {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { DualEncoder } from "../../pair/dual-encoder.ts";
-import { siglip2 } from "../../checkpoints/layouts/hugging-face/siglip2.ts";
+import { siglip2 } from "../../checkpoints/layouts/hugging-face/siglip2-family.ts";
 import { assertClose } from "../../../test/support/close.ts";
 import { floats, loadGolden, readExpected } from "../../../test/support/golden-models.ts";
 import {

@@ -7,9 +7,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-import { align } from "../../../dist/src/checkpoints/layouts/hugging-face/align.js";
-import { siglip } from "../../../dist/src/checkpoints/layouts/hugging-face/siglip.js";
-import { siglip2 } from "../../../dist/src/checkpoints/layouts/hugging-face/siglip2.js";
+import { align } from "../../../dist/src/checkpoints/layouts/hugging-face/align-family.js";
+import { siglip } from "../../../dist/src/checkpoints/layouts/hugging-face/siglip-family.js";
+import { siglip2 } from "../../../dist/src/checkpoints/layouts/hugging-face/siglip2-family.js";
 
 for (const [name, family] of Object.entries({ siglip, "siglip2-naflex": siglip2, align })) {
   const folder = new URL(`../models/${name}/`, import.meta.url);

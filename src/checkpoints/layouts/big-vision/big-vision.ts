@@ -9,7 +9,7 @@ import { naflexPreset } from "../../../data/image/naflex-transform.ts";
 import { CheckpointError } from "../../../errors.ts";
 import { squareTransform } from "../../preprocessing/hugging-face-naflex.ts";
 import { oneNumber, type KeyTable } from "../../weights/key-table.ts";
-import { siglipFamily } from "../hugging-face/siglip.ts";
+import { siglipFamily } from "../hugging-face/siglip-family.ts";
 import type { DescribedModel, Family, GivenFacts, Layout, PairContents } from "../../layout.ts";
 import type { PlaceFacts } from "../../place.ts";
 import { readImageTower, type FlaxImageTower } from "./image.ts";

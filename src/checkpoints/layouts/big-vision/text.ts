@@ -4,7 +4,7 @@ import type { BertConfig } from "../../../towers/text/bert-tower.ts";
 import type { TextTowerConfig } from "../../../towers/index.ts";
 import type { TextTransformerConfig } from "../../../towers/text/text-transformer.ts";
 import { leadingOne, transposed, type KeyTable } from "../../weights/key-table.ts";
-import { gemmaVocabulary } from "../hugging-face/siglip.ts";
+import { gemmaVocabulary } from "../hugging-face/siglip-family.ts";
 import { blocks, dense, norm } from "./flax-forms.ts";
 import { layersOf, namesOf, type FlaxShapes } from "./shapes.ts";
 

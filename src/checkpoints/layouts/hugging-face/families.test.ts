@@ -26,12 +26,12 @@ import { splitRows } from "../../checkpoint.ts";
 import { canonicalWeights, weightRows } from "../../weights/key-table.ts";
 import { matchWeights, type FoundWeight } from "../../weights/check-weights.ts";
 import type { WeightFile, Weights } from "../../weights/weight-file.ts";
-import { align } from "./align.ts";
-import { bert } from "./bert.ts";
+import { align } from "./align-family.ts";
+import { bert } from "./bert-family.ts";
 import type { HuggingFaceFamily } from "./family.ts";
-import { siglip } from "./siglip.ts";
-import { siglip2 } from "./siglip2.ts";
-import { vit } from "./vit.ts";
+import { siglip } from "./siglip-family.ts";
+import { siglip2 } from "./siglip2-family.ts";
+import { vit } from "./vit-family.ts";
 
 const families = [siglip, siglip2, align, vit, bert];
 

@@ -9,7 +9,7 @@ import type { EvaluationTransform } from "../../../data/image/evaluation-transfo
 import type { DualEncoderConfig } from "../../../pair/dual-encoder.ts";
 import type { KeyTable } from "../../weights/key-table.ts";
 import type { Weights } from "../../weights/weight-file.ts";
-import { siglipFamily } from "../hugging-face/siglip.ts";
+import { siglipFamily } from "../hugging-face/siglip-family.ts";
 import type { DescribedModel, Family, GivenFacts } from "../../layout.ts";
 import type { Place, PlaceFacts } from "../../place.ts";
 import {

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 
 import { namedTextTower } from "../../../towers/index.ts";
 import { pairConfig } from "../../../pair/published.ts";
-import { bert } from "./bert.ts";
+import { bert } from "./bert-family.ts";
 
 const read = (json: object): unknown =>
   bert.fromConfig("config.json", { model_type: "bert", ...json });

@@ -18,7 +18,7 @@ import {
   siglipPair,
   siglipTable,
   siglipTextFields,
-} from "./siglip.ts";
+} from "./siglip-family.ts";
 
 function readImage(fields: JsonFields): NaflexVisionTransformerConfig {
   readSiglipHead(fields);

@@ -7,7 +7,7 @@ import { goldenFile, readGoldenJson } from "../../../../test/support/golden-mode
 import type { DualEncoderConfig } from "../../../pair/dual-encoder.ts";
 import type { JsonObject } from "../../../files/json-fields.ts";
 import { pairConfig, pairNames } from "../../../pair/published.ts";
-import { align } from "./align.ts";
+import { align } from "./align-family.ts";
 
 function read(json: JsonObject): DualEncoderConfig {
   const { contents } = align.fromConfig("config.json", json);

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 
 import { namedImageTower } from "../../../towers/index.ts";
 import { pairConfig } from "../../../pair/published.ts";
-import { vit } from "./vit.ts";
+import { vit } from "./vit-family.ts";
 
 const read = (json: object): unknown =>
   vit.fromConfig("config.json", { model_type: "vit", ...json });

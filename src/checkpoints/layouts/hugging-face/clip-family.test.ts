@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { CheckpointError } from "../../../errors.ts";
 import { clipConfig, clipConfigNames, type ClipConfig } from "../../../pair/published.ts";
 import type { JsonObject } from "../../../files/json-fields.ts";
-import { clip } from "./clip.ts";
+import { clip } from "./clip-family.ts";
 
 const file = "model/config.json";
 const read = (json: JsonObject): ClipConfig =>

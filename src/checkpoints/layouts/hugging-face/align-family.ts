@@ -9,7 +9,7 @@ import {
 } from "../../../files/json-fields.ts";
 import { torchLeaves, type KeyTable } from "../../weights/key-table.ts";
 import { alignVisionFields, readAlignVision } from "./align-vision.ts";
-import { bertKeys, readBert } from "./bert.ts";
+import { bertKeys, readBert } from "./bert-family.ts";
 import type { HuggingFaceFamily, HuggingFaceModel } from "./family.ts";
 import { configHead, isPositionNumbers, layerFields, section } from "./layer-keys.ts";
 

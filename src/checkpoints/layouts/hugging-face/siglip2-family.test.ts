@@ -6,7 +6,7 @@ import { goldenFile, readGoldenJson } from "../../../../test/support/golden-mode
 import type { DualEncoderConfig } from "../../../pair/dual-encoder.ts";
 import type { JsonObject } from "../../../files/json-fields.ts";
 import { pairConfig, pairNames } from "../../../pair/published.ts";
-import { siglip2 } from "./siglip2.ts";
+import { siglip2 } from "./siglip2-family.ts";
 
 function read(json: JsonObject): DualEncoderConfig {
   const { contents } = siglip2.fromConfig("config.json", json);

@@ -6,7 +6,7 @@ import { goldenFile, readGoldenJson } from "../../../../test/support/golden-mode
 import type { DualEncoderConfig } from "../../../pair/dual-encoder.ts";
 import type { JsonObject } from "../../../files/json-fields.ts";
 import { pairConfig, pairNames } from "../../../pair/published.ts";
-import { siglip } from "./siglip.ts";
+import { siglip } from "./siglip-family.ts";
 
 function read(json: JsonObject): DualEncoderConfig {
   const { contents } = siglip.fromConfig("config.json", json);
