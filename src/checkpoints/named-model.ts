@@ -9,7 +9,7 @@ import {
   transformOfPreset,
   type EvaluationTransform,
 } from "../data/image/evaluation-transform.ts";
-import { RecipeError } from "../errors.ts";
+import { SettingError } from "../errors.ts";
 import { activationNames } from "../nn/activation.ts";
 import type { GivenFacts } from "./layout.ts";
 
@@ -48,7 +48,7 @@ export function pathOf(model: NamedModel): string {
  * What the recipe says of a model whose files do not.
  *
  * key     where the recipe names the model, `towers.image.pretrained`
- * throws  RecipeError for pictures that cannot be prepared so
+ * throws  SettingError for pictures that cannot be prepared so
  */
 export function factsOf(model: NamedModel, key: string): GivenFacts {
   if (typeof model === "string") return {};
@@ -66,7 +66,7 @@ function transformAt(transform: EvaluationTransform | string, key: string): Eval
   if (typeof transform !== "string") return parseEvaluationTransform(transform, key);
   const found = transformOfPreset(transform);
   if (found !== undefined) return found;
-  throw new RecipeError(
+  throw new SettingError(
     key,
     `Expected a preset at a size for ${key} but received ${JSON.stringify(transform)}; write for ` +
       'example "clip:224"',

@@ -74,7 +74,12 @@ export async function lockHolder(file: string, patience = PATIENCE_MS): Promise<
 
 async function acquired(file: string, owner: LockOwner): Promise<boolean> {
   try {
+    // Its own EEXIST says that a file is in the way, not that someone holds the lock.
     await mkdir(path.dirname(file), { recursive: true });
+  } catch (error) {
+    throw storageError(file, error, { kept: "nothing was begun" });
+  }
+  try {
     const handle = await open(file, "wx");
     try {
       await handle.writeFile(JSON.stringify(owner));
