@@ -21,7 +21,7 @@ const TEST_TIMEOUT_MS = 600_000;
 
 /** @type {Record<string, string[][]>} */
 const checks = {
-  format: [["prettier", "prettier", "--check", ".", "--log-level", "warn"]],
+  format: [["prettier", "prettier", "--check", ".", "--log-level", "warn", "--cache"]],
   lint: [["oxlint", "oxlint", "--type-aware", "--deny-warnings", "--format=unix"]],
   types: [
     // TypeScript's build has been checked by setup
@@ -42,25 +42,33 @@ if (values.only && !Object.hasOwn(checks, values.only)) {
 
 /** @type {string[]} */
 const failed = [];
-for (const [name, commands] of Object.entries(checks)) {
-  if (positionals.length > 0 || (values.only && values.only !== name)) continue;
-  const started = performance.now();
-  for (const [packageName = "", bin = "", ...args] of commands) {
-    const { code, output } = await runBin(packageName, bin, args);
-    if (code === 0) continue;
-    process.stdout.write(output);
-    failed.push(name);
-    break;
-  }
-  const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  console.log(`${failed.includes(name) ? "FAIL" : "ok  "} ${name} (${seconds} s)`);
-}
+// prettier and the compilers use a core each: two at a time
+const wanted = Object.keys(checks).filter(
+  (name) => positionals.length === 0 && (!values.only || values.only === name),
+);
+await Promise.all([runChecks(), runChecks()]);
 if (!values.only) {
   const code = await runTests(positionals);
   if (code !== 0) failed.push("tests");
 }
 if (failed.length > 0) console.error(`\nFailed: ${failed.join(", ")}`);
 process.exit(failed.length > 0 ? 1 : 0);
+
+/** Takes one check after another from those that are left. */
+async function runChecks() {
+  for (let name = wanted.shift(); name !== undefined; name = wanted.shift()) {
+    const started = performance.now();
+    for (const [packageName = "", bin = "", ...args] of checks[name] ?? []) {
+      const { code, output } = await runBin(packageName, bin, args);
+      if (code === 0) continue;
+      process.stdout.write(output);
+      failed.push(name);
+      break;
+    }
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    console.log(`${failed.includes(name) ? "FAIL" : "ok  "} ${name} (${seconds} s)`);
+  }
+}
 
 /**
  * Runs the command of an installed package, without a shell and without the PATH.
