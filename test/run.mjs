@@ -16,7 +16,7 @@ import { parseArgs } from "node:util";
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
-/** The most that one test file may take; the longest takes a quarter of it on two quiet cores. */
+/** What one test file may take before it counts as hanging, also on a busy machine. */
 const TEST_TIMEOUT_MS = 600_000;
 
 /** @type {Record<string, string[][]>} */
