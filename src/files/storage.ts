@@ -28,6 +28,11 @@ const reasons: Record<string, string> = {
   ENOTDIR: "folders only on the path",
   EEXIST: "folders only on the path",
   EISDIR: "a file, not a folder,",
+  ELOOP: "links that lead somewhere",
+  ENAMETOOLONG: "a shorter name",
+  EBUSY: "a folder that nothing is mounted on",
+  EXDEV: "a folder that nothing is mounted on",
+  ETXTBSY: "a file that nobody runs",
 };
 
 const fullDisk = new Set(["ENOSPC", "EDQUOT"]);
