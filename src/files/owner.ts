@@ -2,7 +2,7 @@
  * Which process made a lock or a file that is not finished, and whether it has ended; and the names of
  * files that are not finished. Knows nothing about what it made.
  */
-import { readdirSync, readFileSync, readlinkSync, rmSync, statSync } from "node:fs";
+import { lstatSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 
@@ -94,7 +94,7 @@ export function removeAbandoned(folder: string): void {
 /** In a container the next process often has the same number. */
 function isOfFormer(path: string, pid: number): boolean {
   if (pid !== process.pid) return false;
-  const stats = statSync(path, { throwIfNoEntry: false });
+  const stats = lstatSync(path, { throwIfNoEntry: false });
   return stats !== undefined && stats.mtimeMs < performance.timeOrigin - 1000;
 }
 
