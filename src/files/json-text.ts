@@ -2,6 +2,7 @@
  * JSON as people's programs write it: with a byte order mark, with Python's NaN and Infinity, with
  * integers that a double cannot hold. What `JSON.parse` reads alike it reads, as that is fast.
  */
+import { types } from "node:util";
 
 /** Objects and lists in each other; JSON that people write has less than twenty. */
 const MOST_DEPTH = 500;
@@ -200,7 +201,7 @@ export function formatJson(value: unknown): string {
 /** Undefined for what has no JSON: a function, undefined. */
 function format(value: unknown): string | undefined {
   if (typeof value === "bigint") return String(value);
-  if (value instanceof Number) return formatFloat(Number(value));
+  if (types.isNumberObject(value)) return formatFloat(Number(value));
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map((item) => format(item) ?? "null").join(",")}]`;
   const { toJSON } = value as { toJSON?: unknown };

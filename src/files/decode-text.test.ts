@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decodeText } from "./text.ts";
+import { decodeText } from "./decode-text.ts";
 
 const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values);
 const utf16 = (text: string, bigEndian = false): Buffer => {
