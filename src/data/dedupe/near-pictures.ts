@@ -1,5 +1,6 @@
 /** Which pictures of a list are nearly the same: by hash and colours, and by embeddings. */
 import { rowsAt, rowsOf, type Embeddings } from "../../arrays/embeddings.ts";
+import { holding } from "../../arrays/similarities.ts";
 import type { PictureEmbedder, Pictures } from "./describe-pictures.ts";
 import {
   forEachNearPair,
@@ -128,17 +129,19 @@ function forEachCosine(
   for (let start = 0; start < rows.count; start += CHUNK) {
     blocks.push({ start, part: rowsOf(rows, start, Math.min(start + CHUNK, rows.count)) });
   }
-  for (const [number, later] of blocks.entries()) {
-    for (const earlier of blocks.slice(0, number + 1)) {
-      const products = similarities(later.part, earlier.part);
-      for (let q = 0; q < later.part.count; q++) {
-        const i = later.start + q;
-        const end = Math.min(earlier.part.count, i - earlier.start);
-        for (let c = 0; c < end; c++) {
-          const cosine = products[q * earlier.part.count + c]!;
-          if (cosine >= least) visit(i, earlier.start + c, cosine);
+  for (const [number, earlier] of blocks.entries()) {
+    holding(similarities, earlier.part, () => {
+      for (const later of blocks.slice(number)) {
+        const products = similarities(later.part, earlier.part);
+        for (let q = 0; q < later.part.count; q++) {
+          const i = later.start + q;
+          const end = Math.min(earlier.part.count, i - earlier.start);
+          for (let c = 0; c < end; c++) {
+            const cosine = products[q * earlier.part.count + c]!;
+            if (cosine >= least) visit(i, earlier.start + c, cosine);
+          }
         }
       }
-    }
+    });
   }
 }
