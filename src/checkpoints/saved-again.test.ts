@@ -27,7 +27,7 @@ const facts = async (folder: string): Promise<unknown> => {
   const source = await openModel(folder);
   const tokenizer = await source.tokenizer();
   source.close();
-  const { tokens } = tokenizer!.encodeBatch(["a photo of two cafés"]);
+  const { tokens } = tokenizer.encodeBatch(["a photo of two cafés"]);
   const description = JSON.stringify(await describeModel(folder)).replaceAll(folder, "");
   return { tokens, description };
 };
