@@ -1,11 +1,12 @@
 /** Where embedding a source stands: what it is, which shards are whole, where the next one starts. */
-import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import path from "node:path";
 
 import type { LoaderPosition } from "../data/loader/options.ts";
 import type { NpyPrecision } from "../files/npy.ts";
 import type { SourceSpec } from "../data/sources/source-spec.ts";
 import { DataError } from "../errors.ts";
+import { readJsonFile, readingReason } from "../files/regular-file.ts";
 import { isPartial, writeTextAtomically } from "../files/atomic-write.ts";
 import { storageError } from "../files/storage.ts";
 import { cellBytes, placePicture } from "../data/image/picture-cell.ts";
@@ -126,7 +127,7 @@ async function upgraded(folder: string, state: EmbedState | FirstState): Promise
 
 function parse(file: string): EmbedState | FirstState {
   try {
-    const state = JSON.parse(readFileSync(file, "utf8")) as EmbedState | FirstState;
+    const state = readJsonFile(file) as EmbedState | FirstState;
     const { version, settings, shards, next } = state;
     const known = ([1, 2] as unknown[]).includes(version);
     const fits = known && typeof settings === "object" && Array.isArray(shards);
@@ -136,7 +137,7 @@ function parse(file: string): EmbedState | FirstState {
   } catch (cause) {
     throw new DataError(
       `Expected the state of an embedding run in ${file} but it cannot be read ` +
-        `(${(cause as Error).message}); remove the folder and start again`,
+        `(${readingReason(cause)}); remove the folder and start again`,
       { source: file },
       { cause },
     );
