@@ -3,7 +3,7 @@ import { didYouMean } from "../../errors.ts";
 import type { SourceSpec } from "../sources/source-spec.ts";
 import type { Problem } from "../sources/source.ts";
 import { describePictures, type PictureEmbedder } from "./describe-pictures.ts";
-import { Groups, NearEvaluation } from "./groups.ts";
+import { Groups, NearEvaluation } from "./picture-groups.ts";
 import { findNearPairs, type Thresholds } from "./near-pictures.ts";
 import type { NearPair } from "./pair-list.ts";
 import { MOST_DISTANCE } from "./perceptual-hash.ts";
