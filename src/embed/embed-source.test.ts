@@ -78,7 +78,7 @@ const everything = (folder: string): Map<string, string> =>
         join(parentPath, name).slice(folder.length),
         readFileSync(join(parentPath, name), "base64"),
       ])
-      .sort(),
+      .sort(([a], [b]) => (a < b ? -1 : 1)),
   );
 /** Stops after so many batches. */
 const stopped = (given: EmbedOptions, batches: number): Promise<EmbedResult> =>
