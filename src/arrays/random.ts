@@ -12,7 +12,7 @@ export interface Random {
   /** An integer in [0, n); n from 1 to 2^32. */
   integer(n: number): number;
   /** Shuffles in place (Fisher-Yates) and returns the same array. */
-  shuffle<T>(array: T[]): T[];
+  shuffle<A extends unknown[] | Uint32Array>(array: A): A;
   state(): RandomState;
   restore(state: RandomState): void;
 }
@@ -47,8 +47,8 @@ export function createRandom(seed: RandomSeed): Random {
     shuffle: (array) => {
       for (let i = array.length - 1; i > 0; i--) {
         const j = integer(i + 1);
-        const swap = array[i]!;
-        array[i] = array[j]!;
+        const swap = array[i];
+        array[i] = array[j];
         array[j] = swap;
       }
       return array;
