@@ -1,11 +1,12 @@
 /** Where embedding a source stands: what it is, which shards are whole, where the next one starts. */
-import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import path from "node:path";
 
 import type { LoaderPosition } from "../data/loader/options.ts";
 import type { NpyPrecision } from "../files/npy.ts";
 import type { SourceSpec } from "../data/sources/source-spec.ts";
 import { DataError } from "../errors.ts";
+import { readJsonFile, readingReason } from "../files/regular-file.ts";
 import { isPartial, writeTextAtomically } from "../files/atomic-write.ts";
 import { cellBytes, placePicture } from "../data/image/picture-cell.ts";
 import { embedTexts } from "../inference/encode-texts.ts";
@@ -80,7 +81,7 @@ export function openState(folder: string, settings: EmbedSettings): EmbedState {
 
 function parse(file: string): EmbedState {
   try {
-    const state = JSON.parse(readFileSync(file, "utf8")) as EmbedState;
+    const state = readJsonFile(file) as EmbedState;
     const { version, settings, shards, next } = state;
     const fits = (version as number) === 1 && typeof settings === "object" && Array.isArray(shards);
     if (fits && Number.isInteger(next.drop)) return state;
@@ -88,7 +89,7 @@ function parse(file: string): EmbedState {
   } catch (cause) {
     throw new DataError(
       `Expected the state of an embedding run in ${file} but it cannot be read ` +
-        `(${(cause as Error).message}); remove the folder and start again`,
+        `(${readingReason(cause)}); remove the folder and start again`,
       { source: file },
       { cause },
     );

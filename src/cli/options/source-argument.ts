@@ -3,6 +3,7 @@ import { readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { checkSourceSpec, type SourceSpec } from "../../data/sources/source-spec.ts";
 import { UsageError } from "../../errors.ts";
+import { parseJson } from "../../files/json-text.ts";
 import type { OptionSpecs, OptionValues } from "../command.ts";
 
 /** Flags that say more about a source; each suits some kinds only. */
@@ -52,7 +53,7 @@ export function withFlags(message: string): string {
  * throws   UsageError for a name that is not one of these, and for a flag that does not suit its kind
  */
 export function parseSource(text: string, options: OptionValues<typeof sourceOptions>): SourceSpec {
-  const spec = text.startsWith('{"') ? parseJson(text) : guess(text);
+  const spec = text.startsWith('{"') ? parseSpec(text) : guess(text);
   const keys = KEYS[spec.kind];
   const extra: Record<string, unknown> = {};
   for (const flag of Object.keys(sourceOptions) as (keyof typeof sourceOptions)[]) {
@@ -71,9 +72,9 @@ export function parseSource(text: string, options: OptionValues<typeof sourceOpt
   return checkSourceSpec({ ...spec, ...extra });
 }
 
-function parseJson(text: string): SourceSpec {
+function parseSpec(text: string): SourceSpec {
   try {
-    return checkSourceSpec(JSON.parse(text));
+    return checkSourceSpec(parseJson(text));
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw new UsageError(`Expected a source in JSON but received ${text} (${error.message})`);
