@@ -79,9 +79,9 @@ function codePoint(code: number): string | undefined {
 /** The label of a cell as text; none for an empty one. Undefined for a list or an object. */
 export function labelOfCell(cell: unknown): { label: string | undefined } | undefined {
   if (cell === undefined || cell === null) return { label: undefined };
-  if (typeof cell === "object") return undefined;
-  const label = String(cell as string | number | bigint | boolean).trim();
-  return { label: label === "" ? undefined : label };
+  if (typeof cell === "string") return { label: cell.trim() === "" ? undefined : cell.trim() };
+  const simple = typeof cell === "number" || typeof cell === "bigint" || typeof cell === "boolean";
+  return simple ? { label: String(cell) } : undefined;
 }
 
 /** The path in a cell: a string, or an object with a `path`, as `datasets` writes pictures. */

@@ -96,7 +96,7 @@ export function cutCells(
   let multiline = false;
   for (let at = start; ; at++) {
     let from = at;
-    while (spaced && bytes[from] === SPACE) from++;
+    if (spaced) while (bytes[from] === SPACE) from++;
     const close = bytes[from] === QUOTE ? closingQuote(bytes, from, last, dialect, quoting) : NONE;
     if (close === MORE) return undefined;
     if (close === NONE) {
