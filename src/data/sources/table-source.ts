@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { dirname, extname, isAbsolute, join } from "node:path";
 import { DataError } from "../../errors.ts";
 import { decodeText } from "../../files/decode-text.ts";
-import { type ByteSource, FileBytes, memoryBytes } from "../tables/byte-source.ts";
+import { type ByteSource, FileBytes, memoryBytes } from "../tables/table-bytes.ts";
 import { captionsOfCell, isWebAddress, labelOfCell, pathOfCell } from "../tables/caption-cell.ts";
 import type { ChosenColumns } from "../tables/columns.ts";
 import { type DelimiterName, openDelimited } from "../tables/delimited-format.ts";

@@ -1,7 +1,7 @@
 /** CSV, TSV and their kin: finds the delimiter and the columns in the header, then cuts the rows. */
 import { isUtf8 } from "node:buffer";
 import { DataError } from "../../errors.ts";
-import type { ByteSource } from "./byte-source.ts";
+import type { ByteSource } from "./table-bytes.ts";
 import { chooseColumns, type ChosenColumns, suitability, type WantedColumns } from "./columns.ts";
 import { cellText, cutCells, cutDelimited, type Dialect, type RowShape } from "./delimited-row.ts";
 import { type CutRow, NOT_UTF8, type RowFormat } from "./row-format.ts";

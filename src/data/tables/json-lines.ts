@@ -1,6 +1,6 @@
 /** JSON Lines: an object a line. Only line feeds end a line; U+2028 and its kin stand in strings. */
 import { parseJson } from "../../files/json-text.ts";
-import type { ByteSource } from "./byte-source.ts";
+import type { ByteSource } from "./table-bytes.ts";
 import { chooseColumns, type ChosenColumns, type WantedColumns } from "./columns.ts";
 import { type OpenFormat, whyNotText } from "./delimited-format.ts";
 import type { CutRow, RowFormat } from "./row-format.ts";

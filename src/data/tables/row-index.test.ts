@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { createRandom } from "../../arrays/random.ts";
-import { type ByteSource, FileBytes, memoryBytes } from "./byte-source.ts";
+import { type ByteSource, FileBytes, memoryBytes } from "./table-bytes.ts";
 import { openJsonLines } from "./json-lines.ts";
-import { KeyTable } from "./key-table.ts";
+import { KeyTable } from "./row-keys.ts";
 import { RowIndex } from "./row-index.ts";
 
 const top = mkdtempSync(join(tmpdir(), "limn-rows-"));

@@ -4,7 +4,7 @@
  */
 import { setImmediate } from "node:timers/promises";
 import { type GrowingArray, growingFloat64, growingUint32 } from "./growing-array.ts";
-import { KeyTable } from "./key-table.ts";
+import { KeyTable } from "./row-keys.ts";
 import type { RowCells } from "./row-format.ts";
 import { type OpenTable, readRow, scanRows } from "./scan-rows.ts";
 

@@ -1,5 +1,5 @@
 /** Walks through the rows of a table, in blocks. */
-import type { ByteSource } from "./byte-source.ts";
+import type { ByteSource } from "./table-bytes.ts";
 import { type CutRow, MOST_ROW_BYTES, type RowFormat } from "./row-format.ts";
 
 /** A table whose header was read. */
