@@ -255,8 +255,7 @@ function canWrite(folder: string): boolean {
 
 /** Whether `moveInto` was cut off: a file of the record is not there yet. */
 function isUnfinished(folder: string): boolean {
-  const recorded = recordedFiles(folder);
-  return recorded.length > 0 && recorded.some((name) => !statsOf(join(folder, name)));
+  return recordedFiles(folder).some((name) => !statsOf(join(folder, name)));
 }
 
 /** Fills an empty folder where it is: what lies there in between has a record, and no configuration. */
