@@ -25,8 +25,7 @@ import {
   strangersIn,
 } from "./folder-record.ts";
 import { discard, partialPath, releasePartial, removeAbandoned } from "./owner.ts";
-import { liesIn, physicalPath, statsOf } from "./physical-path.ts";
-import { storageError } from "./storage.ts";
+import { liesIn, physicalPath, statsOf, storageError } from "./storage.ts";
 
 export interface FolderOptions {
   /** Whether a folder without a record is one that limn wrote before there were records. */

@@ -6,8 +6,7 @@ import { closeSync, fchmodSync, fsyncSync, openSync, renameSync } from "node:fs"
 import { basename, dirname } from "node:path";
 import { StorageError } from "../errors.ts";
 import { discard, partialPath, releasePartial, removeAbandoned } from "./owner.ts";
-import { physicalPath, statsOf } from "./physical-path.ts";
-import { storageError, writeFully } from "./storage.ts";
+import { physicalPath, statsOf, storageError, writeFully } from "./storage.ts";
 
 /**
  * A file that is written in parts under a temporary name beside it, and takes its own name when it

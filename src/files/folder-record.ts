@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { isPartial } from "./owner.ts";
-import { statsOf } from "./physical-path.ts";
+import { statsOf } from "./storage.ts";
 
 /** The name of the record. */
 export const recordName = ".limn-files.json";
