@@ -32,6 +32,7 @@ function isClip(tokenizer: Tokenizer): tokenizer is ClipTokenizer {
 
 async function saveClip(tokenizer: ClipTokenizer, folder: string): Promise<void> {
   const { description, merges } = tokenizer;
+  const { addedTokens } = description;
   const names = namesInFiles(description);
   const vocab = vocabularyWith(tokenizer, names);
   const [bos, eos] = names;
@@ -44,7 +45,10 @@ async function saveClip(tokenizer: ClipTokenizer, folder: string): Promise<void>
       writeTextAtomically(join(folder, "merges.txt"), `#version: 0.2\n${merges.join("\n")}\n`),
     "special_tokens_map.json": () => writeJson(join(folder, "special_tokens_map.json"), tokens),
     "tokenizer.json": () =>
-      writeJson(join(folder, "tokenizer.json"), clipTokenizerFile(vocab, merges, names)),
+      writeJson(
+        join(folder, "tokenizer.json"),
+        clipTokenizerFile(vocab, merges, { names, added: addedTokens }),
+      ),
   };
   for (const name of clipFiles) if (!copied.includes(name)) fresh[name]();
   const stored = from === undefined ? {} : await readConfig(from);
@@ -58,7 +62,10 @@ async function saveClip(tokenizer: ClipTokenizer, folder: string): Promise<void>
     clean_up_tokenization_spaces: false,
     ...stored,
     model_max_length: contextLength,
-    limn: { kind: "clip-bpe", contextLength, clean, padId, specialTokens },
+    limn: {
+      ...{ kind: "clip-bpe", contextLength, clean, padId, specialTokens },
+      ...(addedTokens && { addedTokens }),
+    },
   });
 }
 

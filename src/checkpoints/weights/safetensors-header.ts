@@ -103,6 +103,8 @@ function parseObject(json: Uint8Array): Record<string, unknown> {
 }
 
 function readMetadata(value: unknown): Record<string, string> {
+  // The reference takes null for none.
+  if (value === null) return {};
   const valid =
     isJsonObject(value) &&
     Object.values(value).every((item): item is string => typeof item === "string");
