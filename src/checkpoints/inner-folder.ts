@@ -1,8 +1,9 @@
 /** Folders around a model's own: those of sentence-transformers and of the hub's cache. */
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import { CheckpointError } from "../errors.ts";
 import { isJsonObject } from "../files/json-fields.ts";
+import { readJsonFile, readTextFile } from "../files/regular-file.ts";
 
 /**
  * The folder of the model that `folder` holds: of sentence-transformers the one of its `CLIPModel`, of the
@@ -21,7 +22,7 @@ export function innerFolder(folder: string): string {
 function clipModule(folder: string): string {
   let modules: unknown;
   try {
-    modules = JSON.parse(readFileSync(join(folder, "modules.json"), "utf8"));
+    modules = readJsonFile(join(folder, "modules.json"));
   } catch {
     return folder;
   }
@@ -50,7 +51,7 @@ function snapshot(folder: string): string {
 
 function firstLine(file: string): string | undefined {
   try {
-    return readFileSync(file, "utf8").split("\n", 1)[0]?.trim();
+    return readTextFile(file, 4096).split("\n", 1)[0]?.trim();
   } catch {
     return undefined;
   }

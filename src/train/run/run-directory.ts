@@ -2,10 +2,11 @@
  * The folder of a run: the resolved recipe, logs, checkpoints and the finished model. Knows names,
  * which checkpoints stay, and that only the first rank writes; knows nothing of what is in them.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 import { CheckpointError, RecipeError } from "../../errors.ts";
+import { readJsonFile, readingReason } from "../../files/regular-file.ts";
 import { existingFolder, writeTextAtomically } from "../../files/atomic-write.ts";
 import { storageError } from "../../files/storage.ts";
 import { solo, type ProcessGroup } from "../process-group.ts";
@@ -121,11 +122,12 @@ export class RunDirectory {
 
   #readRecipe(): unknown {
     try {
-      return JSON.parse(readFileSync(this.recipeFile, "utf8")) as unknown;
+      return readJsonFile(this.recipeFile);
     } catch (cause) {
       throw new CheckpointError(
         this.recipeFile,
-        `Expected the JSON of a recipe in ${this.recipeFile} but could not read it; ` +
+        `Expected the JSON of a recipe in ${this.recipeFile} but could not read it ` +
+          `(${readingReason(cause)}); ` +
           "start in another folder, or put the file back",
         { cause },
       );
