@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { CheckpointError } from "../errors.ts";
-import { existingFolder } from "../files/atomic-write.ts";
+import { existingFolder } from "../files/atomic-folder.ts";
 import { innerFolder } from "./inner-folder.ts";
 import { readJsonObject, type JsonObject } from "../files/json-fields.ts";
 import { otherWeights } from "./other-layouts.ts";
