@@ -15,7 +15,7 @@ import { readImageHeader } from "./image/index.ts";
 import { openSource } from "./sources/open-source.ts";
 import { type ReadSample, readSamples } from "./sources/read-sample.ts";
 import type { SourceSpec } from "./sources/source-spec.ts";
-import type { Problem } from "./sources/source.ts";
+import type { Columns, Problem } from "./sources/source.ts";
 
 export interface InspectOptions {
   source: SourceSpec;
@@ -43,6 +43,8 @@ export interface PartReport {
 /** What `inspectSource` found; plain JSON. */
 export interface InspectReport {
   source: string;
+  /** Of a table: the columns that were read. */
+  columns?: Columns;
   samples: number;
   /** Usable samples: the image is sound and, where captions were asked for, there is one. */
   usable: number;
@@ -146,7 +148,11 @@ export async function inspectSource(options: InspectOptions): Promise<InspectRep
       { source: source.name },
     );
   }
-  return inspection.report(source.name, partial);
+  const { columns } = source;
+  return {
+    ...inspection.report(source.name, partial),
+    ...(columns !== undefined && { columns }),
+  };
 }
 
 type Verdict = Problem | undefined;
