@@ -27,8 +27,10 @@ function clipModule(folder: string): string {
     return folder;
   }
   for (const one of Array.isArray(modules) ? (modules as unknown[]) : []) {
-    if (!isJsonObject(one) || !/(^|\.)CLIPModel$/.test(String(one["type"]))) continue;
-    const inner = join(folder, String(one["path"] ?? ""));
+    const { type, path = "" } = isJsonObject(one) ? one : {};
+    if (typeof type !== "string" || typeof path !== "string") continue;
+    if (!/(^|\.)CLIPModel$/.test(type)) continue;
+    const inner = join(folder, path);
     const outside = relative(folder, inner).startsWith("..");
     if (!outside && statSync(inner, { throwIfNoEntry: false })?.isDirectory()) return inner;
   }
