@@ -1,6 +1,7 @@
 /**
  * What linear memory costs: the chunked form of every quadratic objective against its whole form, in
- * time where the whole fits, and its peak memory at a batch where the whole does not.
+ * time where the whole fits, and the peak memory of a whole logged step (loss, gradient, accuracy) at
+ * a batch where the whole does not.
  */
 import { execFileSync } from "node:child_process";
 import path from "node:path";
@@ -71,7 +72,7 @@ export async function run(): Promise<BenchResult> {
     for (const input of Object.values(inputs) as LossInputs["image"][]) input.dispose();
   }
   for (const name of names) {
-    notes[`${name}, ${largeBatch} pairs`] =
+    notes[`${name}, ${largeBatch} pairs, accuracy too`] =
       `${Math.round(peakMegabytes(name, threads))} MB above the inputs`;
   }
   return {

@@ -5,6 +5,7 @@
 import {
   alignContrastive,
   amorlip,
+  contrastiveAccuracy,
   cyclip,
   distillation,
   globalContrastive,
@@ -14,6 +15,7 @@ import {
   softmaxContrastive,
 } from "../dist/src/public/objectives.js";
 import * as torch from "../dist/src/public/torch.js";
+import { seconds } from "./result.ts";
 
 type Tensor = ReturnType<typeof torch.tensor>;
 
@@ -104,10 +106,29 @@ export function valueAndGradient(name: string, inputs: LossInputs, options: Chun
   });
 }
 
-/** Bytes by which the resident set's peak rises above what was resident with the inputs made. */
+/**
+ * What a step does with its embeddings: loss and gradient, and on a logged step (`measure`) how often
+ * the own pair is the nearest. Seconds of each.
+ */
+export function step(
+  name: string,
+  inputs: LossInputs,
+  { measure, ...options }: Chunks & { measure: boolean },
+): { loss: number; accuracy: number } {
+  const times = { loss: seconds(() => void valueAndGradient(name, inputs, options)), accuracy: 0 };
+  if (measure) {
+    times.accuracy = seconds(() => void contrastiveAccuracy(inputs.image, inputs.text));
+  }
+  return times;
+}
+
+/**
+ * Bytes by which the resident set's peak rises above what was resident with the inputs made, in a
+ * whole logged step in chunks.
+ */
 export function peakMemory(name: string, batchSize: number): number {
   const inputs = lossInputs(batchSize);
   const before = process.memoryUsage().rss;
-  valueAndGradient(name, inputs, { chunkSize });
+  step(name, inputs, { chunkSize, measure: true });
   return process.resourceUsage().maxRSS * 1024 - before;
 }

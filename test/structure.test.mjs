@@ -28,7 +28,7 @@ const DIRECTIONS = {
   objectives: ["files", "torch", "nn", "optimize", "checkpoints"],
   inference: ["files", "arrays", "torch", "nn", "towers", "text", "data", "pair", "checkpoints"],
   adapt: ["arrays"],
-  evaluate: ["arrays", "data", "inference", "torch"],
+  evaluate: ["files", "arrays", "data", "inference", "torch"],
   embed: ["files", "data", "inference"],
   report: ["files", "arrays", "evaluate"],
   train: [
@@ -58,7 +58,7 @@ const DIRECTIONS = {
 const FLOORS = {
   checkpoints: ["weights", "preprocessing", "layouts", "adapters"],
   cli: ["print", "options", "commands"],
-  data: ["image", "sources", "loader", "dedupe"],
+  data: ["image", "tables", "sources", "loader", "dedupe"],
   evaluate: ["tasks"],
   objectives: ["shared", "amorlip", "lixp", "neuclip"],
   text: ["fix-text", "models", "sentence-piece", "tokenizer-json", "train"],

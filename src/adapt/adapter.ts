@@ -4,7 +4,7 @@
  */
 import { ShapeError } from "../errors.ts";
 import { checkEmbeddings, rowsAt, rowsOf, type Embeddings } from "../arrays/embeddings.ts";
-import type { SimilarityKernel } from "../arrays/similarities.ts";
+import { holding, queriesAtOnce, type SimilarityKernel } from "../arrays/similarities.ts";
 
 /** The labelled examples that an adapter may look at. */
 export interface Support {
@@ -28,11 +28,16 @@ export type Scorer<Setting> = (setting: Setting) => Float32Array;
 /** What makes one kind of adapter. */
 export interface AdapterDescription<Setting> {
   readonly name: string;
+  /** The product that `prepare` asks; it holds the support while queries go by in chunks. */
+  readonly similarities?: SimilarityKernel;
   /** Settings to choose from; those that this support cannot have are left out. */
   grid(support: Support): readonly Setting[];
   /** What is used where there is nothing to choose by: one example of each class. */
   fixed(support: Support): Setting;
-  /** Everything that does not depend on the setting, once for many settings. Inputs are checked. */
+  /**
+   * Everything that does not depend on the setting, once for many settings. Inputs are checked. A
+   * classifier calls it with one and the same support for every chunk of queries.
+   */
   prepare(support: Support, queries: Embeddings): Scorer<Setting>;
   /** throws  RangeError for a setting out of range, or one that this support cannot have */
   check(setting: Setting, support: Support): void;
@@ -52,16 +57,14 @@ export interface AdapterOptions {
   similarities?: SimilarityKernel;
 }
 
-/** Queries at a time: as many as keep their similarities at 16 MB. */
-const chunkNumbers = 4_194_304;
-
 export function defineAdapter<Setting>(description: AdapterDescription<Setting>): Adapter<Setting> {
   return {
     ...description,
     fit: (support, setting = description.fixed(support)) => {
       checkSupport(support);
       description.check(setting, support);
-      return { scores: (queries) => scoreInChunks(description, support, setting, queries) };
+      const own = { ...support };
+      return { scores: (queries) => scoreInChunks(description, own, setting, queries) };
     },
   };
 }
@@ -72,14 +75,18 @@ function scoreInChunks<Setting>(
   setting: Setting,
   queries: Embeddings,
 ): Float32Array {
-  const { classCount, embeddings } = support;
+  const { classCount, embeddings, textWeights } = support;
   checkEmbeddings("queries", queries, { width: embeddings.dim });
-  const size = Math.max(1, Math.floor(chunkNumbers / Math.max(embeddings.count, classCount)));
+  const size = queriesAtOnce(Math.max(embeddings.count, classCount));
   const out = new Float32Array(queries.count * classCount);
-  for (let start = 0; start < queries.count; start += size) {
-    const part = rowsOf(queries, start, Math.min(start + size, queries.count));
-    out.set(adapter.prepare(support, part)(setting), start * classCount);
-  }
+  const scoreAll = (): void => {
+    for (let start = 0; start < queries.count; start += size) {
+      const part = rowsOf(queries, start, Math.min(start + size, queries.count));
+      out.set(adapter.prepare(support, part)(setting), start * classCount);
+    }
+  };
+  const { similarities } = adapter;
+  holding(similarities, embeddings, () => holding(similarities, textWeights, scoreAll));
   return out;
 }
 

@@ -112,6 +112,36 @@ test("refuses settings out of range, and text that is not there", () => {
   assert.throws(() => tipAdapter().fit(both, { alpha: 1, beta: 0 }), /positive number for beta/);
 });
 
+test("the support is held while chunks of queries go by", () => {
+  const count = 150_000;
+  const data = new Float32Array(2 * count);
+  for (let row = 0; row < count; row++) data[2 * row + (row % 2)] = 1;
+  const support = { ...plane([0], [0], [0, 90]), classCount: 2 };
+  Object.assign(support, {
+    embeddings: { data, count, dim: 2 },
+    labels: Int32Array.from({ length: count }, (_, row) => row % 2),
+  });
+  const queries = embeddings(Array.from({ length: 20 }, (_, i) => at(i)));
+  const held: unknown[] = [];
+  let calls = 0;
+  const similarities = Object.assign(
+    (asked: Embeddings, candidates: Embeddings) => {
+      calls++;
+      return plainSimilarities(asked, candidates);
+    },
+    {
+      holding: <R>(candidates: Embeddings, body: () => R): R => {
+        held.push(candidates);
+        return body();
+      },
+    },
+  );
+  tipAdapter({ similarities }).fit(support).scores(queries);
+  // Three chunks of at most eight queries, each against the texts and the support.
+  assert.equal(calls, 6);
+  assert.deepEqual(held, [support.embeddings, support.textWeights]);
+});
+
 test("a prototype is the direction of its class's mean, blended with the text's", () => {
   const support = plane([0, 20, 100, 140], [0, 0, 1, 1], [40, 120]);
   const query = embeddings([at(30)]);

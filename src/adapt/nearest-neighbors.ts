@@ -38,6 +38,7 @@ export function nearestNeighbors({
 }: NeighborOptions): Adapter<NeighborSetting> {
   return defineAdapter<NeighborSetting>({
     name: `nearestNeighbors/${voting}`,
+    similarities,
     grid: ({ embeddings: { count } }) => {
       const possible = ks.filter((k) => k <= count);
       const warmth = voting === "softmax" ? temperatures : [fixed.temperature];

@@ -28,8 +28,11 @@ const shares = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1];
 export function prototypes({
   similarities = plainSimilarities,
 }: AdapterOptions = {}): Adapter<PrototypeSetting> {
+  // Of a classifier's support, whose queries come in chunks.
+  const known = new WeakMap<Support, Embeddings>();
   return defineAdapter<PrototypeSetting>({
     name: "prototypes",
+    similarities,
     grid: ({ textWeights }) => (textWeights ? shares : [0]).map((textShare) => ({ textShare })),
     fixed: ({ textWeights }) => ({ textShare: textWeights ? 0.5 : 0 }),
     check: ({ textShare }, support) => {
@@ -41,7 +44,8 @@ export function prototypes({
       if (textShare > 0) demandText("prototypes with a textShare above 0", support);
     },
     prepare: (support, queries) => {
-      const means = classMeans(support);
+      const means = known.get(support) ?? classMeans(support);
+      known.set(support, means);
       const byImage = checkedSimilarities(similarities, queries, means);
       const { textWeights } = support;
       if (textWeights === undefined) return () => byImage;

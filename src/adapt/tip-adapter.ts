@@ -44,6 +44,7 @@ export function tipAdapter({
   }
   return defineAdapter<TipSetting>({
     name: "tipAdapter",
+    similarities,
     grid: () => betas.flatMap((beta) => alphas.map((alpha) => ({ alpha, beta }))),
     fixed: () => fixed,
     check: ({ alpha, beta }, support) => {

@@ -147,6 +147,34 @@ describe("forEachRow", () => {
     }
   });
 
+  it("has the candidates held once for all chunks, and let go after a failure too", () => {
+    const calls: string[] = [];
+    const kernel = Object.assign(
+      (chunk: Embeddings, all: Embeddings) => {
+        calls.push(all === candidates ? "product" : "other candidates");
+        return plainSimilarities(chunk, all);
+      },
+      {
+        holding: <R>(all: Embeddings, body: () => R): R => {
+          calls.push(all === candidates ? "hold" : "other candidates");
+          try {
+            return body();
+          } finally {
+            calls.push("let go");
+          }
+        },
+      },
+    );
+    forEachRow(queries, candidates, { chunkSize: 3, similarities: kernel }, () => {});
+    assert.deepEqual(calls, ["hold", "product", "product", "product", "let go"]);
+    calls.length = 0;
+    const stop = (): never => {
+      throw new Error("enough");
+    };
+    assert.throws(() => forEachRow(queries, candidates, { similarities: kernel }, stop), /enough/);
+    assert.deepEqual(calls, ["hold", "product", "let go"]);
+  });
+
   it("hands the same candidates to every call of a plugged-in kernel", () => {
     const given: Embeddings[] = [];
     const similarities = (chunk: Embeddings, all: Embeddings): Float32Array => {

@@ -7,21 +7,30 @@ import { ShapeError } from "../errors.ts";
 import { checkEmbeddings, checkSameDim, rowsOf, type Embeddings } from "./embeddings.ts";
 
 /**
- * queries [Q, D], candidates [M, D] -> [Q, M] row-major inner products. `candidates` is the same
- * object on every call of one evaluation, so a kernel may cache what it derives from it. The
- * returned array may be reused by the next call.
+ * queries [Q, D], candidates [M, D] -> [Q, M] row-major inner products. The returned array may be
+ * reused by the next call.
  */
-export type SimilarityKernel = (queries: Embeddings, candidates: Embeddings) => Float32Array;
+export interface SimilarityKernel {
+  (queries: Embeddings, candidates: Embeddings): Float32Array;
+  /**
+   * Runs `body`, which asks for many chunks of queries against this very object: what the product
+   * needs of the candidates is made once. Without it every call may copy all candidates, and the
+   * copies of a search of N among N grow with the cube of N. The candidates stay as they are meanwhile.
+   */
+  holding?<R>(candidates: Embeddings, body: () => R): R;
+}
 
 /** How a metric cuts up its work; the results do not depend on it. */
 export interface ChunkOptions {
-  /** Queries per kernel call; by default as many as keep a chunk of similarities at 16 MB. */
+  /** Queries per kernel call; by default as many as keep a chunk of similarities at 4 MB, and 8. */
   readonly chunkSize?: number;
   /** The matrix product; by default plain loops on one thread. */
   readonly similarities?: SimilarityKernel;
 }
 
-const chunkNumbers = 4_194_304;
+const chunkNumbers = 1_048_576;
+/** Fewer queries would read all candidates again for too little work. */
+const leastQueries = 8;
 /** 64 candidates of width 512 are 128 kB, which stays in a core's second-level cache. */
 const candidateBlock = 64;
 
@@ -77,6 +86,16 @@ function fillRow(out: Float32Array, queries: Embeddings, query: number, block: B
   }
 }
 
+/** Runs `body` while the kernel holds the candidates, where it can. */
+export function holding<R>(
+  kernel: SimilarityKernel | undefined,
+  candidates: Embeddings | undefined,
+  body: () => R,
+): R {
+  if (candidates === undefined || kernel?.holding === undefined) return body();
+  return kernel.holding(candidates, body);
+}
+
 /** The kernel's answer. throws  ShapeError unless it has queries x candidates values */
 export function checkedSimilarities(
   kernel: SimilarityKernel,
@@ -104,22 +123,29 @@ export function forEachRow(
   { chunkSize, similarities = plainSimilarities }: ChunkOptions,
   visit: (query: number, row: Float32Array) => void,
 ): void {
-  const size = chunkSize ?? Math.max(1, Math.floor(chunkNumbers / candidates.count));
+  const size = chunkSize ?? queriesAtOnce(candidates.count);
   if (!Number.isInteger(size) || size < 1) {
     throw new RangeError(
       `Expected a whole number of 1 or more for chunkSize but received ${size}.`,
     );
   }
-  for (let start = 0; start < queries.count; start += size) {
-    const chunk = rowsOf(queries, start, Math.min(start + size, queries.count));
-    const values = checkedSimilarities(similarities, chunk, candidates);
-    for (let row = 0; row < chunk.count; row++) {
-      const at = row * candidates.count;
-      const similaritiesOfQuery = values.subarray(at, at + candidates.count);
-      checkNumbers(similaritiesOfQuery, start + row);
-      visit(start + row, similaritiesOfQuery);
+  holding(similarities, candidates, () => {
+    for (let start = 0; start < queries.count; start += size) {
+      const chunk = rowsOf(queries, start, Math.min(start + size, queries.count));
+      const values = checkedSimilarities(similarities, chunk, candidates);
+      for (let row = 0; row < chunk.count; row++) {
+        const at = row * candidates.count;
+        const similaritiesOfQuery = values.subarray(at, at + candidates.count);
+        checkNumbers(similaritiesOfQuery, start + row);
+        visit(start + row, similaritiesOfQuery);
+      }
     }
-  }
+  });
+}
+
+/** Queries of one chunk where nobody says otherwise. */
+export function queriesAtOnce(candidates: number): number {
+  return Math.max(leastQueries, Math.floor(chunkNumbers / candidates));
 }
 
 /** NaN compares false with everything, so it would rank first: the best score for the worst model. */

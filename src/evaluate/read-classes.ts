@@ -1,6 +1,6 @@
 /** Class lists as tasks and commands have them: names, several of them, or the answer they stand for. */
-import { readFileSync } from "node:fs";
 import { DataError } from "../errors.ts";
+import { readJsonFile, readingReason } from "../files/regular-file.ts";
 
 /** A class by its name, by several, or by the answer that samples give and the names to ask for. */
 export type ClassDescription =
@@ -54,12 +54,12 @@ function isName(value: unknown): value is string {
 
 function readClassFile(file: string): readonly ClassDescription[] {
   try {
-    const list = JSON.parse(readFileSync(file, "utf8")) as unknown;
+    const list = readJsonFile(file);
     if (Array.isArray(list)) return list as ClassDescription[];
-    throw new TypeError("not an array");
+    throw new TypeError("it holds no array");
   } catch (cause) {
     throw new DataError(
-      `Expected a JSON array of classes in ${file} but could not read one; ` +
+      `Expected a JSON array of classes in ${file} but could not read one (${readingReason(cause)}); ` +
         'write names such as ["cat", ["dog", "hound"], {"key": "sheep", "names": ["sheep"]}]',
       { source: file },
       { cause },

@@ -64,7 +64,7 @@ export function retrieval(options: RetrievalOptions): RetrievalResult {
 
   const imageRanks = new Int32Array(imageEmbeddings.count);
   forEachRow(imageEmbeddings, textEmbeddings, options, (image, row) => {
-    imageRanks[image] = rankOf(row, bestOf(row, textsOfImage[image] ?? []));
+    imageRanks[image] = rankOf(row, bestOf(row, textsOfImage.of(image)));
   });
   const textRanks = new Int32Array(textEmbeddings.count);
   forEachRow(textEmbeddings, imageEmbeddings, options, (text, row) => {
@@ -72,14 +72,13 @@ export function retrieval(options: RetrievalOptions): RetrievalResult {
   });
 
   const identity = Int32Array.from(imageRanks, (_, image) => image);
-  const captionCounts = textsOfImage.map((texts) => texts.length);
   return {
     imageToText: summarize({
       ranks: imageRanks,
       unitOf: identity,
       unitCount: imageEmbeddings.count,
       candidateCount: textEmbeddings.count,
-      positives: captionCounts,
+      positives: textsOfImage.counts,
       bootstrap,
     }),
     textToImage: summarize({
@@ -128,14 +127,30 @@ function checkOwners(options: RetrievalOptions): Int32Array {
   return Int32Array.from(owners);
 }
 
-function groupTexts(imageOfText: Int32Array, images: number): number[][] {
-  const groups: number[][] = Array.from({ length: images }, () => []);
-  for (const [text, image] of imageOfText.entries()) groups[image]?.push(text);
-  return groups;
+interface TextGroups {
+  /** [N] captions of each image */
+  readonly counts: Int32Array;
+  /** The captions of one image, in order. */
+  of(image: number): Int32Array;
+}
+
+function groupTexts(imageOfText: Int32Array, images: number): TextGroups {
+  const counts = new Int32Array(images);
+  for (const image of imageOfText) counts[image]!++;
+  const ends = new Int32Array(images);
+  let total = 0;
+  for (let image = 0; image < images; image++) ends[image] = total += counts[image]!;
+  const next = ends.map((end, image) => end - counts[image]!);
+  const texts = new Int32Array(imageOfText.length);
+  for (const [text, image] of imageOfText.entries()) texts[next[image]!++] = text;
+  return {
+    counts,
+    of: (image) => texts.subarray(ends[image]! - counts[image]!, ends[image]),
+  };
 }
 
 /** The most similar of the `own` candidates, the lower index on a tie: the one met first. */
-function bestOf(row: Float32Array, own: readonly number[]): number {
+function bestOf(row: Float32Array, own: Int32Array): number {
   let best = own[0] ?? 0;
   for (const candidate of own) {
     if ((row[candidate] ?? NaN) > (row[best] ?? NaN)) best = candidate;
@@ -150,7 +165,7 @@ interface Ranking {
   unitCount: number;
   candidateCount: number;
   /** How many candidates are right for a query, for every group of equally many queries. */
-  positives: readonly number[];
+  positives: ArrayLike<number>;
   bootstrap: BootstrapOptions;
 }
 
@@ -206,12 +221,14 @@ function weightedRecalls({ ranks, unitOf }: Ranking): (weights: Uint32Array) => 
  * median is the smallest rank that half of the queries reach.
  */
 function chanceOfRetrieval(
-  positives: readonly number[],
+  positives: ArrayLike<number>,
   candidateCount: number,
   cutoffs: readonly number[],
 ): number[] {
   const groups = new Map<number, number>();
-  for (const p of positives) groups.set(p, (groups.get(p) ?? 0) + 1);
+  for (let i = 0; i < positives.length; i++) {
+    groups.set(positives[i]!, (groups.get(positives[i]!) ?? 0) + 1);
+  }
   const hitWithin = (k: number): number => {
     let total = 0;
     for (const [p, queries] of groups) total += queries * hitProbability(p, candidateCount, k);

@@ -2,8 +2,8 @@
  * JSON files whose values must be checked, every error naming the file and the field; and JSON for
  * Python readers.
  */
-import { readFileSync } from "node:fs";
 import { CheckpointError } from "../errors.ts";
+import { readingReason, readJsonFile } from "./regular-file.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -11,13 +11,11 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 export function readJsonObject(file: string): JsonObject {
   let value: unknown;
   try {
-    value = JSON.parse(readFileSync(file, "utf8"));
+    value = readJsonFile(file);
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    const what = code === "ENOENT" ? "there is no such file" : message;
     throw new CheckpointError(
       file,
-      `Expected a JSON object in ${file} but ${what}; give the folder of a saved model`,
+      `Expected a JSON object in ${file} but ${readingReason(cause)}; give the folder of a saved model`,
       { cause },
     );
   }

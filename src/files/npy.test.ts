@@ -42,7 +42,7 @@ describe("readNpy, given something else", () => {
 
   it("refuses files that are absent, cut, too long or no NumPy files", () => {
     const whole = bytesOf(golden.float32);
-    refuses(join(folder, "absent.npy"), /received ENOENT/);
+    refuses(join(folder, "absent.npy"), /received none \(the file does not exist/);
     refuses(fileWith("empty", new Uint8Array(0)), /no file of format version 1\.0/);
     refuses(fileWith("text", Buffer.from("hello, I am a text")), /no file of format version/);
     refuses(fileWith("cut", whole.subarray(0, 1000)), /872 bytes for \[100, 4\] float32/);
@@ -98,7 +98,7 @@ describe("NpyWriter, misused", () => {
     assert.throws(() => writer.append(new Float32Array(6)), /rows of 4 numbers .* received 6/);
     writer.discard();
     writer.discard();
-    assert.throws(() => readNpy(writer.file), /ENOENT/);
+    assert.throws(() => readNpy(writer.file), /the file does not exist/);
     const absent = join(folder, "absent", "a.npy");
     assert.throws(
       () => new NpyWriter(absent, 4, "float32"),

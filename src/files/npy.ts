@@ -6,8 +6,8 @@
  *     6 bytes   \x93NUMPY         2 bytes   version
  *     2 or 4    n, little-endian  n bytes   {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3)}
  */
-import { readFileSync } from "node:fs";
 import { DataError } from "../errors.ts";
+import { readRegular, readingReason } from "./regular-file.ts";
 import { AtomicFile } from "./atomic-write.ts";
 import { fromHalf, toHalf } from "./half.ts";
 
@@ -254,9 +254,9 @@ export function readNpy(file: string): NpyMatrix {
     );
   let bytes: Uint8Array;
   try {
-    bytes = readFileSync(file);
+    bytes = readRegular(file, Infinity);
   } catch (cause) {
-    throw refuse(String((cause as NodeJS.ErrnoException).code), { cause });
+    throw refuse(`none (${readingReason(cause)})`, { cause });
   }
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 4096));
   const start = text.toString("latin1");

@@ -33,7 +33,7 @@ export function embedderOf(
       const { tokens, lengths } = tokenizer.encodeBatch(texts);
       return encoder.encodeTexts({ tokens, lengths, contextLength }, options);
     },
-    similarities: (queries, candidates) => encoder.similarities(queries, candidates),
+    similarities: encoder.similarities,
   };
 }
 
@@ -92,6 +92,8 @@ type EvaluationBatch = NonNullable<
   Awaited<ReturnType<Awaited<ReturnType<typeof createLoader>>["next"]>>
 >;
 
+const noRecord: Record<string, unknown> = Object.freeze({});
+
 class Collector {
   readonly #embedder: Embedder;
   readonly #where: Where | undefined;
@@ -128,7 +130,7 @@ class Collector {
     for (const i of chosen) {
       this.#set.keys.push(batch.keys[i] as string);
       this.#set.labels.push(batch.labels?.[i]);
-      this.#set.metas.push(batch.metas?.[i] ?? {});
+      this.#set.metas.push(batch.metas?.[i] ?? noRecord);
       if (this.#set.pictures.length < this.#pictures) {
         this.#set.pictures.push(batch.pixels.slice(i * area, (i + 1) * area));
       }
@@ -189,15 +191,17 @@ function rowsAt<T extends Uint8Array | Int32Array>(
   return out;
 }
 
-/** Stacks rows of equal width. */
-function concatenate(parts: readonly Embeddings[]): Embeddings {
-  const count = parts.reduce((total, part) => total + part.count, 0);
+/** Stacks rows of equal width; the parts are let go one by one, so that memory holds one copy. */
+function concatenate(parts: (Embeddings | undefined)[]): Embeddings {
+  const count = parts.reduce((total, part) => total + (part?.count ?? 0), 0);
   const dim = parts[0]?.dim ?? 0;
   const data = new Float32Array(count * dim);
   let at = 0;
-  for (const part of parts) {
+  for (const [i, part] of parts.entries()) {
+    if (part === undefined) continue;
     data.set(part.data, at);
     at += part.data.length;
+    parts[i] = undefined;
   }
   return { data, count, dim };
 }

@@ -7,6 +7,7 @@ import { DualEncoder } from "../pair/dual-encoder.ts";
 import { memory, type Tensor } from "../torch/index.ts";
 import { assertClose } from "../../test/support/close.ts";
 import { tinyPair } from "../../test/support/tiny-model.ts";
+import { plainSimilarities } from "../arrays/similarities.ts";
 import { Encoder, pairEncoder } from "./encoder.ts";
 
 const transform = evaluationPreset("clip", 16);
@@ -140,7 +141,30 @@ describe("an encoder", () => {
     const before = memory().tensors;
     encoder.encodeImages(cells);
     encoder.encodeTexts(texts);
-    encoder.similarities(encoder.encodeImages(cells), encoder.encodeTexts(texts));
+    const [images, captions] = [encoder.encodeImages(cells), encoder.encodeTexts(texts)];
+    encoder.similarities(images, captions);
+    const stop = (): never => {
+      throw new Error("enough");
+    };
+    assert.throws(() => encoder.similarities.holding?.(captions, stop), /enough/);
     assert.equal(memory().tensors, before);
+  });
+
+  it("puts held candidates on the device once, with the same products", () => {
+    const [images, captions] = [encoder.encodeImages(cells), encoder.encodeTexts(texts)];
+    const { similarities } = encoder;
+    const wanted = similarities(images, captions);
+    assertClose(wanted, plainSimilarities(images, captions), { rtol: 1e-5, atol: 1e-6 });
+    const start = memory().tensors;
+    similarities.holding?.(captions, () => {
+      // What is held is one tensor, however often it is asked and held again.
+      for (let call = 0; call < 3; call++) {
+        assert.deepEqual(similarities(images, captions), wanted);
+        similarities.holding?.(captions, () => similarities(images, captions));
+        assert.equal(memory().tensors, start + 1);
+      }
+      assert.deepEqual(similarities(captions, images).length, wanted.length);
+    });
+    assert.equal(memory().tensors, start);
   });
 });

@@ -5,6 +5,7 @@
  * tokenizer and no decoder.
  */
 import type { Embeddings } from "../arrays/embeddings.ts";
+import type { SimilarityKernel } from "../arrays/similarities.ts";
 import type { NaflexTransform } from "../data/image/naflex-transform.ts";
 import {
   cellBytes,
@@ -18,6 +19,7 @@ import { pixelsToTensor, standardize, type DualEncoder } from "../pair/dual-enco
 import { cat, fromData, scope, type Device, type Tensor } from "../torch/index.ts";
 import type { ImagePatches } from "../towers/tower.ts";
 import { withFittingBatches } from "./batch-size.ts";
+import { deviceSimilarities } from "./device-similarities.ts";
 
 /** Of matrix products; everything else is float32. */
 type Precision = "float32" | "bfloat16";
@@ -65,6 +67,8 @@ interface EncoderParts {
 
 export class Encoder {
   readonly dim: number;
+  /** queries [Q, D] x candidates [M, D] -> [Q, M] inner products, on the device. */
+  readonly similarities: SimilarityKernel = deviceSimilarities(() => this.device);
   readonly #parts: EncoderParts;
 
   /** Borrows the module; it must outlive the encoder. */
@@ -142,17 +146,6 @@ export class Encoder {
         "Expected a transform into squares for this tower but received a NaFlex one; " +
           "give it its own preprocessing",
       );
-    });
-  }
-
-  /** queries [Q, D] x candidates [M, D] -> [Q, M] inner products, on the device. */
-  similarities(queries: Embeddings, candidates: Embeddings): Float32Array {
-    const { device } = this;
-    return scope(() => {
-      const [q, c] = [queries, candidates].map(({ data, count, dim }) =>
-        fromData(data, [count, dim], { device }),
-      ) as [Tensor, Tensor];
-      return q.mm(c.t()).toFloat32Array();
     });
   }
 

@@ -4,12 +4,14 @@ import { test } from "node:test";
 import { assertClose } from "../../test/support/close.ts";
 import {
   checkObjective,
+  dot,
   leafOf,
   logitRows,
   logSumExp,
   transposed,
   unitRows,
   type Inputs,
+  type Rows,
 } from "../../test/support/objective-check.ts";
 import {
   backward,
@@ -149,6 +151,46 @@ test("contrastiveAccuracy counts both directions", () => {
   for (const chunkSize of [1, 2, 8]) {
     assertClose([contrastiveAccuracy(image, text, chunkSize)], [1 / 3], { rtol: 1e-6 });
   }
+});
+
+test("contrastiveAccuracy equals counting in float64, and takes the first of equal candidates", () => {
+  const count = 37;
+  const image = unitRows(count, 6, 4);
+  const text = unitRows(count, 6, 5).map((row, i) =>
+    row.map((x, d) => 0.5 * x + (image[i] as number[])[d]!),
+  );
+  // Repeated captions and pictures: exact ties.
+  for (const [of, from, to] of [
+    [text, 3, 20],
+    [text, 3, 5],
+    [image, 7, 30],
+    [image, 8, 9],
+  ] as const) {
+    of[to] = of[from] as number[];
+  }
+  const nearest = (query: number[], all: Rows): number => {
+    const products = all.map((row) => dot(query, row));
+    return products.indexOf(Math.max(...products));
+  };
+  const correct = (queries: Rows, all: Rows): number =>
+    queries.filter((query, i) => nearest(query, all) === i).length;
+  const expected = (correct(image, text) + correct(text, image)) / (2 * count);
+  assert.ok(expected > 0.5 && expected < 0.95, `${expected}`);
+  const [images, texts] = [image, text].map((rows) =>
+    fromData(Float64Array.from(rows.flat()), [count, 6]),
+  ) as [Tensor, Tensor];
+  for (const chunkSize of [undefined, 1, 5, 36, 37, 100]) {
+    assert.equal(contrastiveAccuracy(images, texts, chunkSize), expected);
+  }
+});
+
+test("contrastiveAccuracy leaves no tensor behind", () => {
+  scope(() => {
+    const [image, text] = [randn([50, 4]), randn([50, 4])];
+    const { tensors } = memory();
+    contrastiveAccuracy(image, text, 7);
+    assert.equal(memory().tensors, tensors);
+  });
 });
 
 test("the chunked form frees its gradient with the backward pass, and makes none without one", () => {

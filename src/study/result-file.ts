@@ -1,8 +1,9 @@
 /** One finished run as a file, `result.json`, with the scores of its test items; there or not, never half. */
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 
+import { readJsonFile } from "../files/regular-file.ts";
 import { writeTextAtomically } from "../files/atomic-write.ts";
 import type { Outcome, StudyMetric, ItemScores } from "./define-study.ts";
 
@@ -49,7 +50,7 @@ export function readResult(folder: string): StoredResult | undefined {
   const file = resultFile(folder);
   if (!existsSync(file)) return undefined;
   try {
-    const { items, metrics, ...rest } = JSON.parse(readFileSync(file, "utf8")) as ResultJson;
+    const { items, metrics, ...rest } = readJsonFile(file) as ResultJson;
     return {
       ...rest,
       metrics: mapValues(metrics, (value) => value ?? NaN),

@@ -2,10 +2,11 @@
  * Runs the arms of a study, seed by seed, and writes its page. Whatever is finished stays: a study
  * that was cut off goes on with the same command.
  */
-import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
 
 import { UsageError } from "../errors.ts";
+import { readJsonFile } from "../files/regular-file.ts";
 import { writeTextAtomically } from "../files/atomic-write.ts";
 import { catchSignals } from "../torch/index.ts";
 import { formatDuration, type ProgressStream } from "../train/log/run-progress.ts";
@@ -271,7 +272,7 @@ class Session<P> {
 
   #record(): StudyRecord {
     if (!existsSync(this.#recordFile)) return { arms: [], settings: [], set: [] };
-    return JSON.parse(readFileSync(this.#recordFile, "utf8")) as StudyRecord;
+    return readJsonFile(this.#recordFile) as StudyRecord;
   }
 
   /** All finished runs that are not stale. */
@@ -291,7 +292,7 @@ class Session<P> {
 
 function readHash(file: string): string | undefined {
   try {
-    return (JSON.parse(readFileSync(file, "utf8")) as { hash?: string }).hash;
+    return (readJsonFile(file) as { hash?: string }).hash;
   } catch {
     return undefined;
   }

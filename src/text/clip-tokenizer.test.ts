@@ -82,7 +82,7 @@ describe("merges that cannot be used", () => {
   test("no such file", () =>
     refused(
       join(folder, "none.txt"),
-      /could not read .*none\.txt; give the path of a merges\.txt/,
+      /could not read .*none\.txt \(the file does not exist\); give the path of a merges/,
     ));
   test("a folder without a tokenizer", () =>
     refused(folder, /^Expected one of merges\.txt, .* but found none/));

@@ -1,6 +1,6 @@
 /** CLIP's tokenizer: rows of ids from OpenAI's merges or Hugging Face's vocab.json. */
-import { readFile } from "node:fs/promises";
 import { DataError } from "../errors.ts";
+import { readingReason, readJsonFile } from "../files/regular-file.ts";
 import { clean } from "./clean.ts";
 import {
   type ClipBpeDescription,
@@ -31,7 +31,7 @@ export async function createClipTokenizer(
 ): Promise<ClipTokenizer> {
   const { contextLength = 77, clean: cleaning = "lower" } = description;
   const merges = await readMerges(description.merges);
-  const { vocabulary, specialTokens, vocab } = await resolveVocabulary(description, merges);
+  const { vocabulary, specialTokens, vocab } = resolveVocabulary(description, merges);
   const bpe = new ClipBpe(merges, vocabulary, specialTokens);
   const { startId, endId, size } = vocabulary;
   const padId = description.padId ?? idOfPad(padToken, vocabulary, specialTokens);
@@ -79,14 +79,14 @@ interface ResolvedVocabulary {
   vocab?: string;
 }
 
-async function resolveVocabulary(
+function resolveVocabulary(
   { merges: source, vocab, specialTokens = openClipSpecialTokens }: ClipBpeDescription,
   merges: readonly string[],
-): Promise<ResolvedVocabulary> {
+): ResolvedVocabulary {
   if (vocab === undefined) {
     return { vocabulary: vocabularyOf(merges, specialTokens), specialTokens };
   }
-  const ids = await readVocabulary(vocab);
+  const ids = readVocabulary(vocab);
   const [startId, endId] = specialTokens.map(
     (name, i) => ids.get(name) ?? ids.get(huggingFaceSpecialTokens[i] ?? ""),
   );
@@ -103,9 +103,9 @@ async function resolveVocabulary(
   return { vocabulary, specialTokens, vocab };
 }
 
-async function readVocabulary(file: string): Promise<Map<string, number>> {
+function readVocabulary(file: string): Map<string, number> {
   try {
-    const entries = Object.entries(JSON.parse(await readFile(file, "utf8")) as object);
+    const entries = Object.entries(readJsonFile(file) as object);
     const ids = entries.filter((entry): entry is [string, number] =>
       Number.isSafeInteger(entry[1]),
     );
@@ -113,7 +113,8 @@ async function readVocabulary(file: string): Promise<Map<string, number>> {
     return new Map(ids);
   } catch (cause) {
     throw new DataError(
-      `Expected a JSON object of symbols and ids in ${file} but could not read one; use the ` +
+      `Expected a JSON object of symbols and ids in ${file} but could not read one ` +
+        `(${readingReason(cause)}); use the ` +
         `vocab.json of a CLIP model.`,
       { source: file },
       { cause },

@@ -1,7 +1,8 @@
 /** What each family of models does with its tokenizer files, as a description. */
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DataError, didYouMean, SettingError } from "../errors.ts";
+import { readJsonFile, readRegular } from "../files/regular-file.ts";
 import type { Cleaning } from "./clean.ts";
 import { padTokenOf } from "./load-tokenizer.ts";
 import { readSentencePieceFile } from "./sentence-piece/model-file.ts";
@@ -210,7 +211,7 @@ async function describeClipFolder(files: string, given: Given): Promise<Tokenize
 
 async function idInVocabulary(file: string, token: string): Promise<number | undefined> {
   try {
-    const json = JSON.parse(await readFile(file, "utf8")) as { model?: { vocab?: unknown } };
+    const json = readJsonFile(file) as { model?: { vocab?: unknown } };
     return readVocabulary(file.endsWith("vocab.json") ? json : json.model?.vocab).get(token);
   } catch (cause) {
     throw unreadable(file, cause);
@@ -219,7 +220,7 @@ async function idInVocabulary(file: string, token: string): Promise<number | und
 
 async function endOfModel(file: string): Promise<number | undefined> {
   try {
-    return readSentencePieceFile(await readFile(file)).endId;
+    return readSentencePieceFile(readRegular(file)).endId;
   } catch (cause) {
     throw unreadable(file, cause);
   }

@@ -1,7 +1,7 @@
 /** Opens a vocabulary file of any kind by the rules of a family. Knows nothing about rows. */
-import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { DataError } from "../errors.ts";
+import { readRegular, readTextFile } from "../files/regular-file.ts";
 import type { PieceEncoder } from "./models/piece-model.ts";
 import { readSentencePieceFile, type SentencePieceFile } from "./sentence-piece/model-file.ts";
 import { openSentencePiece } from "./sentence-piece/open-sentence-piece.ts";
@@ -81,7 +81,7 @@ async function openBert(
   config: TokenizerConfig,
 ): Promise<PieceEncoder> {
   try {
-    const ids = readBertVocabulary(await readFile(file, "utf8"));
+    const ids = readBertVocabulary(readTextFile(file));
     if (rules === "tensorflow-text") return openTensorFlowText(ids);
     return openTokenizerJson(fromBertVocabulary(ids, config), file);
   } catch (cause) {
@@ -95,7 +95,7 @@ async function openModelFile(
   config: TokenizerConfig,
 ): Promise<PieceEncoder> {
   try {
-    const model = readSentencePieceFile(await readFile(file));
+    const model = readSentencePieceFile(readRegular(file));
     return rules === "siglip" ? openSiglip(model, config) : openRaw(model);
   } catch (cause) {
     throw unreadable(file, cause);

@@ -2,9 +2,9 @@
  * The files of transformers that say how a vocabulary is read: tokenizer_config.json and
  * special_tokens_map.json. Knows nothing about vocabularies themselves.
  */
-import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { DataError, SettingError } from "../errors.ts";
+import { readingReason, readJsonFile } from "../files/regular-file.ts";
 import type { TextRules, TokenizerJsonDescription } from "./tokenizer-description.ts";
 
 /** A token as configurations of transformers name it. */
@@ -90,11 +90,12 @@ export async function tokenizerClassOf(folder: string): Promise<string | undefin
  */
 export async function readOptionalJson<T extends object>(file: string): Promise<Partial<T>> {
   try {
-    return JSON.parse(await readFile(file, "utf8")) as T;
+    return readJsonFile(file) as T;
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return {};
     throw new DataError(
-      `Expected JSON in ${file} but it does not parse; save the tokenizer again.`,
+      `Expected JSON in ${file} but it cannot be read (${readingReason(cause)}); save the ` +
+        `tokenizer again.`,
       { source: file },
       { cause },
     );

@@ -2,8 +2,9 @@
  * Bytes at positions: an open file, or memory in place of one. Tells by its first bytes what a file is,
  * whatever it is called.
  */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, readSync } from "node:fs";
 
+import { openRegular } from "../../files/regular-file.ts";
 import { fromData, noGrad, readFileInto, scope, viewAs, type Tensor } from "../../torch/index.ts";
 
 export interface ByteSource {
@@ -19,7 +20,7 @@ export interface ByteSource {
 
 /** Opens a file for positioned reads. Throws the file system's own error. */
 export function openSource(file: string): FileSource {
-  return new FileSource(file, openSync(file, "r"));
+  return new FileSource(file, openRegular(file));
 }
 
 class FileSource implements ByteSource {
@@ -31,12 +32,7 @@ class FileSource implements ByteSource {
   constructor(file: string, descriptor: number) {
     this.file = file;
     this.#descriptor = descriptor;
-    const facts = fstatSync(descriptor);
-    if (!facts.isFile()) {
-      closeSync(descriptor);
-      throw Object.assign(new Error("it is no regular file"), { code: "ENOTFILE" });
-    }
-    this.size = facts.size;
+    this.size = fstatSync(descriptor).size;
   }
 
   read(position: number, length: number): Uint8Array {

@@ -68,6 +68,10 @@ describe("a damaged safetensors header", () => {
   });
 });
 
+it("takes metadata that is null for none", () => {
+  assert.deepEqual(parse({ __metadata__: null }, 0).metadata, {});
+});
+
 describe("buildHeader", () => {
   it("aligns the data and orders by element size, then name", () => {
     const made = buildHeader(

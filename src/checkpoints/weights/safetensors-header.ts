@@ -98,11 +98,13 @@ function parseObject(json: Uint8Array): Record<string, unknown> {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(json);
     return JSON.parse(text) as Record<string, unknown>;
   } catch (cause) {
-    throw new Error("its header is not valid JSON", { cause });
+    throw new Error(`its header is not valid JSON (${(cause as Error).message})`, { cause });
   }
 }
 
 function readMetadata(value: unknown): Record<string, string> {
+  // Written where a program had nothing to say.
+  if (value === null) return {};
   const valid =
     isJsonObject(value) &&
     Object.values(value).every((item): item is string => typeof item === "string");

@@ -1,7 +1,9 @@
 /** Weights in several files with an index, `model.safetensors.index.json`, as one WeightFile. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { CheckpointError, didYouMean } from "../../errors.ts";
+import { parseJson } from "../../files/json-text.ts";
+import { readTextFile } from "../../files/regular-file.ts";
 import { isJsonObject } from "../../files/json-fields.ts";
 import { memberCount } from "./safetensors-header.ts";
 import { namingFile } from "./weight-reader.ts";
@@ -90,8 +92,8 @@ interface Index {
 }
 
 function parseIndex(index: string): Index {
-  const bytes = readFileSync(index);
-  const json = parseJson(bytes);
+  const text = readTextFile(index);
+  const json = parseIndexText(text);
   const { weight_map: map, metadata = {} } = isJsonObject(json) ? json : {};
   if (!isJsonObject(map)) throw new Error("it has no weight_map");
   if (!isJsonObject(metadata)) throw new Error("its metadata is no object");
@@ -99,7 +101,8 @@ function parseIndex(index: string): Index {
   for (const [name, file] of Object.entries(map)) {
     places.set(name, checkPlace(name, file));
   }
-  if (hasDuplicates(json as Record<string, unknown>, bytes)) throw new Error("it has a name twice");
+  if (hasDuplicates(json as Record<string, unknown>, Buffer.from(text)))
+    throw new Error("it has a name twice");
   for (const file of new Set(places.values())) {
     if (!existsSync(join(dirname(index), file))) {
       throw new Error(`its file ${file} is missing beside it`);
@@ -119,11 +122,11 @@ function hasDuplicates(json: Record<string, unknown>, bytes: Uint8Array): boolea
   return memberCount(bytes, 1) > count(json) || memberCount(bytes, 2) > inner;
 }
 
-function parseJson(bytes: Uint8Array): unknown {
+function parseIndexText(text: string): unknown {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    return parseJson(text, { integers: "rounded" });
   } catch (cause) {
-    throw new Error("it is not valid JSON", { cause });
+    throw new Error(`it is not valid JSON (${(cause as Error).message})`, { cause });
   }
 }
 

@@ -62,7 +62,11 @@ describe("limn classify, misused", () => {
     await refuses([model, file, "--labels", "a", "--classes", "b.txt"], 2, /received both/);
     await refuses([model, file, "--labels", " , "], 2, /at least one label/);
     await refuses([model, file, "--labels", "a,b,a"], 2, /received "a" twice/);
-    await refuses([model, file, "--classes", join(root, "none.txt")], 2, /ENOENT for .*none\.txt/);
+    await refuses(
+      [model, file, "--classes", join(root, "none.txt")],
+      2,
+      /cannot read .*none\.txt \(the file does not exist/,
+    );
     await refuses([model, file, "--classes", join(root, "none.json")], 3, /JSON array of classes/);
     await refuses(
       [model, file, "--classes", join(root, "empty.json")],

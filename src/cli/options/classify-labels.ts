@@ -1,8 +1,7 @@
 /** The labels of `limn classify`: from a flag, a JSON array, or the lines of a text file. */
-import { readFileSync } from "node:fs";
-
 import { UsageError } from "../../errors.ts";
 import { readClasses } from "../../evaluate/read-classes.ts";
+import { readingReason, readTextFile } from "../../files/regular-file.ts";
 import type { ClassEntry } from "../../inference/templates.ts";
 
 /**
@@ -32,11 +31,11 @@ export function labelsOf({ labels, classes }: { labels?: string; classes?: strin
 
 function linesOf(file: string): string[] {
   try {
-    return readFileSync(file, "utf8").split(/\r?\n/);
+    return readTextFile(file).split(/\r\n|\r|\n/);
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
     throw new UsageError(
-      `Expected a file of labels for --classes but received ${code} for ${file}; check the path.`,
+      `Expected a file of labels for --classes but cannot read ${file} ` +
+        `(${readingReason(cause)}); check the file.`,
       { cause },
     );
   }

@@ -5,6 +5,7 @@ import { pathToFileURL } from "node:url";
 import { createJiti } from "jiti";
 
 import { UsageError } from "../../errors.ts";
+import { readJsonFile } from "../../files/regular-file.ts";
 import { packageRoot } from "../../torch/engine-info.ts";
 
 /**
@@ -18,7 +19,7 @@ export async function loadFile(file: string): Promise<unknown> {
     throw new UsageError(`Expected a file at ${file} but found none; check the path.`);
   }
   try {
-    if (full.endsWith(".json")) return JSON.parse(readFileSync(full, "utf8")) as unknown;
+    if (full.endsWith(".json")) return readJsonFile(full);
     const jiti = createJiti(pathToFileURL(full).href, {
       alias: libraryAliases(),
       fsCache: false,

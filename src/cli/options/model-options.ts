@@ -1,5 +1,4 @@
 /** What every command that loads a model may be told of it, and of fetching it, on the command line. */
-import { readFileSync } from "node:fs";
 
 import {
   parseEvaluationTransform,
@@ -7,6 +6,7 @@ import {
   type EvaluationTransform,
 } from "../../data/image/evaluation-transform.ts";
 import { UsageError } from "../../errors.ts";
+import { readJsonFile, readingReason } from "../../files/regular-file.ts";
 import type { HubFetchOptions } from "../../checkpoints/local-model.ts";
 import type { GivenFacts } from "../../checkpoints/layout.ts";
 import { activationNames } from "../../nn/activation.ts";
@@ -66,9 +66,9 @@ function readTransform(file: string): EvaluationTransform {
   if (preset !== undefined) return preset;
   let json: unknown;
   try {
-    json = JSON.parse(readFileSync(file, "utf8"));
+    json = readJsonFile(file);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = readingReason(cause);
     throw new UsageError(
       `Expected a JSON file for --preprocessing but received ${file} (${reason}); write clip:224 for a preset.`,
       { cause },

@@ -17,7 +17,7 @@ export async function loadPictureEmbedder(
   return {
     transform: encoder.transform,
     embedPixels: (pixels) => encoder.encodeImages(pixels),
-    similarities: (queries, candidates) => encoder.similarities(queries, candidates),
+    similarities: encoder.similarities,
     dispose: () => loaded.dispose(),
   };
 }

@@ -1,6 +1,6 @@
 /** Decodes pictures into given memory: on this thread, or on threads of their own. */
-import { readFile } from "node:fs/promises";
-import type { RgbImage } from "./decode/decode.ts";
+import { readRegular, readingReason } from "../../files/regular-file.ts";
+import { MOST_PICTURE_BYTES, type RgbImage } from "./decode/decode.ts";
 import { DecoderPool } from "./decoder-pool.ts";
 import { cellBytes, type PictureTransform, placePicture, preparePicture } from "./picture-cell.ts";
 
@@ -33,7 +33,7 @@ export function localDecoder(transform: PictureTransform, cellCount: number): Pi
     cells,
     decode: (picture, index, cell) => {
       const out = cells.subarray(cell * size, (cell + 1) * size);
-      return limit(() => decodeInto(picture, readFile, { index, transform, out }));
+      return limit(() => decodeInto(picture, { index, transform, out }));
     },
     close: () => Promise.resolve(),
   };
@@ -117,29 +117,24 @@ interface Waiting {
  */
 export async function decodeInto(
   picture: Picture,
-  read: (path: string) => Uint8Array | Promise<Uint8Array>,
   { index, transform, out }: { index: number; transform: PictureTransform; out: Uint8Array },
 ): Promise<string | undefined> {
   try {
     if (isEncoded(picture)) {
       const source = typeof picture === "string" ? picture : "the list";
-      const bytes = typeof picture === "string" ? await read(picture) : picture;
+      // Blocks on purpose: libuv's few threads are needed for decoding.
+      const bytes =
+        typeof picture === "string" ? readRegular(picture, MOST_PICTURE_BYTES) : picture;
       await preparePicture(bytes, transform, { at: { source, key: `picture ${index}` }, out });
     } else placePicture(picture, transform, out);
     return undefined;
   } catch (error) {
-    return reasonOf(error);
+    return readingReason(error);
   }
 }
 
 function isEncoded(picture: Picture): picture is Uint8Array | string {
   return typeof picture === "string" || picture instanceof Uint8Array;
-}
-
-function reasonOf(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === "ENOENT") return "the file does not exist";
-  return message;
 }
 
 /** Runs at most `most` of the given jobs at a time, in the order in which they came. */

@@ -1,5 +1,4 @@
 /** The decode worker of `threadedDecoder`: a picture at a time into a cell of shared memory. */
-import { readFileSync } from "node:fs";
 import { workerData } from "node:worker_threads";
 import { serveDecoding } from "./decoder-pool.ts";
 import { cellBytes } from "./picture-cell.ts";
@@ -11,8 +10,7 @@ const size = cellBytes(transform);
 serveDecoding<PictureTask, string | undefined, undefined>(async () => ({
   ready: undefined,
   decode: ({ picture, index, cell }) =>
-    // Blocks this thread on purpose: libuv's few threads are needed for decoding.
-    decodeInto(picture, readFileSync, {
+    decodeInto(picture, {
       index,
       transform,
       out: new Uint8Array(cells, cell * size, size),

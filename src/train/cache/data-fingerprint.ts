@@ -1,6 +1,7 @@
 /** Recognises the files of a source, in whatever folder, by their contents or by sizes and times. */
 import { createHash } from "node:crypto";
-import { closeSync, openSync, readSync, statSync, type BigIntStats } from "node:fs";
+import { closeSync, readSync, statSync, type BigIntStats } from "node:fs";
+import { openRegular } from "../../files/regular-file.ts";
 import { partNames } from "../../data/loader/batch-builder.ts";
 import { openSource } from "../../data/sources/open-source.ts";
 import type { Piece } from "../../data/sources/source.ts";
@@ -91,7 +92,7 @@ function contents(path: string): string {
   const buffer = Buffer.allocUnsafe(1 << 20);
   let descriptor: number | undefined;
   try {
-    descriptor = openSync(path, "r");
+    descriptor = openRegular(path);
     for (;;) {
       const count = readSync(descriptor, buffer);
       if (count === 0) return hash.digest("hex");

@@ -9,7 +9,8 @@
  *     footer    64 bytes: SHA-256 of checks, hashes and header; lengths; format; magic
  */
 import { createHash } from "node:crypto";
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, readSync } from "node:fs";
+import { openRegular, readingReason } from "../../files/regular-file.ts";
 import { dtypeBytes } from "../../torch/index.ts";
 import { KeyIndex } from "./key-index.ts";
 
@@ -72,11 +73,11 @@ export function rowBytes({ dtype, shape }: Pick<RowHeader, "dtype" | "shape">): 
 export function openRowFile(file: string): RowFile | Unusable {
   let descriptor: number;
   try {
-    descriptor = openSync(file, "r");
+    descriptor = openRegular(file);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT") return { reason: "there is none yet", absent: true };
-    return { reason: `it cannot be opened (${code})` };
+    return { reason: `it cannot be opened (${readingReason(error)})` };
   }
   try {
     return check(file, descriptor);

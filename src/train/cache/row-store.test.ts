@@ -66,7 +66,7 @@ test("a file that is not what was written is refused with the reason", () => {
   const { length } = readFileSync(file);
   assert.match(reason(join(folder, "absent.rows")), /there is none yet/);
   assert.match(reason(file, "another"), /of another key \(k\)/);
-  assert.match(reason(folder), /cannot be read/);
+  assert.match(reason(folder), /it is a folder, not a file/);
   for (const kept of [0, 10, 500, length - 1]) {
     assert.match(reason(changed(file, (bytes) => bytes.subarray(0, kept))), /truncated/);
   }

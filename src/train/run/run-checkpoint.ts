@@ -2,10 +2,11 @@
  * A training checkpoint: a model folder that any tool can open, with what an exact resume needs in a
  * subfolder. Everything appears at once or not at all.
  */
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 
 import { CheckpointError } from "../../errors.ts";
+import { readJsonFile, readingReason } from "../../files/regular-file.ts";
 import { writeTextAtomically } from "../../files/atomic-write.ts";
 import type { LoaderPosition } from "../../data/loader/loader.ts";
 import type { Ema } from "../../optimize/ema.ts";
@@ -273,14 +274,15 @@ function withTensors(file: string, use: (tensors: Map<string, Tensor>) => void):
 
 function readState(file: string): TrainingState {
   try {
-    const state = JSON.parse(readFileSync(file, "utf8")) as TrainingState;
+    const state = readJsonFile(file) as TrainingState;
     const counted = Number.isSafeInteger(state.step) && Number.isSafeInteger(state.examplesSeen);
     if (counted && typeof state.loader === "object" && state.loader !== null) return state;
     throw new TypeError("step, examplesSeen or loader is missing");
   } catch (cause) {
     throw new CheckpointError(
       file,
-      `Expected the state of a training run in ${file} but could not read it; ` +
+      `Expected the state of a training run in ${file} but could not read it ` +
+        `(${readingReason(cause)}); ` +
         "resume from another checkpoint of the run",
       { cause },
     );

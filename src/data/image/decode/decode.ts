@@ -47,6 +47,9 @@ export interface DecodeOptions {
 /** Twice Pillow's `MAX_IMAGE_PIXELS`: the size from which Pillow refuses to open an image. */
 export const MAX_PIXELS = 178_956_970;
 
+/** Bytes of an encoded picture, wherever one is read; checked before memory is taken for it. */
+export const MOST_PICTURE_BYTES = 256 << 20;
+
 const DECODE_KEYS = ["at", "maxPixels", "orientation", "transparency"];
 const UNNAMED: ImageOrigin = { source: "image" };
 

@@ -1,0 +1,94 @@
+/**
+ * Reading files that people name. Only regular files are opened: a pipe, a socket or a device would
+ * be waited for, or have no end. Nothing is read that is larger than its reader allows.
+ */
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from "node:fs";
+import { decodeText } from "./decode-text.ts";
+import { parseJson } from "./json-text.ts";
+
+/** No text or vocabulary is larger; the largest tokenizer has 35 MB. */
+const MOST_BYTES = 256 << 20;
+
+/**
+ * Opens a file for reading and gives its descriptor. Links are followed.
+ *
+ * throws   the file system's own error; an Error with code EISDIR for a folder, and with code ENOTFILE
+ *          for a pipe, a socket or a device
+ */
+export function openRegular(path: string): number {
+  // Opening a device may already do something, so it is looked at first.
+  checkRegular(statSync(path));
+  // A pipe that takes the file's place in between must not be waited for. Windows has no such flag.
+  const withoutWaiting = (constants.O_NONBLOCK as number | undefined) ?? 0;
+  const descriptor = openSync(path, constants.O_RDONLY | withoutWaiting);
+  try {
+    checkRegular(fstatSync(descriptor));
+    return descriptor;
+  } catch (error) {
+    closeSync(descriptor);
+    throw error;
+  }
+}
+
+function checkRegular(stats: Stats): void {
+  if (stats.isFile()) return;
+  if (stats.isDirectory()) {
+    throw Object.assign(new Error("it is a folder, not a file"), { code: "EISDIR" });
+  }
+  const what = stats.isFIFO() ? "a pipe" : stats.isSocket() ? "a socket" : "a device";
+  throw Object.assign(new Error(`it is ${what}, not a file`), { code: "ENOTFILE" });
+}
+
+/**
+ * The bytes of a file.
+ *
+ * mostBytes   the largest file that is read; looked at before memory is taken
+ * throws      as `openRegular`, and Error for a larger file
+ */
+export function readRegular(path: string, mostBytes: number = MOST_BYTES): Buffer<ArrayBuffer> {
+  const descriptor = openRegular(path);
+  try {
+    const { size } = fstatSync(descriptor);
+    if (size > mostBytes) {
+      throw new Error(`its ${size} bytes are more than the ${mostBytes} allowed here`);
+    }
+    return readExactly(descriptor, 0, size);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** `size` bytes of an open file from `offset`; throws Error where it ends before. */
+export function readExactly(descriptor: number, offset: number, size: number): Buffer<ArrayBuffer> {
+  const bytes = Buffer.from(new ArrayBuffer(size));
+  // One read call takes at most 2 GiB.
+  const most = 1 << 28;
+  for (let filled = 0; filled < size;) {
+    const wanted = Math.min(most, size - filled);
+    const count = readSync(descriptor, bytes, filled, wanted, offset + filled);
+    if (count === 0) throw new Error("the file became shorter while it was read");
+    filled += count;
+  }
+  return bytes;
+}
+
+/** The text of a file, see `decodeText`; throws as `readRegular` and `decodeText`. */
+export function readTextFile(path: string, mostBytes: number = MOST_BYTES): string {
+  return decodeText(readRegular(path, mostBytes));
+}
+
+/**
+ * The value of a JSON file of settings, integers beyond 2^53 rounded; throws as `readTextFile` and
+ * `parseJson`.
+ */
+export function readJsonFile(path: string): unknown {
+  return parseJson(readTextFile(path), { integers: "rounded" });
+}
+
+/** Why a file could not be read, as a sentence goes on after its name: never a code alone. */
+export function readingReason(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === "ENOENT") return "the file does not exist";
+  if (code === "EACCES" || code === "EPERM") return "the file is not readable";
+  return message;
+}
