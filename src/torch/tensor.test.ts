@@ -85,8 +85,7 @@ describe("fromHandle", () => {
   it("refuses a handle that has an owner, or that is not alive", () => {
     const given = addon().randomState("cpu");
     const first = Tensor.fromHandle(given);
-    const owned =
-      /^Expected a handle that no tensor owns but received \d+, which has an owner; use/;
+    const owned = /Expected a handle that no tensor owns but received \d+, which has an owner; use/;
     assert.throws(() => Tensor.fromHandle(given), owned);
     assert.throws(() => Tensor.fromHandle(first.handle), owned);
     first.dispose();

@@ -162,7 +162,7 @@ function runChild(progress, from) {
       clearInterval(watch);
       if (code === 0) resolve(undefined);
       else if (hung) resolve(`hang of ${hangSeconds} s`);
-      else resolve(`${signal ?? `code ${code} ${said.trim().split("\n").at(-1)}`}`);
+      else resolve(signal ?? `code ${code} ${said.trim().split("\n").at(-1)}`);
     });
   });
 }
