@@ -156,7 +156,7 @@ class Collector {
   }
 
   #fits(meta: Record<string, unknown> | undefined): boolean {
-    return Object.entries(this.#where ?? {}).every(([key, value]) => meta?.[key] === value);
+    return Object.entries(this.#where ?? {}).every(([key, value]) => isEqual(meta?.[key], value));
   }
 
   finish(source: string): EmbeddedDataset {
@@ -175,6 +175,12 @@ class Collector {
       imageSize: this.#imageSize,
     };
   }
+}
+
+/** A record's number may be a bigint, or a Number object where its text has a point (1.0). */
+function isEqual(found: unknown, value: string | number | boolean): boolean {
+  if (typeof value !== "number" || typeof found !== "object") return found === value;
+  return found instanceof Number && found.valueOf() === value;
 }
 
 /** Rows of `width` numbers at ascending `indices`; `data` itself when these are all. */

@@ -1,4 +1,4 @@
-/** The labels of `limn classify`: from a flag, a JSON array, or the lines of a text file. */
+/** The labels of `limn classify`: from a flag, or a file of classes in any form that `limn eval` takes. */
 import { UsageError } from "../../errors.ts";
 import { readClasses } from "../../evaluate/read-classes.ts";
 import { readingReason, readTextFile } from "../../files/regular-file.ts";
