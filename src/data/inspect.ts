@@ -5,7 +5,7 @@ import { decodeImage, readImageHeader } from "./image/index.ts";
 import { openSource } from "./sources/open-source.ts";
 import { type ReadSample, readSamples } from "./sources/read-sample.ts";
 import type { SourceSpec } from "./sources/source-spec.ts";
-import type { Problem } from "./sources/source.ts";
+import type { Columns, Problem } from "./sources/source.ts";
 
 export interface InspectOptions {
   source: SourceSpec;
@@ -31,6 +31,8 @@ export interface PartReport {
 /** What `inspectSource` found; plain JSON. */
 export interface InspectReport {
   source: string;
+  /** Of a table: the columns that were read. */
+  columns?: Columns;
   samples: number;
   /** Usable samples: the image is sound and, where captions were asked for, there is one. */
   usable: number;
@@ -87,12 +89,15 @@ export async function inspectSource(options: InspectOptions): Promise<InspectRep
     }
   }
   const source = await openSource(options.source);
+  const columns = source.columns === undefined ? {} : { columns: source.columns };
   const inspection = new Inspection(
     options,
     source.parts.map(({ path }) => path),
   );
   for await (const sample of readSamples(source)) {
-    if (inspection.samples === options.limit) return inspection.report(source.name, true);
+    if (inspection.samples === options.limit) {
+      return { ...inspection.report(source.name, true), ...columns };
+    }
     await inspection.add(sample);
     options.onProgress?.(inspection.samples);
   }
@@ -102,7 +107,7 @@ export async function inspectSource(options: InspectOptions): Promise<InspectRep
       { source: source.name },
     );
   }
-  return inspection.report(source.name, false);
+  return { ...inspection.report(source.name, false), ...columns };
 }
 
 class Inspection {

@@ -8,7 +8,7 @@ import type { PackSample } from "./sample.ts";
 import { openSource } from "./sources/open-source.ts";
 import { readSamples } from "./sources/read-sample.ts";
 import type { SourceSpec } from "./sources/source-spec.ts";
-import type { Problem } from "./sources/source.ts";
+import type { Columns, Problem } from "./sources/source.ts";
 import { writeShards } from "./write-shards.ts";
 
 export { writeShards } from "./write-shards.ts";
@@ -40,6 +40,8 @@ export interface PackOptions {
 }
 
 export interface PackResult {
+  /** Of a table: the columns that were read. */
+  columns?: Columns;
   shards: string[];
   samples: number;
   /** Images that were resized. */
@@ -102,6 +104,7 @@ export async function packDataset(options: PackOptions): Promise<PackResult> {
 
 async function* packSamples(options: PackOptions, result: PackResult): AsyncGenerator<PackSample> {
   const source = await openSource(options.source);
+  if (source.columns !== undefined) result.columns = source.columns;
   const taken = new Set<string>();
   const names = partNames(source);
   for await (const sample of readSamples(source)) {

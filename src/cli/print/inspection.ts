@@ -1,14 +1,25 @@
 /** The text of `limn data inspect`. */
 import type { InspectReport } from "../../data/inspect.ts";
 import type { Bin, Summary } from "../../data/inspect.ts";
+import type { Columns } from "../../data/sources/source.ts";
 
 const SHOWN = 10;
+
+/** `image "file_name", caption "text"`. */
+export function columnNames(columns: Columns): string {
+  return Object.entries(columns)
+    .flatMap(([role, name]: [string, string | undefined]) =>
+      name === undefined ? [] : [`${role} "${name}"`],
+    )
+    .join(", ");
+}
 
 /** The report as a person reads it. */
 export function formatInspection(report: InspectReport): string {
   const { images, captions, badSamples, labels, duplicateKeys, parts } = report;
   const lines = [
     `${report.source}${report.partial ? " (stopped early)" : ""}`,
+    ...(report.columns === undefined ? [] : [`columns        ${columnNames(report.columns)}`]),
     `samples        ${report.samples} (${report.usable} usable, ${report.bad} bad) in ${parts.length} part(s)`,
     `formats        ${counts(images.formats)}`,
     `pixel layouts  ${counts(images.layouts)}`,

@@ -35,7 +35,10 @@ export function openFolder(spec: FolderSpec): Source {
     }
     entries.push({ ref });
   }
-  const source = listedSource(spec.directory, entries);
+  const source = listedSource(spec.directory, {
+    length: entries.length,
+    at: (index) => entries[index]!,
+  });
   source.reading.captionPerLine = spec.captionPerLine ?? false;
   return source;
 }
