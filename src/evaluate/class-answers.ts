@@ -13,7 +13,7 @@ export class ClassAnswers {
 
   constructor(classes: readonly Pick<NamedClass, "key" | "names">[]) {
     this.#count = classes.length;
-    classes.forEach(({ key, names }, i) => {
+    classes.forEach(({ names }, i) => {
       for (const name of new Set(names)) {
         if (this.#byName.has(name)) this.#shared.add(name);
         else this.#byName.set(name, i);

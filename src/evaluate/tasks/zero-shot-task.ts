@@ -74,7 +74,9 @@ export const zeroShotTask = {
       answer: z
         .string()
         .default("label")
-        .describe("where a sample keeps its class, by name or number: its label, or a key of its JSON"),
+        .describe(
+          "where a sample keeps its class, by name or number: its label, or a key of its JSON",
+        ),
       templates: z
         .union([z.enum(["bare", "photo", "simple"]), z.array(z.string()).min(1)])
         .default("photo")

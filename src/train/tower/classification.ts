@@ -100,8 +100,7 @@ export class Classification implements TowerTask {
     const { classes } = this.#parts;
     throw new DataError(
       `Expected one of the ${classes.length} classes for sample ${key} but received "${name}": ` +
-        `${this.#answers.problem(name)};` +
-        (didYouMean(name, classes) || " add it to labels.classes"),
+        `${this.#answers.problem(name)}; add it to labels.classes.${didYouMean(name, classes)}`,
       { source: key },
     );
   }
