@@ -1,4 +1,6 @@
 /** A held-out set, embedded once for all the tasks that are measured on it. */
+import { types } from "node:util";
+
 import { createLoader } from "../data/loader/loader.ts";
 import type { LoaderOptions } from "../data/loader/options.ts";
 import { DataError } from "../errors.ts";
@@ -180,7 +182,7 @@ class Collector {
 /** A record's number may be a bigint, or a Number object where its text has a point (1.0). */
 function isEqual(found: unknown, value: string | number | boolean): boolean {
   if (typeof value !== "number" || typeof found !== "object") return found === value;
-  return found instanceof Number && found.valueOf() === value;
+  return types.isNumberObject(found) && Number(found) === value;
 }
 
 /** Rows of `width` numbers at ascending `indices`; `data` itself when these are all. */
