@@ -47,8 +47,7 @@ const schema = z
       .enum(["eot", "greatest", "last"])
       .optional()
       .describe(
-        "features: output at the end of text (CLIP), at the greatest id of a row (CLIP's first rule, the " +
-          "same where no id is above the end's) or at the last place; `eot` when absent",
+        "features: output at the end of text (CLIP), at a row's greatest id or at the last place; `eot` when absent",
       ),
     projectionBias,
     initialization,
