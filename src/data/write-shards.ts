@@ -1,5 +1,6 @@
 /** Writes WebDataset shards that appear whole or not at all. */
 import { basename, join } from "node:path";
+import { DigestTable } from "../arrays/digest-table.ts";
 import { DataError } from "../errors.ts";
 import { writeFolderAtomically } from "../files/atomic-folder.ts";
 import { AtomicFile } from "../files/atomic-write.ts";
@@ -58,7 +59,7 @@ async function writeInto(
   const shards: string[] = [];
   let count = 0;
   let shard: AtomicFile | undefined;
-  const keys = new Set<string>();
+  const keys = new DigestTable();
   try {
     for await (const sample of samples) {
       if (shard === undefined) {
@@ -96,7 +97,7 @@ function sampleFiles(sample: PackSample): [string, Uint8Array][] {
 }
 
 /** Readers end a key at the first dot of the file name, so a key must not contain one there. */
-function checkKey(key: string, shard: string, seen: Set<string>): void {
+function checkKey(key: string, shard: string, seen: DigestTable): void {
   const base = key.slice(key.lastIndexOf("/") + 1);
   if (base === "" || base.includes(".") || /[\0\n\\]/.test(key) || key.startsWith("/")) {
     throw new DataError(
@@ -105,13 +106,12 @@ function checkKey(key: string, shard: string, seen: Set<string>): void {
       { source: shard, key },
     );
   }
-  if (seen.has(key)) {
+  if (seen.change(key, (times) => times + 1) > 1) {
     throw new DataError(
       `Expected unique keys but received ${JSON.stringify(key)} twice; rename one of the samples`,
       { source: shard, key },
     );
   }
-  seen.add(key);
 }
 
 function finishShard(shard: AtomicFile): string {
