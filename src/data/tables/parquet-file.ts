@@ -108,7 +108,7 @@ export class ParquetFile {
     const file = {
       byteLength: raw.length,
       slice: (start: number, end?: number) =>
-        raw.buffer.slice(raw.byteOffset + start, raw.byteOffset + (end ?? raw.length)) as ArrayBuffer,
+        raw.buffer.slice(raw.byteOffset + start, raw.byteOffset + (end ?? raw.length)),
     };
     const unpacked = pages.flatMap((page) => page.unpacked ?? []);
     const compressors: Compressors = { [column.codec]: () => unpacked.shift()! };
@@ -131,7 +131,8 @@ function readFooter(bytes: FileBytes): FileMetaData {
   const tail = bytes.read(bytes.size - 8, bytes.size);
   const magic = tail.toString("latin1", 4);
   if (magic === "PARE") throw new Error("an encrypted file, which is not supported");
-  if (magic !== "PAR1") throw new Error("no Parquet, or a file that is cut: its end mark is missing");
+  if (magic !== "PAR1")
+    throw new Error("no Parquet, or a file that is cut: its end mark is missing");
   const length = tail.readUInt32LE(0);
   if (length > bytes.size - 12 || length > MOST_FOOTER_BYTES) {
     throw new Error("a footer that is longer than the file, or than 64 MiB");
@@ -147,8 +148,10 @@ function chunkOf(group: RowGroup, path: LeafPath): ColumnMetaData {
     const found = column?.path_in_schema;
     return found?.length === names.length && found.every((name, i) => name === names[i]);
   });
-  if (chunk?.file_path !== undefined) throw new Error("columns in other files, which are not supported");
-  if (chunk?.meta_data === undefined) throw new Error(`no column ${names.join(".")} in a row group`);
+  if (chunk?.file_path !== undefined)
+    throw new Error("columns in other files, which are not supported");
+  if (chunk?.meta_data === undefined)
+    throw new Error(`no column ${names.join(".")} in a row group`);
   return chunk.meta_data;
 }
 
@@ -213,7 +216,9 @@ function pageMetadata(
   { rows, bytes }: { rows: number; bytes: number },
 ): FileMetaData {
   const last = path.length - 1;
-  const schema = path.map(({ element }, i) => (i === last ? element : { ...element, num_children: 1 }));
+  const schema = path.map(({ element }, i) =>
+    i === last ? element : { ...element, num_children: 1 },
+  );
   const chunk: ColumnMetaData = {
     ...column,
     // 0 stands for none

@@ -61,7 +61,10 @@ export function readPageHeader(bytes: Uint8Array): PageHeader {
   const [kind, unpackedSize, size] = [value[1], value[2], value[3]];
   const limits = [size, unpackedSize].every((one) => isCount(one, MOST_PAGE_BYTES));
   if (!limits) throw new Error(`a page of more than ${MOST_PAGE_BYTES} bytes, or of none`);
-  const fields = structOf(value, kind === DATA ? 5 : kind === DICTIONARY ? 7 : kind === DATA_V2 ? 8 : 6);
+  const fields = structOf(
+    value,
+    kind === DATA ? 5 : kind === DICTIONARY ? 7 : kind === DATA_V2 ? 8 : 6,
+  );
   const [values, encoding] = [fields[1] ?? 0, (kind === DATA_V2 ? fields[4] : fields[2]) ?? 0];
   if (!isCount(values, MOST_PAGE_VALUES)) {
     throw new Error(`a page of more than ${MOST_PAGE_VALUES} values`);
@@ -127,7 +130,9 @@ export function unpackPage(
   path: readonly SchemaTree[],
 ): Uint8Array | undefined {
   if (!SUPPORTED.includes(header.encoding)) {
-    throw new Error("an encoding that is not supported; write it with plain or dictionary encoding");
+    throw new Error(
+      "an encoding that is not supported; write it with plain or dictionary encoding",
+    );
   }
   const levels = header.repetitionBytes + header.definitionBytes;
   const unpack = header.version === 1 || header.packed;
@@ -207,7 +212,8 @@ function checkValues(values: Uint8Array, header: PageHeader, column: ColumnMetaD
     if (column.type !== "BOOLEAN" && bits > 32) throw new Error("indices of more than 32 bits");
     checkRuns(values.subarray(column.type === "BOOLEAN" ? 0 : 1), bits);
   }
-  if (encoding === RLE && values.length > 4) checkRuns(values.subarray(header.version === 1 ? 4 : 0), 1);
+  if (encoding === RLE && values.length > 4)
+    checkRuns(values.subarray(header.version === 1 ? 4 : 0), 1);
   if (encoding === DELTA_BINARY || encoding === DELTA_LENGTH) checkDeltas(values);
 }
 
@@ -227,7 +233,13 @@ function checkDeltas(values: Uint8Array): void {
   }
   const [block = 0, miniblocks = 0] = sizes;
   const within = block / miniblocks;
-  if (block > 1 << 20 || miniblocks < 1 || !Number.isInteger(within) || within % 8 !== 0 || within === 0) {
+  if (
+    block > 1 << 20 ||
+    miniblocks < 1 ||
+    !Number.isInteger(within) ||
+    within % 8 !== 0 ||
+    within === 0
+  ) {
     throw new Error("blocks of deltas that cannot be");
   }
 }
