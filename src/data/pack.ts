@@ -1,5 +1,6 @@
 /** Packs any source into WebDataset shards. */
 import sharp from "sharp";
+import { DigestTable } from "../arrays/digest-table.ts";
 import { DataError, didYouMean } from "../errors.ts";
 import { readImageHeader } from "./image/index.ts";
 import { partNames } from "./loader/batch-builder.ts";
@@ -34,7 +35,7 @@ export interface PackOptions {
   /** Leave out samples without a caption (true by default). */
   requireCaption?: boolean;
   /** Samples left out, by the names that batches give their pictures (`Batch.imageIds`). */
-  exclude?: ReadonlySet<string>;
+  exclude?: Pick<ReadonlySet<string>, "has">;
   /** Bad samples are left out and listed (`skip`, the default), or end the packing. */
   onError?: "skip" | "fail";
 }
@@ -68,8 +69,10 @@ const KEYS: (keyof PackOptions)[] = [
 
 /**
  * Reads a source in its order and writes it as shards; see `writeShards` for what they hold and
- * for a full disk. Only headers are checked: `inspectSource` decodes.
+ * for a full disk. Only headers are checked: `inspectSource` decodes. A key that was used before gets
+ * a number.
  *
+ * memory   about 80 bytes a sample for its key, see `DigestTable`
  * throws   DataError if the source cannot be opened or holds no usable sample, with
  *          `onError: "fail"` for the first bad one; TypeError and RangeError for options
  */
@@ -105,7 +108,7 @@ export async function packDataset(options: PackOptions): Promise<PackResult> {
 async function* packSamples(options: PackOptions, result: PackResult): AsyncGenerator<PackSample> {
   const source = await openSource(options.source);
   if (source.columns !== undefined) result.columns = source.columns;
-  const taken = new Set<string>();
+  const taken = new DigestTable();
   const names = partNames(source);
   for await (const sample of readSamples(source)) {
     if (options.exclude?.has(`${names[sample.part]}#${sample.index}`) === true) {
@@ -132,7 +135,7 @@ type Readable = Exclude<
 async function packOne(
   { ref, image, text }: Readable,
   options: PackOptions,
-  taken: Set<string>,
+  taken: DigestTable,
 ): Promise<{ sample: PackSample; resized: boolean } | { problem: Problem }> {
   const { key, file } = ref;
   const bad = (reason: string): { problem: Problem } => ({ problem: { file, key, reason } });
@@ -185,8 +188,12 @@ async function shrinkImage(
   return extension === "webp" ? resized.webp({ quality }).toBuffer() : resized.png().toBuffer();
 }
 
-/** A key that shards allow: no dots in its last part, forward slashes, not used before. */
-function uniqueKey(key: string, taken: Set<string>): string {
+/**
+ * A key that shards allow: no dots in its last part, forward slashes, not used before.
+ *
+ * taken   the keys in use, and for each the number that is tried next when it comes again
+ */
+function uniqueKey(key: string, taken: DigestTable): string {
   const parts = key
     .replace(/\\/g, "/")
     .split("/")
@@ -194,10 +201,16 @@ function uniqueKey(key: string, taken: Set<string>): string {
   const last = (parts.pop() ?? "sample").replace(/\.(jpe?g|png|webp|gif)$/i, "");
   const name = last.replace(/[.\0\n]/g, "_") || "sample";
   const base = [...parts, name].join("/");
-  let unique = base;
-  for (let i = 2; taken.has(unique); i++) unique = `${base}-${i}`;
-  taken.add(unique);
-  return unique;
+  const known = taken.get(base);
+  if (known === 0) {
+    taken.set(base, 2);
+    return base;
+  }
+  let number = known;
+  while (taken.get(`${base}-${number}`) !== 0) number += 1;
+  taken.set(base, number + 1);
+  taken.set(`${base}-${number}`, 2);
+  return `${base}-${number}`;
 }
 
 function checkPackOptions(options: PackOptions): void {

@@ -1,6 +1,6 @@
 /** The text of `limn data inspect`. */
+import type { Bin, Summary } from "../../arrays/stream-summary.ts";
 import type { InspectReport } from "../../data/inspect.ts";
-import type { Bin, Summary } from "../../data/inspect.ts";
 import type { Columns } from "../../data/sources/source.ts";
 
 const SHOWN = 10;
@@ -34,7 +34,11 @@ export function formatInspection(report: InspectReport): string {
   if (captions.tokens) {
     lines.push(`tokens         ${range(captions.tokens)}, ${captions.cut ?? 0} captions are cut`);
   }
-  if (Object.keys(labels).length > 0) lines.push(`labels         ${counts(labels)}`);
+  if (Object.keys(labels).length > 0) {
+    const unlisted = report.unlistedLabels ?? 0;
+    const more = unlisted > 0 ? `, and ${unlisted} samples with still others` : "";
+    lines.push(`labels         ${counts(labels)}${more}`);
+  }
   lines.push(
     ...listed(
       "commonest captions",
