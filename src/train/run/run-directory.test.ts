@@ -119,7 +119,7 @@ describe("a folder that holds something", () => {
   it("may hold anything else", () => {
     const folder = mkdtempSync(join(path, "beside-"));
     add(folder, "notes.txt");
-    new RunDirectory(folder);
+    assert.equal(new RunDirectory(folder).path, folder);
     assert.deepEqual(readdirSync(folder), ["checkpoints", "notes.txt"]);
   });
   it("keeps a checkpoint that somebody put something into", async () => {
