@@ -40,6 +40,8 @@ interface MetricsLogOptions {
 /** Appends entries to a JSONL file. */
 export class MetricsLog {
   readonly path: string;
+  /** What the file holds already of the step that the run goes on from. */
+  readonly resumed: readonly MetricsEntry[];
   readonly #file: AppendFile;
 
   /**
@@ -51,8 +53,11 @@ export class MetricsLog {
   constructor(path: string, { resumeStep = Infinity }: MetricsLogOptions = {}) {
     this.path = path;
     mkdirSync(dirname(path), { recursive: true });
-    const keep = existsSync(path) ? scan(path, resumeStep).bytes : 0;
-    this.#file = new AppendFile(path, "a", keep);
+    const { bytes, entries } = existsSync(path)
+      ? scan(path, resumeStep)
+      : { bytes: 0, entries: [] };
+    this.resumed = entries.filter(({ step }) => step === resumeStep);
+    this.#file = new AppendFile(path, "a", bytes);
   }
 
   /**
