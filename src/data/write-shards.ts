@@ -2,6 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DataError } from "../errors.ts";
+import { formatJson } from "../files/json-text.ts";
 import { AtomicFile } from "../files/atomic-write.ts";
 import { storageError } from "../files/storage.ts";
 import type { PackSample } from "./sample.ts";
@@ -17,9 +18,9 @@ export interface WriteShardsOptions {
 }
 
 /**
- * Writes samples into numbered shards: `key.png` (or .jpg, .webp), with `key.txt` when there is
- * exactly one caption and nothing else to say, otherwise `key.json` with
- * `{ captions, label, ...meta }`. Each shard is written under a temporary name, synced and renamed.
+ * Writes samples into numbered shards: `key.png` (or .jpg, .webp), `key.txt` with the first caption,
+ * which is all that open_clip and clip-retrieval read, and `key.json` with
+ * `{ ...meta, captions, label }` unless there is exactly one caption and nothing else to say. Each shard is written under a temporary name, synced and renamed.
  *
  * returns   the paths of the shards in order, and the number of samples
  * throws    DataError naming shard and sample for an unusable or repeated key; StorageError naming
@@ -67,11 +68,13 @@ export async function writeShards(
 function sampleFiles(sample: PackSample): [string, Uint8Array][] {
   const { key, image, extension, captions, label, meta } = sample;
   const files: [string, Uint8Array][] = [[`${key}.${extension}`, image]];
-  if (captions.length === 1 && label === undefined && meta === undefined) {
-    files.push([`${key}.txt`, Buffer.from(captions[0]!, "utf8")]);
-  } else {
-    const record = { ...meta, captions, ...(label === undefined ? {} : { label }) };
-    files.push([`${key}.json`, Buffer.from(JSON.stringify(record), "utf8")]);
+  if (captions[0] !== undefined) files.push([`${key}.txt`, Buffer.from(captions[0], "utf8")]);
+  if (captions.length !== 1 || label !== undefined || meta !== undefined) {
+    // A label that was a number stays one.
+    const known = meta !== undefined && Object.hasOwn(meta, "label") ? meta.label : undefined;
+    const sameLabel = label === undefined || (known !== undefined && String(known) === label);
+    const record = { ...meta, captions, ...(sameLabel ? {} : { label }) };
+    files.push([`${key}.json`, Buffer.from(formatJson(record), "utf8")]);
   }
   return files;
 }

@@ -3,6 +3,8 @@ import { readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { checkSourceSpec, type SourceSpec } from "../../data/sources/source-spec.ts";
 import { UsageError } from "../../errors.ts";
+import { isHidden } from "../../data/sources/file-kinds.ts";
+import { noPath } from "../../data/sources/web-address.ts";
 import { parseJson } from "../../files/json-text.ts";
 import type { OptionSpecs, OptionValues } from "../command.ts";
 
@@ -17,7 +19,9 @@ export const sourceOptions = {
 } as const satisfies OptionSpecs;
 
 const TABLE = /\.(csv|tsv|tab|jsonl|ndjson)$/i;
-const SHARD = /\.tar(\.gz)?$/i;
+const SHARD = /\.(tar(\.gz)?|tgz)$/i;
+/** Packed or collected otherwise: read as shards, which say what they are and how to unpack them. */
+const FOREIGN = /\.(tar\.\w+|tbz2?|txz|tzst|zip|7z|rar)$/i;
 
 /** Which flags each kind of source understands, and the key that each one sets. */
 const KEYS: Record<SourceSpec["kind"], Record<string, string>> = {
@@ -67,19 +71,25 @@ function parseSpec(text: string): SourceSpec {
 }
 
 function guess(text: string): SourceSpec {
-  if (TABLE.test(text)) return { kind: "table", file: text };
-  if (SHARD.test(text)) return { kind: "webdataset", shards: text };
-  if (isFolder(text)) {
-    const shards = readdirSync(text).filter((name) => SHARD.test(name) && !name.startsWith("."));
-    if (shards.length === 0) return { kind: "folder", directory: text };
-    return { kind: "webdataset", shards: shards.sort().map((name) => path.join(text, name)) };
+  const exists = statSync(text, { throwIfNoEntry: false });
+  const address = exists ? undefined : noPath(text);
+  if (address !== undefined) {
+    throw new UsageError(`Expected the path of data for <source> but received ${address}.`);
   }
+  if (exists?.isDirectory()) return guessFolder(text);
+  if (TABLE.test(text)) return { kind: "table", file: text };
+  if (SHARD.test(text) || FOREIGN.test(text)) return { kind: "webdataset", shards: text };
   throw new UsageError(
     `Expected a folder, a .csv, .tsv or .jsonl table, or .tar shards for <source> but received ` +
       `"${text}", which is none of these; check the path.`,
   );
 }
 
-function isFolder(text: string): boolean {
-  return statSync(text, { throwIfNoEntry: false })?.isDirectory() === true;
+/** Shards where a folder has any, whatever lies beside them; else pictures. */
+function guessFolder(folder: string): SourceSpec {
+  const names = readdirSync(folder).filter((name) => !isHidden(name)).sort();
+  const shards = [SHARD, FOREIGN].map((ending) => names.filter((name) => ending.test(name)));
+  const found = shards.find((list) => list.length > 0);
+  if (found === undefined) return { kind: "folder", directory: folder };
+  return { kind: "webdataset", shards: found.map((name) => path.join(folder, name)) };
 }

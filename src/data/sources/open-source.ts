@@ -1,10 +1,11 @@
 /** Opens any source from its description. */
 import { DataError } from "../../errors.ts";
+import { checkPath } from "./web-address.ts";
 import { expandPaths } from "./expand-paths.ts";
 import { openFolder } from "./folder-source.ts";
 import { shardPart } from "./shard.ts";
 import { checkSourceSpec, type SourceSpec, type WebDatasetSpec } from "./source-spec.ts";
-import { IMAGE_EXTENSIONS, type Source } from "./source.ts";
+import type { Source } from "./source.ts";
 import { openTable } from "./table-source.ts";
 
 /**
@@ -20,12 +21,16 @@ export async function openSource(spec: SourceSpec): Promise<Source> {
     case "table":
       return openTable(checked);
     case "folder":
+      checkPath(checked.directory, "the path of a folder for source.directory");
       return openFolder(checked);
   }
 }
 
 function openShards(spec: WebDatasetSpec): Source {
   const name = typeof spec.shards === "string" ? spec.shards : spec.shards.join(", ");
+  for (const pattern of typeof spec.shards === "string" ? [spec.shards] : spec.shards) {
+    checkPath(pattern, "the path of a shard for source.shards");
+  }
   const paths = expandPaths(spec.shards);
   if (paths.length === 0) {
     throw new DataError(
@@ -36,7 +41,7 @@ function openShards(spec: WebDatasetSpec): Source {
   }
   return {
     name,
-    parts: paths.map((path) => shardPart(path, IMAGE_EXTENSIONS)),
+    parts: paths.map(shardPart),
     listed: false,
     reading: {
       captionKeys: spec.captionKeys ?? ["captions", "caption"],

@@ -56,6 +56,8 @@ export interface Source {
   listed: boolean;
   /** How captions are read from pieces. */
   reading: ReadingOptions;
+  /** Files beside the pictures that belong to no sample: how many of each ending (folders). */
+  passedOver?: Readonly<Record<string, number>>;
 }
 
 export interface ReadingOptions {
@@ -63,18 +65,11 @@ export interface ReadingOptions {
   captionKeys: string[];
   /** A caption file holds one caption per line instead of one caption. */
   captionPerLine: boolean;
+  /** JSON beside a picture may be anything (folders): what is no record is passed over. */
+  anyJson?: boolean;
+  /** Whole numbers that a record has as floats (1.0) are Number objects, see `parseJson`. */
+  floats?: "marked";
 }
-
-export const IMAGE_EXTENSIONS: readonly string[] = [
-  "jpg",
-  "jpeg",
-  "png",
-  "webp",
-  "gif",
-  "tif",
-  "tiff",
-  "avif",
-];
 
 /** A source of one part that lists entries from memory. */
 export function listedSource(name: string, entries: readonly Entry[]): Source {
