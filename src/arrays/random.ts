@@ -13,6 +13,7 @@ export interface Random {
   integer(n: number): number;
   /** Shuffles in place (Fisher-Yates) and returns the same array. */
   shuffle<T>(array: T[]): T[];
+  shuffle(array: Uint32Array): Uint32Array;
   state(): RandomState;
   restore(state: RandomState): void;
 }
@@ -44,11 +45,11 @@ export function createRandom(seed: RandomSeed): Random {
   return {
     next: () => ((bits() >>> 5) * 2 ** 26 + (bits() >>> 6)) / 2 ** 53,
     integer,
-    shuffle: (array) => {
+    shuffle: <A extends unknown[] | Uint32Array>(array: A): A => {
       for (let i = array.length - 1; i > 0; i--) {
         const j = integer(i + 1);
-        const swap = array[i]!;
-        array[i] = array[j]!;
+        const swap = array[i];
+        array[i] = array[j];
         array[j] = swap;
       }
       return array;

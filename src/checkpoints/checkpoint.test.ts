@@ -204,6 +204,7 @@ describe("saveCheckpoint", () => {
       tokenizerFiles: (partial) => writeFileSync(join(partial, "merges.txt"), "#version: 0.2\n"),
     });
     assert.deepEqual(readdirSync(folder).sort(), [
+      ".limn-files.json",
       "config.json",
       "merges.txt",
       "model.safetensors",
@@ -216,7 +217,7 @@ describe("saveCheckpoint", () => {
     const folder = join(root, "crash");
     const model = loadGolden();
     await saveCheckpoint(folder, contents(model));
-    renameSync(folder, `${folder}.previous`);
+    renameSync(folder, join(root, ".crash.limn-previous"));
     loadWeightsAt(folder, model);
     assert.deepEqual(configAt(folder), model.config);
   });

@@ -5,11 +5,12 @@
 import { join } from "node:path";
 import { CheckpointError } from "../errors.ts";
 import { isFloating, scope, type DType, type Tensor } from "../torch/index.ts";
-import { writeFolderAtomically, writeTextAtomically } from "../files/atomic-write.ts";
+import { writeTextAtomically } from "../files/atomic-write.ts";
 import type { DualEncoder, DualEncoderConfig } from "../pair/dual-encoder.ts";
 import type { DescribedModel } from "./layout.ts";
 import { writtenLayout, type SaveLayout, type WrittenModel } from "./layouts/writers.ts";
 import { checkedRows, copyRows, tableWeights, type WeightSource } from "./load-weights.ts";
+import { writeModelFolder } from "./model-folder.ts";
 import { modelShapes } from "./model-shapes.ts";
 import { partToTheirs, weightRows, type WeightRow } from "./weights/key-table.ts";
 import { matchWeights, type FoundWeight } from "./weights/check-weights.ts";
@@ -52,7 +53,7 @@ export async function saveCheckpoint(
     new Map(rows.map(({ ours, shape }) => [ours, shape])),
     new Map([...weights].map(([name, tensor]) => [name, describe(tensor)])),
   );
-  await writeFolderAtomically(folder, async (partial) => {
+  await writeModelFolder(folder, async (partial) => {
     scope(() => {
       const entries = [...splitRows(rows, weights), ...carried];
       writeSafetensors(

@@ -50,6 +50,12 @@ function tuned(
   return folder;
 }
 
+/** The files of a written folder, without the record of them. */
+const written = (folder: string): string[] =>
+  readdirSync(folder)
+    .filter((name) => name !== ".limn-files.json")
+    .sort();
+
 const numbers = (folder: string): Map<string, Float32Array> =>
   tensorsOf(join(folder, "model.safetensors")) as Map<string, Float32Array>;
 
@@ -95,6 +101,22 @@ describe("what has nothing in between is refused, and nothing is written", () =>
       /Expected a model folder for .*tiny\.pt but received a file; .* limn convert/,
     );
   });
+  test("an output that is one of the two, lies in one, or holds what limn did not write", async () => {
+    const fineTuned = tuned("kept");
+    mkdirSync(join(root, "theirs"));
+    writeFileSync(join(root, "theirs", "notes.txt"), "mine");
+    const before = numbers(fineTuned);
+    for (const [place, message] of [
+      [fineTuned, /^Expected another place than that of .*kept for writing .* received the same;/],
+      [join(fineTuned, "half"), /received one inside/],
+      [join(root, "theirs"), /one with notes\.txt, which limn did not write/],
+    ] as const) {
+      const done = interpolateWeights(base, fineTuned, { alpha: 0.5, out: place });
+      await assert.rejects(done, { name: "StorageError", message });
+    }
+    assert.deepEqual(numbers(fineTuned), before);
+    assert.deepEqual(readdirSync(join(root, "theirs")), ["notes.txt"]);
+  });
   test("whole numbers that differ", async () => {
     const integers = (value: bigint) => (weights: Map<string, Tensor>) =>
       void weights.set(
@@ -127,7 +149,7 @@ test("(1 - alpha) zeroShot + alpha fineTuned, every weight, logit scale included
         assert.ok(Math.abs(value - wanted) <= rounding, `${name}[${i}] ${value}, not ${wanted}`);
       }
     }
-    assert.deepEqual(readdirSync(out).sort(), readdirSync(base).sort());
+    assert.deepEqual(written(out), readdirSync(base).sort());
     pairAt(out).dispose();
   }
   assert.deepEqual(numbers(join(root, "alpha-0")), a);
@@ -142,7 +164,7 @@ test("a folder of links to files and of shards becomes one of files, without the
   writeFileSync(join(linked, "model.safetensors.index.json"), "{}");
   const out = join(root, "unlinked");
   await interpolateWeights(base, linked, { alpha: 0.5, out });
-  assert.deepEqual(readdirSync(out).sort(), names.sort());
+  assert.deepEqual(written(out), names.sort());
 });
 
 test("halves are mixed in float32 and stored as the fine-tuned model is", async () => {

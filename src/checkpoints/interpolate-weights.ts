@@ -7,14 +7,13 @@ import { join } from "node:path";
 
 import { CheckpointError } from "../errors.ts";
 import { isFloating, noGrad, scope, type DType, type Tensor } from "../torch/index.ts";
-import {
-  existingFolder,
-  writeFileAtomically,
-  writeFolderAtomically,
-} from "../files/atomic-write.ts";
+import { checkApart, existingFolder } from "../files/atomic-folder.ts";
+import { writeFileAtomically } from "../files/atomic-write.ts";
+import { isOwnName } from "../files/folder-record.ts";
 import { pairConfigOf } from "./checkpoint.ts";
 import { localModel } from "./local-model.ts";
 import type { ModelSource } from "./layout.ts";
+import { checkModelTarget, writeModelFolder } from "./model-folder.ts";
 import { openModelAt } from "./open-model.ts";
 import { openPlace } from "./place.ts";
 import { buildHeader } from "./weights/safetensors-header.ts";
@@ -31,7 +30,8 @@ import type { Weights } from "./weights/weight-file.ts";
  * zeroShot, fineTuned  models of one layout and of the same sizes, of the hub or folders
  * alpha                from 0, the original weights, to 1
  * throws               RangeError for alpha; CheckpointError that names the folder and every weight or
- *                      size that differs
+ *                      size that differs; StorageError for an `out` that is one of the two, or holds
+ *                      what limn did not write
  */
 export async function interpolateWeights(
   zeroShot: string,
@@ -43,6 +43,8 @@ export async function interpolateWeights(
   }
   const [original, tuned] = await Promise.all([localModel(zeroShot), localModel(fineTuned)]);
   for (const path of [original, tuned]) checkFolder(path);
+  checkApart(out, [original, tuned]);
+  await checkModelTarget(out);
   const opened: ModelSource[] = [];
   try {
     for (const path of [original, tuned]) opened.push(openModelAt(path));
@@ -50,7 +52,7 @@ export async function interpolateWeights(
     checkConfigs(first, second);
     checkFiles(first.weights(), second.weights());
     const source = existingFolder(tuned);
-    await writeFolderAtomically(out, (partial) => {
+    await writeModelFolder(out, (partial) => {
       copyOtherFiles(source, partial);
       writeBetween(join(partial, weightsFile), alpha, first.weights(), second.weights());
     });
@@ -76,7 +78,7 @@ function copyOtherFiles(from: string, to: string): void {
   for (const name of readdirSync(from)) {
     const isWeights = /\.(safetensors|bin|pth?|npz)$|\.index\.json$/.test(name);
     // Through links, as the hub's cache has them.
-    if (isWeights || !statSync(join(from, name)).isFile()) continue;
+    if (isWeights || isOwnName(name) || !statSync(join(from, name)).isFile()) continue;
     copyFileSync(join(from, name), join(to, name));
   }
 }

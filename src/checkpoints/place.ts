@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { CheckpointError } from "../errors.ts";
-import { existingFolder } from "../files/atomic-write.ts";
+import { existingFolder } from "../files/atomic-folder.ts";
 import { readJsonObject, type JsonObject } from "../files/json-fields.ts";
 import { openWeightFile } from "./weights/open-weight-file.ts";
 import type { WeightFile, Weights } from "./weights/weight-file.ts";

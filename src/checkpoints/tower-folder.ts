@@ -6,13 +6,14 @@ import { CheckpointError } from "../errors.ts";
 import { noGrad, scope, type Tensor } from "../torch/index.ts";
 import { resizePositions } from "../towers/index.ts";
 import type { ImageTower, TextTower } from "../towers/tower.ts";
-import { writeFolderAtomically, writeTextAtomically } from "../files/atomic-write.ts";
+import { writeTextAtomically } from "../files/atomic-write.ts";
 import { checkSameTower, type TowerConfig } from "../pair/compare-towers.ts";
 import type { DualEncoder } from "../pair/dual-encoder.ts";
 import { toHuggingFacePreprocessor } from "./preprocessing/hugging-face-preprocessor.ts";
 import type { DescribedModel } from "./layout.ts";
 import { toTowerConfig } from "./layouts/limn.ts";
 import { checkSomeWeights, copyWeight, tableWeights } from "./load-weights.ts";
+import { writeModelFolder } from "./model-folder.ts";
 import { partToOurs, weightRows, type WeightRow } from "./weights/key-table.ts";
 import { writeSafetensors } from "./weights/safetensors.ts";
 import type { Weights } from "./weights/weight-file.ts";
@@ -31,7 +32,7 @@ interface TowerContents {
 /** Writes a tower's folder, all of it or nothing. Throws CheckpointError naming it. */
 export async function saveTower(folder: string, contents: TowerContents): Promise<void> {
   const { side, tower, evaluationTransform, furtherFiles, extra = [] } = contents;
-  await writeFolderAtomically(folder, async (partial) => {
+  await writeModelFolder(folder, async (partial) => {
     writeSafetensors(join(partial, "model.safetensors"), [
       ...[...tower.namedState()].map(([name, tensor]) => [`${side}Tower.${name}`, tensor] as const),
       ...extra,

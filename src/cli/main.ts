@@ -16,6 +16,7 @@ import {
 import { packageRoot, setupCommand } from "../torch/engine-info.ts";
 import { parseCommandLine, type Command, type Invocation } from "./command.ts";
 import { commands, type CommandTable } from "./commands.ts";
+import { withFlags } from "./options/source-argument.ts";
 import { commandHelp, listHelp } from "./print/help.ts";
 
 const EXIT = { failure: 1, usage: 2, badInput: 3, storage: 4 } as const;
@@ -126,7 +127,8 @@ const factFlags: Readonly<Record<string, string>> = {
 function reportError(error: unknown, { names, command }: Understood, debug: boolean): void {
   const where = ["limn", ...names].join(" ");
   const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`${where}: ${message}\n`);
+  const takesSource = command?.options !== undefined && "image-column" in command.options;
+  process.stderr.write(`${where}: ${takesSource ? withFlags(message) : message}\n`);
   if (debug) process.stderr.write(`${describeStack(error)}\n`);
   else process.stderr.write(`${nextStep(error, where, command)}\n`);
 }

@@ -4,12 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import sharp from "sharp";
+import { createRandom } from "../arrays/random.ts";
+import { TextCounts } from "./caption-counts.ts";
 import { contactSheet } from "./contact-sheet.ts";
 import { inspectSource } from "./inspect.ts";
 import { packDataset } from "./pack.ts";
 import { openSource } from "./sources/open-source.ts";
 import { readSamples } from "./sources/read-sample.ts";
 import type { SourceSpec } from "./sources/source-spec.ts";
+import { writeShards } from "./write-shards.ts";
 
 const top = mkdtempSync(join(tmpdir(), "limn-inspect-"));
 after(() => rmSync(top, { recursive: true }));
@@ -99,6 +102,85 @@ describe("inspectSource", () => {
   });
 });
 
+describe("inspectSource of more pictures than one thread decodes", () => {
+  const shards = ["one", "two"].map((name) => join(top, "many", name));
+  before(async () => {
+    const good = await blank(12, 8).png().toBuffer();
+    const cut = readFileSync(join(top, "cut.jpg"));
+    for (const [number, directory] of shards.entries()) {
+      const samples = Array.from({ length: 70 }, (_, i) => ({
+        key: `sample-${String(i + 50 * number)}`,
+        image: i % 9 === 4 ? cut : good,
+        extension: i % 9 === 4 ? ("jpg" as const) : ("png" as const),
+        captions: i % 7 === 0 ? [] : [`caption ${i % 5}`],
+        label: `label ${i % 3}`,
+      }));
+      await writeShards({ samples, directory, samplesPerShard: 35 });
+    }
+  });
+  it("finds the same with any number of threads, in order", async () => {
+    const source: SourceSpec = {
+      kind: "webdataset",
+      shards: shards.map((directory) => join(directory, "*.tar")),
+    };
+    const seen: number[] = [];
+    const alone = await inspectSource({ source, workers: 1, onProgress: (n) => seen.push(n) });
+    assert.deepEqual(await inspectSource({ source, workers: 3 }), alone);
+    assert.deepEqual(
+      seen,
+      Array.from({ length: 140 }, (_, i) => i + 1),
+    );
+    const broken = alone.badSamples.filter(({ reason }) => reason.includes("cannot be decoded"));
+    const expected = shards.flatMap((_, number) =>
+      Array.from({ length: 70 }, (__, i) => i)
+        .filter((i) => i % 9 === 4)
+        .map((i) => `sample-${String(i + 50 * number)}`),
+    );
+    assert.deepEqual(
+      broken.map(({ key }) => key),
+      expected,
+    );
+    assert.deepEqual(
+      alone.duplicateKeys,
+      Array.from({ length: 20 }, (_, i) => `sample-${String(50 + i)}`),
+    );
+    assert.deepEqual(alone.labels, { "label 0": 48, "label 1": 46, "label 2": 46 });
+    assert.deepEqual(
+      alone.captions.commonest.map(({ count }) => count),
+      [24, 24, 24, 24, 24],
+    );
+    assert.deepEqual([alone.captions.repeated, alone.captions.missing], [5, 20]);
+  });
+  it("refuses a number of threads that is none", async () => {
+    await assert.rejects(
+      inspectSource({ source: table, workers: 0 }),
+      /Expected a positive integer for workers but received 0; leave it out/,
+    );
+  });
+});
+
+describe("TextCounts", () => {
+  it("knows the commonest of many texts, and how many are repeated", () => {
+    const random = createRandom("texts");
+    const counts = new TextCounts(4);
+    const expected = new Map<string, number>();
+    for (let i = 0; i < 4000; i++) {
+      // A few are common, late or early; most are rare.
+      const text = `text ${Math.floor(random.next() ** 3 * 700) + (i > 2000 ? 300 : 0)}`;
+      expected.set(text, (expected.get(text) ?? 0) + 1);
+      assert.equal(counts.add(text), expected.get(text));
+    }
+    const repeated = [...expected].filter(([, count]) => count > 1);
+    assert.equal(counts.repeated, repeated.length);
+    const most = repeated.map(([, count]) => count).toSorted((a, b) => b - a);
+    assert.deepEqual(
+      counts.commonest.map(({ count }) => count),
+      most.slice(0, 4),
+    );
+    for (const { text, count } of counts.commonest) assert.equal(expected.get(text), count);
+  });
+});
+
 describe("packDataset", () => {
   it("keeps bytes, makes keys fit and leaves bad samples out by name", async () => {
     const directory = join(top, "packed");
@@ -131,6 +213,21 @@ describe("packDataset", () => {
     });
     assert.deepEqual(images.formats, { webp: 2, png: 1 });
     assert.deepEqual([images.width.min, images.width.max, images.height.max], [10, 30, 20]);
+  });
+  it("numbers a key that was used before by the first number that is free", async () => {
+    const image = await blank(5, 5).png().toBuffer();
+    const shards = [];
+    for (const [number, key] of ["a", "a-2", "a", "a", "b/a", "a-2", "a-5", "a"].entries()) {
+      const directory = join(top, "repeated", String(number));
+      const samples = [{ key, image, extension: "png" as const, captions: ["x"] }];
+      shards.push(...(await writeShards({ samples, directory, samplesPerShard: 1 })).shards);
+    }
+    const directory = join(top, "renamed");
+    await packDataset({ source: { kind: "webdataset", shards }, directory });
+    const keys = [];
+    const packed = await openSource({ kind: "webdataset", shards: join(directory, "*.tar") });
+    for await (const sample of readSamples(packed)) keys.push("ref" in sample && sample.ref.key);
+    assert.deepEqual(keys, ["a", "a-2", "a-3", "a-4", "b/a", "a-2-2", "a-5", "a-6"]);
   });
   it("may end at the first bad sample, and refuses a source of bad ones", async () => {
     const directory = join(top, "strict");

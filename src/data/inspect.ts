@@ -1,11 +1,21 @@
 /** Looks through a source: what it holds, what is wrong with it. */
+import { DigestTable } from "../arrays/digest-table.ts";
+import {
+  type Bin,
+  StreamHistogram,
+  StreamSummary,
+  type Summary,
+} from "../arrays/stream-summary.ts";
 import { DataError, didYouMean } from "../errors.ts";
+import { usableCores } from "../files/cores.ts";
 import type { Tokenizer } from "../text/index.ts";
-import { decodeImage, readImageHeader } from "./image/index.ts";
+import { TextCounts } from "./caption-counts.ts";
+import { DecodeCheck } from "./decode-check.ts";
+import { readImageHeader } from "./image/index.ts";
 import { openSource } from "./sources/open-source.ts";
 import { type ReadSample, readSamples } from "./sources/read-sample.ts";
 import type { SourceSpec } from "./sources/source-spec.ts";
-import type { Problem } from "./sources/source.ts";
+import type { Columns, Problem } from "./sources/source.ts";
 
 export interface InspectOptions {
   source: SourceSpec;
@@ -15,6 +25,8 @@ export interface InspectOptions {
   check?: "header" | "decode";
   /** Stop after this many samples. */
   limit?: number;
+  /** Decoding threads; by default the usable cores. Has no influence on the result. */
+  workers?: number;
   /** Called after each sample. */
   onProgress?: (samples: number) => void;
 }
@@ -31,6 +43,10 @@ export interface PartReport {
 /** What `inspectSource` found; plain JSON. */
 export interface InspectReport {
   source: string;
+  /** Of a table: the columns that were read. */
+  columns?: Columns;
+  /** Of a folder: files that belong to no sample, by their ending. */
+  passedOver?: Readonly<Record<string, number>>;
   samples: number;
   /** Usable samples: the image is sound and, where captions were asked for, there is one. */
   usable: number;
@@ -64,21 +80,37 @@ export interface InspectReport {
     /** captions longer than the tokenizer's context, which are cut in training */
     cut?: number;
   };
+  /** How often each label occurs, of the first 100,000 different ones. */
   labels: Record<string, number>;
-  /** Keys that occur more than once, the first hundred. */
+  /** Samples with a label beyond those; absent where there are none. */
+  unlistedLabels?: number;
+  /** Keys that occur more than once: the first hundred that did so. */
   duplicateKeys: string[];
   parts: PartReport[];
   /** Whether `limit` ended it early. */
   partial: boolean;
 }
 
-const KEYS: (keyof InspectOptions)[] = ["source", "tokenizer", "check", "limit", "onProgress"];
+const KEYS: (keyof InspectOptions)[] = [
+  "source",
+  "tokenizer",
+  "check",
+  "limit",
+  "workers",
+  "onProgress",
+];
 const MOST_LISTED = 100;
+const MOST_LABELS = 100_000;
+/** Samples, and bytes of their pictures, that wait for a decoder at a time. */
+const MOST_WAITING = { samples: 64, bytes: 64 << 20 };
 
 /**
  * Reads a whole source, sample by sample. Bad samples are listed, never thrown.
  *
- * throws   DataError if the source cannot be opened or is empty; TypeError for an unknown option
+ * memory   27 to 54 bytes for each different key and caption, see `DigestTable`; the rest is bounded.
+ *          Counts are exact, quantiles as `StreamSummary` has them
+ * throws   DataError if the source cannot be opened or is empty; TypeError for an unknown option,
+ *          RangeError for `workers` that is no positive integer
  */
 export async function inspectSource(options: InspectOptions): Promise<InspectReport> {
   for (const key of Object.keys(options)) {
@@ -86,15 +118,31 @@ export async function inspectSource(options: InspectOptions): Promise<InspectRep
       throw new TypeError(`Unknown inspect option ${key}.${didYouMean(key, KEYS)}`);
     }
   }
+  const { workers = usableCores() } = options;
+  if (!Number.isInteger(workers) || workers < 1) {
+    throw new RangeError(
+      `Expected a positive integer for workers but received ${workers}; leave it out for one a core`,
+    );
+  }
   const source = await openSource(options.source);
+  const check = new DecodeCheck(workers);
   const inspection = new Inspection(
     options,
     source.parts.map(({ path }) => path),
+    check,
   );
-  for await (const sample of readSamples(source)) {
-    if (inspection.samples === options.limit) return inspection.report(source.name, true);
-    await inspection.add(sample);
-    options.onProgress?.(inspection.samples);
+  let partial = false;
+  try {
+    for await (const sample of readSamples(source)) {
+      if (inspection.samples === options.limit) {
+        partial = true;
+        break;
+      }
+      await inspection.add(sample);
+    }
+    await inspection.settle();
+  } finally {
+    await check.close();
   }
   if (inspection.samples === 0) {
     throw new DataError(
@@ -102,50 +150,98 @@ export async function inspectSource(options: InspectOptions): Promise<InspectRep
       { source: source.name },
     );
   }
-  return inspection.report(source.name, false);
+  const { columns, passedOver } = source;
+  return {
+    ...inspection.report(source.name, partial),
+    ...(columns !== undefined && { columns }),
+    ...(passedOver !== undefined && { passedOver }),
+  };
+}
+
+type Verdict = Problem | undefined;
+
+/** A sample whose picture may still be on its way through a decoder. */
+interface Waiting {
+  part: PartReport;
+  bytes: number;
+  verdict: Verdict | Promise<Verdict>;
 }
 
 class Inspection {
   samples = 0;
   readonly #options: InspectOptions;
   readonly #parts: PartReport[];
+  readonly #check: DecodeCheck;
+  /** In the order of the source. */
+  readonly #waiting: Waiting[] = [];
+  #waitingBytes = 0;
+  #settled = 0;
   readonly #badSamples: Problem[] = [];
   #bad = 0;
   #missing = 0;
   #cut = 0;
   readonly #formats: Record<string, number> = {};
   readonly #layouts: Record<string, number> = {};
-  readonly #labels: Record<string, number> = {};
-  readonly #widths: number[] = [];
-  readonly #heights: number[] = [];
-  readonly #bytes: number[] = [];
-  readonly #perImage: number[] = [];
-  readonly #characters: number[] = [];
-  readonly #tokens: number[] = [];
-  readonly #captions: Map<string, number> = new Map();
-  readonly #keys: Map<string, number> = new Map();
+  readonly #labels: Map<string, number> = new Map();
+  #unlistedLabels = 0;
+  readonly #numbers = {
+    width: new StreamSummary(),
+    height: new StreamSummary(),
+    aspectRatio: new StreamSummary(),
+    bytes: new StreamSummary(),
+    perImage: new StreamSummary(),
+    characters: new StreamSummary(),
+    tokens: new StreamSummary(),
+  };
+  readonly #shortest: StreamHistogram = new StreamHistogram();
+  readonly #lengths: StreamHistogram = new StreamHistogram();
+  readonly #captions: TextCounts = new TextCounts(10);
+  readonly #keys: DigestTable = new DigestTable();
+  readonly #duplicates: string[] = [];
 
-  constructor(options: InspectOptions, paths: string[]) {
+  constructor(options: InspectOptions, paths: string[], check: DecodeCheck) {
     this.#options = options;
+    this.#check = check;
     this.#parts = paths.map((path) => ({ path, samples: 0, bad: 0, bytes: 0 }));
   }
 
+  /** Takes a sample in. Its picture may be decoded later, while the next samples are read. */
   async add(sample: ReadSample): Promise<void> {
     const part = this.#parts[sample.part]!;
     this.samples += 1;
     part.samples += 1;
     const key = "problem" in sample ? sample.problem.key : sample.ref.key;
-    if (key !== undefined) increase(this.#keys, key);
-    const problem = "problem" in sample ? sample.problem : await this.#addReadable(sample);
-    if (problem === undefined) return;
-    this.#bad += 1;
-    part.bad += 1;
-    if (this.#badSamples.length < MOST_LISTED) this.#badSamples.push(problem);
+    const times = key === undefined ? 0 : this.#keys.change(key, (before) => before + 1);
+    if (times === 2 && this.#duplicates.length < MOST_LISTED) this.#duplicates.push(key!);
+    const readable = !("problem" in sample);
+    const verdict = readable ? this.#addReadable(sample) : sample.problem;
+    // It is looked at in its turn; until then a rejection has no listener.
+    if (verdict instanceof Promise) verdict.catch(() => undefined);
+    const bytes = readable ? sample.image.length : 0;
+    this.#waiting.push({ part, bytes, verdict });
+    this.#waitingBytes += bytes;
+    const { samples: most, bytes: mostBytes } = MOST_WAITING;
+    while (this.#waiting.length > most || this.#waitingBytes > mostBytes) await this.#settleFirst();
   }
 
-  async #addReadable(
-    sample: Exclude<ReadSample, { problem: Problem }>,
-  ): Promise<Problem | undefined> {
+  /** Waits for all pictures. */
+  async settle(): Promise<void> {
+    while (this.#waiting.length > 0) await this.#settleFirst();
+  }
+
+  async #settleFirst(): Promise<void> {
+    const { part, bytes, verdict } = this.#waiting.shift()!;
+    const problem = await verdict;
+    this.#waitingBytes -= bytes;
+    if (problem !== undefined) {
+      this.#bad += 1;
+      part.bad += 1;
+      if (this.#badSamples.length < MOST_LISTED) this.#badSamples.push(problem);
+    }
+    this.#options.onProgress?.((this.#settled += 1));
+  }
+
+  #addReadable(sample: Exclude<ReadSample, { problem: Problem }>): Verdict | Promise<Verdict> {
     const { ref, image, text } = sample;
     this.#parts[sample.part]!.bytes += image.length;
     this.#addText(text.captions, text.label);
@@ -155,120 +251,74 @@ class Inspection {
     const { format, layout, width, height } = header;
     this.#formats[format] = (this.#formats[format] ?? 0) + 1;
     this.#layouts[layout] = (this.#layouts[layout] ?? 0) + 1;
-    this.#widths.push(width);
-    this.#heights.push(height);
-    this.#bytes.push(image.length);
-    if (this.#options.check !== "header") {
-      try {
-        await decodeImage(image, { at: { source: ref.file, key: ref.key } });
-      } catch (error) {
-        return bad(error instanceof Error ? error.message : String(error));
-      }
-    }
-    return text.captions.length === 0 ? bad("it has no caption") : undefined;
+    const [short, long] = width < height ? [width, height] : [height, width];
+    this.#numbers.width.add(width);
+    this.#numbers.height.add(height);
+    this.#numbers.aspectRatio.add(long / short);
+    this.#numbers.bytes.add(image.length);
+    this.#shortest.add(short);
+    const silent = text.captions.length === 0 ? bad("it has no caption") : undefined;
+    if (this.#options.check === "header") return silent;
+    const decoded = this.#check.check({ image, source: ref.file, key: ref.key });
+    return decoded.then((reason) => (reason === undefined ? silent : bad(reason)));
   }
 
   #addText(captions: string[], label: string | undefined): void {
-    if (label !== undefined) this.#labels[label] = (this.#labels[label] ?? 0) + 1;
+    if (label !== undefined) this.#addLabel(label);
     if (captions.length === 0) this.#missing += 1;
-    this.#perImage.push(captions.length);
+    this.#numbers.perImage.add(captions.length);
     const { tokenizer } = this.#options;
     for (const caption of captions) {
-      this.#characters.push(Array.from(caption).length);
-      increase(this.#captions, caption);
+      const characters = Array.from(caption).length;
+      this.#numbers.characters.add(characters);
+      this.#lengths.add(characters);
+      this.#captions.add(caption);
       if (tokenizer === undefined) continue;
       const { length, ids } = tokenizer.encode(caption);
-      this.#tokens.push(length);
+      this.#numbers.tokens.add(length);
       if (length === ids.length) this.#cut += 1;
     }
   }
 
+  #addLabel(label: string): void {
+    const count = this.#labels.get(label);
+    if (count === undefined && this.#labels.size === MOST_LABELS) this.#unlistedLabels += 1;
+    else this.#labels.set(label, (count ?? 0) + 1);
+  }
+
   report(source: string, partial: boolean): InspectReport {
     const { samples } = this;
-    const [bad, widths, heights] = [this.#bad, this.#widths, this.#heights];
-    const [characters, tokens] = [this.#characters, this.#tokens];
-    const short = widths.map((width, i) => Math.min(width, heights[i]!));
-    const ratio = widths.map((width, i) => Math.max(width, heights[i]!) / short[i]!);
-    const repeated = [...this.#captions].filter(([, count]) => count > 1);
-    repeated.sort(([, a], [, b]) => b - a);
-    const duplicates = [...this.#keys].filter(([, count]) => count > 1).map(([key]) => key);
+    const { width, height, aspectRatio, bytes, perImage, characters, tokens } = this.#numbers;
     return {
       source,
       samples,
-      usable: samples - bad,
-      bad,
+      usable: samples - this.#bad,
+      bad: this.#bad,
       badSamples: this.#badSamples,
       images: {
         formats: this.#formats,
         layouts: this.#layouts,
-        width: summarize(widths),
-        height: summarize(heights),
-        shortestSide: histogram(short),
-        aspectRatio: summarize(ratio),
-        bytes: summarize(this.#bytes),
+        width: width.get(),
+        height: height.get(),
+        shortestSide: this.#shortest.get(),
+        aspectRatio: aspectRatio.get(),
+        bytes: bytes.get(),
       },
       captions: {
-        count: characters.length,
-        perImage: summarize(this.#perImage),
-        characters: summarize(characters),
-        charactersHistogram: histogram(characters),
+        count: characters.count,
+        perImage: perImage.get(),
+        characters: characters.get(),
+        charactersHistogram: this.#lengths.get(),
         missing: this.#missing,
-        repeated: repeated.length,
-        commonest: repeated.slice(0, 10).map(([caption, count]) => ({ caption, count })),
-        ...(this.#options.tokenizer === undefined
-          ? {}
-          : { tokens: summarize(tokens), cut: this.#cut }),
+        repeated: this.#captions.repeated,
+        commonest: this.#captions.commonest.map(({ text: caption, count }) => ({ caption, count })),
+        ...(this.#options.tokenizer === undefined ? {} : { tokens: tokens.get(), cut: this.#cut }),
       },
-      labels: this.#labels,
-      duplicateKeys: duplicates.slice(0, MOST_LISTED),
+      labels: Object.fromEntries(this.#labels),
+      ...(this.#unlistedLabels > 0 && { unlistedLabels: this.#unlistedLabels }),
+      duplicateKeys: this.#duplicates,
       parts: this.#parts,
       partial,
     };
   }
-}
-
-function increase(counts: Map<string, number>, key: string): void {
-  counts.set(key, (counts.get(key) ?? 0) + 1);
-}
-
-/** Of a list of numbers; all zero for an empty one. Quantiles are values of the list. */
-export interface Summary {
-  min: number;
-  median: number;
-  mean: number;
-  p95: number;
-  max: number;
-}
-
-/** Values from `from` (inclusive) to `to` (exclusive). */
-export interface Bin {
-  from: number;
-  to: number;
-  count: number;
-}
-
-export function summarize(values: readonly number[]): Summary {
-  if (values.length === 0) return { min: 0, median: 0, mean: 0, p95: 0, max: 0 };
-  const sorted = Float64Array.from(values).sort();
-  const quantile = (share: number): number =>
-    sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)]!;
-  return {
-    min: sorted[0]!,
-    median: quantile(0.5),
-    mean: sorted.reduce((sum, value) => sum + value, 0) / sorted.length,
-    p95: quantile(0.95),
-    max: sorted.at(-1)!,
-  };
-}
-
-/** Counts in bins whose bounds double: 1 to 2, 2 to 4, and so on; zeros come first. */
-export function histogram(values: readonly number[]): Bin[] {
-  const counts = new Map<number, number>();
-  for (const value of values) {
-    const from = value < 1 ? 0 : 2 ** Math.floor(Math.log2(value));
-    counts.set(from, (counts.get(from) ?? 0) + 1);
-  }
-  return [...counts]
-    .sort(([a], [b]) => a - b)
-    .map(([from, count]) => ({ from, to: from === 0 ? 1 : 2 * from, count }));
 }

@@ -11,7 +11,9 @@ import { tarOf, workspace } from "./sources/samples.test.helper.ts";
 
 const { top, write } = workspace("pack");
 const png = (width = 4): Promise<Buffer> =>
-  sharp({ create: { width, height: width, channels: 3, background: "#c86432" } }).png().toBuffer();
+  sharp({ create: { width, height: width, channels: 3, background: "#c86432" } })
+    .png()
+    .toBuffer();
 
 /** The texts of the members of a tar, by name. */
 function texts(file: string): Record<string, string> {
@@ -20,7 +22,8 @@ function texts(file: string): Record<string, string> {
   for (let at = 0; archive[at] !== 0;) {
     const name = archive.toString("utf8", at, archive.indexOf(0, at));
     const size = parseInt(archive.toString("latin1", at + 124, at + 135), 8);
-    if (/\.(txt|json)$/.test(name)) found[name] = archive.toString("utf8", at + 512, at + 512 + size);
+    if (/\.(txt|json)$/.test(name))
+      found[name] = archive.toString("utf8", at + 512, at + 512 + size);
     at += 512 + Math.ceil(size / 512) * 512;
   }
   return found;
@@ -31,7 +34,10 @@ describe("packDataset", () => {
     const record =
       '{"url": "x", "caption": "c", "hash": 6391326009969271747, "score": 1.0, "label": 3, "nsfw": NaN, "e": [1e3, {"f": 0.5}]}';
     const picture = await png();
-    const shards = write("in.tar", tarOf({ "a.png": picture, "a.json": record, "b.png": picture, "b.txt": "b\r\n" }));
+    const shards = write(
+      "in.tar",
+      tarOf({ "a.png": picture, "a.json": record, "b.png": picture, "b.txt": "b\r\n" }),
+    );
     const source = { kind: "webdataset", shards } as const;
     const packed = await packDataset({ source, directory: join(top, "whole") });
     const expected = {
@@ -49,12 +55,19 @@ describe("packDataset", () => {
   it("shrinks what the rest of limn decodes: no profile, no EXIF, no alpha, 16 bits as 8", async () => {
     const side = 40;
     const pixels = Buffer.from(
-      Array.from({ length: side * side }, (_, i) => [200, 6 * (i % side), 3 * Math.floor(i / side)]).flat(),
+      Array.from({ length: side * side }, (_, i) => [
+        200,
+        6 * (i % side),
+        3 * Math.floor(i / side),
+      ]).flat(),
     );
     const raw = (): Sharp => sharp(pixels, { raw: { width: side, height: side, channels: 3 } });
     const encoded: Record<string, Buffer> = {
       "profile.png": await raw().withIccProfile("p3", { attach: true }).png().toBuffer(),
-      "profile.jpg": await raw().jpeg({ quality: 100, chromaSubsampling: "4:4:4" }).withIccProfile("p3").toBuffer(),
+      "profile.jpg": await raw()
+        .jpeg({ quality: 100, chromaSubsampling: "4:4:4" })
+        .withIccProfile("p3")
+        .toBuffer(),
       "turned.jpg": await raw().jpeg({ quality: 100 }).withMetadata({ orientation: 6 }).toBuffer(),
       "cmyk.jpg": await raw().toColourspace("cmyk").jpeg({ quality: 100 }).toBuffer(),
       "alpha.png": await raw().ensureAlpha(0.5).png().toBuffer(),
@@ -74,7 +87,9 @@ describe("packDataset", () => {
     });
     assert.deepEqual([packed.resized, packed.skipped], [10, 0]);
     let index = 0;
-    for await (const sample of readSamples(await openSource({ kind: "webdataset", shards: packed.shards }))) {
+    for await (const sample of readSamples(
+      await openSource({ kind: "webdataset", shards: packed.shards }),
+    )) {
       assert.ok("image" in sample);
       const name = Object.keys(encoded).sort()[index++]!;
       const { data, width, height } = await decodeImage(encoded[name]!);
@@ -84,7 +99,10 @@ describe("packDataset", () => {
         .resize(20, 20, { kernel: "cubic" })
         .raw()
         .toBuffer();
-      const worst = small.data.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i]!)), 0);
+      const worst = small.data.reduce(
+        (most, value, i) => Math.max(most, Math.abs(value - expected[i]!)),
+        0,
+      );
       assert.equal(worst, 0, name);
     }
     assert.equal(index, 10);

@@ -1,5 +1,6 @@
 /** Packs any source into WebDataset shards. */
 import sharp from "sharp";
+import { DigestTable } from "../arrays/digest-table.ts";
 import { DataError, didYouMean } from "../errors.ts";
 import { decodeImage, type ImageOrigin, readImageHeader } from "./image/index.ts";
 import { partNames } from "./loader/batch-builder.ts";
@@ -8,7 +9,7 @@ import type { PackSample } from "./sample.ts";
 import { openSource } from "./sources/open-source.ts";
 import { readSamples } from "./sources/read-sample.ts";
 import type { SourceSpec } from "./sources/source-spec.ts";
-import type { Problem, Source } from "./sources/source.ts";
+import type { Columns, Problem, Source } from "./sources/source.ts";
 import { writeShards } from "./write-shards.ts";
 
 export { writeShards } from "./write-shards.ts";
@@ -34,12 +35,14 @@ export interface PackOptions {
   /** Leave out samples without a caption (true by default). */
   requireCaption?: boolean;
   /** Samples left out, by the names that batches give their pictures (`Batch.imageIds`). */
-  exclude?: ReadonlySet<string>;
+  exclude?: Pick<ReadonlySet<string>, "has">;
   /** Bad samples are left out and listed (`skip`, the default), or end the packing. */
   onError?: "skip" | "fail";
 }
 
 export interface PackResult {
+  /** Of a table: the columns that were read. */
+  columns?: Columns;
   shards: string[];
   samples: number;
   /** Images that were resized. */
@@ -66,8 +69,10 @@ const KEYS: (keyof PackOptions)[] = [
 
 /**
  * Reads a source in its order and writes it as shards; see `writeShards` for what they hold and
- * for a full disk. Only headers are checked: `inspectSource` decodes.
+ * for a full disk. Only headers are checked: `inspectSource` decodes. A key that was used before gets
+ * a number.
  *
+ * memory   about 80 bytes a sample for its key, see `DigestTable`
  * throws   DataError if the source cannot be opened or holds no usable sample, with
  *          `onError: "fail"` for the first bad one; TypeError and RangeError for options
  */
@@ -104,7 +109,8 @@ async function* packSamples(options: PackOptions, result: PackResult): AsyncGene
   const opened = await openSource(options.source);
   // What Python wrote as 1.0 stays a float.
   const source: Source = { ...opened, reading: { ...opened.reading, floats: "marked" } };
-  const taken = new Set<string>();
+  if (source.columns !== undefined) result.columns = source.columns;
+  const taken = new DigestTable();
   const names = partNames(source);
   for await (const sample of readSamples(source)) {
     if (options.exclude?.has(`${names[sample.part]}#${sample.index}`) === true) {
@@ -131,7 +137,7 @@ type Readable = Exclude<
 async function packOne(
   { ref, image, text }: Readable,
   options: PackOptions,
-  taken: Set<string>,
+  taken: DigestTable,
 ): Promise<{ sample: PackSample; resized: boolean } | { problem: Problem }> {
   const { key, file } = ref;
   const bad = (reason: string): { problem: Problem } => ({ problem: { file, key, reason } });
@@ -188,8 +194,12 @@ async function shrinkImage(
   return extension === "webp" ? resized.webp({ quality }).toBuffer() : resized.png().toBuffer();
 }
 
-/** A key that shards allow: no dots in its last part, forward slashes, not used before. */
-function uniqueKey(key: string, taken: Set<string>): string {
+/**
+ * A key that shards allow: no dots in its last part, forward slashes, not used before.
+ *
+ * taken   the keys in use, and for each the number that is tried next when it comes again
+ */
+function uniqueKey(key: string, taken: DigestTable): string {
   const parts = key
     .replace(/\\/g, "/")
     .split("/")
@@ -197,10 +207,16 @@ function uniqueKey(key: string, taken: Set<string>): string {
   const last = (parts.pop() ?? "sample").replace(/\.(jpe?g|png|webp|gif)$/i, "");
   const name = last.replace(/[.\0\n]/g, "_") || "sample";
   const base = [...parts, name].join("/");
-  let unique = base;
-  for (let i = 2; taken.has(unique); i++) unique = `${base}-${i}`;
-  taken.add(unique);
-  return unique;
+  const known = taken.get(base);
+  if (known === 0) {
+    taken.set(base, 2);
+    return base;
+  }
+  let number = known;
+  while (taken.get(`${base}-${number}`) !== 0) number += 1;
+  taken.set(base, number + 1);
+  taken.set(`${base}-${number}`, 2);
+  return `${base}-${number}`;
 }
 
 function checkPackOptions(options: PackOptions): void {

@@ -62,6 +62,8 @@ export interface Batch {
   labels?: (string | undefined)[];
   /** [N] what each sample's JSON holds beside captions and label; in evaluation only. */
   metas?: Record<string, unknown>[];
+  /** [N] the file of each picture that is a file of its own; in evaluation only. */
+  imageFiles?: (string | undefined)[];
   /** Samples passed over while this batch was filled. */
   skipped: number;
   /** The epoch, from 0, of the batch's first image. */

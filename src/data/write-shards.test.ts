@@ -146,7 +146,10 @@ describe("writeShards", () => {
       ["a.txt", "first"],
       ["a.json", '{"captions":["first","second"]}'],
       ["b.txt", "caption of b"],
-      ["b.json", '{"hash":6391326009969271747,"label":3,"__proto__":{"x":1},"captions":["caption of b"]}'],
+      [
+        "b.json",
+        '{"hash":6391326009969271747,"label":3,"__proto__":{"x":1},"captions":["caption of b"]}',
+      ],
       ["c.json", '{"captions":[],"label":"undefined"}'],
     ]);
   });

@@ -1,6 +1,7 @@
 /** Writes WebDataset shards that appear whole or not at all. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { DigestTable } from "../arrays/digest-table.ts";
 import { DataError } from "../errors.ts";
 import { formatJson } from "../files/json-text.ts";
 import { AtomicFile } from "../files/atomic-write.ts";
@@ -39,7 +40,7 @@ export async function writeShards(
   const shards: string[] = [];
   let count = 0;
   let shard: AtomicFile | undefined;
-  const keys = new Set<string>();
+  const keys = new DigestTable();
   try {
     for await (const sample of samples) {
       if (shard === undefined) {
@@ -71,16 +72,16 @@ function sampleFiles(sample: PackSample): [string, Uint8Array][] {
   if (captions[0] !== undefined) files.push([`${key}.txt`, Buffer.from(captions[0], "utf8")]);
   if (captions.length !== 1 || label !== undefined || meta !== undefined) {
     // A label that was a number stays one.
-    const known = meta !== undefined && Object.hasOwn(meta, "label") ? meta.label : undefined;
-    const sameLabel = label === undefined || (known !== undefined && String(known) === label);
-    const record = { ...meta, captions, ...(sameLabel ? {} : { label }) };
+    const known = meta !== undefined && Object.hasOwn(meta, "label") ? formatJson(meta.label) : "";
+    const kept = label === undefined || known === label || known === `${label}.0`;
+    const record = { ...meta, captions, ...(kept ? {} : { label }) };
     files.push([`${key}.json`, Buffer.from(formatJson(record), "utf8")]);
   }
   return files;
 }
 
 /** Readers end a key at the first dot of the file name, so a key must not contain one there. */
-function checkKey(key: string, shard: string, seen: Set<string>): void {
+function checkKey(key: string, shard: string, seen: DigestTable): void {
   const base = key.slice(key.lastIndexOf("/") + 1);
   if (base === "" || base.includes(".") || /[\0\n\\]/.test(key) || key.startsWith("/")) {
     throw new DataError(
@@ -89,13 +90,12 @@ function checkKey(key: string, shard: string, seen: Set<string>): void {
       { source: shard, key },
     );
   }
-  if (seen.has(key)) {
+  if (seen.change(key, (times) => times + 1) > 1) {
     throw new DataError(
       `Expected unique keys but received ${JSON.stringify(key)} twice; rename one of the samples`,
       { source: shard, key },
     );
   }
-  seen.add(key);
 }
 
 function makeDirectory(directory: string): void {

@@ -2,10 +2,8 @@
 import { createLoader, type Loader } from "../data/loader/loader.ts";
 import type { NpyPrecision } from "../files/npy.ts";
 import type { Batch } from "../data/sample.ts";
-import { openSource } from "../data/sources/open-source.ts";
 import type { Problem } from "../data/sources/source.ts";
 import type { SourceSpec } from "../data/sources/source-spec.ts";
-import { DataError } from "../errors.ts";
 import { imageBatchSize } from "../inference/batch-size.ts";
 import { embedTexts } from "../inference/encode-texts.ts";
 import { checkCount, type InferenceModel } from "../inference/inference-model.ts";
@@ -17,6 +15,9 @@ import {
   type EmbedState,
   modelProbe,
 } from "./embed-state.ts";
+import { tableColumns } from "./metadata-spool.ts";
+import { conformTable } from "./metadata-table.ts";
+import { digitsOf, shardFiles, widenNames } from "./shard-files.ts";
 
 export interface EmbedOptions {
   model: InferenceModel;
@@ -43,8 +44,10 @@ export interface EmbedOptions {
 export interface EmbedProgress {
   /** Rows in this folder, those of unfinished shards too. */
   rows: number;
-  /** Samples of the source, good or bad. */
-  samples: number;
+  /** Of the source, good or bad, where they are counted without reading them all. */
+  samples: number | undefined;
+  /** Shards of the source that are done, and all of them; one for a folder or a table. */
+  parts: { readonly done: number; readonly all: number };
   skipped: number;
   /** Of this run. */
   picturesPerSecond: number;
@@ -66,8 +69,9 @@ export interface EmbedResult {
 }
 
 /**
- * Writes clip-retrieval's layout (see embedding-shard.ts) with `embed.json` beside it. Shards appear
- * whole; a run that is stopped or fails loses the rows of its unfinished shard.
+ * Writes clip-retrieval's layout (see shard-files.ts) with `embed.json` beside it, which comes first.
+ * Shards appear whole; a run that is stopped or fails loses the rows of its unfinished shard. In the
+ * end all shards have the same columns of the same types.
  *
  * throws  DataError for a sample that cannot be read (`onError: fail`), a source without samples, or
  *         a folder with embeddings of something else; StorageError when the disk is full
@@ -75,45 +79,21 @@ export interface EmbedResult {
 export async function embedSource(options: EmbedOptions): Promise<EmbedResult> {
   const { model, source, folder, texts = false, precision = "float16" } = options;
   const shardSize = checkCount("shardSize", options.shardSize ?? 1_000_000);
-  const { samples, files } = await surveySource(source);
   const dim = model.encoder.dim;
   const settings: EmbedSettings = {
-    ...{ source, samples, texts, precision, shardSize, dim },
+    ...{ source, texts, precision, shardSize, dim },
     onError: options.onError ?? "fail",
     probe: modelProbe(model),
   };
-  const state = openState(folder, settings);
-  const width = String(Math.ceil(samples / shardSize)).length;
-  const run = new EmbedRun(options, { folder, dim, precision, texts, width }, state, files);
+  const state = await openState(folder, settings);
+  const run = new EmbedRun(options, { folder, dim, precision, texts }, state);
   if (!state.complete) await run.work();
   return run.result();
-}
-
-/** How many entries a source has, and where each picture is a file of its own, its path. */
-async function surveySource(
-  spec: SourceSpec,
-): Promise<{ samples: number; files: string[] | undefined }> {
-  const source = await openSource(spec);
-  const files: string[] = [];
-  let samples = 0;
-  for (const part of source.parts) {
-    for await (const { ref } of part.read()) {
-      samples++;
-      if (source.listed) files.push(ref?.file ?? "");
-    }
-  }
-  if (samples === 0) {
-    throw new DataError(`Expected samples in ${source.name} but found none; check the source`, {
-      source: source.name,
-    });
-  }
-  return { samples, files: source.listed ? files : undefined };
 }
 
 class EmbedRun {
   readonly #options: EmbedOptions;
   readonly #layout: ShardLayout;
-  readonly #files: readonly string[] | undefined;
   readonly #resumedFrom: number;
   #state: EmbedState;
   #shard: EmbeddingShard | undefined;
@@ -124,15 +104,9 @@ class EmbedRun {
   #seconds = 0;
   #badSamples: Problem[] = [];
 
-  constructor(
-    options: EmbedOptions,
-    layout: ShardLayout,
-    state: EmbedState,
-    files: readonly string[] | undefined,
-  ) {
+  constructor(options: EmbedOptions, layout: ShardLayout, state: EmbedState) {
     this.#options = options;
     this.#layout = layout;
-    this.#files = files;
     this.#state = state;
     this.#drop = state.next.drop;
     this.#resumedFrom = total(state.shards);
@@ -168,24 +142,36 @@ class EmbedRun {
       if (batch === null) break;
       const dropped = Math.min(this.#drop, batch.size);
       this.#drop -= dropped;
-      if (dropped < batch.size) this.#write(loader, batch, { before, dropped });
+      if (dropped < batch.size) await this.#write(loader, batch, { before, dropped });
       this.#report(loader);
       if (this.#options.shouldStop?.() === true) return;
     }
-    this.#finishShard(loader, { position: loader.position(), drop: 0 }, true);
+    await this.#finishShard(loader, { position: loader.position(), drop: 0 });
+    await this.#complete();
+  }
+
+  /** Types that became wider in later shards become so in all; a folder is one table then. */
+  async #complete(): Promise<void> {
+    const { folder, texts } = this.#layout;
+    const { shards, width, columns } = this.#state;
+    const wanted = tableColumns(columns, texts);
+    for (const number of shards.keys()) {
+      await conformTable(shardFiles(folder, number, width).metadata, wanted);
+    }
+    this.#keep({ complete: true });
   }
 
   /** Embeds a batch and deals its rows out to shards. `dropped` rows of it are there already. */
-  #write(
+  async #write(
     loader: Loader,
     batch: Batch,
     { before, dropped }: { before: ReturnType<Loader["position"]>; dropped: number },
-  ): void {
+  ): Promise<void> {
     const { shardSize = 1_000_000 } = this.#options;
     const rows = this.#embed(batch);
     this.#rows += batch.size - dropped;
     for (let from = dropped; from < batch.size;) {
-      this.#shard ??= new EmbeddingShard(this.#layout, this.#state.shards.length);
+      this.#shard ??= this.#nextShard();
       const to = Math.min(batch.size, from + shardSize - this.#shard.rows);
       this.#shard.append(slice(rows, from, to, this.#layout.dim));
       from = to;
@@ -194,8 +180,17 @@ class EmbedRun {
       const next = within
         ? { position: before, drop: to }
         : { position: loader.position(), drop: 0 };
-      this.#finishShard(loader, next, false);
+      await this.#finishShard(loader, next);
     }
+  }
+
+  /** The state says what the files are before there are any. */
+  #nextShard(): EmbeddingShard {
+    const number = this.#state.shards.length;
+    const width = Math.max(this.#state.width, digitsOf(number + 1));
+    if (number === 0 || width > this.#state.width) this.#keep({ width });
+    widenNames(this.#layout.folder, number, width);
+    return new EmbeddingShard(this.#layout, { number, width, columns: this.#state.columns });
   }
 
   #embed(batch: Batch): ShardRows {
@@ -203,7 +198,8 @@ class EmbedRun {
     const images = model.encoder.encodeImages(batch.pixels).data;
     const captions = firstCaptions(batch);
     const metadata = batch.keys.map((key, i) => ({
-      image_path: this.#pathOf(batch.imageIds[i] as string) ?? key,
+      // As clip-retrieval has it: the file of a picture, the key of one in a shard.
+      image_path: batch.imageFiles?.[i] ?? key,
       ...(texts ? { caption: captions[i] as string } : {}),
       record: recordOf(batch, i),
     }));
@@ -211,20 +207,18 @@ class EmbedRun {
     return { images, metadata, texts: embedTexts(model, captions).data };
   }
 
-  /** As clip-retrieval has it: the file of a picture, the key of one in a shard. */
-  #pathOf(imageId: string): string | undefined {
-    return this.#files?.[Number(imageId.slice(imageId.lastIndexOf("#") + 1))];
+  async #finishShard(loader: Loader, next: EmbedState["next"]): Promise<void> {
+    const { skipped } = loader.position();
+    const shard = this.#shard;
+    if (shard === undefined) return this.#keep({ skipped, next });
+    await shard.finish();
+    const shards = [...this.#state.shards, shard.rows];
+    this.#shard = undefined;
+    this.#keep({ shards, columns: shard.columns, skipped, next });
   }
 
-  #finishShard(loader: Loader, next: EmbedState["next"], complete: boolean): void {
-    const shards = [...this.#state.shards];
-    if (this.#shard) {
-      this.#shard.finish();
-      shards.push(this.#shard.rows);
-      this.#shard = undefined;
-    }
-    const { skipped } = loader.position();
-    this.#state = { ...this.#state, shards, skipped, next, complete };
+  #keep(change: Partial<EmbedState>): void {
+    this.#state = { ...this.#state, ...change };
     writeState(this.#options.folder, this.#state);
   }
 
@@ -232,7 +226,8 @@ class EmbedRun {
     this.#seconds = (performance.now() - this.#started) / 1000;
     this.#options.onProgress?.({
       rows: total(this.#state.shards) + (this.#shard?.rows ?? 0),
-      samples: this.#state.settings.samples,
+      samples: loader.extent.samples,
+      parts: { done: partsDone(loader), all: loader.extent.parts },
       skipped: loader.position().skipped,
       picturesPerSecond: this.#rows / this.#seconds,
     });
@@ -252,6 +247,11 @@ class EmbedRun {
       picturesPerSecond: this.#seconds === 0 ? 0 : this.#rows / this.#seconds,
     };
   }
+}
+
+function partsDone(loader: Loader): number {
+  const { cursor } = loader.position();
+  return cursor.epoch > 0 ? loader.extent.parts : cursor.part;
 }
 
 function total(counts: readonly number[]): number {

@@ -6,17 +6,20 @@ import type { LoaderPosition } from "../data/loader/options.ts";
 import type { NpyPrecision } from "../files/npy.ts";
 import type { SourceSpec } from "../data/sources/source-spec.ts";
 import { DataError } from "../errors.ts";
+import { writeTextAtomically } from "../files/atomic-write.ts";
+import { isPartial } from "../files/owner.ts";
 import { readJsonFile, readingReason } from "../files/regular-file.ts";
-import { isPartial, writeTextAtomically } from "../files/atomic-write.ts";
+import { storageError } from "../files/storage.ts";
 import { cellBytes, placePicture } from "../data/image/picture-cell.ts";
 import { embedTexts } from "../inference/encode-texts.ts";
 import type { InferenceModel } from "../inference/inference-model.ts";
+import { widened, type Column, type ColumnKind } from "./metadata-columns.ts";
+import { columnsOf } from "./metadata-table.ts";
+import { EMBEDDING_FOLDERS, shardFiles, widenNames } from "./shard-files.ts";
 
 /** Everything that decides what the files hold. */
 export interface EmbedSettings {
   readonly source: SourceSpec;
-  /** Entries of the source. */
-  readonly samples: number;
   readonly texts: boolean;
   readonly precision: NpyPrecision;
   readonly shardSize: number;
@@ -27,10 +30,14 @@ export interface EmbedSettings {
 }
 
 export interface EmbedState {
-  readonly version: 1;
+  readonly version: 2;
   readonly settings: EmbedSettings;
   /** Rows of each whole shard. */
   readonly shards: readonly number[];
+  /** Digits of the numbers in the shards' names. */
+  readonly width: number;
+  /** The columns of the records so far; the latest shards have them all. */
+  readonly columns: readonly Column[];
   /** Samples passed over so far. */
   readonly skipped: number;
   /** Where the next shard starts: a place of the loader and the rows behind it that are done. */
@@ -38,30 +45,53 @@ export interface EmbedState {
   readonly complete: boolean;
 }
 
+/** As limn 0.1 wrote it: it listed the source first, and columns had types of their own shard. */
+interface FirstState extends Omit<EmbedState, "version" | "width" | "columns"> {
+  readonly version: 1;
+  readonly settings: EmbedSettings & { readonly samples: number };
+}
+
 const NAME = "embed.json";
 
 /** Rounding differs between machines by far less, and models by far more. */
 const PROBE_TOLERANCE = 1e-3;
 
+/** Makes the folder too. throws  StorageError where it cannot be written */
 export function writeState(folder: string, state: EmbedState): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (cause) {
+    throw storageError(folder, cause);
+  }
   writeTextAtomically(path.join(folder, NAME), `${JSON.stringify(state, null, 2)}\n`);
 }
 
 /**
- * The state to go on from; a new one where the folder has none.
+ * The state to go on from; a new one where the folder has none, or none with a shard. Nothing is
+ * written, except that shards get the names that the state says.
  *
  * throws  DataError for embeddings of another model, source or setting, naming the first difference,
  *         and for a folder with embeddings whose origin is unknown
  */
-export function openState(folder: string, settings: EmbedSettings): EmbedState {
-  mkdirSync(folder, { recursive: true });
+export async function openState(folder: string, settings: EmbedSettings): Promise<EmbedState> {
   const file = path.join(folder, NAME);
+  const begin: EmbedState = {
+    version: 2,
+    settings,
+    shards: [],
+    width: 1,
+    columns: [],
+    skipped: 0,
+    next: { position: null, drop: 0 },
+    complete: false,
+  };
   if (!existsSync(file)) {
     refuseStrangers(folder);
-    const next = { position: null, drop: 0 };
-    return { version: 1, settings, shards: [], skipped: 0, next, complete: false };
+    return begin;
   }
-  const state = parse(file);
+  const found = parse(file);
+  if (found.shards.length === 0 && !found.complete) return begin;
+  const state = await upgraded(folder, found);
   for (const key of Object.keys(settings) as (keyof EmbedSettings)[]) {
     if (
       key === "probe" ? sameProbe(state.settings, settings) : same(state.settings, settings, key)
@@ -76,15 +106,34 @@ export function openState(folder: string, settings: EmbedSettings): EmbedState {
       { source: file },
     );
   }
+  widenNames(folder, state.shards.length, state.width);
   return state;
 }
 
-function parse(file: string): EmbedState {
+/** The state as this version has it, of a folder that an earlier one began. */
+async function upgraded(folder: string, state: EmbedState | FirstState): Promise<EmbedState> {
+  if (state.version === 2) return state;
+  const { samples, ...settings } = state.settings;
+  const width = String(Math.ceil(samples / settings.shardSize)).length;
+  const columns = new Map<string, ColumnKind>();
+  for (let number = 0; number < state.shards.length; number++) {
+    const { metadata } = shardFiles(folder, number, width);
+    for (const { name, kind } of (await columnsOf(metadata)).slice(settings.texts ? 2 : 1)) {
+      columns.set(name, widened(columns.get(name) ?? "null", kind));
+    }
+  }
+  const list = [...columns].map(([name, kind]) => ({ name, kind }));
+  return { ...state, version: 2, settings, width, columns: list };
+}
+
+function parse(file: string): EmbedState | FirstState {
   try {
-    const state = readJsonFile(file) as EmbedState;
+    const state = readJsonFile(file) as EmbedState | FirstState;
     const { version, settings, shards, next } = state;
-    const fits = (version as number) === 1 && typeof settings === "object" && Array.isArray(shards);
-    if (fits && Number.isInteger(next.drop)) return state;
+    const known = ([1, 2] as unknown[]).includes(version);
+    const fits = known && typeof settings === "object" && Array.isArray(shards);
+    const whole = version === 1 || (Number.isInteger(state.width) && Array.isArray(state.columns));
+    if (fits && whole && Number.isInteger(next.drop)) return state;
     throw new Error("it has another form");
   } catch (cause) {
     throw new DataError(
@@ -109,8 +158,7 @@ function sameProbe({ probe: a }: EmbedSettings, { probe: b }: EmbedSettings): bo
 }
 
 function refuseStrangers(folder: string): void {
-  const known = ["img_emb", "text_emb", "metadata"];
-  const found = known.find((name) => {
+  const found = EMBEDDING_FOLDERS.find((name) => {
     const inside = path.join(folder, name);
     return existsSync(inside) && readdirSync(inside).some((file) => !isPartial(file));
   });

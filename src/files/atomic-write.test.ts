@@ -1,28 +1,22 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import {
-  existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
-  renameSync,
   rmSync,
+  statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { StorageError } from "../errors.ts";
-import {
-  AtomicFile,
-  existingFolder,
-  isPartial,
-  writeFileAtomically,
-  writeFolderAtomically,
-  writeTextAtomically,
-} from "./atomic-write.ts";
-import { thisProcess } from "./owner.ts";
+import { AtomicFile, writeFileAtomically, writeTextAtomically } from "./atomic-write.ts";
+import { isPartial, thisProcess } from "./owner.ts";
 
 const root = mkdtempSync(join(tmpdir(), "limn-atomic-"));
 after(() => rmSync(root, { recursive: true }));
@@ -95,7 +89,7 @@ describe("AtomicFile", () => {
     assert.equal(readFileSync(one.file, "utf8"), "1");
   });
 
-  it("removes what dead processes left of the same file, nothing of another container", () => {
+  it("removes what dead processes left of any file, nothing of another container", () => {
     const folder = mkdtempSync(join(root, "dead-"));
     const { pid: dead } = spawnSync(process.execPath, ["--version"]);
     const { host } = thisProcess();
@@ -103,13 +97,58 @@ describe("AtomicFile", () => {
       `.rows.partial-${host}-${process.ppid}-0`,
       `.rows.partial-another-container-${dead}-0`,
       ".rows.partial-another-container-1-0",
-      `.others.partial-${host}-${dead}-0`,
+      `.others.partial-${host}-${dead}`,
     ];
-    for (const name of [`.rows.partial-${host}-${dead}-0`, ...left]) {
+    const gone = [".rows", ".others", "shard-000007.tar"];
+    for (const name of [...gone.map((one) => `${one}.partial-${host}-${dead}-0`), ...left]) {
       writeFileSync(join(folder, name), "");
     }
     writeTextAtomically(join(folder, "rows"), "x");
     assert.deepEqual(readdirSync(folder).sort(), ["rows", ...left].sort());
+  });
+
+  it("writes the file that a link leads to, and the link stays", () => {
+    const folder = mkdtempSync(join(root, "link-"));
+    mkdirSync(join(folder, "far"));
+    symlinkSync(join("far", "rows"), join(folder, "rows"));
+    for (const text of ["one", "two"]) {
+      writeTextAtomically(join(folder, "rows"), text);
+      assert.equal(readFileSync(join(folder, "far", "rows"), "utf8"), text);
+      assert.ok(lstatSync(join(folder, "rows")).isSymbolicLink());
+    }
+    assert.deepEqual(readdirSync(join(folder, "far")), ["rows"]);
+  });
+
+  it("keeps the permissions of the file that it replaces", () => {
+    const file = join(root, "secret");
+    writeFileSync(file, "", { mode: 0o600 });
+    writeTextAtomically(file, "x");
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+  });
+
+  it("refuses a folder, a pipe and a device, which stay", () => {
+    const folder = mkdtempSync(join(root, "odd-"));
+    mkdirSync(join(folder, "inner"));
+    spawnSync("mkfifo", [join(folder, "pipe")]);
+    symlinkSync("/dev/null", join(folder, "null"));
+    const names = readdirSync(folder);
+    for (const [name, found] of [
+      ["inner", "a folder"],
+      ["inner/", "a folder"],
+      ["pipe", "a device, pipe or socket"],
+      ["null", "a device, pipe or socket"],
+    ] as const) {
+      if (!names.includes(name.replace("/", ""))) continue;
+      const file = `${folder}/${name}`;
+      assert.throws(() => writeTextAtomically(file, "x"), {
+        name: "StorageError",
+        file,
+        message:
+          `Expected a plain file, or nothing yet, at ${file} for writing but received ${found}; ` +
+          "choose another name (it is untouched)",
+      });
+    }
+    assert.deepEqual(readdirSync(folder), names);
   });
 
   it("names the file where there is no folder", () => {
@@ -120,81 +159,5 @@ describe("AtomicFile", () => {
       message:
         /^Expected an existing folder for writing .*rows but received ENOENT; choose another/,
     });
-  });
-});
-
-const write = (folder: string, text: string): Promise<void> =>
-  writeFolderAtomically(folder, (partial) => {
-    mkdirSync(join(partial, "inner"));
-    writeFileSync(join(partial, "inner", "file"), text);
-  });
-const read = (folder: string): string => readFileSync(join(folder, "inner", "file"), "utf8");
-
-describe("writeFolderAtomically", () => {
-  it("keeps the old folder when the new one fails", async () => {
-    const parent = mkdtempSync(join(root, "fail-"));
-    const folder = join(parent, "model");
-    await write(folder, "old");
-    const fails = writeFolderAtomically(folder, (partial) => {
-      writeFileSync(join(partial, "half"), "");
-      return Promise.reject(failure("ENOSPC"));
-    });
-    await assert.rejects(fails, /free disk space for writing .*model but received ENOSPC/);
-    assert.equal(read(folder), "old");
-    assert.deepEqual(readdirSync(parent), ["model"]);
-  });
-
-  it("names the folder, not the temporary file in it, when the disk is full", async () => {
-    const folder = join(root, "named");
-    const fill = (): never => {
-      throw failure("ENOSPC");
-    };
-    const fails = writeFolderAtomically(folder, (partial) =>
-      writeFileAtomically(join(partial, "weights"), fill),
-    );
-    await assert.rejects(fails, { file: folder, message: /for writing .*named but/ });
-  });
-
-  it("makes the folders above and replaces what is there", async () => {
-    const folder = join(root, "a", "b", "model");
-    await write(folder, "one");
-    writeFileSync(join(folder, "stale"), "");
-    await write(folder, "two");
-    assert.equal(read(folder), "two");
-    assert.deepEqual(readdirSync(folder), ["inner"]);
-    assert.deepEqual(readdirSync(join(root, "a", "b")), ["model"]);
-  });
-
-  it("finds and restores the old folder after a crash between the renames", async () => {
-    const folder = join(root, "crashed");
-    await write(folder, "old");
-    renameSync(folder, `${folder}.previous`);
-    assert.equal(read(existingFolder(folder)), "old");
-    const fails = writeFolderAtomically(folder, () => Promise.reject(new Error("again")));
-    await assert.rejects(fails, /again/);
-    assert.equal(read(folder), "old");
-    await write(folder, "new");
-    assert.equal(read(folder), "new");
-    assert.equal(existsSync(`${folder}.previous`), false);
-  });
-
-  it("removes what dead processes left, not what living ones write", async () => {
-    const parent = mkdtempSync(join(root, "left-"));
-    const { pid: dead } = spawnSync(process.execPath, ["--version"]);
-    const { host } = thisProcess();
-    const left = [
-      `model.partial-${host}-${process.ppid}-0`,
-      `model.partial-another-container-${dead}-0`,
-      "model.partial-another-container-1-0",
-      "model.partial-notes",
-    ];
-    for (const name of [`model.partial-${host}-${dead}-0`, ...left]) mkdirSync(join(parent, name));
-    await write(join(parent, "model"), "x");
-    assert.deepEqual(readdirSync(parent).sort(), ["model", ...left].sort());
-  });
-
-  it("names the folder when a file stands in its way", async () => {
-    writeFileSync(join(root, "plain"), "");
-    await assert.rejects(write(join(root, "plain", "model"), "x"), StorageError);
   });
 });

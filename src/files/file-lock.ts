@@ -3,15 +3,27 @@
  * one whose owner crashed, even on another host, is seen as left behind and broken.
  */
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readFile, rm, stat, utimes } from "node:fs/promises";
+import { link, mkdir, open, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { hasEnded, thisProcess, type Owner } from "./owner.ts";
+import { StorageError } from "../errors.ts";
+import {
+  discard,
+  hasEnded,
+  isRunning,
+  partialPath,
+  releasePartial,
+  removeAbandoned,
+  thisProcess,
+  type Owner,
+} from "./owner.ts";
 import { storageError } from "./storage.ts";
 
 const TOUCH_MS = 5_000;
 const PATIENCE_MS = 30_000;
 const LONGEST_POLL_MS = 500;
+/** One who writes may keep its thread busy for minutes, in a step or a product of large matrices. */
+const WRITERS_PATIENCE_MS = 600_000;
 
 interface LockOwner extends Owner {
   readonly id: string;
@@ -40,7 +52,7 @@ export async function withFileLock<T>(
   work: () => Promise<T>,
   { signal, patience = PATIENCE_MS, onWait }: FileLockOptions = {},
 ): Promise<T> {
-  const owner: LockOwner = { id: randomUUID(), ...thisProcess() };
+  const owner = newOwner();
   let wait = 20;
   let told = false;
   while (!(await acquired(file, owner))) {
@@ -53,6 +65,47 @@ export async function withFileLock<T>(
     await sleep(wait, undefined, { signal });
     wait = Math.min(2 * wait, LONGEST_POLL_MS);
   }
+  return whileHeld(file, owner, work);
+}
+
+/**
+ * Runs `work`, which writes `target`, while this process holds the lock `file`; refuses where someone
+ * else writes it, in this process too. What a crashed process left is taken over: at once on this
+ * host, on another one when it was not touched for ten minutes.
+ *
+ * throws  StorageError naming the holder, or where the lock cannot be written
+ */
+export async function asOnlyWriter<T>(
+  target: string,
+  file: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  const owner = newOwner();
+  while (!(await acquired(file, owner))) {
+    if (await isAbandoned(file, WRITERS_PATIENCE_MS)) {
+      await breakLock(file, WRITERS_PATIENCE_MS);
+      continue;
+    }
+    const holder = await readOwner(file);
+    // Given back in between, or about to be written.
+    if (holder === undefined && !(await exists(file))) continue;
+    throw new StorageError(
+      target,
+      `Expected nobody else to write ${target} but received a lock of ${describe(holder)}; wait ` +
+        `until that has ended, or choose another place (if it has ended already, remove ${file})`,
+    );
+  }
+  return whileHeld(file, owner, work);
+}
+
+function describe(holder: Owner | undefined): string {
+  if (holder === undefined) return "an unknown process";
+  const host = holder.host.replace(/\+\d+$/, "");
+  const own = holder.pid === process.pid && holder.host === thisProcess().host;
+  return `process ${holder.pid} on host ${host}${own ? " (this one)" : ""}`;
+}
+
+async function whileHeld<T>(file: string, owner: LockOwner, work: () => Promise<T>): Promise<T> {
   const touch = setInterval(
     () => void utimes(file, new Date(), new Date()).catch(() => {}),
     TOUCH_MS,
@@ -72,17 +125,47 @@ export async function lockHolder(file: string, patience = PATIENCE_MS): Promise<
   return owner === undefined || (await isAbandoned(file, patience)) ? undefined : owner;
 }
 
+function newOwner(): LockOwner {
+  return { id: randomUUID(), ...thisProcess() };
+}
+
 async function acquired(file: string, owner: LockOwner): Promise<boolean> {
+  const folder = path.dirname(file);
+  let whole: string | undefined;
   try {
     // Its own EEXIST says that a file is in the way, not that someone holds the lock.
-    await mkdir(path.dirname(file), { recursive: true });
+    await mkdir(folder, { recursive: true });
+    removeAbandoned(folder);
+    whole = partialPath(folder, `.${path.basename(file)}`);
+    await writeFile(whole, JSON.stringify(owner));
+    return await made(whole, file);
   } catch (error) {
     throw storageError(file, error, { kept: "nothing was begun" });
+  } finally {
+    if (whole !== undefined) {
+      discard(whole);
+      releasePartial(whole);
+    }
+  }
+}
+
+/** Makes the lock with its text in it, so that whoever sees it can read whose it is. */
+async function made(whole: string, file: string): Promise<boolean> {
+  try {
+    await link(whole, file);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") return false;
+    // Some file systems have no links of this kind.
+    if (code !== "EPERM" && code !== "ENOTSUP" && code !== "ENOSYS" && code !== "EMLINK") {
+      throw error;
+    }
   }
   try {
     const handle = await open(file, "wx");
     try {
-      await handle.writeFile(JSON.stringify(owner));
+      await handle.writeFile(await readFile(whole));
     } catch (cause) {
       await rm(file, { force: true });
       throw cause;
@@ -92,14 +175,23 @@ async function acquired(file: string, owner: LockOwner): Promise<boolean> {
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
-    throw storageError(file, error, { kept: "nothing was begun" });
+    throw error;
   }
+}
+
+async function exists(file: string): Promise<boolean> {
+  return stat(file).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Its owner is a process of this host that has ended, or it was not touched for long. */
 async function isAbandoned(file: string, patience: number): Promise<boolean> {
   const owner = await readOwner(file);
   if (owner && hasEnded(owner)) return true;
+  // Its thread may be busy, or stopped, for as long as it likes.
+  if (owner && isRunning(owner)) return false;
   try {
     return Date.now() - (await stat(file)).mtimeMs > patience;
   } catch {
@@ -112,7 +204,8 @@ async function isAbandoned(file: string, patience: number): Promise<boolean> {
 async function readOwner(file: string): Promise<LockOwner | undefined> {
   try {
     const owner = JSON.parse(await readFile(file, "utf8")) as Partial<LockOwner> | null;
-    return typeof owner?.id === "string" ? (owner as LockOwner) : undefined;
+    const whole = typeof owner?.id === "string" && typeof owner.host === "string";
+    return whole && Number.isSafeInteger(owner.pid) ? (owner as LockOwner) : undefined;
   } catch {
     return undefined;
   }
@@ -124,7 +217,7 @@ async function readOwner(file: string): Promise<LockOwner | undefined> {
  */
 async function breakLock(file: string, patience: number): Promise<void> {
   const breaking = `${file}.breaking`;
-  if (!(await acquired(breaking, { id: randomUUID(), ...thisProcess() }))) {
+  if (!(await acquired(breaking, newOwner()))) {
     if (await isAbandoned(breaking, PATIENCE_MS)) await rm(breaking, { force: true });
     else await sleep(20);
     return;

@@ -1,7 +1,10 @@
 /** Writes a tokenizer into a model folder. Knows nothing about how its files are read. */
-import { mkdir, readFile } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
-import { writeFileAtomically, writeTextAtomically } from "../files/atomic-write.ts";
+import { mkdirSync, readFileSync, statSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { StorageError } from "../errors.ts";
+import { writeFileAtomically } from "../files/atomic-write.ts";
+import { storageError } from "../files/storage.ts";
 import { clipTokenizerFile } from "./tokenizer-json/clip-files.ts";
 import type { ClipTokenizer } from "./clip-tokenizer.ts";
 import { readOptionalJson, type TokenizerConfig } from "./tokenizer-config.ts";
@@ -19,37 +22,41 @@ import { fileKind } from "./tokenizer-json/tokenizer-file.ts";
  * cannot say under `limn` in tokenizer_config.json; files that the tokenizer was read from are
  * copied byte for byte. `loadTokenizer(folder)` gives the same ids; transformers too, for captions
  * that are clean already (it repairs no mojibake).
+ *
+ * throws  StorageError naming a file of the folder that would change, and that limn did not write
  */
 export async function saveTokenizer(tokenizer: Tokenizer, folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  if (isClip(tokenizer)) await saveClip(tokenizer, folder);
-  else await saveVocabulary(tokenizer.description as TokenizerJsonDescription, folder);
+  const files = isClip(tokenizer)
+    ? await clipFilesOf(tokenizer)
+    : await vocabularyFiles(tokenizer.description as TokenizerJsonDescription);
+  writeBeside(folder, files);
 }
+
+/** Contents by the names of files. */
+type Files = Map<string, Uint8Array>;
 
 function isClip(tokenizer: Tokenizer): tokenizer is ClipTokenizer {
   return tokenizer.description.kind === "clip-bpe";
 }
 
-async function saveClip(tokenizer: ClipTokenizer, folder: string): Promise<void> {
+async function clipFilesOf(tokenizer: ClipTokenizer): Promise<Files> {
   const { description, merges } = tokenizer;
   const names = namesInFiles(description);
   const vocab = vocabularyWith(tokenizer, names);
   const [bos, eos] = names;
   const tokens = { bos_token: bos, eos_token: eos, unk_token: eos, pad_token: eos };
   const from = description.vocab === undefined ? undefined : dirname(description.vocab);
-  const copied = from === undefined ? [] : await copyFiles(from, folder, clipFiles);
-  const fresh: Record<(typeof clipFiles)[number], () => void> = {
-    "vocab.json": () => writeJson(join(folder, "vocab.json"), vocab),
-    "merges.txt": () =>
-      writeTextAtomically(join(folder, "merges.txt"), `#version: 0.2\n${merges.join("\n")}\n`),
-    "special_tokens_map.json": () => writeJson(join(folder, "special_tokens_map.json"), tokens),
-    "tokenizer.json": () =>
-      writeJson(join(folder, "tokenizer.json"), clipTokenizerFile(vocab, merges, names)),
+  const files = from === undefined ? new Map() : await readFiles(from, clipFiles);
+  const fresh: Record<(typeof clipFiles)[number], () => Uint8Array> = {
+    "vocab.json": () => json(vocab),
+    "merges.txt": () => Buffer.from(`#version: 0.2\n${merges.join("\n")}\n`),
+    "special_tokens_map.json": () => json(tokens),
+    "tokenizer.json": () => json(clipTokenizerFile(vocab, merges, names)),
   };
-  for (const name of clipFiles) if (!copied.includes(name)) fresh[name]();
+  for (const name of clipFiles) if (!files.has(name)) files.set(name, fresh[name]());
   const stored = from === undefined ? {} : await readConfig(from);
   const { contextLength, clean, padId, specialTokens } = description;
-  writeJson(join(folder, "tokenizer_config.json"), {
+  const config = {
     tokenizer_class: "CLIPTokenizer",
     ...tokens,
     do_lower_case: true,
@@ -59,7 +66,8 @@ async function saveClip(tokenizer: ClipTokenizer, folder: string): Promise<void>
     ...stored,
     model_max_length: contextLength,
     limn: { kind: "clip-bpe", contextLength, clean, padId, specialTokens },
-  });
+  };
+  return files.set("tokenizer_config.json", json(config));
 }
 
 const clipFiles = [
@@ -100,27 +108,24 @@ const companions = [
   "added_tokens.json",
 ] as const;
 
-async function saveVocabulary(
-  { file, ...settings }: TokenizerJsonDescription,
-  folder: string,
-): Promise<void> {
+async function vocabularyFiles({ file, ...settings }: TokenizerJsonDescription): Promise<Files> {
   const from = dirname(file);
   const own = basename(file);
   const known = (companions as readonly string[]).includes(own);
   const name = known ? own : usualName(file, settings);
-  const target = join(folder, name);
-  if (!known) writeBytes(target, await readFile(file));
-  await copyFiles(from, folder, known ? companions : companions.slice(-2));
+  const files = await readFiles(from, known ? companions : companions.slice(-2));
+  if (!known) files.set(name, await readFile(file));
   const { tokenizer_class: storedClass, ...stored } = await readConfig(from);
   const tokenizerClass = classOf(settings, name, storedClass);
-  writeJson(join(folder, "tokenizer_config.json"), {
+  const config = {
     ...(tokenizerClass !== undefined && { tokenizer_class: tokenizerClass }),
     // The default of the class is left, where the models were trained with padding behind.
     ...(settings.rules === "siglip2" && { padding_side: "right" }),
     ...stored,
     model_max_length: settings.contextLength,
     limn: { ...settings, file: name },
-  });
+  };
+  return files.set("tokenizer_config.json", json(config));
 }
 
 /** The name that other readers look for. */
@@ -150,20 +155,41 @@ function readConfig(folder: string): Promise<TokenizerConfig> {
   return readOptionalJson<TokenizerConfig>(join(folder, "tokenizer_config.json"));
 }
 
-/** Copies those of the files that are there; returns their names. */
-async function copyFiles<Name extends string>(
-  from: string,
-  to: string,
-  names: readonly Name[],
-): Promise<Name[]> {
-  const copied: Name[] = [];
+/** Those of the files that are there. */
+async function readFiles(from: string, names: readonly string[]): Promise<Files> {
+  const files: Files = new Map();
   for (const name of names) {
     const content = await readFile(join(from, name)).catch(() => undefined);
-    if (content === undefined) continue;
-    if (resolve(from) !== resolve(to)) writeBytes(join(to, name), content);
-    copied.push(name);
+    if (content !== undefined) files.set(name, content);
   }
-  return copied;
+  return files;
+}
+
+/** Writes files beside others, and none that lies there with another content. */
+function writeBeside(folder: string, files: Files): void {
+  const missing = [...files].filter(
+    ([name, content]) => !isThere(folder, join(folder, name), content),
+  );
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (cause) {
+    throw storageError(folder, cause);
+  }
+  for (const [name, content] of missing) writeBytes(join(folder, name), content);
+}
+
+/** Throws StorageError for a file that limn did not write and that differs. */
+function isThere(folder: string, file: string, content: Uint8Array): boolean {
+  const stats = statSync(file, { throwIfNoEntry: false });
+  if (stats === undefined) return false;
+  if (stats.isFile() && stats.size === content.length && readFileSync(file).equals(content)) {
+    return true;
+  }
+  throw new StorageError(
+    file,
+    `Expected no other ${basename(file)} in ${folder} for writing a tokenizer but received one; ` +
+      "choose another folder, or move it away (nothing was changed)",
+  );
 }
 
 /**
@@ -172,7 +198,11 @@ async function copyFiles<Name extends string>(
  * throws  StorageError naming the file where it cannot be written
  */
 export function writeJson(file: string, value: object): void {
-  writeTextAtomically(file, `${JSON.stringify(value, undefined, 2)}\n`);
+  writeBytes(file, json(value));
+}
+
+function json(value: object): Uint8Array {
+  return Buffer.from(`${JSON.stringify(value, undefined, 2)}\n`);
 }
 
 function writeBytes(file: string, content: Uint8Array): void {

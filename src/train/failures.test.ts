@@ -1,6 +1,14 @@
 /** Runs that cannot go on: what they say, and that no step already taken is lost. */
 import assert from "node:assert/strict";
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -136,8 +144,8 @@ test("a run that cannot resume frees its memory and leaves its folder as it was"
 test("a checkpoint that was being replaced when the power failed is found", async () => {
   const directory = join(folder, "previous");
   cpSync(join(folder, "evaluation"), directory, { recursive: true });
-  cpSync(checkpoint(directory, 4), `${checkpoint(directory, 4)}.previous`, { recursive: true });
-  rmSync(checkpoint(directory, 4), { recursive: true });
+  const hidden = join(directory, "checkpoints", ".step-00000004.limn-previous");
+  renameSync(checkpoint(directory, 4), hidden);
   const result = await run({ directory, set: ["train.checkpoint={}", "evaluate.suites=[]"] });
   assert.equal(result.step, 4);
 });

@@ -34,6 +34,7 @@ export interface TrainResult extends RunOutcome {
  * Trains a recipe to its end, or until a signal or its time limit.
  *
  * throws  RecipeError, DataError, CheckpointError before the first step where something does not fit;
+ *         StorageError where another process trains in the folder, or it holds what limn did not write;
  *         DataError later for a sample or suite that cannot be read: the steps done are saved first;
  *         DivergedError when the loss leaves the numbers: checkpoints written so far stay
  */
@@ -43,12 +44,14 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     smoke: options.smoke ?? false,
   });
   const directory = new RunDirectory(options.directory, options.group ?? solo);
-  if (!options.allowRecipeChange) directory.checkRecipe(recipe);
-  const prepared = await preparePair(recipe, directory, announcer(options)).catch(refuseSetting);
-  const begin = (): void => directory.saveRecipe(recipe);
-  return runToEnd(prepared, { recipe, directory, options, begin }, (outcome, { model }) => ({
-    ...outcome,
-    logitScale: logitScaleOf(model),
-    recipe,
-  }));
+  return directory.asOnlyRun(async () => {
+    if (!options.allowRecipeChange) directory.checkRecipe(recipe);
+    const prepared = await preparePair(recipe, directory, announcer(options)).catch(refuseSetting);
+    const begin = (): void => directory.saveRecipe(recipe);
+    return runToEnd(prepared, { recipe, directory, options, begin }, (outcome, { model }) => ({
+      ...outcome,
+      logitScale: logitScaleOf(model),
+      recipe,
+    }));
+  });
 }

@@ -28,7 +28,7 @@ import {
   weightParts,
   type WeightPart,
 } from "./adapter-config.ts";
-import { existingFolder } from "../../files/atomic-write.ts";
+import { existingFolder } from "../../files/atomic-folder.ts";
 import type { DualEncoder } from "../../pair/dual-encoder.ts";
 import { readJsonObject } from "../../files/json-fields.ts";
 import { readSafetensors, type SafetensorsFile } from "../weights/safetensors.ts";

@@ -15,8 +15,9 @@ import {
   partOf,
   weightParts,
 } from "./adapter-config.ts";
-import { writeFolderAtomically, writeTextAtomically } from "../../files/atomic-write.ts";
+import { writeTextAtomically } from "../../files/atomic-write.ts";
 import type { DualEncoder } from "../../pair/dual-encoder.ts";
+import { writeModelFolder } from "../model-folder.ts";
 import { writeSafetensors } from "../weights/safetensors.ts";
 
 interface AdapterContents {
@@ -29,8 +30,8 @@ interface AdapterContents {
 /**
  * Writes the low-rank changes of a model, all of the folder or nothing.
  *
- * throws  RangeError for a model without changes; CheckpointError naming the folder where it cannot
- *         be written
+ * throws  RangeError for a model without changes; StorageError naming the folder where it cannot be
+ *         written or holds what limn did not write
  */
 export async function saveAdapter(
   folder: string,
@@ -51,7 +52,7 @@ export async function saveAdapter(
   const wholeNames = new Set(whole);
   const wholeParts = [...parts].filter(([, { weight }]) => wholeNames.has(weight));
   const modules: AdapterModule[] = [];
-  await writeFolderAtomically(folder, (partial) => {
+  await writeModelFolder(folder, (partial) => {
     scope(() => {
       const entries: [string, Tensor][] = changes.flatMap(({ weight, part, change }) => {
         const name = (names.get(`${weight} ${part}`) as string).replace(/\.weight$/, "");

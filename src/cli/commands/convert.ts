@@ -1,4 +1,6 @@
 /** `limn convert`: write a model in another layout. */
+import { checkModelTarget } from "../../checkpoints/model-folder.ts";
+import { checkApart } from "../../files/atomic-folder.ts";
 import { loadModel } from "../../inference/load-model.ts";
 import { saveLayouts } from "../../checkpoints/layouts/writers.ts";
 import { defineCommand, type Command } from "../command.ts";
@@ -30,6 +32,8 @@ const command: Command = defineCommand({
   ],
   async run({ options, operands, print, note }) {
     const [from = "", folder = ""] = operands;
+    checkApart(folder, [from]);
+    await checkModelTarget(folder);
     const loaded = await loadModel(from, loadOptions(options, note));
     try {
       const { to, precision } = options;

@@ -2,6 +2,7 @@
 import { packDataset } from "../../data/pack.ts";
 import type { PackOptions, PackResult } from "../../data/pack.ts";
 import { defineCommand, type Command } from "../command.ts";
+import { columnNames } from "../print/inspection.ts";
 import { parseSource, sourceOptions } from "../options/source-argument.ts";
 
 const command: Command = defineCommand({
@@ -56,6 +57,7 @@ export default command;
 function describe(result: PackResult, directory: string): string {
   const { shards, samples, resized, skipped, badSamples } = result;
   const lines = [`${samples} samples in ${shards.length} shards in ${directory}`];
+  if (result.columns) lines.push(`columns: ${columnNames(result.columns)}`);
   if (resized > 0) lines.push(`${resized} images were shrunk`);
   if (skipped > 0) lines.push(`${skipped} samples were left out:`);
   for (const { file, key, reason } of badSamples.slice(0, 10)) {

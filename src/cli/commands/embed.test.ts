@@ -67,7 +67,11 @@ describe("limn embed, misused", () => {
     await refuses([folder, "absent", "--out", out()], 2, /Expected a folder, a \.csv/);
     const empty = join(root, "empty");
     mkdirSync(empty);
-    await refuses([folder, empty, "--out", out()], 3, /Expected samples in .*empty but found none/);
+    await refuses(
+      [folder, empty, "--out", out()],
+      3,
+      /at least one usable sample for .*empty but received none/,
+    );
     await refuses([folder, photos, "--out", out(), "--texts"], 3, /it has no caption/);
   });
 
@@ -121,7 +125,7 @@ describe("limn embed", () => {
     const { code, out: text, err } = await runLimn("embed", folder, shards, ...words);
     assert.equal(code, 0, err);
     assert.match(text, /^11 embeddings of 8 numbers in 3 shards in \S+, [\d.e+]+ pictures\/s\n$/);
-    assert.match(err, /\d+ of 11 pictures, [\d.e+]+ pictures\/s, \d+ s left/);
+    assert.match(err, /\d+ pictures, \d of 3 shards done, [\d.e+]+ pictures\/s/);
     for (const [name, ending] of [
       ["img_emb", "npy"],
       ["text_emb", "npy"],
@@ -230,7 +234,8 @@ describe("embedSource, stopped and started again", () => {
 });
 
 describe("progressLine", () => {
-  const progress = { rows: 1500, samples: 4000, skipped: 100, picturesPerSecond: 20 };
+  const parts = { done: 0, all: 1 };
+  const progress = { rows: 1500, samples: 4000, parts, skipped: 100, picturesPerSecond: 20 };
 
   it("rewrites a terminal's line and appends to a file now and then", () => {
     let now = 0;
@@ -246,6 +251,9 @@ describe("progressLine", () => {
     for (const line of lines) line.end();
     const words = "1,500 of 4,000 pictures, 100 left out, 20.0 pictures/s, 2 min left";
     assert.equal(text["file"], `${words}\n${words}\n`);
+    const unlisted = { ...progress, samples: undefined, parts: { done: 3, all: 32 } };
+    const shardsDone = "1,500 pictures, 100 left out, 3 of 32 shards done, 20.0 pictures/s";
+    assert.equal(describeEmbedding(unlisted), shardsDone);
     assert.equal(text["tty"], `${`\r${words}\u001b[K`.repeat(4)}\n`);
   });
 });

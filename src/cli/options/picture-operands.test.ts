@@ -17,17 +17,20 @@ const write = (name: string, contents: string | Uint8Array = readFileSync(golden
 };
 
 async function namesOf(...operands: string[]): Promise<string[]> {
-  const { stream, name } = await pictureOperands(operands);
+  const opened = await pictureOperands(operands);
   const names = [];
-  for await (const _ of stream()) names.push(name(names.length));
+  for await (const _ of opened.stream()) names.push(opened.name(names.length));
   return names;
 }
 
 test("what is no picture and no source is refused", async () => {
   const refused = (operand: string, message: RegExp): Promise<void> =>
     assert.rejects(namesOf(operand), { name: "UsageError", message });
-  await refused("https://example.com/cat.jpg", /the address https:.* fetch it first/);
-  await refused(path.join(folder, "none.jfif"), /Expected a picture at .*none\.jfif but found no such file/);
+  await refused("https://example.com/cat.jpg", /the web address https:.* fetch it first/);
+  await refused(
+    path.join(folder, "none.jfif"),
+    /Expected a picture at .*none\.jfif but found no such file/,
+  );
   await refused(write("text", "no picture"), /Expected a folder, a \.csv/);
 });
 

@@ -3,10 +3,13 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
-import { parseSource } from "./source-argument.ts";
+import { parseSource, withFlags } from "./source-argument.ts";
 
 test("what is no source is refused with what would be", () => {
-  assert.throws(() => parseSource("photo.jpg", {}), /Expected a folder, a \.csv, \.tsv or \.jsonl/);
+  assert.throws(
+    () => parseSource("photo.jpg", {}),
+    /Expected a folder, a \.csv, \.tsv, \.txt or \.jsonl/,
+  );
   assert.throws(() => parseSource('{"kind":"tabel"}', {}), /Did you mean "table"/);
   assert.throws(() => parseSource('{"kind"', {}), /Expected a source in JSON/);
 });
@@ -39,4 +42,11 @@ test("endings tell tables from shards, and contents tell folders apart", () => {
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+test("messages about sources name the flags", () => {
+  assert.equal(
+    withFlags("name the column in source.image or source.caption; see source.shards"),
+    "name the column in --image-column or --caption-column; see source.shards",
+  );
 });

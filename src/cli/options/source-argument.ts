@@ -13,12 +13,17 @@ export const sourceOptions = {
   "image-column": { type: "string", value: "<name>", help: "column of the image, in a table" },
   "caption-column": { type: "string", value: "<name>", help: "column of the caption, in a table" },
   "label-column": { type: "string", value: "<name>", help: "column of the label, in a table" },
+  delimiter: {
+    type: "string",
+    choices: ["comma", "tab", "semicolon", "pipe"],
+    help: "what separates a table's cells; by default found in its header",
+  },
   root: { type: "string", value: "<folder>", help: "where a table's image paths start" },
   "caption-per-line": { type: "boolean", help: "each line of a .txt file is a caption" },
   "label-from-folder": { type: "boolean", help: "the name of an image's folder is its label" },
 } as const satisfies OptionSpecs;
 
-const TABLE = /\.(csv|tsv|tab|jsonl|ndjson)$/i;
+const TABLE = /\.(csv|tsv|tab|txt|jsonl|ndjson)$/i;
 const SHARD = /\.(tar(\.gz)?|tgz)$/i;
 /** Packed or collected otherwise: read as shards, which say what they are and how to unpack them. */
 const FOREIGN = /\.(tar\.\w+|tbz2?|txz|tzst|zip|7z|rar)$/i;
@@ -29,11 +34,21 @@ const KEYS: Record<SourceSpec["kind"], Record<string, string>> = {
     "image-column": "image",
     "caption-column": "caption",
     "label-column": "label",
+    delimiter: "delimiter",
     root: "root",
   },
   webdataset: { "caption-per-line": "captionPerLine" },
   folder: { "caption-per-line": "captionPerLine", "label-from-folder": "labelFromFolder" },
 };
+
+/** A message about a source with the flags of the command line instead of the keys of recipes. */
+export function withFlags(message: string): string {
+  return message.replace(/\bsource\.(\w+)/g, (whole, key: string) => {
+    const flags = Object.values(KEYS).flatMap((keys) => Object.entries(keys));
+    const flag = flags.find(([, one]) => one === key)?.[0];
+    return flag === undefined ? whole : `--${flag}`;
+  });
+}
 
 /**
  * The source that an operand means: a table by its ending, shards by theirs (brace ranges and
@@ -80,14 +95,16 @@ function guess(text: string): SourceSpec {
   if (TABLE.test(text)) return { kind: "table", file: text };
   if (SHARD.test(text) || FOREIGN.test(text)) return { kind: "webdataset", shards: text };
   throw new UsageError(
-    `Expected a folder, a .csv, .tsv or .jsonl table, or .tar shards for <source> but received ` +
+    `Expected a folder, a .csv, .tsv, .txt or .jsonl table, or .tar shards for <source> but received ` +
       `"${text}", which is none of these; check the path.`,
   );
 }
 
 /** Shards where a folder has any, whatever lies beside them; else pictures. */
 function guessFolder(folder: string): SourceSpec {
-  const names = readdirSync(folder).filter((name) => !isHidden(name)).sort();
+  const names = readdirSync(folder)
+    .filter((name) => !isHidden(name))
+    .sort();
   const shards = [SHARD, FOREIGN].map((ending) => names.filter((name) => ending.test(name)));
   const found = shards.find((list) => list.length > 0);
   if (found === undefined) return { kind: "folder", directory: folder };

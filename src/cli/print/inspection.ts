@@ -1,14 +1,31 @@
 /** The text of `limn data inspect`. */
+import type { Bin, Summary } from "../../arrays/stream-summary.ts";
 import type { InspectReport } from "../../data/inspect.ts";
-import type { Bin, Summary } from "../../data/inspect.ts";
+import type { Columns } from "../../data/sources/source.ts";
 
 const SHOWN = 10;
+
+/** `image "file_name", caption "text"`. */
+export function columnNames(columns: Columns): string {
+  return Object.entries(columns)
+    .flatMap(([role, name]: [string, string | undefined]) =>
+      name === undefined ? [] : [`${role} "${name}"`],
+    )
+    .join(", ");
+}
+
+function passedOver(endings: Readonly<Record<string, number>>): string[] {
+  const names = Object.entries(endings).map(([ending, count]) => `${ending || "none"} ${count}`);
+  return names.length === 0 ? [] : [`passed over    other files, by ending: ${names.join(", ")}`];
+}
 
 /** The report as a person reads it. */
 export function formatInspection(report: InspectReport): string {
   const { images, captions, badSamples, labels, duplicateKeys, parts } = report;
   const lines = [
     `${report.source}${report.partial ? " (stopped early)" : ""}`,
+    ...(report.columns === undefined ? [] : [`columns        ${columnNames(report.columns)}`]),
+    ...passedOver(report.passedOver ?? {}),
     `samples        ${report.samples} (${report.usable} usable, ${report.bad} bad) in ${parts.length} part(s)`,
     `formats        ${counts(images.formats)}`,
     `pixel layouts  ${counts(images.layouts)}`,
@@ -23,7 +40,11 @@ export function formatInspection(report: InspectReport): string {
   if (captions.tokens) {
     lines.push(`tokens         ${range(captions.tokens)}, ${captions.cut ?? 0} captions are cut`);
   }
-  if (Object.keys(labels).length > 0) lines.push(`labels         ${counts(labels)}`);
+  if (Object.keys(labels).length > 0) {
+    const unlisted = report.unlistedLabels ?? 0;
+    const more = unlisted > 0 ? `, and ${unlisted} samples with still others` : "";
+    lines.push(`labels         ${counts(labels)}${more}`);
+  }
   lines.push(
     ...listed(
       "commonest captions",

@@ -35,16 +35,19 @@ function pictureTable({ picture, predictions, problem }: NamedResult): string {
 export function describeEmbedding({
   rows,
   samples,
+  parts,
   skipped,
   picturesPerSecond,
 }: EmbedProgress): string {
   const count = (value: number): string => value.toLocaleString("en-US");
-  const left = (samples - rows - skipped) / picturesPerSecond;
   const bad = skipped > 0 ? `, ${count(skipped)} left out` : "";
-  return (
-    `${count(rows)} of ${count(samples)} pictures${bad}, ` +
-    `${picturesPerSecond.toPrecision(3)} pictures/s, ${duration(left)} left`
-  );
+  const rate = `${picturesPerSecond.toPrecision(3)} pictures/s`;
+  if (samples === undefined) {
+    const shards = parts.all > 1 ? `, ${count(parts.done)} of ${count(parts.all)} shards done` : "";
+    return `${count(rows)} pictures${bad}${shards}, ${rate}`;
+  }
+  const left = (samples - rows - skipped) / picturesPerSecond;
+  return `${count(rows)} of ${count(samples)} pictures${bad}, ${rate}, ${duration(left)} left`;
 }
 
 function duration(seconds: number): string {

@@ -1,5 +1,6 @@
 /** Reads every picture of a source and keeps what duplicates are told by. */
 import type { Embeddings } from "../../arrays/embeddings.ts";
+import { GrowingArray } from "../../arrays/growing.ts";
 import type { SimilarityKernel } from "../../arrays/similarities.ts";
 import type { EvaluationTransform } from "../image/index.ts";
 import type { PictureTransform } from "../image/picture-cell.ts";
@@ -7,6 +8,8 @@ import { createLoader } from "../loader/loader.ts";
 import type { SourceSpec } from "../sources/source-spec.ts";
 import type { Problem } from "../sources/source.ts";
 import { perceptualHash, SIDE, thumbnail, THUMBNAIL } from "./perceptual-hash.ts";
+import { PictureNames } from "./picture-names.ts";
+import { Thumbnails } from "./thumbnails.ts";
 
 /** A model, as far as duplicates are concerned. */
 export interface PictureEmbedder {
@@ -19,18 +22,18 @@ export interface PictureEmbedder {
   readonly similarities: SimilarityKernel;
 }
 
-/** Pictures of one or several sources, in order. */
-export interface Pictures {
-  /** `Batch.imageIds` */
-  ids: string[];
+/** What near pictures are told by, of N pictures. */
+export interface Looks {
   /** [2 N] */
   hashes: Uint32Array;
-  /** [N, 3, 8, 8] */
-  thumbnails: Uint8Array;
+  thumbnails: Thumbnails;
   /** [N, D] */
   embeddings: Embeddings | undefined;
+}
+
+/** Pictures that could not be read: their number, and the first of them. */
+interface Unread {
   bad: number;
-  /** The first of them. */
   badSamples: Problem[];
 }
 
@@ -46,59 +49,62 @@ const TRANSFORM: EvaluationTransform = {
 interface DescribeOptions {
   embedder?: PictureEmbedder | undefined;
   workers?: number | undefined;
-  /** Called after each batch with the pictures read so far, in both passes. */
-  onProgress?: ((pictures: number) => void) | undefined;
+  /** Called after each batch with a source's pictures read so far, in both passes. */
+  onProgress?: ((source: number, pictures: number) => void) | undefined;
 }
 
-/** Hashes and thumbnails in one pass, embeddings in another; pictures that cannot be read are left out. */
+/**
+ * All pictures of several sources, one source after the other: hashes and thumbnails in one pass,
+ * embeddings in another. Pictures that cannot be read are left out.
+ *
+ * memory   220 bytes a picture, and 4 D with an embedder
+ */
 export async function describePictures(
-  source: SourceSpec,
+  sources: readonly SourceSpec[],
   options: DescribeOptions,
-): Promise<Pictures> {
-  const ids: string[] = [];
-  const hashes: number[] = [];
-  const thumbnails: Uint8Array[] = [];
+): Promise<Looks & Unread & { names: PictureNames }> {
+  const names = new PictureNames();
+  const hashes = new GrowingArray(Uint32Array);
+  const thumbnails = new Thumbnails();
+  const rows = new GrowingArray(Float32Array);
+  const unread: Unread = { bad: 0, badSamples: [] };
+  const small = new Uint8Array(THUMBNAIL);
   const area = 3 * SIDE ** 2;
-  const { bad, badSamples } = await forEachBatch(
-    { source, transform: TRANSFORM, batchSize: 64 },
-    options,
-    ({ pixels, imageIds }) => {
+  let dim = 0;
+  const { embedder } = options;
+  for (const [number, source] of sources.entries()) {
+    const reading = { source, number, transform: TRANSFORM, batchSize: 64 };
+    names.startSet();
+    const { bad, badSamples } = await forEachBatch(reading, options, ({ pixels, imageIds }) => {
       imageIds.forEach((id, i) => {
         const picture = pixels.subarray(i * area, (i + 1) * area);
-        const small = new Uint8Array(THUMBNAIL);
         thumbnail(picture, small);
-        ids.push(id);
-        hashes.push(...perceptualHash(picture));
+        names.push(id);
+        for (const half of perceptualHash(picture)) hashes.push(half);
         thumbnails.push(small);
       });
-    },
-  );
-  const { embedder } = options;
-  return {
-    ids,
-    hashes: Uint32Array.from(hashes),
-    thumbnails: stack(thumbnails, new Uint8Array(thumbnails.length * THUMBNAIL)),
-    embeddings: embedder && (await embedPictures(source, embedder, options)),
-    bad,
-    badSamples,
-  };
+    });
+    unread.bad += bad;
+    unread.badSamples.push(...badSamples);
+    if (embedder === undefined) continue;
+    const { transform, batchSize = 64 } = embedder;
+    await forEachBatch({ source, number, transform, batchSize }, options, ({ pixels }) => {
+      const embedded = embedder.embedPixels(pixels);
+      dim = embedded.dim;
+      rows.append(embedded.data);
+    });
+  }
+  const count = names.count;
+  const embeddings = embedder && { data: rows.view, count, dim };
+  return { names, hashes: hashes.view, thumbnails, embeddings, ...unread };
 }
 
-async function embedPictures(
-  source: SourceSpec,
-  embedder: PictureEmbedder,
-  options: DescribeOptions,
-): Promise<Embeddings> {
-  const parts: Float32Array[] = [];
-  let [count, dim] = [0, 0];
-  const { transform, batchSize = 64 } = embedder;
-  await forEachBatch({ source, transform, batchSize }, options, ({ pixels }) => {
-    const rows = embedder.embedPixels(pixels);
-    parts.push(rows.data);
-    count += rows.count;
-    dim = rows.dim;
-  });
-  return { data: stack(parts, new Float32Array(count * dim)), count, dim };
+interface Reading {
+  source: SourceSpec;
+  /** Which of the sources this is. */
+  number: number;
+  transform: PictureTransform;
+  batchSize: number;
 }
 
 interface Visited {
@@ -107,10 +113,10 @@ interface Visited {
 }
 
 async function forEachBatch(
-  given: { source: SourceSpec; transform: PictureTransform; batchSize: number },
+  { number, ...given }: Reading,
   { workers, onProgress }: DescribeOptions,
   visit: (batch: Visited) => void,
-): Promise<Pick<Pictures, "bad" | "badSamples">> {
+): Promise<Unread> {
   const loader = await createLoader({
     ...given,
     mode: "evaluate",
@@ -122,43 +128,10 @@ async function forEachBatch(
     let read = 0;
     for (let batch = await loader.next(); batch !== null; batch = await loader.next()) {
       visit(batch);
-      onProgress?.((read += batch.size));
+      onProgress?.(number, (read += batch.size));
     }
     return { bad: loader.skipped, badSamples: [...loader.badSamples] };
   } finally {
     await loader.close();
   }
-}
-
-/** Several sources' pictures as one list. */
-export function joinPictures(all: readonly Pictures[]): Pictures {
-  const dim = all[0]?.embeddings?.dim;
-  const count = all.reduce((sum, { ids }) => sum + ids.length, 0);
-  const embeddings = all.flatMap((one) => (one.embeddings ? [one.embeddings.data] : []));
-  return {
-    ids: all.flatMap(({ ids }) => ids),
-    hashes: stack(
-      all.map(({ hashes }) => hashes),
-      new Uint32Array(2 * count),
-    ),
-    thumbnails: stack(
-      all.map(({ thumbnails }) => thumbnails),
-      new Uint8Array(count * THUMBNAIL),
-    ),
-    embeddings:
-      dim === undefined
-        ? undefined
-        : { data: stack(embeddings, new Float32Array(count * dim)), count, dim },
-    bad: all.reduce((sum, { bad }) => sum + bad, 0),
-    badSamples: all.flatMap(({ badSamples }) => badSamples),
-  };
-}
-
-function stack<T extends Uint8Array | Uint32Array | Float32Array>(parts: readonly T[], out: T): T {
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
 }

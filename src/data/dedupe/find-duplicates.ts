@@ -2,14 +2,12 @@
 import { didYouMean } from "../../errors.ts";
 import type { SourceSpec } from "../sources/source-spec.ts";
 import type { Problem } from "../sources/source.ts";
-import {
-  describePictures,
-  joinPictures,
-  type PictureEmbedder,
-  type Pictures,
-} from "./describe-pictures.ts";
-import { findNearPairs, type NearPair, type Thresholds } from "./near-pictures.ts";
+import { describePictures, type PictureEmbedder } from "./describe-pictures.ts";
+import { Groups, NearEvaluation } from "./picture-groups.ts";
+import { findNearPairs, type Thresholds } from "./near-pictures.ts";
+import type { NearPair } from "./pair-list.ts";
 import { MOST_DISTANCE } from "./perceptual-hash.ts";
+import type { PictureNames } from "./picture-names.ts";
 
 export interface FindDuplicatesOptions {
   source: SourceSpec;
@@ -82,107 +80,85 @@ const KEYS: (keyof FindDuplicatesOptions)[] = [
 export async function findDuplicates(options: FindDuplicatesOptions): Promise<DuplicateReport> {
   const thresholds = checkOptions(options);
   const { source, against = [], embedder, workers, onProgress } = options;
-  const sets: Pictures[] = [];
-  for (const [number, spec] of [source, ...against].entries()) {
-    const progress = (pictures: number): void => onProgress?.(number, pictures);
-    sets.push(await describePictures(spec, { embedder, workers, onProgress: progress }));
-  }
-  return report(sets, thresholds, embedder);
+  const described = await describePictures([source, ...against], { embedder, workers, onProgress });
+  const { names } = described;
+  const setOf = (picture: number): number => names.setOf(picture);
+  const near = findNearPairs(described, setOf, thresholds, embedder);
+  return report(described, { near, sets: 1 + against.length }, thresholds, embedder !== undefined);
 }
 
 function report(
-  sets: readonly Pictures[],
-  thresholds: Thresholds,
-  embedder: PictureEmbedder | undefined,
+  { names, bad, badSamples }: Awaited<ReturnType<typeof describePictures>>,
+  { near, sets }: { near: Iterable<NearPair>; sets: number },
+  { distance, correlation, cosine }: Thresholds,
+  withModel: boolean,
 ): DuplicateReport {
-  const all = joinPictures(sets);
-  const setOf = sets.flatMap(({ ids }, set) => ids.map(() => set));
-  const pairs = findNearPairs(all, (picture) => setOf[picture]!, thresholds, embedder).filter(
-    ({ first }) => setOf[first] === 0,
-  );
-  const inside = pairs.filter(({ second }) => setOf[second] === 0);
-  const contaminated = nearEvaluation(pairs, inside, setOf);
-  const { ids } = all;
-  const groups = groupsOf(inside)
-    .map((members) => members.filter((member) => !contaminated.has(member)))
-    .filter((members) => members.length > 1);
-  const dropped = [...contaminated.keys(), ...groups.flatMap((members) => members.slice(1))];
-  const { distance, correlation, cosine } = thresholds;
-  return {
-    pictures: sets[0]!.ids.length,
-    againstPictures: sets.slice(1).map((set) => set.ids.length),
-    thresholds: { distance, correlation, ...(embedder !== undefined && { cosine }) },
-    groups: groups.map(([keep, ...drop]) => ({
-      keep: ids[keep!]!,
-      drop: drop.map((member) => ids[member]!),
-    })),
-    contaminated: [...contaminated]
-      .sort(([a], [b]) => a - b)
-      .map(([id, near]) => ({
-        id: ids[id]!,
-        against: setOf[near]! - 1,
-        evaluation: ids[near]!,
-      })),
-    exclude: dropped.sort((a, b) => a - b).map((picture) => ids[picture]!),
-    pairs: pairs.map(({ first, second, ...measures }) => ({
-      first: ids[first]!,
-      second: ids[second]!,
-      ...(setOf[second] !== 0 && { against: setOf[second]! - 1 }),
+  const own = names.sizeOf(0);
+  const groups = new Groups(own);
+  const evaluation = new NearEvaluation(own);
+  const pairs: DuplicatePair[] = [];
+  for (const { first, second, ...measures } of near) {
+    if (first >= own) continue;
+    if (second < own) groups.join(first, second);
+    evaluation.add(first, second, measures.distance);
+    pairs.push({
+      first: names.nameOf(first),
+      second: names.nameOf(second),
+      ...(second >= own && { against: names.setOf(second) - 1 }),
       ...measures,
-    })),
-    bad: all.bad,
-    badSamples: all.badSamples.slice(0, 100),
+    });
+  }
+  evaluation.finish();
+  const found: DuplicateReport = {
+    pictures: own,
+    againstPictures: Array.from({ length: sets - 1 }, (_, i) => names.sizeOf(i + 1)),
+    thresholds: { distance, correlation, ...(withModel && { cosine }) },
+    groups: [],
+    contaminated: [],
+    exclude: [],
+    pairs,
+    bad,
+    badSamples: badSamples.slice(0, 100),
   };
+  listDropped(found, names, groups, evaluation);
+  return found;
 }
 
-/** Each picture of the set that is near one of an evaluation set, with that one. */
-function nearEvaluation(
-  pairs: readonly NearPair[],
-  inside: readonly NearPair[],
-  setOf: readonly number[],
-): Map<number, number> {
-  const near = new Map<number, number>();
-  for (const { first, second } of pairs) {
-    if (setOf[second] !== 0 && !near.has(first)) near.set(first, second);
-  }
-  // Pictures of one hash and the same colours are compared with others through the first of them.
-  for (const { first, second, distance } of inside) {
-    const evaluation = near.get(first);
-    if (distance === 0 && evaluation !== undefined && !near.has(second)) {
-      near.set(second, evaluation);
-    }
-  }
-  return near;
-}
-
-/** Connected groups of two and more, members in order, groups by their first members. */
-function groupsOf(pairs: readonly NearPair[]): number[][] {
-  const parent = new Map<number, number>();
-  const rootOf = (member: number): number => {
-    let root = member;
-    for (let up = parent.get(root); up !== undefined; up = parent.get(root)) root = up;
-    // Shorter ways for the next search.
-    for (let at = member; at !== root;) {
-      const up = parent.get(at)!;
-      parent.set(at, root);
-      at = up;
-    }
-    return root;
+/** Fills in what goes and why: all that are near an evaluation set, of each group all but the first. */
+function listDropped(
+  { groups: listed, contaminated, exclude, pictures }: DuplicateReport,
+  names: PictureNames,
+  groups: Groups,
+  evaluation: NearEvaluation,
+): void {
+  /** By the groups' roots: the first picture that stays + 1, and the group's number + 1 in the list. */
+  const keepers = new Uint32Array(pictures);
+  const numbers = new Uint32Array(pictures);
+  const rootOf = (picture: number): number | undefined => {
+    if (evaluation.nearestTo(picture) !== undefined) return undefined;
+    const root = groups.rootOf(picture);
+    return groups.isJoined(root) ? root : undefined;
   };
-  for (const { first, second } of pairs) {
-    const [a, b] = [rootOf(first), rootOf(second)];
-    if (a !== b) parent.set(Math.max(a, b), Math.min(a, b));
+  for (let picture = 0; picture < pictures; picture++) {
+    const root = rootOf(picture);
+    if (root === undefined) continue;
+    if (keepers[root] === 0) keepers[root] = picture + 1;
+    else numbers[root] = 1;
   }
-  const groups = new Map<number, number[]>();
-  for (const member of parent.keys()) {
-    const root = rootOf(member);
-    const group = groups.get(root) ?? [root];
-    group.push(member);
-    groups.set(root, group);
+  for (let root = 0; root < pictures; root++) {
+    if (numbers[root] === 0) continue;
+    numbers[root] = listed.push({ keep: names.nameOf(keepers[root]! - 1), drop: [] });
   }
-  return [...groups.values()]
-    .map((group) => group.sort((a, b) => a - b))
-    .sort((a, b) => a[0]! - b[0]!);
+  for (let picture = 0; picture < pictures; picture++) {
+    const near = evaluation.nearestTo(picture);
+    const root = rootOf(picture);
+    if (near === undefined && (root === undefined || keepers[root] === picture + 1)) continue;
+    const id = names.nameOf(picture);
+    exclude.push(id);
+    if (near !== undefined) {
+      contaminated.push({ id, against: names.setOf(near) - 1, evaluation: names.nameOf(near) });
+    } else listed[numbers[root!]! - 1]!.drop.push(id);
+  }
 }
 
 function checkOptions(options: FindDuplicatesOptions): Thresholds {

@@ -1,13 +1,9 @@
 /** Which pictures of a list are nearly the same: by hash and colours, and by embeddings. */
 import { rowsAt, rowsOf, type Embeddings } from "../../arrays/embeddings.ts";
-import { holding } from "../../arrays/similarities.ts";
-import type { PictureEmbedder, Pictures } from "./describe-pictures.ts";
-import {
-  forEachNearPair,
-  hammingDistance,
-  THUMBNAIL,
-  thumbnailCorrelation,
-} from "./perceptual-hash.ts";
+import { collapse, type Leaders } from "./collapse.ts";
+import type { Looks, PictureEmbedder } from "./describe-pictures.ts";
+import { forEachNearPair, hammingDistance } from "./hamming-join.ts";
+import { PairList, type NearPair } from "./pair-list.ts";
 
 export interface Thresholds {
   /** Bits of 64 in which hashes may differ. */
@@ -16,17 +12,6 @@ export interface Thresholds {
   correlation: number;
   /** Cosine of embeddings at least. */
   cosine: number;
-}
-
-/** Two pictures by number, `second` the later one, and what speaks for a duplicate. */
-export interface NearPair {
-  first: number;
-  second: number;
-  /** Bits in which their hashes differ, and the correlation of their thumbnails. */
-  distance: number;
-  correlation: number;
-  /** With a model: only where it was above its threshold. */
-  cosine?: number;
 }
 
 /** Near pairs per picture, on average, beyond which they say nothing. */
@@ -43,79 +28,67 @@ function tooAlike(cosine: number, most: number): RangeError {
 const CHUNK = 4096;
 
 /**
- * Near pairs of a list. Pictures of one set (`setOf`) with one hash and the same colours stand for
- * one another: each is paired with the first of them only, and only that one with others, so that
- * a picture that occurs a thousand times gives a thousand pairs and not half a million.
+ * Near pairs of a list, by their second pictures. Pictures of one set (`setOf`) with one hash and the
+ * same colours stand for one another: each is paired with the first of them only, and only that one
+ * with others, so that a picture that occurs a thousand times gives a thousand pairs and not half a
+ * million.
+ *
+ * cost   see `forEachNearPair`; with an embedder, two products of N x N x D for those that stand for
+ *        others
  */
 export function findNearPairs(
-  pictures: Pictures,
+  looks: Looks,
   setOf: (picture: number) => number,
   thresholds: Thresholds,
   embedder?: Pick<PictureEmbedder, "similarities">,
-): NearPair[] {
-  const compare = (first: number, second: number): NearPair => ({
-    first,
-    second,
-    distance: hammingDistance(pictures.hashes, first, second),
-    correlation: correlationOf(pictures, first, second),
+): Iterable<NearPair> {
+  const { hashes, thumbnails } = looks;
+  const pairs = new PairList();
+  const leaders = collapse(looks, setOf, thresholds.correlation, pairs);
+  const compare = (a: number, b: number): NearPair => {
+    const [first, second] = a < b ? [a, b] : [b, a];
+    const distance = hammingDistance(hashes, first, second);
+    return { first, second, distance, correlation: thumbnails.correlation(first, second) };
+  };
+  forEachCandidate(leaders, setOf, thresholds.distance, (a, b) => {
+    const pair = compare(a, b);
+    if (pair.correlation >= thresholds.correlation) pairs.push(pair);
   });
-  const { leaders, pairs } = collapse(pictures, setOf, compare, thresholds);
-  const found = new Map<number, NearPair>();
-  const most = Math.max(10_000, MOST_PAIRS * leaders.length);
-  const keyOf = (first: number, second: number): number => first * pictures.ids.length + second;
-  const hashes = new Uint32Array(2 * leaders.length);
-  leaders.forEach((leader, i) => {
-    hashes.set(pictures.hashes.subarray(2 * leader, 2 * leader + 2), 2 * i);
-  });
-  forEachNearPair(hashes, thresholds.distance, (i, j) => {
-    const pair = compare(leaders[j]!, leaders[i]!);
-    if (pair.correlation < thresholds.correlation) return;
-    found.set(keyOf(pair.first, pair.second), pair);
-  });
-  if (pictures.embeddings !== undefined && embedder !== undefined) {
-    const rows = rowsAt(pictures.embeddings, leaders);
+  if (looks.embeddings !== undefined && embedder !== undefined) {
+    const alone = leaders.members.slice().sort();
+    const most = Math.max(10_000, MOST_PAIRS * alone.length);
+    let found = 0;
+    const rows = rowsAt(looks.embeddings, alone);
     forEachCosine(rows, thresholds.cosine, embedder, (i, j, cosine) => {
-      const [first, second] = [leaders[j]!, leaders[i]!];
-      const key = keyOf(first, second);
-      const pair = found.get(key) ?? compare(first, second);
-      found.set(key, { ...pair, cosine });
-      if (found.size > most) throw tooAlike(thresholds.cosine, most);
+      if (++found > most) throw tooAlike(thresholds.cosine, most);
+      pairs.push({ ...compare(alone[j]!, alone[i]!), cosine });
     });
   }
-  return [...pairs, ...found.values()].sort((a, b) => a.second - b.second || a.first - b.first);
+  return pairs.sorted(hashes.length / 2);
 }
 
-function collapse(
-  { ids, hashes }: Pictures,
+/** Visits pairs of pictures that stand for others and whose hashes are near, each once. */
+function forEachCandidate(
+  { hashes, starts, members }: Leaders,
   setOf: (picture: number) => number,
-  compare: (first: number, second: number) => NearPair,
-  { correlation }: Thresholds,
-): { leaders: number[]; pairs: NearPair[] } {
-  const leaders: number[] = [];
-  const pairs: NearPair[] = [];
-  const byHash = new Map<string, number[]>();
-  for (let i = 0; i < ids.length; i++) {
-    const key = `${setOf(i)} ${hashes[2 * i]} ${hashes[2 * i + 1]}`;
-    const known = byHash.get(key) ?? [];
-    byHash.set(key, known);
-    const pair = known
-      .map((leader) => compare(leader, i))
-      .find((candidate) => candidate.correlation >= correlation);
-    if (pair !== undefined) {
-      pairs.push(pair);
-      continue;
+  distance: number,
+  visit: (a: number, b: number) => void,
+): void {
+  forEachNearPair(hashes, distance, (i, j) => {
+    for (let a = starts[i]!; a < starts[i + 1]!; a++) {
+      for (let b = starts[j]!; b < starts[j + 1]!; b++) visit(members[a]!, members[b]!);
     }
-    known.push(i);
-    leaders.push(i);
+  });
+  // Of one hash, those of one set are unlike each other: that is why they are apart.
+  for (let i = 0; i + 1 < starts.length; i++) {
+    const last = starts[i + 1]! - 1;
+    if (setOf(members[starts[i]!]!) === setOf(members[last]!)) continue;
+    for (let a = starts[i]!; a < last; a++) {
+      for (let b = a + 1; b <= last; b++) {
+        if (setOf(members[a]!) !== setOf(members[b]!)) visit(members[a]!, members[b]!);
+      }
+    }
   }
-  return { leaders, pairs };
-}
-
-function correlationOf({ thumbnails }: Pictures, first: number, second: number): number {
-  const [a, b] = [first, second].map((i) =>
-    thumbnails.subarray(i * THUMBNAIL, (i + 1) * THUMBNAIL),
-  );
-  return thumbnailCorrelation(a!, b!);
 }
 
 /** Visits pairs i > j whose cosine is large enough, a block of products at a time. */
@@ -129,19 +102,17 @@ function forEachCosine(
   for (let start = 0; start < rows.count; start += CHUNK) {
     blocks.push({ start, part: rowsOf(rows, start, Math.min(start + CHUNK, rows.count)) });
   }
-  for (const [number, earlier] of blocks.entries()) {
-    holding(similarities, earlier.part, () => {
-      for (const later of blocks.slice(number)) {
-        const products = similarities(later.part, earlier.part);
-        for (let q = 0; q < later.part.count; q++) {
-          const i = later.start + q;
-          const end = Math.min(earlier.part.count, i - earlier.start);
-          for (let c = 0; c < end; c++) {
-            const cosine = products[q * earlier.part.count + c]!;
-            if (cosine >= least) visit(i, earlier.start + c, cosine);
-          }
+  for (const [number, later] of blocks.entries()) {
+    for (const earlier of blocks.slice(0, number + 1)) {
+      const products = similarities(later.part, earlier.part);
+      for (let q = 0; q < later.part.count; q++) {
+        const i = later.start + q;
+        const end = Math.min(earlier.part.count, i - earlier.start);
+        for (let c = 0; c < end; c++) {
+          const cosine = products[q * earlier.part.count + c]!;
+          if (cosine >= least) visit(i, earlier.start + c, cosine);
         }
       }
-    });
+    }
   }
 }

@@ -14,6 +14,8 @@ export interface Row {
   key: string;
   /** The picture's name, see `Batch.imageIds`. */
   id: string;
+  /** Where it is a file of its own. */
+  file: string | undefined;
   /** Which of its captions this is, where each is an example of its own. */
   caption: number | undefined;
   epoch: number;
@@ -96,6 +98,9 @@ export class BatchBuilder {
     });
     const labels = rows.map(({ decoded }) => decoded.label);
     const metas = rows.map(({ decoded }) => decoded.meta ?? {});
+    // As with metas, training has no use for them.
+    const hasFiles =
+      this.#options.captions === "together" && rows.some(({ file }) => file !== undefined);
     const hasMeta = rows.some(({ decoded }) => decoded.meta !== undefined);
     const message: BatchMessage = {
       kind: "batch",
@@ -110,6 +115,7 @@ export class BatchBuilder {
       owners,
       labels: labels.some((label) => label !== undefined) ? labels : undefined,
       metas: hasMeta ? metas : undefined,
+      imageFiles: hasFiles ? rows.map(({ file }) => file) : undefined,
       epoch: rows[0]!.epoch,
       ...this.takeProblems(),
       position,

@@ -78,6 +78,15 @@ function countCaptions(source: Source): (entry: Entry) => (number | undefined)[]
   };
 }
 
+/** Entries are counted where they are listed already. */
+async function extentOf(source: Source): Promise<{ parts: number; samples: number | undefined }> {
+  const parts = source.parts.length;
+  if (!source.listed) return { parts, samples: undefined };
+  let samples = 0;
+  for (const part of source.parts) for await (const _ of part.read()) samples++;
+  return { parts, samples };
+}
+
 async function run(): Promise<void> {
   const source = await openSource(options.source);
   const start = startPosition(source);
@@ -115,7 +124,7 @@ async function run(): Promise<void> {
     post,
   });
   running.pipeline = pipeline;
-  post({ kind: "ready", slots, contextLength, start });
+  post({ kind: "ready", slots, contextLength, start, extent: await extentOf(source) });
   await pipeline.run();
 }
 

@@ -43,12 +43,21 @@ export interface Loader {
   readonly waited: number;
   /** T; 0 without a tokenizer. */
   readonly contextLength: number;
+  /** The source's size, as far as it is known without reading it. */
+  readonly extent: LoaderExtent;
   /** Bad samples that this loader passed over; `position().skipped` counts earlier runs' too. */
   readonly skipped: number;
   /** The first of them, with file, key and reason. */
   readonly badSamples: readonly Problem[];
   close(): Promise<void>;
   [Symbol.asyncIterator](): AsyncIterator<Batch>;
+}
+
+export interface LoaderExtent {
+  /** Shards; 1 for a table or a folder. */
+  readonly parts: number;
+  /** Entries, good or bad, of a table or a folder. */
+  readonly samples: number | undefined;
 }
 
 /**
@@ -82,6 +91,7 @@ type Ready = Extract<FromCoordinator, { kind: "ready" }>;
 class ThreadedLoader implements Loader {
   waited = 0;
   contextLength = 0;
+  extent: LoaderExtent = { parts: 0, samples: undefined };
   skipped = 0;
   readonly badSamples: Problem[] = [];
   readonly #worker: Worker;
@@ -119,9 +129,10 @@ class ThreadedLoader implements Loader {
   }
 
   async start(): Promise<void> {
-    const { slots, contextLength, start } = (await this.#message()) as Ready;
+    const { slots, contextLength, start, extent } = (await this.#message()) as Ready;
     this.#slots = slots.map((slot) => new Uint8Array(slot));
     this.contextLength = contextLength;
+    this.extent = extent;
     this.#last = start;
   }
 
@@ -228,7 +239,7 @@ class ThreadedLoader implements Loader {
 
   #toBatch(message: BatchMessage): Batch {
     const { contextLength } = this;
-    const { kind: _, slot, position, problems, labels, metas, ...rest } = message;
+    const { kind: _, slot, position, problems, labels, metas, imageFiles, ...rest } = message;
     this.#held = slot;
     this.#last = position;
     this.#note({ skipped: message.skipped, problems });
@@ -236,6 +247,7 @@ class ThreadedLoader implements Loader {
     const batch: Batch = { ...rest, pixels, imageSize: this.#imageSize, contextLength };
     if (labels !== undefined) batch.labels = labels;
     if (metas !== undefined) batch.metas = metas;
+    if (imageFiles !== undefined) batch.imageFiles = imageFiles;
     return batch;
   }
 }

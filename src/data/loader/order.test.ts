@@ -13,21 +13,22 @@ function fakeSource(
     listed,
     reads: 0,
     reading: { captionKeys: [], captionPerLine: false },
-    parts: sizes.map((size, number): Part => ({
-      path: `part-${number}`,
-      compressed,
-      async *read(): AsyncGenerator<Entry> {
-        for (let i = 0; i < size; i++) {
-          source.reads += 1;
-          const image = {
-            file: `part-${number}`,
-            offset: i,
-            ...(compressed ? { bytes: new Uint8Array(10) } : {}),
-          };
-          yield { ref: { key: `${number}/${i}`, file: `part-${number}`, image } };
-        }
-      },
-    })),
+    parts: sizes.map((size, number): Part => {
+      const at = (i: number): Entry => {
+        source.reads += 1;
+        const bytes = compressed ? { bytes: new Uint8Array(10) } : {};
+        const image = { file: `part-${number}`, offset: i, ...bytes };
+        return { ref: { key: `${number}/${i}`, file: `part-${number}`, image } };
+      };
+      return {
+        path: `part-${number}`,
+        compressed,
+        async *read(): AsyncGenerator<Entry> {
+          for (let i = 0; i < size; i++) yield at(i);
+        },
+        ...(listed ? { list: { length: size, at } } : {}),
+      };
+    }),
   };
   return source;
 }
@@ -82,6 +83,12 @@ const kinds: [string, () => Source, Partial<OrderOptions>][] = [
   ["shards in one window", () => fakeSource(SIZES), { window: 1000 }],
   ["compressed shards", () => fakeSource(SIZES, { compressed: true }), { windowBytes: 35 }],
   ["a listed source", () => fakeSource([30], { listed: true }), {}],
+  ["a listed source of parts", () => fakeSource(SIZES, { listed: true }), {}],
+  [
+    "two examples per listed sample",
+    () => fakeSource(SIZES, { listed: true }),
+    { expand: () => [0, 1] },
+  ],
   ["two examples per sample", () => fakeSource(SIZES), { expand: () => [0, 1] }],
 ];
 
@@ -149,6 +156,20 @@ describe("visit", () => {
       });
     }
   }
+  it("orders a listed source as one window of its entries", async () => {
+    for (const expand of [undefined, () => [0, 1, 2]]) {
+      for (const shuffle of [true, false]) {
+        const given = options({ shuffle, window: Infinity, ...(expand && { expand }) });
+        const listed = await walk(fakeSource(SIZES, { listed: true }), given);
+        assert.deepEqual(listed, await walk(fakeSource(SIZES), given));
+      }
+    }
+  });
+  it("makes a listed source's entries when they are visited, not before", async () => {
+    const source = fakeSource([100_000], { listed: true });
+    await walk(source, options(), START, 10);
+    assert.ok(source.reads < 20, `${source.reads} entries were made`);
+  });
   it("resumes without reading what came before its shard", async () => {
     const sizes = new Array<number>(100).fill(20);
     const given = options({ window: 30, epochs: undefined });

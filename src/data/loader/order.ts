@@ -9,11 +9,12 @@
 import { createRandom } from "../../arrays/random.ts";
 import { DataError } from "../../errors.ts";
 import type { Entry, Part, Source } from "../sources/source.ts";
+import { type ExampleList, listExamples } from "./listed-examples.ts";
 
 export interface OrderOptions {
   seed: number;
   shuffle: boolean;
-  /** Entries in a window; ignored by sources that are listed in memory, which use one window. */
+  /** Entries in a window; ignored by listed sources, which use one window. */
   window: number;
   /** A window of compressed shards ends early at this many bytes held. */
   windowBytes: number;
@@ -86,15 +87,12 @@ export async function* visit(
     if (resumed && start.offset > examples.length)
       throw changedSource(source, start, examples.length);
     for (let i = resumed ? start.offset : 0; i < examples.length; i++) {
-      const example = examples[i]!;
-      // References are dropped as they are used: those of compressed shards hold whole images.
-      examples[i] = undefined;
       const isOwn = share === undefined || Math.floor(turn / share.batchSize) === share.rank;
       if (share) turn = (turn + 1) % (share.batchSize * share.size);
       if (!isOwn) continue;
       yield {
         kind: "example",
-        example,
+        example: examples.take(i),
         epoch,
         next: { epoch, part, entry, offset: i + 1, ...(share && { turn }) },
       };
@@ -116,7 +114,7 @@ interface Window {
   part: number;
   entry: number;
   /** In the order of visiting; undefined marks the end of the epoch. */
-  examples: (Example | undefined)[] | undefined;
+  examples: ExampleList | undefined;
 }
 
 async function* windows(
@@ -138,7 +136,12 @@ async function* epochWindows(
 ): AsyncGenerator<Window> {
   const { epoch } = start;
   const order = partOrder(source.parts.length, options, epoch);
-  const mostEntries = source.listed ? Infinity : options.window;
+  if (source.listed) {
+    const examples = await listExamples(source, order, options, start);
+    const { part, entry } = start;
+    if (examples.length > 0) yield { epoch, part, entry, examples };
+    return;
+  }
   let window = { epoch, part: start.part, entry: start.entry };
   let examples: Example[] = [];
   let entries = 0;
@@ -149,7 +152,7 @@ async function* epochWindows(
     for await (const entry of (source.parts[number] as Part).read()) {
       index += 1;
       if (ordinal === start.part && index < start.entry) continue;
-      if (entries >= mostEntries || (entries > 0 && bytes >= options.windowBytes)) {
+      if (entries >= options.window || (entries > 0 && bytes >= options.windowBytes)) {
         yield { ...window, examples: arrange(examples, options, window) };
         window = { epoch, part: ordinal, entry: index };
         examples = [];
@@ -180,8 +183,19 @@ function arrange(
   examples: Example[],
   { seed, shuffle }: OrderOptions,
   { epoch, part, entry }: { epoch: number; part: number; entry: number },
-): Example[] {
-  return shuffle ? createRandom([seed, "window", epoch, part, entry]).shuffle(examples) : examples;
+): ExampleList {
+  const list: (Example | undefined)[] = shuffle
+    ? createRandom([seed, "window", epoch, part, entry]).shuffle(examples)
+    : examples;
+  return {
+    length: list.length,
+    take(index) {
+      const example = list[index]!;
+      // References are dropped as they are used: those of compressed shards hold whole images.
+      list[index] = undefined;
+      return example;
+    },
+  };
 }
 
 function heldBytes({ ref }: Entry): number {

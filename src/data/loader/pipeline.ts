@@ -193,8 +193,10 @@ export class Pipeline {
       const size = cells.length / this.#given.cellCount;
       const pixels = cells.subarray(cell! * size, (cell! + 1) * size);
       const { entry, part, index, caption } = example;
-      const row = { key: entry.ref!.key, id: `${this.#partNames[part]}#${index}`, caption };
-      if (!builder.add({ ...row, epoch, decoded, pixels })) return false;
+      const { key, file: at } = entry.ref!;
+      const id = `${this.#partNames[part]}#${index}`;
+      const file = at === this.#given.source.parts[part]!.path ? undefined : at;
+      if (!builder.add({ key, id, file, caption, epoch, decoded, pixels })) return false;
     }
     if (this.#stopped) return true;
     const read = "reason" in decoded ? 0 : 1;

@@ -55,6 +55,7 @@ export interface BatchMessage {
   owners: Int32Array;
   labels: (string | undefined)[] | undefined;
   metas: Record<string, unknown>[] | undefined;
+  imageFiles: (string | undefined)[] | undefined;
   epoch: number;
   /** Samples passed over for this batch, and the first of them by name. */
   skipped: number;
@@ -63,7 +64,13 @@ export interface BatchMessage {
 }
 
 export type FromCoordinator =
-  | { kind: "ready"; slots: SharedArrayBuffer[]; contextLength: number; start: LoaderPosition }
+  | {
+      kind: "ready";
+      slots: SharedArrayBuffer[];
+      contextLength: number;
+      start: LoaderPosition;
+      extent: { parts: number; samples: number | undefined };
+    }
   | BatchMessage
   | { kind: "end"; position: LoaderPosition; skipped: number; problems: Problem[] }
   | { kind: "failed"; error: PlainError };

@@ -6,10 +6,20 @@ import { workspace } from "./samples.test.helper.ts";
 
 const { top, write } = workspace("paths");
 const found = (...patterns: string[]): string[] =>
-  expandPaths(patterns.map((pattern) => join(top, pattern))).map((path) => path.slice(top.length + 1));
+  expandPaths(patterns.map((pattern) => join(top, pattern))).map((path) =>
+    path.slice(top.length + 1),
+  );
 
 test("what exists is meant by its name, whatever characters it has", () => {
-  const names = ["set [v1]/s-0.tar", "set [v1]/s-1.tar", "what?/a.tar", "{a,b}/x.tar", "b*c.tar", "bac.tar", "back\\[slash.tar"];
+  const names = [
+    "set [v1]/s-0.tar",
+    "set [v1]/s-1.tar",
+    "what?/a.tar",
+    "{a,b}/x.tar",
+    "b*c.tar",
+    "bac.tar",
+    "back\\[slash.tar",
+  ];
   for (const name of names) write(name);
   for (const name of names) assert.deepEqual(found(name), [name]);
   assert.deepEqual(found("set [v1]"), ["set [v1]"]);
@@ -24,7 +34,15 @@ test("what exists is meant by its name, whatever characters it has", () => {
 });
 
 test("a backslash takes the meaning of a character", () => {
-  for (const name of ["set1/a.tar", "set*/a.tar", "x{1,2}.tar", "p-0[q].tar", "p-1[q].tar", "p-0q.tar"]) write(name);
+  for (const name of [
+    "set1/a.tar",
+    "set*/a.tar",
+    "x{1,2}.tar",
+    "p-0[q].tar",
+    "p-1[q].tar",
+    "p-0q.tar",
+  ])
+    write(name);
   assert.deepEqual(found("se?\\*/a.tar"), ["set*/a.tar"]);
   assert.deepEqual(found("se?1/a.tar"), ["set1/a.tar"]);
   assert.deepEqual(found("[x]\\{1,2\\}.tar"), ["x{1,2}.tar"]);

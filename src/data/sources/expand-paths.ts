@@ -94,7 +94,9 @@ export function expandPaths(patterns: string | readonly string[]): string[] {
     if (!special.test(pattern)) return [pattern];
     const known = existingStart(pattern);
     if (known === pattern) return [pattern];
-    return expandBraces(pattern.slice(known.length)).flatMap((rest) => lookUp(known, rest, pattern));
+    return expandBraces(pattern.slice(known.length)).flatMap((rest) =>
+      lookUp(known, rest, pattern),
+    );
   });
 }
 

@@ -29,8 +29,16 @@ it("every file with the ending of a picture is a sample, whatever limn can decod
 });
 
 it("what systems add beside pictures belongs to no sample", async () => {
-  const added = ["._a.jpg", ".DS_Store", "__MACOSX/a.jpg", "sub/__MACOSX/._a.jpg", "Thumbs.db", "desktop.ini"];
-  for (const name of ["a.jpg", "a.txt", "sub/b.jpg", ".git/c.jpg", ...added]) write(`mac/${name}`, name);
+  const added = [
+    "._a.jpg",
+    ".DS_Store",
+    "__MACOSX/a.jpg",
+    "sub/__MACOSX/._a.jpg",
+    "Thumbs.db",
+    "desktop.ini",
+  ];
+  for (const name of ["a.jpg", "a.txt", "sub/b.jpg", ".git/c.jpg", ...added])
+    write(`mac/${name}`, name);
   assert.deepEqual(await lines("mac"), ["a: a.txt", "sub/b: "]);
   const { passedOver } = await openSource({ kind: "folder", directory: join(top, "mac") });
   assert.deepEqual(passedOver, {});
@@ -40,7 +48,8 @@ it("links to folders are followed, but not back to where they lie; broken ones a
   write("links/set/a.jpg");
   write("links/elsewhere/z.jpg");
   write("links/elsewhere/deep/y.jpg");
-  const link = (target: string, name: string): void => symlinkSync(target, join(top, "links", name));
+  const link = (target: string, name: string): void =>
+    symlinkSync(target, join(top, "links", name));
   link("../elsewhere", "set/cats");
   link("..", "set/loop");
   link(".", "set/self");

@@ -16,18 +16,17 @@ import { type Entry, listedSource, type SampleRef, type Source } from "./source.
 export function openFolder(spec: FolderSpec): Source {
   const { files, broken } = listFolder(spec.directory);
   const companions = new Companions(files);
-  const entries: Entry[] = [];
+  const names: string[] = [];
   const others: string[] = [];
   for (const name of files) {
     const [stem, ending] = splitEnding(name);
-    if (broken.has(name) && !companions.has(name)) {
-      const reason = "it is a link to something that is not there";
-      const file = join(spec.directory, name);
-      entries.push({ problem: { file, key: readableName(name), reason } });
-    } else if (isImageExtension(ending)) entries.push({ ref: refOf(spec, name, companions) });
+    if (isImageExtension(ending) || (broken.has(name) && !companions.has(name))) names.push(name);
     else if (!companions.has(name) || !companions.isUsed(stem)) others.push(ending);
   }
-  const source = listedSource(spec.directory, entries);
+  const source = listedSource(spec.directory, {
+    length: names.length,
+    at: (index) => entryOf(spec, names[index]!, { companions, broken }),
+  });
   source.reading = {
     captionKeys: ["captions", "caption"],
     captionPerLine: spec.captionPerLine ?? false,
@@ -71,6 +70,16 @@ class Companions {
   }
 }
 
+function entryOf(
+  spec: FolderSpec,
+  name: string,
+  { companions, broken }: { companions: Companions; broken: ReadonlySet<string> },
+): Entry {
+  if (!broken.has(name)) return { ref: refOf(spec, name, companions) };
+  const reason = "it is a link to something that is not there";
+  return { problem: { file: join(spec.directory, name), key: readableName(name), reason } };
+}
+
 function refOf(spec: FolderSpec, name: string, companions: Companions): SampleRef {
   const [stem] = splitEnding(name);
   const file = join(spec.directory, name);
@@ -80,7 +89,9 @@ function refOf(spec: FolderSpec, name: string, companions: Companions): SampleRe
   if (json !== undefined) ref.json = { file: join(spec.directory, json), offset: 0 };
   if (text === undefined && json === undefined) ref.captions = [];
   if (spec.labelFromFolder === true) {
-    ref.label = readableName(name.includes("/") ? basename(dirname(name)) : basename(spec.directory));
+    ref.label = readableName(
+      name.includes("/") ? basename(dirname(name)) : basename(spec.directory),
+    );
   }
   return ref;
 }

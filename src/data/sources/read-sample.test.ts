@@ -43,10 +43,18 @@ describe("captions", () => {
       await captionsOf('{"captions": [{"text": "x"}]}'),
       'a!"captions" in its JSON record is not a list of texts',
     );
-    assert.equal(await captionsOf('{"caption": true}'), 'a!"caption" in its JSON record is not a text');
+    assert.equal(
+      await captionsOf('{"caption": true}'),
+      'a!"caption" in its JSON record is not a text',
+    );
   });
   it("that are empty, blank or null are none", async () => {
-    const empty = ['{"captions": []}', '{"captions": null}', '{"captions": [null, " "]}', '{"captions": [[]]}'];
+    const empty = [
+      '{"captions": []}',
+      '{"captions": null}',
+      '{"captions": [null, " "]}',
+      '{"captions": [[]]}',
+    ];
     for (const json of empty) {
       assert.equal(await captionsOf(json), "");
       assert.equal(await captionsOf(json, "there"), "there");
@@ -59,7 +67,10 @@ describe("captions", () => {
     assert.equal(await captionsOf('{"caption": "single"}', "\r\n "), "single");
   });
   it("may be numbers and lists in lists", async () => {
-    assert.equal(await captionsOf('{"captions": ["x", [2012, ["y"]], 12345678901234567890]}'), "x | 2012 | y | 12345678901234567890");
+    assert.equal(
+      await captionsOf('{"captions": ["x", [2012, ["y"]], 12345678901234567890]}'),
+      "x | 2012 | y | 12345678901234567890",
+    );
     assert.equal(await captionsOf('{"caption": 2012}'), "2012");
   });
   it("are read in UTF-16 with its mark, and Latin-1 is a bad sample", async () => {
@@ -69,11 +80,17 @@ describe("captions", () => {
       await captionsOf("{}", Buffer.from("un café", "latin1")),
       "a!its caption cannot be read: bytes that are not UTF-8 (byte 6); save it as UTF-8",
     );
-    assert.match(await captionsOf('{"label": 3}', Buffer.from("un café", "latin1")), /^a!its caption/);
+    assert.match(
+      await captionsOf('{"label": 3}', Buffer.from("un café", "latin1")),
+      /^a!its caption/,
+    );
     assert.match(await captionsOf("{}", Buffer.from("a cat", "utf16le")), /a zero byte \(byte 1\)/);
   });
   it("one a line end at any line break", async () => {
-    const shards = write("lines.tar", tarOf({ "a.jpg": "A", "a.txt": "one\r\ntwo\rthree\n\nfour" }));
+    const shards = write(
+      "lines.tar",
+      tarOf({ "a.jpg": "A", "a.txt": "one\r\ntwo\rthree\n\nfour" }),
+    );
     const lines = await linesOf({ kind: "webdataset", shards, captionPerLine: true });
     assert.deepEqual(lines, ["a: one | two | three | four"]);
   });

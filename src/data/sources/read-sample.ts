@@ -36,7 +36,8 @@ export class PieceReader {
     if (piece.size === undefined) return explained(() => readRegular(piece.file, mostBytes));
     checkSize(piece.size, mostBytes);
     const { file, size } = explained(() => this.#handle(piece.file));
-    if (piece.offset + piece.size > size) throw new Error("the file became shorter since it was listed");
+    if (piece.offset + piece.size > size)
+      throw new Error("the file became shorter since it was listed");
     return readExactly(file, piece.offset, piece.size);
   }
 
@@ -116,9 +117,14 @@ export function readText(
   };
   const { json, text: file } = ref;
   const record =
-    json && (anyJson ? recordIfAny(reader, json, floats) : tried("record", () => readRecord(reader, json, floats)));
+    json &&
+    (anyJson
+      ? recordIfAny(reader, json, floats)
+      : tried("record", () => readRecord(reader, json, floats)));
   const fromRecord = recordCaptions(record ?? {}, captionKeys);
-  let captions = clean(ref.captions ?? (Array.isArray(fromRecord.captions) ? fromRecord.captions : []));
+  let captions = clean(
+    ref.captions ?? (Array.isArray(fromRecord.captions) ? fromRecord.captions : []),
+  );
   if (ref.captions === undefined && captions.length === 0 && file !== undefined) {
     const text = tried("text", () => textOf(reader, file, "its caption"));
     captions = clean(captionPerLine ? (text ?? "").split(/\r\n|\r|\n/) : [text ?? ""]);
@@ -167,9 +173,7 @@ function readRecord(
   return value;
 }
 
-function recordIfAny(
-  ...given: Parameters<typeof readRecord>
-): Record<string, unknown> | undefined {
+function recordIfAny(...given: Parameters<typeof readRecord>): Record<string, unknown> | undefined {
   try {
     return readRecord(...given);
   } catch {

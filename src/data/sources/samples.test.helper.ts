@@ -11,7 +11,7 @@ import { tarEnd, tarEntry } from "./tar-format.ts";
 export interface Workspace {
   top: string;
   /** Writes a file, with its folders, and gives its path. */
-  write(name: string, contents?: string | Uint8Array): string;
+  write: (name: string, contents?: string | Uint8Array) => string;
 }
 
 /** A folder that is gone after the tests of the file. */
@@ -20,7 +20,7 @@ export function workspace(name: string): Workspace {
   after(() => rmSync(top, { recursive: true }));
   return {
     top,
-    write(file, contents = "x") {
+    write: (file, contents = "x") => {
       const path = join(top, file);
       mkdirSync(dirname(path), { recursive: true });
       writeFileSync(path, contents);

@@ -16,7 +16,8 @@ const both = (bytes: Uint8Array, name = "x"): string[] => [
 
 describe("what is no shard", () => {
   it("is named, with how to unpack it", async () => {
-    const hex = (text: string): Buffer => Buffer.concat([Buffer.from(text, "hex"), Buffer.alloc(600)]);
+    const hex = (text: string): Buffer =>
+      Buffer.concat([Buffer.from(text, "hex"), Buffer.alloc(600)]);
     const cases: [string, Buffer, RegExp][] = [
       ["a.tar.zst", hex("28b52ffd"), /packed by zstd, .* unpack it: zstd -dc shard > shard\.tar$/],
       ["a.tar.xz", hex("fd377a585a00"), /packed by xz, .* xz -dc/],
@@ -38,7 +39,12 @@ describe("what is no shard", () => {
     assert.deepEqual(await linesOf({ kind, shards: pipe }), ["!it is a pipe, not a file"]);
   });
   it("is no address: what limn reads is said at once", async () => {
-    for (const shards of ["https://example.com/{0..9}.tar", "pipe:cat a.tar", "s3://b/a.tar", "a.tar::b.tar"]) {
+    for (const shards of [
+      "https://example.com/{0..9}.tar",
+      "pipe:cat a.tar",
+      "s3://b/a.tar",
+      "a.tar::b.tar",
+    ]) {
       await assert.rejects(openSource({ kind, shards }), {
         code: "LIMN_DATA",
         message: /^Expected the path of a shard for source\.shards but received .*; limn /,
@@ -74,7 +80,11 @@ describe("names in archives", () => {
       Buffer.concat([Buffer.from("caf"), Buffer.of(byte), Buffer.from(ending)]);
     const pax = (path: Buffer): Buffer[] => {
       const record = Buffer.concat([Buffer.from("17 path="), path, Buffer.from("\n")]);
-      return [rawHeader("pax", { type: "x", size: record.length }), blocksOf(record), rawHeader("cut")];
+      return [
+        rawHeader("pax", { type: "x", size: record.length }),
+        blocksOf(record),
+        rawHeader("cut"),
+      ];
     };
     const archive = Buffer.concat([
       ...[0xe8, 0xe9].flatMap((byte) => [
@@ -163,10 +173,23 @@ describe("sizes that are announced", () => {
   it("are bounded for a sample with many pictures, and the file is no larger than it says", async () => {
     const third = Buffer.alloc(100 << 20);
     const header = (name: string): Buffer => rawHeader(name, { size: third.length });
-    const archive = Buffer.concat([header("a.jpg"), third, header("a.png"), third, header("a.gif"), third, tarEnd()]);
+    const archive = Buffer.concat([
+      header("a.jpg"),
+      third,
+      header("a.png"),
+      third,
+      header("a.gif"),
+      third,
+      tarEnd(),
+    ]);
     const shards = write("three.tar.gz", gzipSync(archive, { level: 1 }));
     assert.deepEqual(await linesOf({ kind, shards }), ["a: "]);
-    const cut = write("cut.tar", Buffer.concat([rawHeader("a.jpg", { size: 0o77777777777 }), blocksOf("A")]));
-    assert.deepEqual(await linesOf({ kind, shards: cut }), ["!the archive is cut inside a.jpg (at byte 512)"]);
+    const cut = write(
+      "cut.tar",
+      Buffer.concat([rawHeader("a.jpg", { size: 0o77777777777 }), blocksOf("A")]),
+    );
+    assert.deepEqual(await linesOf({ kind, shards: cut }), [
+      "!the archive is cut inside a.jpg (at byte 512)",
+    ]);
   });
 });

@@ -16,13 +16,18 @@ export interface WebDatasetSpec {
 export interface TableSpec {
   kind: "table";
   file: string;
-  /** By default told by the file's ending: .csv, .tsv (or .tab), .jsonl (or .ndjson). */
+  /** By default told by the file's ending: .csv (or .txt), .tsv (or .tab), .jsonl (or .ndjson). */
   format?: "csv" | "tsv" | "jsonl";
-  /** Column of the image's path; by default `image`. */
+  /** What separates the cells of CSV and TSV; by default what makes known columns of the header. */
+  delimiter?: "comma" | "tab" | "semicolon" | "pipe";
+  /** Column of the image's path; by default `image`, or the only one of the names in docs/data.md. */
   image?: string;
-  /** Column of the caption: a string or a JSON array of strings; by default `caption`. */
+  /**
+   * Column of the caption: a string, or a list of strings in JSON or Python; by default `caption`, or
+   * the only one of the names in docs/data.md. A table with labels may have none.
+   */
   caption?: string;
-  /** Column of the label; none by default. */
+  /** Column of the label, a string or a number; by default `label`, if there is one. */
   label?: string;
   /** Folder that image paths start from; by default the table's own folder. */
   root?: string;
@@ -52,6 +57,7 @@ const KEYS: Record<SourceSpec["kind"], { required: string[]; keys: Record<string
     keys: {
       file: "string",
       format: ["csv", "tsv", "jsonl"],
+      delimiter: ["comma", "tab", "semicolon", "pipe"],
       image: "string",
       caption: "string",
       label: "string",

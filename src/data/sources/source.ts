@@ -46,18 +46,36 @@ export interface Part {
    * data: what cannot be read is an entry with `problem`.
    */
   read(): AsyncIterable<Entry>;
+  /** Where any entry can be had at once by its number: the same ones. */
+  list?: EntryList;
+}
+
+/** Entries by their number, made when they are asked for. */
+export interface EntryList {
+  readonly length: number;
+  /** As `Part.read` has it: never throws for bad data. */
+  at(index: number): Entry;
 }
 
 export interface Source {
   /** For messages: the pattern, table or folder as given. */
   name: string;
   parts: Part[];
-  /** All samples are in memory already, so that shuffling needs no window. */
+  /** Every part has a `list`, so that shuffling needs no window. */
   listed: boolean;
   /** How captions are read from pieces. */
   reading: ReadingOptions;
   /** Files beside the pictures that belong to no sample: how many of each ending (folders). */
   passedOver?: Readonly<Record<string, number>>;
+  /** Of a table: the columns that are read. */
+  columns?: Columns;
+}
+
+/** The names of a table's columns; undefined for what it has not. */
+export interface Columns {
+  image: string;
+  caption: string | undefined;
+  label: string | undefined;
 }
 
 export interface ReadingOptions {
@@ -71,16 +89,16 @@ export interface ReadingOptions {
   floats?: "marked";
 }
 
-/** A source of one part that lists entries from memory. */
-export function listedSource(name: string, entries: readonly Entry[]): Source {
+/** A source of one part whose entries can be had in any order. */
+export function listedSource(name: string, list: EntryList): Source {
   return {
     name,
     listed: true,
     reading: { captionKeys: [], captionPerLine: false },
-    parts: [{ path: name, compressed: false, read: () => listed(entries) }],
+    parts: [{ path: name, compressed: false, read: () => inOrder(list), list }],
   };
 }
 
-async function* listed(entries: readonly Entry[]): AsyncGenerator<Entry> {
-  yield* entries;
+async function* inOrder(list: EntryList): AsyncGenerator<Entry> {
+  for (let index = 0; index < list.length; index++) yield list.at(index);
 }

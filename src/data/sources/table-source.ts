@@ -1,176 +1,162 @@
 /** Tables of image paths and captions: CSV, TSV and JSON Lines. */
-import { createReadStream } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname, extname, isAbsolute, join } from "node:path";
-import { createInterface } from "node:readline";
-import { parse } from "csv-parse";
-import { DataError, didYouMean } from "../../errors.ts";
+import { DataError } from "../../errors.ts";
+import { addressOf } from "./web-address.ts";
+import { decodeText } from "../../files/decode-text.ts";
+import { type ByteSource, FileBytes, memoryBytes } from "../tables/table-bytes.ts";
+import { captionsOfCell, isWebAddress, labelOfCell, pathOfCell } from "../tables/caption-cell.ts";
+import type { ChosenColumns } from "../tables/columns.ts";
+import { type DelimiterName, openDelimited } from "../tables/delimited-format.ts";
+import { openJsonLines } from "../tables/json-lines.ts";
+import type { RowCells } from "../tables/row-format.ts";
+import { type NumberedRow, RowIndex } from "../tables/row-index.ts";
+import type { OpenTable } from "../tables/scan-rows.ts";
 import type { TableSpec } from "./source-spec.ts";
 import { type Entry, listedSource, type SampleRef, type Source } from "./source.ts";
 
-type Row = Record<string, unknown>;
-type Numbered = { line: number } & ({ row: Row } | { reason: string });
+/** Tables in UTF-16 are held in memory; spreadsheets write them, which end at a million rows. */
+const MOST_UTF16_BYTES = 1 << 29;
 
 /**
- * Reads a whole table. Rows that name the same image are joined into one sample with several
- * captions, in the place of the first. Bad rows become problems of the source.
+ * Reads a whole table once, to find where its rows are. Rows that name the same image are joined into
+ * one sample with several captions, in the place of the first. Bad rows become problems of the source.
  *
  * throws   DataError if the table cannot be read, or lacks the image or caption column
  */
 export async function openTable(spec: TableSpec): Promise<Source> {
-  const { file } = spec;
-  const columns = { image: spec.image ?? "image", caption: spec.caption ?? "caption" };
-  const root = spec.root ?? dirname(file);
-  const format = spec.format ?? formatOf(file);
-  const byImage = new Map<string, SampleRef>();
-  const entries: Entry[] = [];
-  const rows = format === "jsonl" ? readJsonLines(file) : readDelimited(file, format, columns);
   try {
-    for await (const numbered of rows) {
-      const made =
-        "reason" in numbered
-          ? { problem: { file, reason: `line ${numbered.line}: ${numbered.reason}` } }
-          : rowToEntry(numbered.row, numbered.line, { spec, root, columns });
-      if (made.problem !== undefined) {
-        entries.push(made);
-        continue;
-      }
-      const known = byImage.get(made.ref.key);
-      if (known !== undefined) {
-        known.captions!.push(...made.ref.captions!);
-        continue;
-      }
-      byImage.set(made.ref.key, made.ref);
-      entries.push(made);
-    }
+    const { table, columns } = readHeader(spec);
+    const index = await RowIndex.build(table, (cells) => keyOf(cells, columns));
+    const at = (entry: number): Entry => entryOf(spec, columns, readRows(index, entry));
+    return { ...listedSource(spec.file, { length: index.length, at }), columns };
   } catch (error) {
-    throw tableError(file, error);
+    throw tableError(spec.file, error);
   }
-  return listedSource(file, entries);
 }
 
-function formatOf(file: string): "csv" | "tsv" | "jsonl" {
+function readHeader(spec: TableSpec): { table: OpenTable; columns: ChosenColumns } {
+  const { file } = spec;
+  const wanted = { image: spec.image, caption: spec.caption, label: spec.label };
+  const format = spec.format ?? formatOf(file, spec.delimiter);
+  const source = bytesOf(file);
+  if (format === "jsonl") {
+    const { columns, ...open } = openJsonLines(source, { file, wanted });
+    return { table: { source, ...open }, columns };
+  }
+  const preferred: DelimiterName = format === "tsv" ? "tab" : "comma";
+  const isImage = (cell: string): boolean =>
+    PICTURE.test(cell) || isWebAddress(cell) || existsSync(pathOf(spec, cell));
+  const { delimiter } = spec;
+  const options = { file, wanted, delimiter, preferred, isImage };
+  const { columns, ...open } = openDelimited(source, options);
+  return { table: { source, ...open }, columns };
+}
+
+const PICTURE = /\.(jpe?g|jfif|jpe|png|webp|gif|bmp|tiff?|avif|hei[cf]|jxl)$/i;
+
+/** UTF-8 is read as it stands in the file, without its mark; UTF-16 is changed to it. */
+function bytesOf(file: string): ByteSource {
+  const source = new FileBytes(file);
+  const head = source.read(0, Math.min(4, source.size)).toString("latin1");
+  if (head.startsWith("\xEF\xBB\xBF")) return withoutMark(source);
+  if (head.startsWith("\x1F\x8B")) throw new Error("a table compressed by gzip; decompress it");
+  if (head.startsWith("PK\x03\x04")) throw new Error("a spreadsheet or zip file; save it as CSV");
+  if (head.startsWith("PAR1"))
+    throw new Error('Parquet; describe it by { kind: "parquet", files }');
+  if (!/^(\xFF\xFE|\xFE\xFF|\0\0\xFE\xFF)/.test(head)) return source;
+  if (source.size > MOST_UTF16_BYTES) {
+    throw new Error(`text in UTF-16 of more than ${MOST_UTF16_BYTES} bytes; save it as UTF-8`);
+  }
+  return memoryBytes(Buffer.from(decodeText(source.read(0, source.size)), "utf8"));
+}
+
+function withoutMark(source: ByteSource): ByteSource {
+  return {
+    size: source.size - 3,
+    read: (start, end) => source.read(start + 3, end + 3),
+  };
+}
+
+function formatOf(file: string, delimiter: DelimiterName | undefined): "csv" | "tsv" | "jsonl" {
   const ending = extname(file).toLowerCase();
-  if (ending === ".csv") return "csv";
+  if (ending === ".csv" || ending === ".txt") return "csv";
   if (ending === ".tsv" || ending === ".tab") return "tsv";
   if (ending === ".jsonl" || ending === ".ndjson") return "jsonl";
+  if (delimiter !== undefined) return "csv";
+  if (ending === ".parquet") throw new Error('Parquet; describe it by { kind: "parquet", files }');
   throw new DataError(
-    `Expected a table that ends in .csv, .tsv or .jsonl for source.file but received ${file}; ` +
-      `set source.format`,
+    `Expected a table that ends in .csv, .tsv, .txt or .jsonl for source.file but received ${file}; ` +
+      `set source.format or source.delimiter`,
     { source: file },
   );
 }
 
-interface RowContext {
-  spec: TableSpec;
-  root: string;
-  columns: { image: string; caption: string };
+interface RowSample {
+  key: string;
+  captions: string[];
+  label: string | undefined;
 }
 
-function rowToEntry(row: Row, line: number, { spec, root, columns }: RowContext): Entry {
-  const { file } = spec;
-  const image = row[columns.image];
-  if (typeof image !== "string" || image.trim() === "") {
-    return { problem: { file, reason: `line ${line}: no image path in "${columns.image}"` } };
-  }
-  const key = image.trim();
-  const captions = captionsOf(row[columns.caption]);
+/** The sample of a row, or what is wrong with it. */
+function sampleOf(
+  { image, caption, label: cell }: RowCells,
+  columns: ChosenColumns,
+): RowSample | { reason: string; key?: string } {
+  const key = pathOfCell(image);
+  if (key === undefined) return { reason: `no image path in "${columns.image}"` };
+  const address = addressOf(key);
+  if (address !== undefined) return { key, reason: `its image is ${address}` };
+  const captions = captionsOfCell(caption);
   if (captions === undefined) {
-    const reason = `line ${line}: "${columns.caption}" is neither a string nor a list of strings`;
-    return { problem: { file, key, reason } };
+    return { key, reason: `"${columns.caption}" is neither a string nor a list of strings` };
   }
-  const path = isAbsolute(key) ? key : join(root, key);
-  const ref: SampleRef = { key, file: path, image: { file: path, offset: 0 }, captions };
-  const label = spec.label === undefined ? undefined : row[spec.label];
-  if (typeof label === "string" || typeof label === "number") ref.label = String(label);
-  return { ref };
+  const label = labelOfCell(cell);
+  if (label === undefined) {
+    return { key, reason: `"${columns.label}" is neither a string nor a number` };
+  }
+  return { key, captions, ...label };
 }
 
-/** A cell's captions; a missing or empty cell has none, which the reader of the sample decides on. */
-function captionsOf(cell: unknown): string[] | undefined {
-  if (cell === undefined || cell === null) return [];
-  if (Array.isArray(cell)) {
-    return cell.every((item) => typeof item === "string") ? cell : undefined;
-  }
-  if (typeof cell !== "string") return typeof cell === "number" ? [String(cell)] : undefined;
-  if (/^\s*\[\s*"/.test(cell)) {
-    try {
-      const list: unknown = JSON.parse(cell);
-      if (Array.isArray(list) && list.every((item) => typeof item === "string")) return list;
-    } catch {
-      // A caption that merely starts like a list.
-    }
-  }
-  return cell.trim() === "" ? [] : [cell];
+function keyOf(cells: RowCells, columns: ChosenColumns): string | undefined {
+  const sample = sampleOf(cells, columns);
+  return "reason" in sample ? undefined : sample.key;
 }
 
-async function* readJsonLines(file: string): AsyncGenerator<Numbered> {
-  const input = createReadStream(file, "utf8");
-  // readline does not forward the stream's error by itself.
-  const failed = new Promise<never>((_, reject) => input.once("error", reject));
-  failed.catch(() => {});
-  const lines = createInterface({ input, crlfDelay: Infinity })[Symbol.asyncIterator]();
-  for (let line = 1; ; line++) {
-    const next = await Promise.race([lines.next(), failed]);
-    if (next.done === true) return;
-    const text = next.value.replace(/^\uFEFF/, "");
-    if (text.trim() === "") continue;
-    yield { line, ...parseLine(text) };
-  }
-}
-
-function parseLine(text: string): { row: Row } | { reason: string } {
+function readRows(index: RowIndex, entry: number): NumberedRow[] | { reason: string } {
   try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-      return { row: value as Row };
-    }
-    return { reason: "not a JSON object" };
+    return index.rowsOf(entry);
   } catch (error) {
-    return { reason: `not JSON (${(error as Error).message})` };
+    return { reason: error instanceof Error ? error.message : String(error) };
   }
 }
 
-async function* readDelimited(
-  file: string,
-  format: "csv" | "tsv",
-  columns: { image: string; caption: string },
-): AsyncGenerator<Numbered> {
-  const parser = parse({
-    bom: true,
-    columns: (header: string[]) => checkHeader(file, header, columns),
-    delimiter: format === "csv" ? "," : "\t",
-    relax_quotes: true,
-    relax_column_count: true,
-    skip_empty_lines: true,
-    info: true,
-  });
-  const input = createReadStream(file);
-  input.on("error", (error) => parser.destroy(error));
-  input.pipe(parser);
-  for await (const { record, info } of parser as AsyncIterable<{
-    record: Row;
-    info: { lines: number };
-  }>) {
-    yield { line: info.lines, row: record };
-  }
-}
-
-function checkHeader(
-  file: string,
-  header: string[],
-  columns: { image: string; caption: string },
-): string[] {
-  const names = header.map((name) => name.trim());
-  for (const [option, column] of Object.entries(columns)) {
-    if (!names.includes(column)) {
-      throw new DataError(
-        `Expected a column "${column}" in ${file} but received ${names.join(", ")}; ` +
-          `set source.${option}.${didYouMean(column, names)}`,
-        { source: file },
-      );
+function entryOf(
+  spec: TableSpec,
+  columns: ChosenColumns,
+  rows: NumberedRow[] | { reason: string },
+): Entry {
+  const { file } = spec;
+  if (!Array.isArray(rows)) return { problem: { file, reason: rows.reason } };
+  let ref: SampleRef | undefined;
+  for (const { line, cells, reason } of rows) {
+    const sample = cells === undefined ? { reason } : sampleOf(cells, columns);
+    if ("reason" in sample) {
+      const at = sample.key === undefined ? { file } : { file, key: sample.key };
+      return { problem: { ...at, reason: `line ${line}: ${sample.reason}` } };
     }
+    const { key, captions, label } = sample;
+    if (ref === undefined) {
+      const path = pathOf(spec, key);
+      ref = { key, file: path, image: { file: path, offset: 0 }, captions };
+      if (label !== undefined) ref.label = label;
+    } else ref.captions!.push(...captions);
   }
-  return names;
+  return { ref: ref! };
+}
+
+function pathOf({ file, root = dirname(file) }: TableSpec, image: string): string {
+  return isAbsolute(image) ? image : join(root, image);
 }
 
 function tableError(file: string, error: unknown): DataError {

@@ -193,7 +193,8 @@ function paxRecords(bytes: Uint8Array): Map<string, string> {
     const equals = bytes.indexOf(61, space);
     if (equals < 0 || equals >= start + length) break;
     const key = untilZero(bytes, space + 1, Math.min(equals, space + 40));
-    if (usedRecords.has(key)) records.set(key, nameOf(bytes.subarray(equals + 1, start + length - 1)));
+    if (usedRecords.has(key))
+      records.set(key, nameOf(bytes.subarray(equals + 1, start + length - 1)));
     start += length;
   }
   return records;

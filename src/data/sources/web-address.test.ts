@@ -4,7 +4,7 @@ import { noPath } from "./web-address.ts";
 
 test("addresses, commands and joined shards are told from paths, with how to fetch", () => {
   const cases: [string, RegExp][] = [
-    ["https://example.com/cat.jpg", /^the address https:.*; limn reads files .* img2dataset/],
+    ["https://example.com/cat.jpg", /^the web address https:.*; limn reads files .* img2dataset/],
     ["HTTP://example.com/{0..9}.tar", /img2dataset/],
     ["s3://bucket/a.tar", /aws s3 cp/],
     ["gs://bucket/a.tar", /gcloud storage cp/],
@@ -14,10 +14,21 @@ test("addresses, commands and joined shards are told from paths, with how to fet
     ["weird+x://host/a", /fetch it first$/],
     ["pipe:curl -s https://example.com/a.tar", /^the command "pipe:curl .*runs nothing/],
     ["a.tar::b.tar", /joins shards by a list or by braces/],
-    [`https://example.com/${"x".repeat(500)}`, /^the address https:\/\/example\.com\/x{57}\.\.\.;/],
+    [
+      `https://example.com/${"x".repeat(500)}`,
+      /^the web address https:\/\/example\.com\/x{57}\.\.\.;/,
+    ],
   ];
   for (const [text, message] of cases) assert.match(noPath(text) ?? "", message);
-  for (const path of ["a.tar", "C:\\data\\a.tar", "a:b/c.jpg", "/x//y", "data/a.jpg", "", "a b: c"]) {
+  for (const path of [
+    "a.tar",
+    "C:\\data\\a.tar",
+    "a:b/c.jpg",
+    "/x//y",
+    "data/a.jpg",
+    "",
+    "a b: c",
+  ]) {
     assert.equal(noPath(path), undefined, path);
   }
 });

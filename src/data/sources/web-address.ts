@@ -24,10 +24,10 @@ function shown(text: string): string {
 }
 
 /**
- * Why a path is none, for a person who gave it, as a phrase that goes on after `received`; undefined
- * where nothing says that it is not a path. Whether such a file exists is to be looked at before.
+ * What stands where the path of a file should, as a phrase that goes on after `received` or `it is`, with
+ * how to fetch what is meant; undefined for what may be a path.
  */
-export function noPath(text: string): string | undefined {
+export function addressOf(text: string): string | undefined {
   const start = text.trimStart();
   if (/^pipe:/i.test(start)) {
     return `the command "${shown(start)}"; limn reads files and runs nothing: run it into a file first`;
@@ -35,8 +35,20 @@ export function noPath(text: string): string | undefined {
   const scheme = /^([a-z][a-z\d+.-]+):\/\//i.exec(start)?.[1] ?? /^(data):[^,]*,/i.exec(start)?.[1];
   if (scheme !== undefined) {
     const way = ways[scheme.toLowerCase()] ?? "fetch it first";
-    return `the address ${shown(start)}; limn reads files on this machine: ${way}`;
+    const web = /^(https?|ftp)$/i.test(scheme) ? "web " : "";
+    return `the ${web}address ${shown(start)}; limn reads files on this machine: ${way}`;
   }
+  return undefined;
+}
+
+/**
+ * The same for the paths of shards, which some join by "::". Whether such a file exists is to be looked
+ * at before.
+ */
+export function noPath(text: string): string | undefined {
+  const start = text.trimStart();
+  const address = addressOf(text);
+  if (address !== undefined) return address;
   if (start.includes("::")) {
     return `"${shown(start)}"; limn joins shards by a list or by braces, {a,b}.tar, not by "::"`;
   }

@@ -1,7 +1,8 @@
 /** Trains a vocabulary on captions and writes its files. */
-import { mkdir } from "node:fs/promises";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DataError, didYouMean, SettingError } from "../../errors.ts";
+import { checkFolderTarget, writeFolderAtomically } from "../../files/atomic-folder.ts";
 import { writeJson } from "../save-tokenizer.ts";
 import type { Tokenizer } from "../tokenizer-description.ts";
 import { compileNormalizer } from "../tokenizer-json/normalize.ts";
@@ -22,7 +23,7 @@ export interface TrainTokenizerOptions {
   texts: AsyncIterable<string> | Iterable<string>;
   /** Ids at most, special tokens included; fewer where the captions hold no more. */
   vocabSize: number;
-  /** Where `tokenizer.json` and its companions are written; made if absent. */
+  /** Where `tokenizer.json` and its companions are written: a new folder, or one of limn's. */
   folder: string;
   /**
    * `bpe`: byte-level as CLIP's, any text has ids. `wordpiece`: BERT's. `unigram`: SentencePiece's,
@@ -47,11 +48,13 @@ const leastVocabSize: Readonly<Record<VocabularyKind, number>> = {
  * `PreTrainedTokenizerFast` read to the same ids. The same captions, in any order, give the same
  * files. All kinds lower-case and take any language.
  *
- * throws SettingError for options that cannot be; DataError when there is no caption with text
+ * throws SettingError for options that cannot be; DataError when there is no caption with text;
+ *        StorageError for a folder that holds what limn did not write
  */
 export async function trainTokenizer(options: TrainTokenizerOptions): Promise<Tokenizer> {
   checkOptions(options);
   const { texts, vocabSize, folder, kind = "bpe", contextLength = 77 } = options;
+  await checkFolderTarget(folder, { isOlder });
   const words = await countWords(texts, kind);
   if (words.size === 0) {
     throw new DataError(
@@ -60,20 +63,35 @@ export async function trainTokenizer(options: TrainTokenizerOptions): Promise<To
     );
   }
   const trained = trainModel(kind, words, vocabSize);
-  await mkdir(folder, { recursive: true });
-  const file = join(folder, "tokenizer.json");
-  writeJson(file, tokenizerFile(kind, trained));
   const { tokens } = layouts[kind];
-  writeJson(join(folder, "special_tokens_map.json"), tokens);
-  writeJson(join(folder, "tokenizer_config.json"), {
-    tokenizer_class: "PreTrainedTokenizerFast",
-    ...tokens,
-    model_max_length: contextLength,
-    padding_side: "right",
-    clean_up_tokenization_spaces: false,
-    limn: { kind: "tokenizer.json", pooling: kind === "wordpiece" ? "first" : "endOfText" },
-  });
-  return createVocabularyTokenizer({ kind: "tokenizer.json", file });
+  const write = (partial: string): void => {
+    writeJson(join(partial, fileNames[0]), tokenizerFile(kind, trained));
+    writeJson(join(partial, fileNames[1]), tokens);
+    writeJson(join(partial, fileNames[2]), {
+      tokenizer_class: "PreTrainedTokenizerFast",
+      ...tokens,
+      model_max_length: contextLength,
+      padding_side: "right",
+      clean_up_tokenization_spaces: false,
+      limn: { kind: "tokenizer.json", pooling: kind === "wordpiece" ? "first" : "endOfText" },
+    });
+  };
+  await writeFolderAtomically(folder, write, { isOlder });
+  return createVocabularyTokenizer({ kind: "tokenizer.json", file: join(folder, fileNames[0]) });
+}
+
+const fileNames = ["tokenizer.json", "special_tokens_map.json", "tokenizer_config.json"] as const;
+
+/** Whether an earlier version wrote the folder: these files, and limn's settings in the last. */
+function isOlder(folder: string): boolean {
+  const names = readdirSync(folder);
+  if (!names.every((name) => (fileNames as readonly string[]).includes(name))) return false;
+  try {
+    const text = readFileSync(join(folder, fileNames[2]), "utf8");
+    return (JSON.parse(text) as { limn?: unknown }).limn !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 async function countWords(

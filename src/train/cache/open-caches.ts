@@ -273,6 +273,7 @@ function filtered(
       return loader.waited;
     },
     contextLength: loader.contextLength,
+    extent: loader.extent,
     get skipped() {
       return loader.skipped;
     },

@@ -2,12 +2,18 @@
  * The folder of a run: the resolved recipe, logs, checkpoints and the finished model. Knows names,
  * which checkpoints stay, and that only the first rank writes; knows nothing of what is in them.
  */
-import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
 import { CheckpointError, RecipeError } from "../../errors.ts";
+import {
+  asOnlyWriterOf,
+  existingFolder,
+  nameOfPrevious,
+  removeFolder,
+} from "../../files/atomic-folder.ts";
+import { writeTextAtomically } from "../../files/atomic-write.ts";
 import { readJsonFile, readingReason } from "../../files/regular-file.ts";
-import { existingFolder, writeTextAtomically } from "../../files/atomic-write.ts";
 import { storageError } from "../../files/storage.ts";
 import { solo, type ProcessGroup } from "../process-group.ts";
 
@@ -63,6 +69,15 @@ export class RunDirectory {
     return isFirst ? folder : join(folder, `rank-${rank}`);
   }
 
+  /**
+   * Runs `work`, the whole run, while no other process writes into the folder.
+   *
+   * throws  StorageError naming the process that does
+   */
+  asOnlyRun<T>(work: () => Promise<T>): Promise<T> {
+    return this.group.isFirst ? asOnlyWriterOf(this.path, work) : work();
+  }
+
   /** Runs `body`, which writes into the folder, on the first rank; the others wait for it. */
   async write(body: () => void | Promise<void>): Promise<void> {
     if (this.group.isFirst) await body();
@@ -77,7 +92,7 @@ export class RunDirectory {
   checkpointSteps(): number[] {
     const names = readdirSync(join(this.path, "checkpoints"));
     const steps = names.flatMap((name) => {
-      const match = stepPattern.exec(name.replace(/\.previous$/, ""));
+      const match = stepPattern.exec(nameOfPrevious(name) ?? name);
       return match ? [Number(match[1])] : [];
     });
     return [...new Set(steps)].sort((a, b) => a - b);
@@ -94,7 +109,7 @@ export class RunDirectory {
     if (!this.group.isFirst) return;
     for (const step of this.checkpointSteps().slice(0, -keepLast)) {
       if (step === best?.step) continue;
-      rmSync(this.checkpointFolder(step), { recursive: true, force: true });
+      removeFolder(this.checkpointFolder(step));
     }
   }
 

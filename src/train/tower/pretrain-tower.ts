@@ -67,13 +67,15 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainResult
     smoke: options.smoke ?? false,
   });
   const directory = new RunDirectory(options.directory);
-  if (!options.allowRecipeChange) directory.checkRecipe(recipe);
-  const prepared = await prepare(recipe, directory, announcer(options)).catch(refuseSetting);
-  const begin = (): void => directory.saveRecipe(recipe);
-  return runToEnd(prepared, { recipe, directory, options, begin }, (outcome) => ({
-    ...outcome,
-    recipe,
-  }));
+  return directory.asOnlyRun(async () => {
+    if (!options.allowRecipeChange) directory.checkRecipe(recipe);
+    const prepared = await prepare(recipe, directory, announcer(options)).catch(refuseSetting);
+    const begin = (): void => directory.saveRecipe(recipe);
+    return runToEnd(prepared, { recipe, directory, options, begin }, (outcome) => ({
+      ...outcome,
+      recipe,
+    }));
+  });
 }
 
 /** What a task brings to the loop. */

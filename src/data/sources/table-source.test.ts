@@ -1,0 +1,181 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { after, describe, it } from "node:test";
+import { openSource } from "./open-source.ts";
+import { readSamples } from "./read-sample.ts";
+import type { TableSpec } from "./source-spec.ts";
+
+const top = mkdtempSync(join(tmpdir(), "limn-table-"));
+after(() => rmSync(top, { recursive: true }));
+
+function write(name: string, contents: string | Uint8Array): string {
+  const path = join(top, name);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, contents);
+  return path;
+}
+for (const name of ["x.jpg", "y.jpg", "z.jpg"]) write(name, name);
+
+/** `key: caption | caption (label)` or `key!reason` of every sample. */
+async function read(name: string, contents: string | Uint8Array, spec: Partial<TableSpec> = {}) {
+  const lines: string[] = [];
+  const source = await openSource({ kind: "table", file: write(name, contents), ...spec });
+  for await (const sample of readSamples(source)) {
+    if ("problem" in sample) lines.push(`${sample.problem.key ?? ""}!${sample.problem.reason}`);
+    else {
+      const { captions, label } = sample.text;
+      const tail = label === undefined ? "" : ` (${label})`;
+      lines.push(`${sample.ref.key}: ${captions.join(" | ")}${tail}`);
+    }
+  }
+  return lines;
+}
+
+describe("a table's delimiter", () => {
+  const tables: [string, string][] = [
+    ["comma.csv", "image,caption\nx.jpg,a\ny.jpg,b;c\n"],
+    ["semicolon.csv", "image;caption\nx.jpg;a\ny.jpg;b;c\n"],
+    ["tab.csv", "filepath\ttitle\nx.jpg\ta\ny.jpg\tb;c\n"],
+    ["pipe.txt", "image_name| comment_number| comment\nx.jpg| 0| a\ny.jpg| 0| b;c\n"],
+    ["comma.txt", "image,caption\r\n\r\nx.jpg,a\r\ny.jpg,b;c\r\n"],
+    ["comma.tsv", "image,caption\nx.jpg,a\ny.jpg,b;c\n"],
+  ];
+  for (const [name, text] of tables) {
+    it(`is found in the header: ${name}`, async () => {
+      const lines = await read(name, text);
+      if (name !== "semicolon.csv") assert.deepEqual(lines, ["x.jpg: a", "y.jpg: b;c"]);
+      else {
+        assert.equal(lines[0], "x.jpg: a");
+        assert.match(
+          lines[1]!,
+          /^!line 3: 3 cells where the header has 2; a cell with a semicolon/,
+        );
+      }
+    });
+  }
+  it("may be given", async () => {
+    const text = "image,caption;x\nx.jpg,a;b\n";
+    await assert.rejects(read("given.csv", text, { delimiter: "semicolon" }), /column "image"/);
+    const spec = { delimiter: "comma", caption: "caption;x" } as const;
+    assert.deepEqual(await read("given.dat", text, spec), ["x.jpg: a;b"]);
+    await assert.rejects(read("unknown.dat", text), /set source\.format or source\.delimiter/);
+  });
+});
+
+describe("a table's columns", () => {
+  it("have the names that others give them", async () => {
+    for (const [image, caption] of [
+      ["file_name", "text"],
+      ["filepath", "title"],
+      ["Image", "TEXT"],
+      ["image_path", "captions"],
+    ] as const) {
+      const expected = ["x.jpg: a", "y.jpg: b"];
+      const csv = `${image},other,${caption}\nx.jpg,1,a\ny.jpg,2,b\n`;
+      assert.deepEqual(await read("metadata.csv", csv), expected);
+      const row = (path: string, text: string): string =>
+        `${JSON.stringify({ [image]: path, other: 1, [caption]: [text] })}\n`;
+      const jsonl = row("x.jpg", "a") + row("y.jpg", "b");
+      assert.deepEqual(await read("metadata.jsonl", jsonl), expected);
+    }
+  });
+  it("are refused at once where one is missing, twice there or could be several", async () => {
+    const cases: [string, RegExp][] = [
+      [
+        "a,caption\nx.jpg,a\n",
+        /column "image" in .* received a, caption; name the column in source\.image/,
+      ],
+      [
+        "image,b\nx.jpg,a\n",
+        /column "caption" in .* received image, b; name the column in source\.caption/,
+      ],
+      [
+        "path,filename,text\nx.jpg,x.jpg,a\n",
+        /one column of images .* received path, filename; name one/,
+      ],
+      ["image,text,title\nx.jpg,a,b\n", /one column of captions .* received text, title/],
+      ["image,caption,caption\nx.jpg,a,b\n", /one column "caption" .* several/],
+      ["url,caption\nhttp://x,a\n", /download the pictures first/],
+      ["image:caption\nx.jpg:a\n", /received image:caption; .* or set source\.delimiter/],
+      ["", /a header with the names of columns/],
+      ["\n\n", /a header with the names of columns/],
+    ];
+    for (const [text, message] of cases) await assert.rejects(read("c.csv", text), message);
+    const jsonl = '{"img_id":1,"text":"a"}\n{"img_id":2,"text":"b"}\n';
+    await assert.rejects(read("c.jsonl", jsonl), /column "image" in .* received img_id, text;/);
+    const label = { label: "class" };
+    await assert.rejects(read("c.csv", "image,caption\nx.jpg,a\n", label), /column "class"/);
+  });
+  it("prefer the default names to others", async () => {
+    const text = "path,image,title,caption\nq,x.jpg,t,a\n";
+    assert.deepEqual(await read("default.csv", text), ["x.jpg: a"]);
+    const spec = { image: "path", caption: "title" };
+    assert.deepEqual(await read("named.csv", "path,image,title,caption\nx.jpg,q,t,a\n", spec), [
+      "x.jpg: t",
+    ]);
+  });
+  it("may hold labels of any simple kind instead of captions", async () => {
+    assert.deepEqual(await read("label.csv", "image,label\nx.jpg,0\ny.jpg,\n"), [
+      "x.jpg:  (0)",
+      "y.jpg: ",
+    ]);
+    const jsonl =
+      '{"image":"x.jpg","label":12345678901234567890}\n{"image":"y.jpg","label":true}\n' +
+      '{"image":"z.jpg","label":[1]}\n';
+    assert.deepEqual(await read("label.jsonl", jsonl), [
+      "x.jpg:  (12345678901234567890)",
+      "y.jpg:  (true)",
+      'z.jpg!line 3: "label" is neither a string nor a number',
+    ]);
+  });
+});
+
+describe("a table's text", () => {
+  it("is UTF-8 with or without its mark, or UTF-16 with it", async () => {
+    const text = "image,caption\nx.jpg,café\n";
+    const expected = ["x.jpg: café"];
+    assert.deepEqual(await read("utf8.csv", text), expected);
+    assert.deepEqual(await read("mark.csv", `\uFEFF${text}`), expected);
+    const little = Buffer.from(`\uFEFF${text}`, "utf16le");
+    assert.deepEqual(await read("utf16.csv", little), expected);
+    assert.deepEqual(await read("utf16be.csv", Buffer.from(little).swap16()), expected);
+    const row = '\uFEFF{"image":"x.jpg","caption":"café"}\n';
+    assert.deepEqual(await read("mark.jsonl", row), expected);
+    assert.deepEqual(await read("utf16.jsonl", Buffer.from(row, "utf16le")), expected);
+  });
+  it("is never guessed: rows in other bytes are bad", async () => {
+    const latin = Buffer.from("image,caption\nx.jpg,caf\xe9\ny.jpg,b\n", "latin1");
+    const expected = ["!line 2: bytes that are not UTF-8; save the table as UTF-8", "y.jpg: b"];
+    assert.deepEqual(await read("latin.csv", latin), expected);
+    const zero = "image,caption\nx.jpg,a\0b\ny.jpg,b\n";
+    const lines = await read("zero.csv", zero);
+    assert.match(lines[0]!, /^!line 2: a zero byte/);
+    assert.equal(lines[1], "y.jpg: b");
+  });
+  it("is refused in containers", async () => {
+    await assert.rejects(read("gz.csv", Buffer.from([0x1f, 0x8b, 8, 0])), /compressed by gzip/);
+    await assert.rejects(read("x.csv", "PK\x03\x04"), /a spreadsheet or zip file/);
+    await assert.rejects(read("p.csv", "PAR1"), /kind: "parquet"/);
+  });
+  it("is JSON as Python writes it, and lines end at line feeds only", async () => {
+    const text =
+      '{"image":"x.jpg","caption":"a\u2028b\u0085c","score":NaN}\r\n' +
+      '{"image":"y.jpg","caption":NaN,"id":9007199254740993}\n';
+    assert.deepEqual(await read("python.jsonl", text), ["x.jpg: a\u2028b\u0085c", "y.jpg: "]);
+  });
+});
+
+describe("a table's images", () => {
+  it("are no web addresses", async () => {
+    const lines = await read("web.csv", "image,caption\nhttps://e.org/a.jpg,a\ns3://b/c.jpg,c\n");
+    for (const line of lines)
+      assert.match(line, /its image is the (web )?address .*fetch it first/);
+    assert.equal(lines.length, 2);
+  });
+  it("may stand in an object with a path", async () => {
+    const jsonl = '{"image":{"bytes":null,"path":"x.jpg"},"text":"a"}\n';
+    assert.deepEqual(await read("object.jsonl", jsonl), ["x.jpg: a"]);
+  });
+});

@@ -1,0 +1,206 @@
+import assert from "node:assert/strict";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+
+import { parquetMetadata, parquetReadObjects } from "hyparquet";
+
+import { writeShards } from "../data/write-shards.ts";
+import { loadModel, type LoadedModel } from "../inference/load-model.ts";
+import { saveTinyModel, tinyPicture } from "../../test/support/tiny-model.ts";
+import { embedSource, type EmbedOptions, type EmbedResult } from "./embed-source.ts";
+
+const root = mkdtempSync(join(tmpdir(), "limn-embed-source-"));
+after(() => rmSync(root, { recursive: true }));
+let model: LoadedModel;
+before(async () => {
+  model = await loadModel(await saveTinyModel(join(root, "model")));
+});
+after(() => model.dispose());
+
+/** Two samples a shard: integers, then a float, then a new key, then text. */
+const records: Record<string, unknown>[] = [
+  { score: 1, id: 2 ** 53 - 1, none: null, size: { w: 20 } },
+  { score: 2, id: 3, none: null, size: { w: 21 } },
+  { score: 0.5, id: 4, none: null, size: { w: 22 } },
+  { score: 4, id: 5, none: null, size: { w: 23 } },
+  { id: 6, late: true, none: "some", size: { w: null } },
+  { score: 5, id: 7, late: false, size: { w: "wide" } },
+];
+
+let made = 0;
+async function options(given: Record<string, unknown>[] = records): Promise<EmbedOptions> {
+  const directory = join(root, `shards-${made}`);
+  const samples = await Promise.all(
+    given.map(async (meta, i) => ({
+      key: `photo-${i}`,
+      image: await tinyPicture(i),
+      extension: "png" as const,
+      captions: [`a cat ${i}`],
+      meta,
+    })),
+  );
+  await writeShards({ samples, directory, samplesPerShard: 100 });
+  const source = { kind: "webdataset", shards: join(directory, "*.tar") } as const;
+  const settings = { shardSize: 2, precision: "float32", workers: 1, batchSize: 1 } as const;
+  return { ...settings, model, source, folder: join(root, `out-${made++}`) };
+}
+
+const tables = (folder: string): string[] =>
+  readdirSync(join(folder, "metadata"))
+    .filter((name) => name.endsWith(".parquet"))
+    .sort()
+    .map((name) => join(folder, "metadata", name));
+const bytesOf = (file: string): ArrayBuffer => Uint8Array.from(readFileSync(file)).buffer;
+const schemaOf = (file: string): string =>
+  parquetMetadata(bytesOf(file))
+    .schema.slice(1)
+    .map(({ name, type }) => `${name}:${type}`)
+    .join(" ");
+const state = (folder: string): Record<string, unknown> =>
+  JSON.parse(readFileSync(join(folder, "embed.json"), "utf8")) as Record<string, unknown>;
+const everything = (folder: string): Map<string, string> =>
+  new Map(
+    readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map(({ parentPath, name }): [string, string] => [
+        join(parentPath, name).slice(folder.length),
+        readFileSync(join(parentPath, name), "base64"),
+      ])
+      .sort(([a], [b]) => (a < b ? -1 : 1)),
+  );
+/** Stops after so many batches. */
+const stopped = (given: EmbedOptions, batches: number): Promise<EmbedResult> =>
+  embedSource({ ...given, shouldStop: () => --batches <= 0 });
+
+describe("the metadata of shards", () => {
+  it("has the same columns of the same types in all of them, with the values as they were", async () => {
+    const given = await options();
+    const result = await embedSource(given);
+    assert.deepEqual([result.rows, result.shards, result.complete], [6, 3, true]);
+    const schema =
+      "image_path:BYTE_ARRAY score:DOUBLE id:INT64 none:BYTE_ARRAY size.w:BYTE_ARRAY late:BOOLEAN";
+    assert.deepEqual(tables(given.folder).map(schemaOf), [schema, schema, schema]);
+    const rows = await Promise.all(
+      tables(given.folder).map((file) => parquetReadObjects({ file: bytesOf(file) })),
+    );
+    const row = (i: number, score: unknown, id: bigint, rest: object): object => ({
+      ...{ image_path: `photo-${i}`, score, id, none: null, late: null },
+      ...rest,
+    });
+    assert.deepEqual(rows.flat(), [
+      row(0, 1, BigInt(2 ** 53 - 1), { "size.w": "20" }),
+      row(1, 2, 3n, { "size.w": "21" }),
+      row(2, 0.5, 4n, { "size.w": "22" }),
+      row(3, 4, 5n, { "size.w": "23" }),
+      row(4, null, 6n, { "size.w": null, late: true, none: "some" }),
+      row(5, 5, 7n, { "size.w": "wide", late: false }),
+    ]);
+  });
+
+  it("is the same to the byte wherever the run was stopped", async () => {
+    const given = await options();
+    await embedSource(given);
+    const whole = everything(given.folder);
+    for (let batches = 1; batches < 7; batches++) {
+      const folder = `${given.folder}-${batches}`;
+      const first = await stopped({ ...given, folder }, batches);
+      assert.equal(first.complete, false);
+      const { complete, resumedFrom } = await embedSource({ ...given, folder });
+      assert.deepEqual([complete, resumedFrom], [true, 2 * Math.floor(batches / 2)]);
+      assert.deepEqual(everything(folder), whole);
+    }
+  });
+
+  it("is put right where a run ended before its last step", async () => {
+    const given = await options();
+    await embedSource(given);
+    const whole = everything(given.folder);
+    const folder = `${given.folder}-killed`;
+    await stopped({ ...given, folder }, 6);
+    assert.notEqual(schemaOf(tables(folder)[0]!), schemaOf(tables(folder)[2]!));
+    // One of them was put right before the end.
+    copyFileSync(tables(given.folder)[0]!, tables(folder)[0]!);
+    await embedSource({ ...given, folder });
+    assert.deepEqual(everything(folder), whole);
+  });
+});
+
+describe("the state of a run", () => {
+  it("is there before any file of a shard, and a folder without a whole shard starts anew", async () => {
+    const given = await options();
+    const whole = { ...given, folder: `${given.folder}-whole` };
+    await embedSource(whole);
+    await stopped(given, 1);
+    assert.deepEqual(state(given.folder)["shards"], []);
+    // As if the process had ended between the names of the first shard's files.
+    const files = ["img_emb/img_emb_0.npy", "metadata/metadata_0.parquet"];
+    copyFileSync(join(whole.folder, files[0]!), join(given.folder, files[0]!));
+    const other = { ...given, shardSize: 3 };
+    assert.equal((await embedSource(other)).complete, true);
+    await assert.rejects(embedSource(given), /shardSize 3 instead of 2; choose another folder/);
+  });
+
+  it("is not written for a source without samples", async () => {
+    const directory = join(root, "empty");
+    mkdirSync(directory);
+    const folder = join(root, "out-empty");
+    const source = { kind: "folder", directory } as const;
+    await assert.rejects(embedSource({ model, source, folder }), /received none/);
+    assert.equal(existsSync(folder), false);
+  });
+
+  it("gives all numbers as many digits as the largest", async () => {
+    const given = await options(records.concat(records.slice(0, 5)));
+    const single = { ...given, shardSize: 1 };
+    await stopped(single, 10);
+    const numbers = (folder: string): string =>
+      readdirSync(join(folder, "img_emb"))
+        .map((name) => name.replace(/\D/g, ""))
+        .sort()
+        .join(" ");
+    assert.equal(numbers(given.folder), "0 1 2 3 4 5 6 7 8 9");
+    await embedSource(single);
+    const all = "00 01 02 03 04 05 06 07 08 09 10";
+    assert.equal(numbers(given.folder), all);
+    // The process had ended between two names.
+    const whole = everything(given.folder);
+    for (const [folder, ending] of [
+      ["img_emb", "npy"],
+      ["metadata", "parquet"],
+    ] as const) {
+      const name = (digits: string): string =>
+        join(given.folder, folder, `${folder}_${digits}.${ending}`);
+      renameSync(name("07"), name("7"));
+    }
+    await embedSource(single);
+    assert.deepEqual(everything(given.folder), whole);
+    writeFileSync(join(given.folder, "img_emb", "img_emb_3.npy"), "mine");
+    await assert.rejects(embedSource(single), /one of .*img_emb_3\.npy and img_emb_03\.npy but/);
+    assert.equal(readFileSync(join(given.folder, "img_emb", "img_emb_3.npy"), "utf8"), "mine");
+  });
+
+  it("of limn 0.1 is gone on with", async () => {
+    const given = await options();
+    await stopped(given, 4);
+    const { columns, width, settings, ...rest } = state(given.folder);
+    assert.ok(columns);
+    assert.equal(width, 1);
+    const first = { ...rest, version: 1, settings: { ...(settings as object), samples: 6 } };
+    writeFileSync(join(given.folder, "embed.json"), JSON.stringify(first));
+    const result = await embedSource(given);
+    assert.deepEqual([result.complete, result.resumedFrom, result.shards], [true, 4, 3]);
+    assert.equal(new Set(tables(given.folder).map(schemaOf)).size, 1);
+  });
+});

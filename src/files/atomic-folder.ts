@@ -1,0 +1,318 @@
+/**
+ * Folders that are written as a whole: a reader sees the old one or the new one. Nothing is replaced
+ * but what limn wrote itself, as the record in each of its folders says.
+ */
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { StorageError } from "../errors.ts";
+import { syncFolder, syncPath, writeTextAtomically } from "./atomic-write.ts";
+import { asOnlyWriter } from "./file-lock.ts";
+import {
+  isOwnName,
+  lockName,
+  recordedFiles,
+  recordName,
+  recordOf,
+  strangersIn,
+} from "./folder-record.ts";
+import { discard, partialPath, releasePartial, removeAbandoned } from "./owner.ts";
+import { liesIn, physicalPath, statsOf, storageError } from "./storage.ts";
+
+export interface FolderOptions {
+  /** Whether a folder without a record is one that limn wrote before there were records. */
+  readonly isOlder?: ((folder: string) => boolean) | undefined;
+  /** Refuses a folder of limn's too, unless it is empty. */
+  readonly onlyNew?: boolean | undefined;
+}
+
+/**
+ * Writes a folder under a temporary name and puts it in place of `folder`, with a record of what limn
+ * wrote. A link to a folder stays, and the folder that it leads to is written.
+ *
+ * No system call that Node has swaps two folders, so an old one first gets a hidden name beside: a
+ * crash between the two renames leaves that one whole, `existingFolder` finds it, and the next write
+ * puts it back. The working directory and a folder that something is mounted on cannot be renamed:
+ * they are filled where they are, if they are empty.
+ *
+ * fill    receives the temporary folder, empty
+ * throws  StorageError naming `folder`: it holds what limn did not write, someone else writes it, or
+ *         the file system says no. The old folder is then as it was
+ */
+export async function writeFolderAtomically(
+  folder: string,
+  fill: (partial: string) => void | Promise<void>,
+  options: FolderOptions = {},
+): Promise<void> {
+  await guarded(folder, async () => {
+    const target = physicalPath(folder);
+    const parent = dirname(target);
+    // Before anything is made: it need not be possible at all.
+    checkTarget(folder, target, options);
+    const inside = isInPlace(target);
+    mkdirSync(parent, { recursive: true });
+    const lock = canWrite(parent) ? lockBeside(target) : join(target, lockName);
+    await asOnlyWriter(folder, lock, async () => {
+      restorePrevious(target);
+      const place = inside ? target : parent;
+      removeAbandoned(place);
+      checkTarget(folder, target, options);
+      const partial = partialPath(place, inside ? ".limn" : basename(target));
+      try {
+        discard(partial);
+        mkdirSync(partial);
+        await fill(partial);
+        writeTextAtomically(join(partial, recordName), recordOf(partial));
+        syncTree(partial);
+        // Somebody may have put something there meanwhile.
+        checkTarget(folder, target, options);
+        if (inside) moveInto(target, partial);
+        else replaceFolder(target, partial);
+      } finally {
+        discard(partial);
+        releasePartial(partial);
+      }
+    });
+  });
+}
+
+/**
+ * Refuses what `writeFolderAtomically` would refuse, before the work begins.
+ *
+ * throws  StorageError naming `folder` and what limn did not write
+ */
+export async function checkFolderTarget(
+  folder: string,
+  options: FolderOptions = {},
+): Promise<void> {
+  await guarded(folder, () => checkTarget(folder, physicalPath(folder), options));
+}
+
+/**
+ * Runs `work`, which writes files into `folder` one by one, while nobody else does; what ended
+ * processes of this host left half-written in it is removed first. Makes the folder where it is missing.
+ *
+ * throws  StorageError naming `folder` and the process that writes there
+ */
+export async function asOnlyWriterOf<T>(folder: string, work: () => Promise<T>): Promise<T> {
+  const target = await guarded(folder, () => {
+    const path = physicalPath(folder);
+    mkdirSync(path, { recursive: true });
+    removeAbandoned(path);
+    return path;
+  });
+  return asOnlyWriter(folder, join(target, lockName), work);
+}
+
+/**
+ * Refuses an output that is an input, lies in one, or holds one.
+ *
+ * throws  StorageError naming the output
+ */
+export function checkApart(output: string, inputs: readonly string[]): void {
+  const out = physicalPath(output);
+  for (const input of inputs) {
+    // A name on the hub is no path.
+    if (!existsSync(input)) continue;
+    const from = physicalPath(input);
+    if (!liesIn(out, from) && !liesIn(from, out)) continue;
+    const where = out === from ? "the same" : liesIn(out, from) ? "inside" : "around it";
+    throw new StorageError(
+      output,
+      `Expected another place than that of ${input} for writing ${output} but received ` +
+        `${where === "the same" ? "the same" : `one ${where}`}; choose another folder`,
+    );
+  }
+}
+
+/** `folder`, or the old one under its hidden name when a write was cut off between its two renames. */
+export function existingFolder(folder: string): string {
+  const target = physicalOrGiven(folder);
+  if (statsOf(target)) return folder;
+  const previous = previousOf(target);
+  return statsOf(previous) ? previous : folder;
+}
+
+/** The folder that a name in `readdirSync` stands for, if a cut off write left it under a hidden one. */
+export function nameOfPrevious(name: string): string | undefined {
+  return /^\.(.+)\.limn-previous$/.exec(name)?.[1];
+}
+
+/** Removes a folder of limn's: it is gone under its name at once, or not at all. */
+export function removeFolder(folder: string): void {
+  const target = physicalPath(folder);
+  for (const path of [target, previousOf(target)]) {
+    if (!statsOf(path)) continue;
+    const partial = partialPath(dirname(target), basename(target));
+    try {
+      renameSync(path, partial);
+      rmSync(partial, { recursive: true, force: true });
+    } catch (cause) {
+      throw storageError(folder, cause);
+    } finally {
+      releasePartial(partial);
+    }
+  }
+}
+
+async function guarded<T>(folder: string, body: () => T | Promise<T>): Promise<T> {
+  try {
+    return await body();
+  } catch (cause) {
+    throw storageError(folder, cause);
+  }
+}
+
+function checkTarget(folder: string, target: string, options: FolderOptions): void {
+  const stats = statsOf(target);
+  if (stats === undefined) return;
+  if (!stats.isDirectory()) {
+    throw new StorageError(
+      folder,
+      `Expected a folder, or nothing yet, at ${folder} for writing but received a file; ` +
+        "choose another name (it is untouched)",
+    );
+  }
+  const names = namesIn(target);
+  if (names.length === 0) return;
+  const strangers = strangersIn(target, options.isOlder).filter((name) => name !== mountsOwn);
+  const own = "a new or empty folder, or one of limn's own,";
+  if (strangers.length > 0 && options.onlyNew !== true) {
+    refuse(folder, own, strangers, "which limn did not write");
+  }
+  if (strangers.length === 0 && isUnfinished(target)) return;
+  if (options.onlyNew === true) {
+    refuse(
+      folder,
+      "a new or empty folder",
+      names,
+      "which would be read together with the new files",
+    );
+  }
+  if (isInPlace(target)) {
+    refuse(folder, "a new or empty folder", names, "which cannot be replaced in one step here");
+  }
+}
+
+function refuse(folder: string, wanted: string, names: readonly string[], why: string): never {
+  const shown = names.length > 3 ? [...names.slice(0, 3), `${names.length - 3} more`] : [...names];
+  const last = shown.pop() as string;
+  const list = shown.length === 0 ? last : `${shown.join(", ")} and ${last}`;
+  throw new StorageError(
+    folder,
+    `Expected ${wanted} for writing ${folder} but received one with ${list}, ${why}; ` +
+      "choose another folder, or move them away (nothing was changed)",
+  );
+}
+
+/** What a file system of its own begins with. */
+const mountsOwn = "lost+found";
+
+/** What lies in a folder, but for what limn needs while it writes. */
+function namesIn(folder: string): string[] {
+  return readdirSync(folder)
+    .filter((name) => name !== mountsOwn && !isOwnName(name))
+    .sort();
+}
+
+/** Whether a folder cannot be renamed: it is in use, something is mounted on it, or its parent is locked. */
+function isInPlace(target: string): boolean {
+  const stats = statsOf(target);
+  if (stats === undefined) return false;
+  const parent = dirname(target);
+  if (parent === target || !canWrite(parent) || stats.dev !== statSync(parent).dev) return true;
+  return liesIn(workingFolder() ?? parent, target);
+}
+
+function workingFolder(): string | undefined {
+  try {
+    return process.cwd();
+  } catch {
+    // It was removed.
+    return undefined;
+  }
+}
+
+/** Whether files can be made in a folder; one that is missing says so when it is made. */
+function canWrite(folder: string): boolean {
+  try {
+    accessSync(folder, constants.W_OK);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code === "ENOENT" || code === "ENOTDIR";
+  }
+}
+
+/** Whether `moveInto` was cut off: a file of the record is not there yet. */
+function isUnfinished(folder: string): boolean {
+  return recordedFiles(folder).some((name) => !statsOf(join(folder, name)));
+}
+
+/** Fills an empty folder where it is: what lies there in between has a record, and no configuration. */
+function moveInto(target: string, partial: string): void {
+  for (const name of namesIn(target)) rmSync(join(target, name), { recursive: true });
+  const rank = (name: string): number =>
+    name === recordName ? 0 : name.endsWith("config.json") ? 2 : 1;
+  const names = readdirSync(partial).sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
+  for (const name of names) {
+    renameSync(join(partial, name), join(target, name));
+    if (name === recordName) syncFolder(target);
+  }
+  syncFolder(target);
+}
+
+function lockBeside(target: string): string {
+  return join(dirname(target), `.${basename(target)}${lockName}`);
+}
+
+function previousOf(target: string): string {
+  return join(dirname(target), `.${basename(target)}.limn-previous`);
+}
+
+function physicalOrGiven(folder: string): string {
+  try {
+    return physicalPath(folder);
+  } catch {
+    return folder;
+  }
+}
+
+function restorePrevious(target: string): void {
+  const previous = previousOf(target);
+  if (!statsOf(previous)) return;
+  if (statsOf(target)) removeFolder(previous);
+  else renameSync(previous, target);
+}
+
+function replaceFolder(target: string, partial: string): void {
+  const previous = previousOf(target);
+  // An empty folder is replaced by the rename itself.
+  const replaces = statsOf(target) !== undefined && readdirSync(target).length > 0;
+  if (replaces) renameSync(target, previous);
+  try {
+    renameSync(partial, target);
+  } catch (cause) {
+    if (replaces) renameSync(previous, target);
+    throw cause;
+  }
+  syncFolder(dirname(target));
+  if (replaces) removeFolder(previous);
+}
+
+function syncTree(folder: string): void {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) syncTree(path);
+    else if (entry.isFile()) syncPath(path, "r+");
+  }
+  syncFolder(folder);
+}

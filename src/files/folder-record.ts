@@ -1,0 +1,110 @@
+/**
+ * What limn wrote into a folder: a hidden file there names each file with its size and a digest of
+ * parts of it. So limn knows later which files are its own, and that nobody changed them since.
+ */
+import { createHash } from "node:crypto";
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
+import { join } from "node:path";
+import { isPartial } from "./owner.ts";
+import { statsOf } from "./storage.ts";
+
+/** The name of the record. */
+export const recordName = ".limn-files.json";
+/** The lock of a folder that is written in place. */
+export const lockName = ".limn-lock";
+
+/** Bytes at the beginning, the middle and the end of a file that its digest covers. */
+const SAMPLED = 1 << 16;
+
+/** A record larger than this is none of limn's. */
+const MOST_RECORD = 1 << 24;
+
+/** The text of the record of all that lies in `folder` now. Throws the file system's errors. */
+export function recordOf(folder: string): string {
+  const files = Object.fromEntries(
+    filesIn(folder)
+      .filter((name) => !isOwnName(name))
+      .map((name) => [name, digestOf(join(folder, name))]),
+  );
+  return `${JSON.stringify({ writtenBy: "limn", files }, null, 1)}\n`;
+}
+
+/**
+ * What of a folder limn did not write, or somebody changed since: relative names, of a folder that
+ * holds nothing of limn's the folder's own. Links count as what lies there, not where they lead.
+ *
+ * isOlder   whether a folder without a record is one that limn wrote before there were records
+ */
+export function strangersIn(folder: string, isOlder?: (folder: string) => boolean): string[] {
+  const names = readdirSync(folder).filter((name) => !isOwnName(name));
+  if (names.length === 0) return [];
+  const recorded = readRecord(folder);
+  if (recorded === undefined) return isOlder?.(folder) === true ? [] : names.sort();
+  return filesIn(folder).filter((name) => {
+    if (isOwnName(name)) return false;
+    const digest = recorded.get(name);
+    return digest === undefined || digest !== digestOf(join(folder, name));
+  });
+}
+
+/** The relative names of the files that the record of a folder names; none without a record. */
+export function recordedFiles(folder: string): string[] {
+  return [...(readRecord(folder)?.keys() ?? [])];
+}
+
+/** A digest of a file's size and of its beginning, middle and end: no file takes long. */
+export function sampledDigest(file: string): string {
+  const descriptor = openSync(file, "r");
+  try {
+    const { size } = fstatSync(descriptor);
+    const hash = createHash("sha256").update(`${size}\n`);
+    const middle = Math.max(SAMPLED, Math.floor((size - SAMPLED) / 2));
+    const last = Math.max(middle + SAMPLED, size - SAMPLED);
+    const buffer = Buffer.alloc(Math.min(SAMPLED, Math.max(size, 1)));
+    for (const at of [0, middle, last]) {
+      if (at >= size) break;
+      hash.update(buffer.subarray(0, readSync(descriptor, buffer, 0, buffer.length, at)));
+    }
+    return hash.digest("hex").slice(0, 32);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Names that limn gives to what it needs while it writes. */
+export function isOwnName(name: string): boolean {
+  const last = name.slice(name.lastIndexOf("/") + 1);
+  return last === recordName || last.startsWith(lockName) || isPartial(last);
+}
+
+/** All files below a folder, by their relative names with "/"; an empty folder is named itself. */
+function filesIn(folder: string, prefix = ""): string[] {
+  return readdirSync(join(folder, prefix), { withFileTypes: true })
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .flatMap((entry) => {
+      const name = `${prefix}${entry.name}`;
+      if (!entry.isDirectory()) return [name];
+      const inner = isOwnName(name) ? [] : filesIn(folder, `${name}/`);
+      return inner.length > 0 ? inner : [name];
+    });
+}
+
+/** Undefined for a link and for what is no plain file. */
+function digestOf(file: string): string | undefined {
+  const stats = statsOf(file);
+  if (stats?.isDirectory() === true) return "folder";
+  return stats?.isFile() === true ? sampledDigest(file) : undefined;
+}
+
+function readRecord(folder: string): Map<string, string> | undefined {
+  const file = join(folder, recordName);
+  const stats = statsOf(file);
+  if (stats?.isFile() !== true || stats.size > MOST_RECORD) return undefined;
+  try {
+    const { files } = JSON.parse(readFileSync(file, "utf8")) as { files?: unknown };
+    if (typeof files !== "object" || files === null) return undefined;
+    return new Map(Object.entries(files as Record<string, string>));
+  } catch {
+    return undefined;
+  }
+}
