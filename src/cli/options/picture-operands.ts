@@ -3,9 +3,9 @@ import { closeSync, readSync, statSync } from "node:fs";
 
 import { readSamples } from "../../data/sources/read-sample.ts";
 import { openSource } from "../../data/sources/open-source.ts";
-import { isImageExtension, splitEnding } from "../../data/sources/file-kinds.ts";
+import { isImageExtension, splitEnding } from "../../data/paths/file-kinds.ts";
 import type { Problem, Source } from "../../data/sources/source.ts";
-import { noPath } from "../../data/sources/web-address.ts";
+import { noPath } from "../../data/paths/web-address.ts";
 import { readImageHeader } from "../../data/image/index.ts";
 import { DataError, UsageError } from "../../errors.ts";
 import { openRegular } from "../../files/regular-file.ts";

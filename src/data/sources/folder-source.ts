@@ -1,8 +1,8 @@
 /** A folder of images with caption files and JSON records beside them. */
 import { basename, dirname, join } from "node:path";
 import { readableName } from "../../files/decode-text.ts";
-import { isImageExtension, splitEnding } from "./file-kinds.ts";
-import { listFolder } from "./folder-listing.ts";
+import { isImageExtension, splitEnding } from "../paths/file-kinds.ts";
+import { listFolder } from "../paths/folder-listing.ts";
 import type { FolderSpec } from "./source-spec.ts";
 import { type Entry, listedSource, type SampleRef, type Source } from "./source.ts";
 

@@ -9,7 +9,7 @@ import {
   isHidden,
   isImageExtension,
   isSampleExtension,
-} from "./file-kinds.ts";
+} from "../paths/file-kinds.ts";
 import { MOST_TEXT_BYTES } from "./read-sample.ts";
 import type { Entry, Part, Piece, Problem, SampleRef } from "./source.ts";
 import { scanTar, streamTar, type TarFileEntry } from "./tar-file.ts";

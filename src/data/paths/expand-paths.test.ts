@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import { expandPaths } from "./expand-paths.ts";
-import { workspace } from "./samples.test.helper.ts";
+import { workspace } from "../sources/samples.test.helper.ts";
 
 const { top, write } = workspace("paths");
 const found = (...patterns: string[]): string[] =>
