@@ -104,11 +104,11 @@ export class ParquetFile {
     path: LeafPath,
     rows: number,
   ): Promise<unknown[]> {
-    const raw = Buffer.concat(pages.map(({ raw }) => raw));
+    const raw = joined(pages);
     const file = {
       byteLength: raw.length,
-      slice: (start: number, end?: number) =>
-        raw.buffer.slice(raw.byteOffset + start, raw.byteOffset + (end ?? raw.length)),
+      slice: (start: number, end = raw.length): ArrayBuffer =>
+        start === 0 && end === raw.length ? raw.buffer : raw.buffer.slice(start, end),
     };
     const unpacked = pages.flatMap((page) => page.unpacked ?? []);
     const compressors: Compressors = { [column.codec]: () => unpacked.shift()! };
@@ -158,7 +158,7 @@ function chunkOf(group: RowGroup, path: LeafPath): ColumnMetaData {
 interface RawPage {
   header: PageHeader;
   /** With its header. */
-  raw: Uint8Array;
+  raw: Uint8Array<ArrayBuffer>;
   /** The part of it that was packed. */
   unpacked: Uint8Array | undefined;
 }
@@ -194,6 +194,19 @@ function headerAt(source: FileBytes, at: number, end: number): PageHeader {
     if (short.length < HEADER_BYTES) throw error;
     return readPageHeader(source.read(at, end));
   }
+}
+
+/** The bytes of pages, in a buffer of their own. */
+function joined(pages: readonly RawPage[]): Uint8Array<ArrayBuffer> {
+  const [first, ...others] = pages;
+  if (first !== undefined && others.length === 0) return first.raw;
+  const bytes = new Uint8Array(pages.reduce((sum, { raw }) => sum + raw.length, 0));
+  let at = 0;
+  for (const { raw } of pages) {
+    bytes.set(raw, at);
+    at += raw.length;
+  }
+  return bytes;
 }
 
 /** Pages that are needed together. */
