@@ -50,7 +50,7 @@ export class ParquetFile {
     this.file = file;
     this.#size = bytes.size;
     this.#metadata = readFooter(bytes);
-    this.#root = parquetSchema(this.#metadata);
+    this.#root = damaged("a schema that cannot be", () => parquetSchema(this.#metadata));
     this.columns = this.#root.children;
     this.groups = this.#metadata.row_groups;
   }
@@ -121,9 +121,25 @@ export class ParquetFile {
       parsers,
       utf8: false,
       geoparquet: false,
+    }).catch((error: unknown) => {
+      throw inWords("a damaged page", error);
     });
     return found.map((row) => row[name] as unknown);
   }
+}
+
+/** hyparquet meets what it does not look for as a TypeError or a RangeError. */
+function damaged<T>(what: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw inWords(what, error);
+  }
+}
+
+function inWords(what: string, error: unknown): unknown {
+  const lost = error instanceof TypeError || error instanceof RangeError;
+  return lost ? new Error(what, { cause: error }) : error;
 }
 
 function readFooter(bytes: FileBytes): FileMetaData {
@@ -139,7 +155,9 @@ function readFooter(bytes: FileBytes): FileMetaData {
   }
   const footer = Uint8Array.from(bytes.read(bytes.size - 8 - length, bytes.size));
   readThrift(footer.subarray(0, length));
-  return parquetMetadata(footer, { parsers, geoparquet: false });
+  return damaged("a footer that cannot be read", () =>
+    parquetMetadata(footer, { parsers, geoparquet: false }),
+  );
 }
 
 function chunkOf(group: RowGroup, path: LeafPath): ColumnMetaData {
