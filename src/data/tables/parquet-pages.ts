@@ -165,7 +165,7 @@ function decompress(bytes: Uint8Array, length: number, { codec }: ColumnMetaData
 }
 
 function unpackOrExplain(
-  unpack: NonNullable<Compressors[string & keyof Compressors]>,
+  unpack: NonNullable<Compressors[keyof Compressors]>,
   bytes: Uint8Array,
   length: number,
 ): Uint8Array {
