@@ -40,6 +40,7 @@ const tensorflow = ["processors-tensorflow", "lit-tokens"];
 const alone = {
   "clip-retrieval": "clip-retrieval==2.45.0",
   "global-contrastive": "libauc==2.0.1",
+  parquet: "img2dataset==1.47.0",
 };
 
 /** Parts of others, checks of what limn wrote, and what needs a package of npm, which are run by hand. */
