@@ -2,6 +2,7 @@
 import sharp from "sharp";
 import { DigestTable } from "../arrays/digest-table.ts";
 import { DataError, didYouMean } from "../errors.ts";
+import { checkApart, checkFolderTarget } from "../files/atomic-folder.ts";
 import { readImageHeader } from "./image/index.ts";
 import { partNames } from "./loader/batch-builder.ts";
 import { problemError } from "./loader/protocol.ts";
@@ -17,7 +18,7 @@ export type { WriteShardsOptions } from "./write-shards.ts";
 
 export interface PackOptions {
   source: SourceSpec;
-  /** Where the shards go; made if missing. */
+  /** Where the shards go: a new folder, or an empty one that is not in a folder source. */
   directory: string;
   /** By default 1000. */
   samplesPerShard?: number;
@@ -74,7 +75,8 @@ const KEYS: (keyof PackOptions)[] = [
  *
  * memory   about 80 bytes a sample for its key, see `DigestTable`
  * throws   DataError if the source cannot be opened or holds no usable sample, with
- *          `onError: "fail"` for the first bad one; TypeError and RangeError for options
+ *          `onError: "fail"` for the first bad one; StorageError for a folder that holds something;
+ *          TypeError and RangeError for options
  */
 export async function packDataset(options: PackOptions): Promise<PackResult> {
   checkPackOptions(options);
@@ -87,22 +89,35 @@ export async function packDataset(options: PackOptions): Promise<PackResult> {
     skipped: 0,
     badSamples: [],
   };
+  await checkPackTarget(options);
   const written = await writeShards({
     samples: packSamples(options, result),
     directory,
     samplesPerShard,
     ...(prefix === undefined ? {} : { prefix }),
   });
-  if (written.samples === 0) {
-    const first = result.badSamples[0];
-    const received = first === undefined ? "none" : `only bad ones, such as ${first.reason}`;
-    const source = JSON.stringify(options.source);
-    throw new DataError(
-      `Expected at least one usable sample for ${source} but received ${received}; check the source`,
-      { source },
-    );
-  }
   return { ...result, ...written };
+}
+
+/** Refuses a folder that the shards cannot go to. throws  StorageError naming it */
+export async function checkPackTarget({
+  source,
+  directory,
+}: Pick<PackOptions, "source" | "directory">): Promise<void> {
+  // A folder's listing would find them.
+  if (source.kind === "folder") checkApart(directory, [source.directory]);
+  await checkFolderTarget(directory, { onlyNew: true });
+}
+
+function checkAny(count: number, { source: spec }: PackOptions, { badSamples }: PackResult): void {
+  if (count > 0) return;
+  const first = badSamples[0];
+  const received = first === undefined ? "none" : `only bad ones, such as ${first.reason}`;
+  const source = JSON.stringify(spec);
+  throw new DataError(
+    `Expected at least one usable sample for ${source} but received ${received}; check the source`,
+    { source },
+  );
 }
 
 async function* packSamples(options: PackOptions, result: PackResult): AsyncGenerator<PackSample> {
@@ -110,6 +125,7 @@ async function* packSamples(options: PackOptions, result: PackResult): AsyncGene
   if (source.columns !== undefined) result.columns = source.columns;
   const taken = new DigestTable();
   const names = partNames(source);
+  let count = 0;
   for await (const sample of readSamples(source)) {
     if (options.exclude?.has(`${names[sample.part]}#${sample.index}`) === true) {
       result.excluded += 1;
@@ -123,8 +139,11 @@ async function* packSamples(options: PackOptions, result: PackResult): AsyncGene
       continue;
     }
     if (packed.resized) result.resized += 1;
+    count += 1;
     yield packed.sample;
   }
+  // Before the folder appears.
+  checkAny(count, options, result);
 }
 
 type Readable = Exclude<

@@ -7,13 +7,11 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
-  symlinkSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import { StorageError } from "../errors.ts";
-import { thisProcess } from "../files/owner.ts";
 import type { PackSample } from "./sample.ts";
 import { openSource } from "./sources/open-source.ts";
 import { readSamples } from "./sources/read-sample.ts";
@@ -48,32 +46,49 @@ describe("writeShards", () => {
       writeShards({ samples, directory, samplesPerShard: 3 }),
       /Expected unique keys but received "a" twice/,
     );
-    assert.deepEqual(readdirSync(directory), ["shard-000000.tar"]);
+    assert.equal(existsSync(directory), false);
   });
-  it("reports a full disk once, keeps finished shards and leaves no half shard", async (t) => {
-    if (!existsSync("/dev/full")) return t.skip("needs /dev/full");
+  it("names the folder when the disk is full, and leaves nothing", async () => {
     const directory = join(top, "full");
-    mkdirSync(directory);
-    // The second shard's temporary file is a device that is always full.
-    const { host, pid } = thisProcess();
-    symlinkSync("/dev/full", join(directory, `.shard-000001.tar.partial-${host}-${pid}-0`));
-    await assert.rejects(
-      writeShards({
-        samples: ["a", "b", "c"].map((key) => sample(key)),
-        directory,
-        samplesPerShard: 2,
-      }),
-      (error: unknown) => {
-        assert.ok(error instanceof StorageError);
-        assert.match(
-          error.message,
-          /shard-000001\.tar \(sample c\) but received ENOSPC; free some space .*finished shards/,
-        );
-        assert.equal(error.file, join(directory, "shard-000001.tar"));
-        return true;
-      },
+    function* samples(): Generator<PackSample> {
+      yield* ["a", "b", "c"].map((key) => sample(key));
+      throw Object.assign(new Error("full"), { code: "ENOSPC" });
+    }
+    await assert.rejects(writeShards({ samples: samples(), directory, samplesPerShard: 2 }), {
+      name: "StorageError",
+      file: directory,
+      message: /free disk space for writing .*full but received ENOSPC; free some space/,
+    });
+    assert.equal(existsSync(directory), false);
+    assert.deepEqual(
+      readdirSync(top).filter((name) => name.includes("full")),
+      [],
     );
-    assert.deepEqual(readdirSync(directory), ["shard-000000.tar"]);
+  });
+  it("refuses a folder with older shards, or anything else, before a sample is read", async () => {
+    const directory = join(top, "older");
+    const samples = ["a", "b", "c"].map((key) => sample(key));
+    await writeShards({ samples, directory, samplesPerShard: 1 });
+    const before = readdirSync(directory);
+    function* never(): Generator<PackSample> {
+      yield assert.fail("a sample was read");
+    }
+    const write = (to: string): Promise<unknown> =>
+      writeShards({ samples: never(), directory: to, samplesPerShard: 2, prefix: "other" });
+    await assert.rejects(write(directory), {
+      name: "StorageError",
+      file: directory,
+      message:
+        `Expected a new or empty folder for writing ${directory} but received one with ` +
+        "shard-000000.tar, shard-000001.tar and shard-000002.tar, which would be read together with " +
+        "the new files; choose another folder, or move them away (nothing was changed)",
+    });
+    assert.deepEqual(readdirSync(directory), before);
+    const theirs = join(top, "theirs");
+    mkdirSync(theirs);
+    writeFileSync(join(theirs, "notes.txt"), "mine");
+    await assert.rejects(write(theirs), /one with notes\.txt, which would be read together/);
+    assert.deepEqual(readdirSync(theirs), ["notes.txt"]);
   });
   it("reports a folder that cannot be written", async (t) => {
     if (process.getuid?.() === 0) return t.skip("root may write everywhere");
@@ -99,9 +114,10 @@ describe("writeShards", () => {
       samples: 4,
     });
     const bytes = first.shards.map((path) => readFileSync(path));
-    await writeShards({ samples, directory, samplesPerShard: 3, prefix: "train" });
+    const again = { samples, directory: join(top, "again"), samplesPerShard: 3, prefix: "train" };
+    const second = await writeShards(again);
     assert.deepEqual(
-      first.shards.map((path) => readFileSync(path)),
+      second.shards.map((path) => readFileSync(path)),
       bytes,
     );
     const source = await openSource({
