@@ -29,7 +29,7 @@ const DIRECTIONS = {
   inference: ["files", "arrays", "torch", "nn", "towers", "text", "data", "pair", "checkpoints"],
   adapt: ["arrays"],
   evaluate: ["files", "arrays", "data", "inference", "torch"],
-  embed: ["files", "data", "inference"],
+  embed: ["files", "arrays", "data", "inference"],
   report: ["files", "arrays", "evaluate"],
   train: [
     "files",
