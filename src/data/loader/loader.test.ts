@@ -71,11 +71,12 @@ before(async () => {
     writeFileSync(join(top, "files", `${i}.png`), image);
     for (const caption of captions) csv += `files/${i}.png,${caption}\n`;
   }
-  const { shards } = await writeShards({ samples, directory: top, samplesPerShard: 5 });
+  const directory = join(top, "shards");
+  const { shards } = await writeShards({ samples, directory, samplesPerShard: 5 });
   for (const shard of shards) writeFileSync(`${shard}.gz`, gzipSync(readFileSync(shard)));
   writeFileSync(join(top, "table.csv"), csv);
-  plain = { kind: "webdataset", shards: join(top, "shard-{000000..000004}.tar") };
-  compressed = { kind: "webdataset", shards: join(top, "shard-*.tar.gz") };
+  plain = { kind: "webdataset", shards: join(directory, "shard-{000000..000004}.tar") };
+  compressed = { kind: "webdataset", shards: join(directory, "shard-*.tar.gz") };
   table = { kind: "table", file: join(top, "table.csv") };
 });
 
