@@ -1,8 +1,11 @@
 /** How a source of pairs is named on the command line. */
 import { readdirSync, statSync } from "node:fs";
 import path from "node:path";
+import { datasetIn } from "../../data/sources/dataset-folder.ts";
 import { checkSourceSpec, type SourceSpec } from "../../data/sources/source-spec.ts";
 import { UsageError } from "../../errors.ts";
+import { isHidden } from "../../data/paths/file-kinds.ts";
+import { noPath } from "../../data/paths/web-address.ts";
 import { parseJson } from "../../files/json-text.ts";
 import type { OptionSpecs, OptionValues } from "../command.ts";
 
@@ -22,7 +25,10 @@ export const sourceOptions = {
 } as const satisfies OptionSpecs;
 
 const TABLE = /\.(csv|tsv|tab|txt|jsonl|ndjson)$/i;
-const SHARD = /\.tar(\.gz)?$/i;
+const PARQUET = /\.parquet$/i;
+const SHARD = /\.(tar(\.gz)?|tgz)$/i;
+/** Packed or collected otherwise: read as shards, which say what they are and how to unpack them. */
+const FOREIGN = /\.(tar\.\w+|tbz2?|txz|tzst|zip|7z|rar)$/i;
 
 /** Which flags each kind of source understands, and the key that each one sets. */
 const KEYS: Record<SourceSpec["kind"], Record<string, string>> = {
@@ -31,6 +37,12 @@ const KEYS: Record<SourceSpec["kind"], Record<string, string>> = {
     "caption-column": "caption",
     "label-column": "label",
     delimiter: "delimiter",
+    root: "root",
+  },
+  parquet: {
+    "image-column": "image",
+    "caption-column": "caption",
+    "label-column": "label",
     root: "root",
   },
   webdataset: { "caption-per-line": "captionPerLine" },
@@ -53,7 +65,7 @@ export function withFlags(message: string): string {
  * throws   UsageError for a name that is not one of these, and for a flag that does not suit its kind
  */
 export function parseSource(text: string, options: OptionValues<typeof sourceOptions>): SourceSpec {
-  const spec = text.startsWith('{"') ? parseSpec(text) : guess(text);
+  const spec = text.startsWith('{"') ? parseSpec(text) : guess(text, options);
   const keys = KEYS[spec.kind];
   const extra: Record<string, unknown> = {};
   for (const flag of Object.keys(sourceOptions) as (keyof typeof sourceOptions)[]) {
@@ -81,20 +93,32 @@ function parseSpec(text: string): SourceSpec {
   }
 }
 
-function guess(text: string): SourceSpec {
-  if (TABLE.test(text)) return { kind: "table", file: text };
-  if (SHARD.test(text)) return { kind: "webdataset", shards: text };
-  if (isFolder(text)) {
-    const shards = readdirSync(text).filter((name) => SHARD.test(name) && !name.startsWith("."));
-    if (shards.length === 0) return { kind: "folder", directory: text };
-    return { kind: "webdataset", shards: shards.sort().map((name) => path.join(text, name)) };
+function guess(text: string, options: OptionValues<typeof sourceOptions>): SourceSpec {
+  const exists = statSync(text, { throwIfNoEntry: false });
+  const address = exists ? undefined : noPath(text);
+  if (address !== undefined) {
+    throw new UsageError(`Expected the path of data for <source> but received ${address}.`);
   }
+  if (exists?.isDirectory()) return guessFolder(text, options);
+  if (TABLE.test(text)) return { kind: "table", file: text };
+  if (PARQUET.test(text)) return { kind: "parquet", files: text };
+  if (SHARD.test(text) || FOREIGN.test(text)) return { kind: "webdataset", shards: text };
   throw new UsageError(
-    `Expected a folder, a .csv, .tsv, .txt or .jsonl table, or .tar shards for <source> but received ` +
-      `"${text}", which is none of these; check the path.`,
+    `Expected a folder, a .csv, .tsv, .txt or .jsonl table, .parquet files, or .tar shards ` +
+      `for <source> but received "${text}", which is none of these; check the path.`,
   );
 }
 
-function isFolder(text: string): boolean {
-  return statSync(text, { throwIfNoEntry: false })?.isDirectory() === true;
+/** Shards where a folder has any, whatever lies beside them; else a set of `datasets`, else pictures. */
+function guessFolder(folder: string, options: OptionValues<typeof sourceOptions>): SourceSpec {
+  const names = readdirSync(folder)
+    .filter((name) => !isHidden(name))
+    .sort();
+  const shards = [SHARD, FOREIGN].map((ending) => names.filter((name) => ending.test(name)));
+  const found = shards.find((list) => list.length > 0);
+  if (found !== undefined) {
+    return { kind: "webdataset", shards: found.map((name) => path.join(folder, name)) };
+  }
+  const plain = options["label-from-folder"] === true || options["caption-per-line"] === true;
+  return (plain ? undefined : datasetIn(folder)) ?? { kind: "folder", directory: folder };
 }

@@ -1,14 +1,18 @@
 /** Opens any source from its description. */
 import { DataError } from "../../errors.ts";
-import { expandPaths } from "./expand-paths.ts";
+import { checkPath } from "../paths/web-address.ts";
+import { datasetIn } from "./dataset-folder.ts";
+import { expandPaths } from "../paths/expand-paths.ts";
 import { openFolder } from "./folder-source.ts";
+import { openParquet } from "./parquet-source.ts";
 import { shardPart } from "./shard.ts";
 import { checkSourceSpec, type SourceSpec, type WebDatasetSpec } from "./source-spec.ts";
-import { IMAGE_EXTENSIONS, type Source } from "./source.ts";
+import type { Source } from "./source.ts";
 import { openTable } from "./table-source.ts";
 
 /**
- * Opens a source: expands shard names, reads a table, lists a folder. Shards are not read yet.
+ * Opens a source: expands shard names, reads a table, lists a folder. Shards and Parquet files with
+ * pictures are not read yet. A folder with a metadata file of `datasets` is the table that it is.
  *
  * throws   DataError for an invalid description, an unreadable table or folder, or no shards
  */
@@ -19,13 +23,23 @@ export async function openSource(spec: SourceSpec): Promise<Source> {
       return openShards(checked);
     case "table":
       return openTable(checked);
-    case "folder":
-      return openFolder(checked);
+    case "parquet":
+      return openParquet(checked);
+    case "folder": {
+      checkPath(checked.directory, "the path of a folder for source.directory");
+      const plain = checked.labelFromFolder === true || checked.captionPerLine === true;
+      const dataset = plain ? undefined : datasetIn(checked.directory);
+      if (dataset === undefined) return openFolder(checked);
+      return dataset.kind === "table" ? openTable(dataset) : openParquet(dataset);
+    }
   }
 }
 
 function openShards(spec: WebDatasetSpec): Source {
   const name = typeof spec.shards === "string" ? spec.shards : spec.shards.join(", ");
+  for (const pattern of typeof spec.shards === "string" ? [spec.shards] : spec.shards) {
+    checkPath(pattern, "the path of a shard for source.shards");
+  }
   const paths = expandPaths(spec.shards);
   if (paths.length === 0) {
     throw new DataError(
@@ -36,7 +50,7 @@ function openShards(spec: WebDatasetSpec): Source {
   }
   return {
     name,
-    parts: paths.map((path) => shardPart(path, IMAGE_EXTENSIONS)),
+    parts: paths.map(shardPart),
     listed: false,
     reading: {
       captionKeys: spec.captionKeys ?? ["captions", "caption"],

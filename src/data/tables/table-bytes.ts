@@ -1,5 +1,6 @@
 /** The bytes of a table: a file that is read in blocks, or text that is in memory. */
-import { closeSync, constants, fstatSync, openSync, readSync, type BigIntStats } from "node:fs";
+import { closeSync, fstatSync, readSync, type BigIntStats } from "node:fs";
+import { openRegular } from "../../files/regular-file.ts";
 
 export interface ByteSource {
   readonly size: number;
@@ -29,7 +30,6 @@ export class FileBytes implements ByteSource {
   constructor(file: string) {
     this.#file = file;
     this.#stats = withFile(file, (handle) => fstatSync(handle, { bigint: true }));
-    if (!this.#stats.isFile()) throw new Error("this is not a file");
     this.size = Number(this.#stats.size);
   }
 
@@ -62,8 +62,7 @@ export class FileBytes implements ByteSource {
 }
 
 function withFile<T>(file: string, use: (handle: number) => T): T {
-  // Without this flag, opening a FIFO waits for its writer.
-  const handle = openSync(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  const handle = openRegular(file);
   try {
     return use(handle);
   } finally {
@@ -74,4 +73,33 @@ function withFile<T>(file: string, use: (handle: number) => T): T {
 /** Bytes in memory. */
 export function memoryBytes(bytes: Buffer): ByteSource {
   return { size: bytes.length, read: (start, end) => bytes.subarray(start, end) };
+}
+
+const CHUNK = 1 << 24;
+
+/** Bytes in memory that grow without being copied. */
+export class ChunkedBytes implements ByteSource {
+  readonly #chunks: Buffer[] = [];
+  size = 0;
+
+  append(bytes: Buffer): void {
+    for (let from = 0; from < bytes.length;) {
+      const within = this.size % CHUNK;
+      if (within === 0) this.#chunks.push(Buffer.allocUnsafe(CHUNK));
+      const count = bytes.copy(this.#chunks.at(-1)!, within, from);
+      from += count;
+      this.size += count;
+    }
+  }
+
+  read(start: number, end: number): Buffer {
+    const parts: Buffer[] = [];
+    for (let from = start; from < end;) {
+      const within = from % CHUNK;
+      const count = Math.min(end - from, CHUNK - within);
+      parts.push(this.#chunks[Math.floor(from / CHUNK)]!.subarray(within, within + count));
+      from += count;
+    }
+    return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+  }
 }
