@@ -3,7 +3,7 @@
  * bound: a file may come from anywhere.
  */
 import { runInNewContext } from "node:vm";
-import { threadMilliseconds } from "../../files/thread-time.ts";
+import { threadMilliseconds } from "./thread-time.ts";
 import { fromOniguruma } from "./oniguruma.ts";
 import type { StepConfig } from "./step-config.ts";
 
