@@ -7,11 +7,13 @@ namespace {
 
 napi_value dispatch(napi_env env, napi_callback_info info) {
   void* data = nullptr;
-  return guarded(env, [&]() -> napi_value {
+  const napi_value result = guarded(env, [&]() -> napi_value {
     const Arguments arguments(env, info);
     napi_get_cb_info(env, info, nullptr, nullptr, nullptr, &data);
     return reinterpret_cast<Method>(data)(environment(env), arguments);
   });
+  throwLostFiles(environment(env));
+  return result;
 }
 
 napi_value initialize(napi_env env, napi_value exports) {
@@ -21,7 +23,8 @@ napi_value initialize(napi_env env, napi_value exports) {
   napi_set_instance_data(
       env, state, [](napi_env, void* data, void*) { delete static_cast<Environment*>(data); },
       nullptr);
-  for (const auto& group : {dispatcherExports(), tensorExports(), autogradExports(), runtimeExports()}) {
+  for (const auto& group : {dispatcherExports(), tensorExports(), autogradExports(), mappedFileExports(),
+                            runtimeExports()}) {
     for (const Export& entry : group) {
       napi_value function;
       napi_create_function(env, entry.name, NAPI_AUTO_LENGTH, dispatch,

@@ -79,6 +79,9 @@ napi_value attachBackward(Environment& state, const Arguments& arguments) {
   const variable_list outputs = readTensorList(state, arguments[0], "outputs");
   const variable_list inputs = readTensorList(state, arguments[1], "inputs");
   state.freeDeadReferences();
+  napi_valuetype type;
+  napi_typeof(state.env, arguments[2], &type);
+  if (type != napi_function) refuse(state.env, arguments[2], "a function", "backward");
   napi_ref reference;
   check(state.env, napi_create_reference(state.env, arguments[2], 1, &reference), "backward function");
   NodePointer node = makeNode<NodePointer>(&state, reference);
@@ -127,6 +130,7 @@ napi_value grad(Environment& state, const Arguments& arguments) {
     results = torch::autograd::grad(outputs, inputs, gradients, retain, create, true);
   });
   state.freeDeadReferences();
+  if (throwLostFiles(state)) throw PendingException();
   return writeTensorList(state, results);
 }
 

@@ -96,28 +96,82 @@ c10::IValue readArgument(Environment& state, const Argument& argument, napi_valu
   throw std::invalid_argument("argument " + argument.name + " cannot be given from JavaScript");
 }
 
-void pushArgument(Environment& state, const Argument& argument, napi_value value, bool given,
+const char* wordsFor(Kind kind) {
+  switch (kind) {
+    case Kind::kTensor: return "a tensor";
+    case Kind::kTensorList:
+    case Kind::kOptionalTensorList: return "an array of tensors";
+    case Kind::kScalar:
+    case Kind::kFloat: return "a number";
+    case Kind::kInt: return "an integer";
+    case Kind::kBool: return "a boolean";
+    case Kind::kString: return "a string";
+    case Kind::kDevice: return "a device";
+    default: return "an array";
+  }
+}
+
+// A handle is a number, and so is not to be told from one: `tensors` says where handles are.
+void checkKind(napi_env env, const Argument& argument, napi_value value, bool isTensor) {
+  const Kind kind = argument.kind;
+  const bool list = kind == Kind::kTensorList || kind == Kind::kOptionalTensorList;
+  bool array = false;
+  napi_is_array(env, value, &array);
+  if (isTensor && (array ? !list : kind != Kind::kTensor)) {
+    throw std::invalid_argument(std::string("Expected ") + wordsFor(kind) + " for " + argument.name +
+                                " but received " + (array ? "an array of tensors" : "a tensor"));
+  }
+  if (isTensor || (kind != Kind::kTensor && !list)) return;
+  if (!list || !array) refuse(env, value, wordsFor(kind), argument.name.c_str());
+  // No tensor in a list: it is empty, or of nulls where the operator takes them.
+  const uint32_t length = readLength(env, value, argument.name.c_str());
+  for (uint32_t i = 0; i < length; i++) {
+    napi_value element;
+    napi_valuetype type;
+    check(env, napi_get_element(env, value, i, &element), "reading an array");
+    napi_typeof(env, element, &type);
+    if (kind == Kind::kOptionalTensorList && (type == napi_null || type == napi_undefined)) continue;
+    refuse(env, element, "tensors", argument.name.c_str());
+  }
+}
+
+struct Operand {
+  napi_value value;
+  bool isTensor;
+};
+
+void pushArgument(Environment& state, const Argument& argument, const Operand* operand,
                   torch::jit::Stack& stack) {
   napi_valuetype type = napi_undefined;
-  if (given) napi_typeof(state.env, value, &type);
+  if (operand) napi_typeof(state.env, operand->value, &type);
   if (type == napi_undefined && argument.fallback) {
     stack.push_back(*argument.fallback);
   } else if (type == napi_undefined || type == napi_null) {
     if (!argument.optional) throw std::invalid_argument("missing argument " + argument.name);
     stack.emplace_back();
   } else {
-    stack.push_back(readArgument(state, argument, value));
+    checkKind(state.env, argument, operand->value, operand->isTensor);
+    stack.push_back(readArgument(state, argument, operand->value));
   }
 }
 
+// A result that is no tensor, as { value }: a bare number is a handle.
+napi_value writeValue(napi_env env, napi_value value) {
+  napi_value result;
+  check(env, napi_create_object(env, &result), "writing a result");
+  check(env, napi_set_named_property(env, result, "value", value), "writing a result");
+  return result;
+}
+
 napi_value writeResult(Environment& state, c10::IValue& value) {
+  napi_env env = state.env;
   if (value.isTensor()) return writeTensor(state, std::move(value).toTensor());
   if (value.isTensorList()) return writeTensorList(state, value.toTensorVector());
-  if (value.isInt()) return writeInt(state.env, value.toInt());
-  if (value.isDouble()) return writeDouble(state.env, value.toDouble());
-  if (value.isBool()) return writeBool(state.env, value.toBool());
-  if (value.isScalar()) return writeDouble(state.env, value.toScalar().toDouble());
-  if (value.isNone()) return writeNull(state.env);
+  if (value.isInt()) return writeValue(env, writeInt(env, value.toInt()));
+  if (value.isDouble()) return writeValue(env, writeDouble(env, value.toDouble()));
+  if (value.isBool()) return writeValue(env, writeBool(env, value.toBool()));
+  if (value.isScalar()) return writeValue(env, writeDouble(env, value.toScalar().toDouble()));
+  if (value.isNone()) return writeNull(env);
   throw std::runtime_error("a result of type " + value.tagKind() + " has no JavaScript form");
 }
 
@@ -142,22 +196,43 @@ napi_value operatorSchema(Environment& state, const Arguments& arguments) {
   return writeString(state.env, text.str());
 }
 
-// callOperator(index, ...arguments in the schema's order) -> result, or an array of results
+// operatorNames() -> the names of all operators with their overloads, "aten::add.Tensor"
+napi_value operatorNames(Environment& state, const Arguments&) {
+  const auto names = c10::Dispatcher::singleton().getAllOpNames();
+  napi_value result;
+  check(state.env, napi_create_array_with_length(state.env, names.size(), &result), "writing a list");
+  for (size_t i = 0; i < names.size(); i++) {
+    const std::string& overload = names[i].overload_name;
+    const std::string full = overload.empty() ? names[i].name : names[i].name + "." + overload;
+    napi_set_element(state.env, result, i, writeString(state.env, full));
+  }
+  return result;
+}
+
+// callOperator(index, tensors, ...operands in the schema's order) -> result, or an array of results.
+// Bit i of `tensors` says that operand i is a handle, or a list of them.
 napi_value callOperator(Environment& state, const Arguments& arguments) {
   const Operator& op = state.operators.at(readInt32(state.env, arguments[0], "operator"));
-  if (arguments.count - 1 > op.arguments.size()) {
-    throw std::invalid_argument("too many arguments: " + std::to_string(arguments.count - 1) +
-                                " for " + std::to_string(op.arguments.size()));
+  const int32_t tensors = readInt32(state.env, arguments[1], "tensors");
+  const size_t given = arguments.count - 2;
+  if (given > op.arguments.size()) {
+    throw std::invalid_argument("too many arguments: " + std::to_string(given) + " for " +
+                                std::to_string(op.arguments.size()));
   }
   torch::jit::Stack stack;
   stack.reserve(op.arguments.size());
   for (size_t i = 0; i < op.arguments.size(); i++) {
-    const bool given = i + 1 < arguments.count;
-    pushArgument(state, op.arguments[i], given ? arguments.values[i + 1] : nullptr, given, stack);
+    if (i >= given) {
+      pushArgument(state, op.arguments[i], nullptr, stack);
+      continue;
+    }
+    const Operand operand{arguments.values[i + 2], ((tensors >> i) & 1) != 0};
+    pushArgument(state, op.arguments[i], &operand, stack);
   }
   // A copy of the handle: a nested call may grow the table while this operator runs.
   const c10::OperatorHandle handle = op.handle;
   handle.callBoxed(&stack);
+  if (throwLostFiles(state)) throw PendingException();
   if (stack.size() == 1) return writeResult(state, stack[0]);
   napi_value results;
   check(state.env, napi_create_array_with_length(state.env, stack.size(), &results), "results");
@@ -172,6 +247,7 @@ napi_value callOperator(Environment& state, const Arguments& arguments) {
 std::vector<Export> dispatcherExports() {
   return {{"findOperator", findOperator},
           {"operatorSchema", operatorSchema},
+          {"operatorNames", operatorNames},
           {"callOperator", callOperator}};
 }
 

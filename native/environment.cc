@@ -80,18 +80,22 @@ Environment& environment(napi_env env) {
 
 void check(napi_env env, napi_status status, const char* what) {
   if (status == napi_ok) return;
+  // Asked first: every other call replaces it.
+  const napi_extended_error_info* info = nullptr;
+  napi_get_last_error_info(env, &info);
+  const std::string detail = info && info->error_message ? info->error_message
+                                                         : "status " + std::to_string(status);
   bool pending = false;
   napi_is_exception_pending(env, &pending);
   if (pending || status == napi_pending_exception) throw PendingException();
-  const napi_extended_error_info* info = nullptr;
-  napi_get_last_error_info(env, &info);
-  const char* detail = info && info->error_message ? info->error_message : "unknown status";
   throw std::invalid_argument(std::string(what) + ": " + detail);
 }
 
-Arguments::Arguments(napi_env environment, napi_callback_info info) : env(environment), count(24) {
+Arguments::Arguments(napi_env environment, napi_callback_info info) : env(environment), count(kMostArguments) {
   check(env, napi_get_cb_info(env, info, &count, values, nullptr, nullptr), "reading arguments");
-  if (count > 24) throw std::invalid_argument("more than 24 arguments");
+  if (count > kMostArguments) {
+    throw std::invalid_argument("more than " + std::to_string(kMostArguments) + " arguments");
+  }
 }
 
 napi_value Arguments::operator[](size_t i) const {
@@ -126,11 +130,6 @@ std::string describe(napi_env env, napi_value value) {
   return type == napi_string ? "\"" + shown + "\"" : shown;
 }
 
-[[noreturn]] void refuse(napi_env env, napi_value value, const char* wanted, const char* name) {
-  throw std::invalid_argument(std::string("Expected ") + wanted + " for " + name +
-                              " but received " + describe(env, value));
-}
-
 // The number as an integer from -most to most; false where it is none. `most` is at most 2^53 - 1,
 // above which doubles skip integers. Node-API's own conversions would cut fractions and read NaN as 0.
 bool getInteger(napi_env env, napi_value value, double most, int64_t& result) {
@@ -158,6 +157,11 @@ auto readList(napi_env env, napi_value value, const char* name, Read&& read) {
 }
 
 }  // namespace
+
+void refuse(napi_env env, napi_value value, const char* wanted, const char* name) {
+  throw std::invalid_argument(std::string("Expected ") + wanted + " for " + name +
+                              " but received " + describe(env, value));
+}
 
 int32_t readInt32(napi_env env, napi_value value, const char* name) {
   int64_t result = 0;

@@ -103,10 +103,12 @@ class HandleScope {
   napi_handle_scope scope_ = nullptr;
 };
 
+constexpr size_t kMostArguments = 32;
+
 struct Arguments {
   napi_env env;
   size_t count;
-  napi_value values[24];
+  napi_value values[kMostArguments];
   Arguments(napi_env environment, napi_callback_info info);
   napi_value operator[](size_t i) const;
   bool has(size_t i) const { return i < count && !isNullish(values[i]); }
@@ -115,6 +117,7 @@ struct Arguments {
 
 // Reading JavaScript values. What is of another type, or an integer that is not exact or out of range,
 // throws: "Expected an integer for <name> but received NaN".
+[[noreturn]] void refuse(napi_env env, napi_value value, const char* wanted, const char* name);
 int32_t readInt32(napi_env env, napi_value value, const char* name);
 int64_t readInt64(napi_env env, napi_value value, const char* name);
 double readDouble(napi_env env, napi_value value, const char* name);
@@ -143,10 +146,15 @@ struct Export {
   Method method;
 };
 
+// True with a JavaScript exception where a call met a mapped file that was cut. The addon asks after
+// every call, and before it makes handles of results.
+bool throwLostFiles(Environment& state);
+
 // The functions of each file; addon.cc joins them into the one list of exports.
 std::vector<Export> dispatcherExports();
 std::vector<Export> tensorExports();
 std::vector<Export> autogradExports();
+std::vector<Export> mappedFileExports();
 std::vector<Export> runtimeExports();
 
 }  // namespace limn

@@ -22,9 +22,13 @@ Bytes readBytes(napi_env env, napi_value value) {
   napi_typedarray_type type;
   size_t length = 0;
   void* data = nullptr;
-  check(env, napi_get_typedarray_info(env, value, &type, &length, &data, nullptr, nullptr),
-        "Expected a typed array for data");
+  if (napi_get_typedarray_info(env, value, &type, &length, &data, nullptr, nullptr) != napi_ok) {
+    refuse(env, value, "a typed array", "data");
+  }
   static const size_t sizes[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8, 2};
+  if (static_cast<size_t>(type) >= sizeof sizes / sizeof sizes[0]) {
+    refuse(env, value, "a typed array of a known kind", "data");
+  }
   return {data, length * sizes[type]};
 }
 

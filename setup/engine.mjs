@@ -120,10 +120,10 @@ const TRIAL = `
   const { setThreadCount, deviceCount, findOperator, callOperator, releaseTensor } = module.exports;
   setThreadCount(Number(threads));
   const [rand, mm] = ["aten::rand", "aten::mm"].map((name) => findOperator(name, ""));
-  const [a, b] = [1, 2].map(() => callOperator(rand, [512, 512]));
+  const [a, b] = [1, 2].map(() => callOperator(rand, 0, [512, 512]));
   const milliseconds = Array.from({ length: 12 }, () => {
     const start = performance.now();
-    releaseTensor(callOperator(mm, a, b));
+    releaseTensor(callOperator(mm, 3, a, b));
     return performance.now() - start;
   });
   const gflops = Math.round((2 * 512 ** 3) / Math.min(...milliseconds) / 1e5) / 10;

@@ -8,6 +8,7 @@ import { openAi } from "./layouts/open-ai.ts";
 import { openClipFolder } from "./layouts/open-clip/folder.ts";
 import { openClipCheckpoint } from "./layouts/open-clip/training-checkpoint.ts";
 import { localModel, type HubFetchOptions } from "./local-model.ts";
+import { otherLayout } from "./other-layouts.ts";
 import { openPlace, type Place } from "./place.ts";
 import { timm } from "./layouts/timm/folder.ts";
 
@@ -64,10 +65,13 @@ function layoutOf(place: Place): Layout {
   if (names.includes("config.json")) place.json("config.json");
   throw new CheckpointError(
     path,
-    `Expected a model at ${path} but its files are of no layout that limn reads; give a folder with ` +
-      "config.json or open_clip_config.json, or a .pt or .npz file",
+    `Expected a model at ${path} but ${otherLayout(place) ?? unknownLayout}`,
   );
 }
+
+const unknownLayout =
+  "its files are of no layout that limn reads; give a folder with config.json or " +
+  "open_clip_config.json, or a .pt or .npz file";
 
 function once<T>(make: () => T): () => T {
   let made: { value: T } | undefined;

@@ -3,8 +3,11 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { CheckpointError } from "../errors.ts";
 import { existingFolder } from "../files/atomic-folder.ts";
+import { innerFolder } from "./inner-folder.ts";
 import { readJsonObject, type JsonObject } from "../files/json-fields.ts";
+import { otherWeights } from "./other-layouts.ts";
 import { openWeightFile } from "./weights/open-weight-file.ts";
+import { unwrapped } from "./weights/unwrapped.ts";
 import type { WeightFile, Weights } from "./weights/weight-file.ts";
 
 export interface PlaceFacts {
@@ -25,7 +28,8 @@ export class Place implements PlaceFacts {
   readonly file: string | undefined;
   readonly names: readonly string[];
   readonly #objects = new Map<string, JsonObject>();
-  readonly #weights = new Map<string, WeightFile>();
+  readonly #files = new Map<string, WeightFile>();
+  readonly #weights = new Map<string, Weights>();
 
   constructor({ path, folder, file, names }: PlaceFacts) {
     this.path = path;
@@ -41,9 +45,14 @@ export class Place implements PlaceFacts {
     return found;
   }
 
-  /** The weights in a file, which the place closes. Throws CheckpointError for a damaged file. */
+  /**
+   * The weights in a file, which the place closes, without the names of what a model was wrapped in for
+   * training. Throws CheckpointError for a damaged file.
+   */
   weightsIn(file: string): Weights {
-    const found = this.#weights.get(file) ?? openWeightFile(file);
+    const opened = this.#files.get(file) ?? openWeightFile(file);
+    this.#files.set(file, opened);
+    const found = this.#weights.get(file) ?? unwrapped(opened);
     this.#weights.set(file, found);
     return found;
   }
@@ -58,8 +67,8 @@ export class Place implements PlaceFacts {
     if (name !== undefined) return this.weightsIn(join(this.folder, name));
     throw new CheckpointError(
       join(this.folder, names[0] ?? ""),
-      `Expected the weights, one of ${names.join(", ")}, in ${this.path} but there is no such file; ` +
-        "fetch or copy the whole folder",
+      `Expected the weights, one of ${names.join(", ")}, in ${this.path} but ` +
+        (otherWeights(this.names) ?? "there is no such file; fetch or copy the whole folder"),
     );
   }
 
@@ -71,7 +80,8 @@ export class Place implements PlaceFacts {
 
   /** Closes the weights. */
   close(): void {
-    for (const weights of this.#weights.values()) weights.close();
+    for (const weights of this.#files.values()) weights.close();
+    this.#files.clear();
     this.#weights.clear();
   }
 
@@ -88,7 +98,7 @@ export class Place implements PlaceFacts {
 export function openPlace(path: string): Place {
   const found = existingFolder(path);
   try {
-    if (!statSync(found).isFile()) return placeAt(path, found, undefined);
+    if (!statSync(found).isFile()) return placeAt(path, innerFolder(found), undefined);
     const folder = dirname(resolve(found));
     // A file that is part of a folder's model stands for the folder.
     const isPart = folderFiles.includes(basename(found)) && hasConfig(folder);
@@ -120,11 +130,4 @@ function hasConfig(folder: string): boolean {
 
 function placeAt(path: string, folder: string, file: string | undefined): Place {
   return new Place({ path, folder, file, names: readdirSync(folder) });
-}
-
-const weightsEndings: readonly string[] = [".safetensors", ".pt", ".pth", ".bin"];
-
-/** True for the name of a file that open_clip or OpenAI may have saved weights in. */
-export function isWeightsFile(name: string): boolean {
-  return weightsEndings.some((ending) => name.endsWith(ending));
 }

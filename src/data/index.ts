@@ -28,6 +28,7 @@ export type { Problem, Source } from "./sources/source.ts";
 export {
   checkSourceSpec,
   type FolderSpec,
+  type ParquetSpec,
   type SourceSpec,
   type TableSpec,
   type WebDatasetSpec,

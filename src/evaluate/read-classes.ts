@@ -1,47 +1,65 @@
-/** Class lists as tasks and commands have them: names, several of them, or the answer they stand for. */
+/** Class lists as people have them: names, several of them, or the answer they stand for. */
+import { statSync } from "node:fs";
+import { join } from "node:path";
+
 import { DataError } from "../errors.ts";
-import { readJsonFile, readingReason } from "../files/regular-file.ts";
+import { isJsonObject } from "../files/json-fields.ts";
+import { readJsonFile, readingReason, readTextFile } from "../files/regular-file.ts";
 
 /** A class by its name, by several, or by the answer that samples give and the names to ask for. */
 export type ClassDescription =
   string | readonly string[] | { key: string; names: readonly string[] };
 
 export interface NamedClass {
-  /** The answer that samples give. */
+  /** The answer that samples give, another for each class. */
   key: string;
   names: readonly string[];
+  /** How results call it, another for each class. */
+  label: string;
 }
 
 /**
- * Classes from a list, or from a JSON file that holds one.
+ * Classes from a list, or from a file (see `readClassFile`). Classes of one name, as ImageNet's usual
+ * list has two pairs of, are told apart by their numbers.
  *
  * throws  DataError for a file that cannot be read, an entry that is no class, or two classes of one
- *         answer
+ *         key
  */
 export function readClasses(classes: string | readonly ClassDescription[]): NamedClass[] {
   const list = typeof classes === "string" ? readClassFile(classes) : classes;
   const source = typeof classes === "string" ? classes : "classes";
+  const named = list.map((entry, index) => namedClass(entry) ?? refuse(entry, index, source));
+  const counts = new Map<string, number>();
+  for (const { names } of named) {
+    const [first = ""] = names;
+    counts.set(first, (counts.get(first) ?? 0) + 1);
+  }
   const seen = new Set<string>();
-  return list.map((entry, index) => {
-    const named = namedClass(entry);
-    if (named !== undefined && !seen.has(named.key)) {
-      seen.add(named.key);
-      return named;
-    }
-    throw new DataError(
-      `Expected ${named ? "another answer" : "a name, a list of names or { key, names }"} for class ` +
-        `${index} of ${source} but received ${JSON.stringify(entry)}${named ? " again" : ""}; correct the list`,
-      { source, key: String(index) },
-    );
+  return named.map(({ key, names }, index) => {
+    const [first = ""] = names;
+    const label = counts.get(first) === 1 ? first : `${first} (${index})`;
+    const own = key ?? label;
+    if (seen.has(own)) refuse(list[index], index, source, "again");
+    seen.add(own);
+    return { key: own, names, label };
   });
 }
 
+function refuse(entry: unknown, index: number, source: string, again?: "again"): never {
+  throw new DataError(
+    `Expected ${again ? "another answer" : "a name, a list of names or { key, names }"} for class ` +
+      `${index} of ${source} but received ${JSON.stringify(entry)}${again ? " again" : ""}; correct the list`,
+    { source, key: String(index) },
+  );
+}
+
 /** Undefined for another value than a class: a file may hold anything. */
-function namedClass(entry: ClassDescription): NamedClass | undefined {
-  if (isName(entry)) return { key: entry, names: [entry] };
-  if (isNames(entry)) return { key: entry[0] as string, names: entry };
-  if (typeof entry !== "object" || entry === null || !("key" in entry)) return undefined;
-  return typeof entry.key === "string" && isNames(entry.names) ? entry : undefined;
+function namedClass(entry: unknown): { key?: string; names: readonly string[] } | undefined {
+  if (isName(entry)) return { names: [entry] };
+  if (isNames(entry)) return { names: entry };
+  if (!isJsonObject(entry)) return undefined;
+  const { key, names } = entry;
+  return isName(key) && isNames(names) ? { key, names } : undefined;
 }
 
 function isNames(value: unknown): value is readonly string[] {
@@ -52,17 +70,89 @@ function isName(value: unknown): value is string {
   return typeof value === "string" && value.trim() !== "";
 }
 
-function readClassFile(file: string): readonly ClassDescription[] {
+/** In a folder of CLIP_benchmark. */
+const NAMES = "classnames.txt";
+
+/**
+ * The classes of a file, in the order of their numbers:
+ *
+ * - text      a name in each line, as `classnames.txt` of CLIP_benchmark, or a folder with that file
+ * - a list    `["cat", ["dog", "hound"], { "key": "sheep", "names": ["ewe"] }]`
+ * - numbers   `{ "0": "cat", "1": "dog" }`, `{ "cat": 0, "dog": 1 }`, ImageNet's
+ *             `{ "0": ["n01440764", "tench"] }`, and a Hugging Face `config.json` with `id2label`
+ * - names     `{ "dog": ["hound"], "n01440764": "tench" }`: the answer that samples give, and its names;
+ *             an answer with a list is the first of the names
+ *
+ * JSON is told by the file's ending.
+ */
+function readClassFile(given: string): readonly unknown[] {
+  const file = isFolder(given) ? join(given, NAMES) : given;
   try {
-    const list = readJsonFile(file);
-    if (Array.isArray(list)) return list as ClassDescription[];
-    throw new TypeError("it holds no array");
+    if (!file.toLowerCase().endsWith(".json")) return linesOf(file);
+    const value = readJsonFile(file);
+    const list: readonly unknown[] = Array.isArray(value) ? value : listOf(value);
+    if (list.length > 0) return list;
+    throw new TypeError("it holds no class");
   } catch (cause) {
     throw new DataError(
-      `Expected a JSON array of classes in ${file} but could not read one (${readingReason(cause)}); ` +
-        'write names such as ["cat", ["dog", "hound"], {"key": "sheep", "names": ["sheep"]}]',
+      `Expected a JSON array of classes in ${file}, or a text file with a name in each line, but ` +
+        `could not read one (${readingReason(cause)}); write names such as ` +
+        '["cat", ["dog", "hound"], {"key": "sheep", "names": ["sheep"]}]',
       { source: file },
       { cause },
     );
   }
+}
+
+function isFolder(file: string): boolean {
+  return statSync(file, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+/** The number of a class is that of its line, so that none may be passed over. */
+function linesOf(file: string): string[] {
+  const names = readTextFile(file)
+    .split(/\r\n|\r|\n/)
+    .map((line) => line.trim());
+  while (names.at(-1) === "") names.pop();
+  const blank = names.indexOf("");
+  if (blank >= 0) throw new TypeError(`line ${blank + 1} is blank`);
+  if (names.length === 0) throw new TypeError("it holds no class");
+  return names;
+}
+
+/** A wordnet id, which is an answer and no name. */
+const wordnetId = /^n\d{8}$/;
+
+function listOf(value: unknown): unknown[] {
+  if (!isJsonObject(value)) throw new TypeError("it holds neither an array nor an object");
+  const entries = Object.entries(isJsonObject(value["id2label"]) ? value["id2label"] : value);
+  const byNumber = numbered(entries.map(([key]) => Number(/^\d+$/.test(key) ? key : NaN)));
+  if (byNumber) return byNumber.map((at) => withoutId(entries[at]![1]));
+  const byValue = numbered(entries.map(([, number]) => number));
+  if (byValue) return byValue.map((at) => entries[at]![0]);
+  return entries.map(([key, names]) => {
+    if (typeof names === "string") return { key, names: [names] };
+    if (!Array.isArray(names)) return names;
+    return { key, names: wordnetId.test(key) ? names : [...new Set([key, ...names])] };
+  });
+}
+
+/** Where 0, 1, 2 ... stand among `numbers`, where these are all that there are. */
+function numbered(numbers: readonly unknown[]): number[] | undefined {
+  const places: number[] = [];
+  for (const [at, number] of numbers.entries()) {
+    if (!Number.isInteger(number) || Number(number) < 0 || Number(number) >= numbers.length) {
+      return undefined;
+    }
+    places[Number(number)] = at;
+  }
+  return Object.keys(places).length === numbers.length && places.length > 0 ? places : undefined;
+}
+
+/** `["n01440764", "tench"]`: an answer and its names, which have lower lines for spaces. */
+function withoutId(value: unknown): unknown {
+  if (!isNames(value)) return value;
+  const [key = "", ...names] = value;
+  if (!wordnetId.test(key) || names.length === 0) return value;
+  return { key, names: names.map((name) => name.replaceAll("_", " ")) };
 }

@@ -142,10 +142,11 @@ describe("misuse", () => {
   it("refuses an answer that is no class, naming the sample", async () => {
     await assert.rejects(run([{ color: "red", label: "pink" }], { tasks: [zeroShot] }), {
       name: "DataError",
-      message: /^Expected one of 3 classes for label of sample set\d+-0 but received "pink"; add/,
+      message:
+        /^Expected one of 3 classes for label of sample set\d+-0 but received "pink": no class has this name; add/,
     });
     await assert.rejects(run([{ color: "red" }], { tasks: [{ ...zeroShot, answer: "kind" }] }), {
-      message: /for kind of sample .* but received undefined/,
+      message: /for kind of sample .* but received nothing/,
     });
   });
   it("refuses what is no list of classes, and two classes of one answer", async () => {
@@ -204,6 +205,24 @@ describe("results", () => {
     assert.deepEqual(result.dataset.captions, ["red", "red", "green", "blue"]);
     assert.equal(result.dataset.pictures.length, 2);
     assert.equal(result.dataset.pictures[0]?.length, 3 * 16);
+  });
+  it("are the same for labels that are numbers of classes, of one name too", async () => {
+    const made = (labels: readonly string[]): Made[] =>
+      labels.map((label, i) => ({ color: colors[i % 2]!, label }));
+    const file = join(folder, "classnames.txt");
+    writeFileSync(file, `${colors.join("\n")}\n`);
+    const numbers = { tasks: [{ ...zeroShot, classes: file }] };
+    const byNumber = await run(made(["0", "1", "1"]), numbers);
+    const byName = await run(made([colors[0], colors[1], colors[1]]), numbers);
+    assert.equal(values(byNumber)["val/color/top1"], 2 / 3);
+    assert.deepEqual(values(byNumber), values(byName));
+    writeFileSync(file, `${[...colors, colors[0]].join("\n")}\n`);
+    const twins = await run(made(["0", "1", "3"]), numbers);
+    // The last picture is of the twins' colour, of which the first is taken.
+    assert.equal(values(twins)["val/color/top1"], 2 / 3);
+    const [task] = twins.tasks;
+    assert.deepEqual(task?.kind === "zeroShot" && task.labels.at(-1), `${colors[0]} (3)`);
+    await assert.rejects(run(made(["4"]), numbers), /received "4": .* not below 4; add the class/);
   });
   it("of one sample are well defined", async () => {
     const result = await run([{ color: "blue", label: "blue" }], { tasks: [zeroShot, retrieval] });

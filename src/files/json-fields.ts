@@ -64,10 +64,11 @@ export class JsonFields {
   side(key: string, fallback: number): number {
     const value = this.raw(key) ?? fallback;
     const [height, width = height] = Array.isArray(value) ? (value as unknown[]) : [value];
-    if (Number.isInteger(height) && Number(height) >= 1 && width === height) {
-      return Number(height);
-    }
-    return this.fail(key, "one side in pixels, as images are square here");
+    const sides = [height, width].filter((side) => Number.isInteger(side) && Number(side) >= 1);
+    if (sides.length < 2) this.fail(key, "a side in pixels, or [height, width],");
+    return height === width
+      ? Number(height)
+      : this.unsupported(key, "equal sides, as towers here take squares,");
   }
 
   number(key: string, fallback: number): number {
@@ -88,12 +89,21 @@ export class JsonFields {
     return three ? (value as [number, number, number]) : this.fail(key, "three numbers");
   }
 
+  /** Throws CheckpointError: the value cannot be right in any program. */
   fail(key: string, expected: string): never {
-    const received = JSON.stringify(this.#values[key]) ?? "nothing";
+    return this.#refuse(key, expected, "correct the file");
+  }
+
+  /** Throws CheckpointError: the file may well be right, but asks for what limn does not do. */
+  unsupported(key: string, expected: string): never {
+    return this.#refuse(key, expected, "the file may be right, but this is not supported");
+  }
+
+  #refuse(key: string, expected: string, cure: string): never {
+    const received = JSON.stringify(this.#values[key])?.slice(0, 200) ?? "nothing";
     throw new CheckpointError(
       this.#file,
-      `Expected ${expected} for ${this.#path}${key} in ${this.#file} but received ${received}; ` +
-        "correct the file",
+      `Expected ${expected} for ${this.#path}${key} in ${this.#file} but received ${received}; ${cure}`,
     );
   }
 }

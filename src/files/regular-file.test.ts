@@ -75,3 +75,16 @@ test("settings are read with a mark, in UTF-16, and with Python's numbers", () =
   mkdirSync(join(folder, "x.json"));
   assert.throws(() => readJsonFile(join(folder, "x.json")), /it is a folder, not a file/);
 });
+
+test("what lies in place of settings that were fetched is named", () => {
+  const file = join(folder, "config.json");
+  const cases: [string, RegExp][] = [
+    ["version https://git-lfs.github.com/spec/v1\noid sha256:0\n", /Git LFS pointer/],
+    ["<!DOCTYPE html><html>", /web page, as a failed download leaves one/],
+    ["\n", /the file is empty/],
+  ];
+  for (const [text, message] of cases) {
+    writeFileSync(file, text);
+    assert.throws(() => readJsonFile(file), message);
+  }
+});

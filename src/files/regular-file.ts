@@ -82,7 +82,21 @@ export function readTextFile(path: string, mostBytes: number = MOST_BYTES): stri
  * `parseJson`.
  */
 export function readJsonFile(path: string): unknown {
-  return parseJson(readTextFile(path), { integers: "rounded" });
+  const text = readTextFile(path);
+  const other = otherThanJson(text);
+  if (other !== undefined) throw new Error(other);
+  return parseJson(text, { integers: "rounded" });
+}
+
+/** What often lies in place of a file that was fetched. */
+function otherThanJson(text: string): string | undefined {
+  if (text.trim() === "") return "the file is empty";
+  if (text.startsWith("version https://git-lfs.github.com/spec/")) {
+    return "it is a Git LFS pointer in place of the file (git lfs pull fetches the file itself)";
+  }
+  return /^\s*<(!doctype|html|\?xml|head|body)/i.test(text)
+    ? "it is a web page, as a failed download leaves one (fetch it again)"
+    : undefined;
 }
 
 /** Why a file could not be read, as a sentence goes on after its name: never a code alone. */

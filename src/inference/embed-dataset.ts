@@ -1,4 +1,6 @@
 /** A held-out set, embedded once for all the tasks that are measured on it. */
+import { types } from "node:util";
+
 import { createLoader } from "../data/loader/loader.ts";
 import type { LoaderOptions } from "../data/loader/options.ts";
 import { DataError } from "../errors.ts";
@@ -156,7 +158,7 @@ class Collector {
   }
 
   #fits(meta: Record<string, unknown> | undefined): boolean {
-    return Object.entries(this.#where ?? {}).every(([key, value]) => meta?.[key] === value);
+    return Object.entries(this.#where ?? {}).every(([key, value]) => isEqual(meta?.[key], value));
   }
 
   finish(source: string): EmbeddedDataset {
@@ -175,6 +177,12 @@ class Collector {
       imageSize: this.#imageSize,
     };
   }
+}
+
+/** A record's number may be a bigint, or a Number object where its text has a point (1.0). */
+function isEqual(found: unknown, value: string | number | boolean): boolean {
+  if (typeof value !== "number" || typeof found !== "object") return found === value;
+  return types.isNumberObject(found) && Number(found) === value;
 }
 
 /** Rows of `width` numbers at ascending `indices`; `data` itself when these are all. */

@@ -10,11 +10,13 @@ import {
   type Tokenizer,
 } from "./tokenizer-description.ts";
 import { ClipBpe, type ClipVocabulary, vocabularyOf } from "./models/clip-bpe.ts";
+import { cutAtTokens, readAddedTokens } from "./tokenizer-json/added-tokens.ts";
 import { readMerges } from "./tokenizer-json/clip-files.ts";
 
 /** CLIP's tokenizer with what saving it needs. */
 export interface ClipTokenizer extends Tokenizer {
-  readonly description: Required<Omit<ClipBpeDescription, "vocab">> & ClipBpeDescription;
+  readonly description: Required<Omit<ClipBpeDescription, "vocab" | "addedTokens">> &
+    ClipBpeDescription;
   readonly merges: readonly string[];
   readonly vocabulary: ClipVocabulary;
 }
@@ -34,16 +36,24 @@ export async function createClipTokenizer(
   const { vocabulary, specialTokens, vocab } = resolveVocabulary(description, merges);
   const bpe = new ClipBpe(merges, vocabulary, specialTokens);
   const { startId, endId, size } = vocabulary;
-  const padId = description.padId ?? idOfPad(padToken, vocabulary, specialTokens);
+  const { addedTokens = [] } = description;
+  const added = readAddedTokens(addedTokens);
+  const addedPad = added.find(({ content }) => content === padToken)?.id;
+  const padId = description.padId ?? addedPad ?? idOfPad(padToken, vocabulary, specialTokens);
+  const cut = cutAtTokens(added, (part) => clean(part, cleaning));
   const write = (text: string, row: Int32Array): number => {
     row[0] = startId;
-    const stop = bpe.write(clean(text, cleaning), row, 1);
+    let stop = 1;
+    for (const part of cut(text)) {
+      if (part.id === undefined) stop = bpe.write(part.text, row, stop);
+      else if (stop < row.length) row[stop++] = part.id;
+    }
     const length = Math.min(stop + 1, contextLength);
     row[length - 1] = endId;
     return length;
   };
   return {
-    vocabSize: size,
+    vocabSize: added.reduce((most, { id }) => Math.max(most, id + 1), size),
     contextLength,
     padId,
     endId,
@@ -59,6 +69,7 @@ export async function createClipTokenizer(
       clean: cleaning,
       padId,
       specialTokens,
+      ...(addedTokens.length > 0 && { addedTokens }),
     },
   };
 }
@@ -130,7 +141,9 @@ function checkAgainstMerges(
 ): void {
   const lost = merges.find((merge) => !ids.has(merge.replace(" ", "")));
   const expected = 512 + merges.length + 2;
-  if (lost === undefined && ids.size === expected) return;
+  // What was added behind the vocabulary has ids behind it.
+  const own = [...ids.values()].filter((id) => id < expected).length;
+  if (lost === undefined && own === expected) return;
   throw new DataError(
     `Expected ${expected} symbols for the ${merges.length} merges of ${source} but received ` +
       `${ids.size} in ${vocab}${lost === undefined ? "" : `, without "${lost.replace(" ", "")}"`}; ` +

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { DataError, didYouMean, SettingError } from "../errors.ts";
 import { readJsonFile, readRegular } from "../files/regular-file.ts";
 import type { Cleaning } from "./clean.ts";
-import { padTokenOf } from "./load-tokenizer.ts";
+import { clipAddedTokens, padTokenOf } from "./load-tokenizer.ts";
 import { readSentencePieceFile } from "./sentence-piece/model-file.ts";
 import {
   contextLengthOf,
@@ -192,9 +192,12 @@ async function describeClipFolder(files: string, given: Given): Promise<Tokenize
   const config = await readFolderConfig(folder);
   const padToken = padTokenOf(config) ?? huggingFaceSpecialTokens[1];
   const { pooling, ...settings } = given;
+  const json = file.endsWith("vocab.json") ? undefined : file;
+  const addedTokens = await clipAddedTokens(json, config);
+  const added = addedTokens.find(({ content }) => content === padToken)?.id;
   const shared = {
     contextLength: contextLengthOf(config) ?? 77,
-    padId: await idInVocabulary(file, padToken),
+    padId: added ?? (await idInVocabulary(file, padToken)),
     ...settings,
   };
   if (given.clean === "none") return rows(file, { rules: "file", ...shared, pooling });
@@ -204,6 +207,7 @@ async function describeClipFolder(files: string, given: Given): Promise<Tokenize
     merges: isVocab ? join(folder, "merges.txt") : file,
     vocab: isVocab ? file : undefined,
     specialTokens: huggingFaceSpecialTokens,
+    addedTokens: addedTokens.length > 0 ? addedTokens : undefined,
     clean: "lower",
     ...shared,
   });

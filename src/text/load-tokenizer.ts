@@ -5,6 +5,7 @@ import { DataError, SettingError } from "../errors.ts";
 import type { Cleaning } from "./clean.ts";
 import { createClipTokenizer } from "./clip-tokenizer.ts";
 import {
+  addedTokensOf,
   className,
   contextLengthOf,
   readFolderConfig,
@@ -20,7 +21,8 @@ import {
   type TokenizerDescription,
   type TokenizerJsonDescription,
 } from "./tokenizer-description.ts";
-import { vocabularyNames } from "./tokenizer-json/tokenizer-file.ts";
+import type { AddedTokenSettings } from "./tokenizer-json/added-tokens.ts";
+import { readTokenizerJson, vocabularyNames } from "./tokenizer-json/tokenizer-file.ts";
 import { createVocabularyTokenizer } from "./vocabulary-tokenizer.ts";
 
 /** What a folder's files leave open, or where they are to be overruled. */
@@ -72,7 +74,9 @@ export async function loadTokenizer(
   const source = merges ?? (name === "CLIPTokenizer" ? json : undefined);
   const isClip =
     saved === undefined ? name === "CLIPTokenizer" || json === undefined : saved === "clip-bpe";
-  if (source !== undefined && isClip) return loadClip({ merges: source, vocab }, config, overrides);
+  if (source !== undefined && isClip) {
+    return loadClip({ merges: source, vocab, json }, config, overrides);
+  }
   const file = await vocabularyFile(folder, config);
   const description: TokenizerJsonDescription = { kind: "tokenizer.json", file, ...overrides };
   if (saved === undefined) description.rules = rulesFor(description, config);
@@ -114,13 +118,34 @@ function rulesFor(
   return rulesOf(description, config);
 }
 
-function loadClip(
-  { merges, vocab }: { merges: string; vocab: string | undefined },
+interface ClipFiles {
+  merges: string;
+  vocab: string | undefined;
+  json: string | undefined;
+}
+
+/**
+ * The tokens that a folder of CLIP's class adds to the vocabulary: those that its tokenizer.json lists, else
+ * its configuration. Start and end of text are the vocabulary's own.
+ */
+export async function clipAddedTokens(
+  json: string | undefined,
+  config: TokenizerConfig,
+): Promise<AddedTokenSettings[]> {
+  const listed = json === undefined ? undefined : (await readTokenizerJson(json)).added_tokens;
+  const tokens = listed === undefined ? addedTokensOf(config) : (listed as AddedTokenSettings[]);
+  return tokens.filter(({ content }) => !huggingFaceSpecialTokens.includes(content));
+}
+
+async function loadClip(
+  { merges, vocab, json }: ClipFiles,
   config: TokenizerConfig,
   overrides: Omit<LoadTokenizerOptions, "tokenizerClass">,
 ): Promise<Tokenizer> {
   const limit = contextLengthOf(config);
+  const addedTokens = await clipAddedTokens(json, config);
   const description: ClipBpeDescription = {
+    ...(addedTokens.length > 0 && { addedTokens }),
     specialTokens: huggingFaceSpecialTokens,
     ...(limit !== undefined && limit < 100_000 && { contextLength: limit }),
     ...(config.limn?.["kind"] === "clip-bpe" && config.limn),

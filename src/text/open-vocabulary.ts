@@ -6,7 +6,7 @@ import type { PieceEncoder } from "./models/piece-model.ts";
 import { readSentencePieceFile, type SentencePieceFile } from "./sentence-piece/model-file.ts";
 import { openSentencePiece } from "./sentence-piece/open-sentence-piece.ts";
 import { cleanSiglipText, openSiglip } from "./siglip-text.ts";
-import { type TokenizerConfig, tokenName } from "./tokenizer-config.ts";
+import { addedTokensOf, type TokenizerConfig, tokenName } from "./tokenizer-config.ts";
 import type { TextRules } from "./tokenizer-description.ts";
 import {
   bertNormalizer,
@@ -16,7 +16,12 @@ import {
 } from "./tokenizer-json/bert-vocabulary.ts";
 import { lowerEach } from "./tokenizer-json/normalize.ts";
 import { type AroundTexts, openTokenizerJson } from "./tokenizer-json/open-tokenizer-json.ts";
-import { fileKind, readTokenizerJson, unreadable } from "./tokenizer-json/tokenizer-file.ts";
+import {
+  fileKind,
+  readTokenizerJson,
+  type TokenizerFile,
+  unreadable,
+} from "./tokenizer-json/tokenizer-file.ts";
 
 /**
  * The vocabulary in a file, read by the rules of a family: tokenizer.json (or vocab.json beside
@@ -39,13 +44,22 @@ export async function openVocabulary(
   }
   if (kind === ".model") return openModelFile(file, rules, config);
   if (kind === ".txt") return openBert(file, rules, config);
-  const json = await readTokenizerJson(file);
+  const stored = await readTokenizerJson(file);
+  const json = basename(file) === "vocab.json" ? withAdded(stored, config) : stored;
   // BERT's class makes its normalizer anew from the configuration.
   const changed = rules === "bert" ? { ...json, normalizer: bertNormalizer(config) } : json;
   return openTokenizerJson(changed, file, {
     before: before(rules, config),
     around: around(rules, config),
   });
+}
+
+/** What stands for a tokenizer.json has the tokens that the configuration adds. */
+function withAdded(json: TokenizerFile, config: TokenizerConfig): TokenizerFile {
+  const own = json.added_tokens as readonly { content: string }[];
+  const known = new Set(own.map(({ content }) => content));
+  const added = addedTokensOf(config).filter(({ content }) => !known.has(content));
+  return { ...json, added_tokens: [...own, ...added] };
 }
 
 const readable: Readonly<Record<TextRules, readonly ReturnType<typeof fileKind>[]>> = {

@@ -41,6 +41,7 @@ function isClip(tokenizer: Tokenizer): tokenizer is ClipTokenizer {
 
 async function clipFilesOf(tokenizer: ClipTokenizer): Promise<Files> {
   const { description, merges } = tokenizer;
+  const { addedTokens } = description;
   const names = namesInFiles(description);
   const vocab = vocabularyWith(tokenizer, names);
   const [bos, eos] = names;
@@ -51,7 +52,7 @@ async function clipFilesOf(tokenizer: ClipTokenizer): Promise<Files> {
     "vocab.json": () => json(vocab),
     "merges.txt": () => Buffer.from(`#version: 0.2\n${merges.join("\n")}\n`),
     "special_tokens_map.json": () => json(tokens),
-    "tokenizer.json": () => json(clipTokenizerFile(vocab, merges, names)),
+    "tokenizer.json": () => json(clipTokenizerFile(vocab, merges, { names, added: addedTokens })),
   };
   for (const name of clipFiles) if (!files.has(name)) files.set(name, fresh[name]());
   const stored = from === undefined ? {} : await readConfig(from);
@@ -65,7 +66,10 @@ async function clipFilesOf(tokenizer: ClipTokenizer): Promise<Files> {
     clean_up_tokenization_spaces: false,
     ...stored,
     model_max_length: contextLength,
-    limn: { kind: "clip-bpe", contextLength, clean, padId, specialTokens },
+    limn: {
+      ...{ kind: "clip-bpe", contextLength, clean, padId, specialTokens },
+      ...(addedTokens && { addedTokens }),
+    },
   };
   return files.set("tokenizer_config.json", json(config));
 }

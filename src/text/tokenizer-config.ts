@@ -5,6 +5,7 @@
 import { dirname, join } from "node:path";
 import { DataError, SettingError } from "../errors.ts";
 import { readingReason, readJsonFile } from "../files/regular-file.ts";
+import type { AddedTokenSettings } from "./tokenizer-json/added-tokens.ts";
 import type { TextRules, TokenizerJsonDescription } from "./tokenizer-description.ts";
 
 /** A token as configurations of transformers name it. */
@@ -25,7 +26,9 @@ export interface TokenizerConfig {
   pad_token?: NamedToken;
   sep_token?: NamedToken;
   unk_token?: NamedToken;
-  added_tokens_decoder?: Record<string, { content?: string } | undefined>;
+  added_tokens_decoder?: Record<string, Partial<AddedTokenSettings> | undefined>;
+  /** Ids by name: added_tokens.json, of files before `added_tokens_decoder`. */
+  added_tokens?: Record<string, unknown>;
   /** What limn saved: the settings of a description. */
   limn?: Record<string, unknown>;
 }
@@ -43,8 +46,8 @@ export async function readTokenizerConfig(file: string): Promise<TokenizerConfig
 
 /** The same of a folder; throws a DataError for files that are no JSON objects. */
 export async function readFolderConfig(folder: string): Promise<TokenizerConfig> {
-  const [tokens, config] = await Promise.all(
-    ["special_tokens_map.json", "tokenizer_config.json"].map(async (name) => {
+  const [tokens, config, added] = await Promise.all(
+    ["special_tokens_map.json", "tokenizer_config.json", "added_tokens.json"].map(async (name) => {
       const value = await readOptionalJson<TokenizerConfig>(join(folder, name));
       if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
       throw new DataError(
@@ -54,7 +57,23 @@ export async function readFolderConfig(folder: string): Promise<TokenizerConfig>
       );
     }),
   );
-  return { ...tokens, ...config };
+  return { ...tokens, ...config, added_tokens: added as Record<string, unknown> };
+}
+
+/** The tokens that a configuration adds to a vocabulary, in the form of a tokenizer.json. */
+export function addedTokensOf(config: TokenizerConfig): AddedTokenSettings[] {
+  const { added_tokens_decoder: decoder = {}, added_tokens: older = {} } = config;
+  const listed = Object.entries(decoder ?? {}).flatMap(([id, token]) => {
+    const { content } = token ?? {};
+    return typeof content === "string" && /^\d{1,9}$/.test(id)
+      ? [{ ...token, id: Number(id), content }]
+      : [];
+  });
+  const known = new Set(listed.map(({ content }) => content));
+  const named = Object.entries(older).flatMap(([content, id]) =>
+    typeof id === "number" && !known.has(content) ? [{ id, content, normalized: true }] : [],
+  );
+  return [...listed, ...named];
 }
 
 /** The name of a token, or undefined where the configuration has none. */

@@ -5,6 +5,7 @@
 import { didYouMean, SettingError } from "../errors.ts";
 import { type Cleaning, cleanings } from "./clean.ts";
 import { textRules } from "./tokenizer-config.ts";
+import type { AddedTokenSettings } from "./tokenizer-json/added-tokens.ts";
 
 /** One caption as token ids. */
 export interface TokenRow {
@@ -48,6 +49,8 @@ export interface ClipBpeDescription {
   padId?: number;
   /** Names of start and end of text, known in captions too. Default as in open_clip. */
   specialTokens?: [start: string, end: string];
+  /** Tokens that were added behind the vocabulary, in the form of a tokenizer.json. Default: none. */
+  addedTokens?: AddedTokenSettings[];
 }
 
 /**
@@ -151,7 +154,16 @@ export const huggingFaceSpecialTokens: [string, string] = ["<|startoftext|>", "<
 export const poolings: readonly Pooling[] = ["endOfText", "last", "first"];
 
 const keys = {
-  "clip-bpe": ["kind", "merges", "vocab", "contextLength", "clean", "padId", "specialTokens"],
+  "clip-bpe": [
+    "kind",
+    "merges",
+    "vocab",
+    "contextLength",
+    "clean",
+    "padId",
+    "specialTokens",
+    "addedTokens",
+  ],
   "tokenizer.json": [
     "kind",
     "file",
@@ -201,7 +213,14 @@ function checkShared({ kind, contextLength, padId, clean }: TokenizerDescription
   }
 }
 
-function checkClipBpe({ vocab, specialTokens }: ClipBpeDescription): void {
+function checkClipBpe({ vocab, specialTokens, addedTokens = [] }: ClipBpeDescription): void {
+  const isToken = (token: unknown): boolean => {
+    const { id, content } = (token ?? {}) as Partial<AddedTokenSettings>;
+    return isId(id) && typeof content === "string";
+  };
+  if (!Array.isArray(addedTokens) || !addedTokens.every(isToken)) {
+    fail("addedTokens", "a list of {id, content}", addedTokens);
+  }
   if (vocab !== undefined && typeof vocab !== "string") fail("vocab", "a path", vocab);
   const [start, end, ...more] = specialTokens ?? openClipSpecialTokens;
   const named = [start, end].every((name) => typeof name === "string" && /^\S+$/.test(name));

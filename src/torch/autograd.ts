@@ -4,7 +4,7 @@ import { dtypeCode } from "./dtype.ts";
 import { named } from "./operators.ts";
 import { randomState, setRandomState } from "./runtime.ts";
 import { scope } from "./scope.ts";
-import { Tensor, type Device } from "./tensor.ts";
+import { adopt, type Tensor, type Device } from "./tensor.ts";
 
 const handles = (tensors: readonly Tensor[]): number[] => tensors.map((tensor) => tensor.handle);
 
@@ -51,7 +51,7 @@ export function grad(
       backwardOnDevice,
     ),
   );
-  return found.map((handle) => (handle === null ? null : Tensor.fromHandle(handle)));
+  return found.map((handle) => (handle === null ? null : adopt(handle)));
 }
 
 /** Runs `body` without recording gradients. Synchronous. */
@@ -126,12 +126,12 @@ export function customGradient(
     passBack(gradients, backwardFunction),
   );
   for (const output of outputs) if (!inputs.includes(output)) output.dispose();
-  return attached.map((handle) => Tensor.fromHandle(handle));
+  return attached.map((handle) => adopt(handle));
 }
 
 function passBack(gradients: (number | null)[], run: CustomBackward): (number | null)[] {
   const results = scope(() =>
-    run(gradients.map((handle) => (handle === null ? null : Tensor.fromHandle(handle)))),
+    run(gradients.map((handle) => (handle === null ? null : adopt(handle)))),
   );
   // The addon reads the handles before the collector can run; they end with the enclosing scope.
   return results.map((result) => (result === null ? null : result.handle));

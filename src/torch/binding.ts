@@ -11,13 +11,16 @@ import { engineFolders, findEngine, setupCommand, staleness } from "./engine-inf
 export type Handle = number;
 export type NativeArgument =
   number | bigint | boolean | string | null | undefined | readonly (number | boolean | null)[];
-export type NativeResult = Handle | boolean | null | Handle[] | NativeResult[];
+/** A result that is no tensor comes as `{ value }`; null is a tensor that is not defined. */
+export type NativeResult = Handle | { value: number | boolean } | null | NativeResult[];
 type BackwardFunction = (gradients: (Handle | null)[]) => (Handle | null)[];
 
 export interface Addon {
   findOperator(name: string, overload: string): number;
   operatorSchema(index: number): string;
-  callOperator(index: number, ...operands: NativeArgument[]): NativeResult;
+  operatorNames(): string[];
+  /** Bit i of `tensors` says that operand i is a handle, or a list of them. */
+  callOperator(index: number, tensors: number, ...operands: NativeArgument[]): NativeResult;
 
   tensorFromData(data: ArrayBufferView, dtype: number, shape: readonly number[]): Handle;
   tensorToData(tensor: Handle, data: ArrayBufferView): void;
@@ -26,6 +29,8 @@ export interface Addon {
   releaseTensor(tensor: Handle): void;
   setData(tensor: Handle, source: Handle): void;
   readFile(tensor: Handle, descriptor: number, position: number): void;
+  mapFile(file: string, count: number, dtype: number, shared: boolean): Handle;
+  checkMapped(tensor: Handle): void;
 
   attachBackward(outputs: Handle[], inputs: Handle[], backward: BackwardFunction): Handle[];
   backward(outputs: Handle[], gradients: Handle[] | null, retain: boolean, away: boolean): void;
@@ -70,10 +75,13 @@ export function addon(): Addon {
   return loaded;
 }
 
-/** OMP_NUM_THREADS where it is set, else every core that the process may use. */
+/** More threads than any machine has cores for; OpenMP ends the process where they cannot start. */
+export const mostThreads = 1024;
+
+/** OMP_NUM_THREADS where it is 1 to 1024, else every core that the process may use. */
 export function startingThreads(environment: NodeJS.ProcessEnv = process.env): number {
   const wanted = Number(environment["OMP_NUM_THREADS"]);
-  return Number.isInteger(wanted) && wanted >= 1 ? wanted : usableCores();
+  return Number.isInteger(wanted) && wanted >= 1 && wanted <= mostThreads ? wanted : usableCores();
 }
 
 /**

@@ -2,7 +2,7 @@
 import { addon } from "./binding.ts";
 import { dtypeCode, dtypeOf, type DType, type TensorData } from "./dtype.ts";
 import { operator } from "./operators.ts";
-import { call, Tensor, type Device, type Shape } from "./tensor.ts";
+import { adopt, call, type Tensor, type Device, type Shape } from "./tensor.ts";
 
 export interface TensorOptions {
   dtype?: DType;
@@ -26,7 +26,7 @@ export function fromData(
       `Expected ${expected} elements for a tensor [${shape.join(", ")}] but received ${data.length}`,
     );
   }
-  const made = Tensor.fromHandle(addon().tensorFromData(data, dtypeCode(dtype), shape));
+  const made = adopt(addon().tensorFromData(data, dtypeCode(dtype), shape));
   if (device === "cpu") return made;
   const moved = made.to(device);
   made.dispose();

@@ -6,6 +6,7 @@ export * from "./functional.ts";
 export {
   hasOperator,
   operator,
+  operatorNames,
   operatorSchema,
   type Operator,
   type OperatorArgument,

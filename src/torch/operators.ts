@@ -2,7 +2,7 @@
  * The path to libtorch's operators: looked up by name and overload once, called with arguments in
  * the schema's order. Knows nothing of what an operator computes.
  */
-import { NativeError } from "../errors.ts";
+import { didYouMean, NativeError, StorageError } from "../errors.ts";
 import { addon, type NativeArgument, type NativeResult } from "./binding.ts";
 import { TensorHandle } from "./tensor-handle.ts";
 
@@ -41,36 +41,65 @@ export function operatorSchema(op: Operator): string {
   return addon().operatorSchema(resolve(op));
 }
 
+/** The names of all operators of this libtorch with their overloads: `aten::add.Tensor`. */
+export function operatorNames(): string[] {
+  return addon().operatorNames();
+}
+
 function resolve(op: Operator): number {
   if (hasOperator(op)) return op.index as number;
   const name = fullName(op);
   throw new NativeError(
     name,
     `Expected libtorch ${addon().libtorchVersion()} to have the operator ${name} but it does not; ` +
-      "use a newer libtorch (limn doctor says which one is in use)",
+      `use a newer libtorch (limn doctor says which one is in use).${hint(op)}`,
   );
+}
+
+function hint(op: Operator): string {
+  const names = operatorNames().sort();
+  const overloads = names.filter((name) => name === op.name || name.startsWith(`${op.name}.`));
+  if (overloads.length === 0) return didYouMean(op.name, names);
+  const shown = overloads.map((name) => `"${name.slice(op.name.length + 1)}"`).sort();
+  return ` It has the overloads ${shown.join(", ")} of ${op.name}.`;
 }
 
 /** Calls an operator; the results are handles that nobody owns yet. */
 export function invoke(op: Operator, operands: readonly OperatorArgument[]): NativeResult {
   const index = resolve(op);
   const native = new Array<NativeArgument>(operands.length);
-  for (let i = 0; i < operands.length; i++) native[i] = lower(operands[i]);
+  // A handle is a number to the addon, so it is told which operands are tensors.
+  let tensors = 0;
+  for (let i = 0; i < operands.length; i++) {
+    const operand = operands[i];
+    if (operand instanceof TensorHandle) {
+      tensors |= 1 << i;
+      native[i] = operand.handle;
+    } else if (Array.isArray(operand)) {
+      const items = operand as readonly ListItem[];
+      if (items.some((item) => item instanceof TensorHandle)) tensors |= 1 << i;
+      native[i] = items.map((item) => lowerItem(op, item, (tensors & (1 << i)) !== 0));
+    } else {
+      native[i] = operand as NativeArgument;
+    }
+  }
   try {
-    return addon().callOperator(index, ...native);
+    return addon().callOperator(index, tensors, ...native);
   } catch (error) {
     throw explain(fullName(op), operands, error);
   }
 }
 
-function lower(operand: OperatorArgument): NativeArgument {
-  if (operand instanceof TensorHandle) return operand.handle;
-  if (Array.isArray(operand)) {
-    return operand.map((item: TensorHandle | number | boolean | null) =>
-      item instanceof TensorHandle ? item.handle : item,
-    );
-  }
-  return operand as NativeArgument;
+type ListItem = TensorHandle | number | boolean | null;
+
+function lowerItem(op: Operator, item: ListItem, amongTensors: boolean): number | boolean | null {
+  if (item instanceof TensorHandle) return item.handle;
+  if (!amongTensors || item === null || item === undefined) return item;
+  throw new NativeError(
+    fullName(op),
+    `Expected only tensors beside tensors in a list for ${fullName(op)} but received ${String(item)}; ` +
+      "make it a tensor with tensor()",
+  );
 }
 
 function fullName(op: Operator): string {
@@ -87,7 +116,12 @@ export function named<T>(name: string, operands: readonly OperatorArgument[], bo
 }
 
 function explain(name: string, operands: readonly OperatorArgument[], error: unknown): unknown {
-  if (!(error instanceof Error) || (error as { code?: unknown }).code !== "NATIVE") return error;
+  if (!(error instanceof Error)) return error;
+  const { code, file } = error as { code?: unknown; file?: unknown };
+  if (code === "NATIVE_LOST_FILE") {
+    return new StorageError(String(file), error.message, { cause: error });
+  }
+  if (code !== "NATIVE") return error;
   const given = operands.map(describeOperand).join(", ");
   return new NativeError(name, `${name} failed on (${given}): ${error.message}`, { cause: error });
 }

@@ -2,7 +2,7 @@
 import { addon } from "./binding.ts";
 import { dtypeCode, type DType } from "./dtype.ts";
 import { named, operator } from "./operators.ts";
-import { call, type Tensor } from "./tensor.ts";
+import { adopt, call, type Tensor } from "./tensor.ts";
 
 /**
  * Fills a tensor with the bytes of an open file, from `position` on, without a buffer between.
@@ -23,14 +23,28 @@ export interface MapOptions {
 
 /**
  * The first `count` elements of a file as a vector over mapped memory: pages are read when they are
- * used. The mapping ends with the last tensor that shares it; the file must not be cut short before.
+ * used. The mapping ends with the last tensor that shares it.
+ *
+ * Where the file is cut while it is mapped, or its disk fails, the call that uses a page without bytes
+ * throws StorageError with the file's name. Bytes that are missing from the page where the file now
+ * ends read as zero: `checkMapped` tells.
+ *
+ * throws  NativeError where there is no such regular file, or it is shorter
  */
 export function mapFile(
   file: string,
   count: number,
   { dtype = "uint8", shared = false }: MapOptions = {},
 ): Tensor {
-  return call(fromFile, file, shared, count, dtypeCode(dtype), null, "cpu");
+  const code = dtypeCode(dtype);
+  return adopt(
+    named(`mapFile of ${file}`, [count], () => addon().mapFile(file, count, code, shared)),
+  );
+}
+
+/** Throws StorageError where a tensor lies on a file of `mapFile` that was cut. */
+export function checkMapped(tensor: Tensor): void {
+  named("checkMapped", [tensor], () => addon().checkMapped(tensor.handle));
 }
 
 /**
@@ -41,5 +55,4 @@ export function viewAs(tensor: Tensor, dtype: DType): Tensor {
   return call(viewDType, tensor, dtypeCode(dtype));
 }
 
-const fromFile = operator("from_file");
 const viewDType = operator("view", "dtype");

@@ -55,7 +55,7 @@ describe("random state", () => {
 describe("runtime", () => {
   it("refuses a bad thread count, and keeps a good one", () => {
     for (const count of [0, -1, 1.5, NaN]) {
-      assert.throws(() => setThreadCount(count), /positive integer for threads but received/);
+      assert.throws(() => setThreadCount(count), /from 1 to 1024 for threads but received/);
     }
     const before = threadCount();
     setThreadCount(2);

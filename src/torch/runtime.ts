@@ -1,8 +1,8 @@
 /** Random state, threads, devices, memory, speed and signals. */
-import { addon } from "./binding.ts";
+import { addon, mostThreads } from "./binding.ts";
 import { ones } from "./create.ts";
 import { scope } from "./scope.ts";
-import { Tensor, type Device } from "./tensor.ts";
+import { adopt, type Tensor, type Device } from "./tensor.ts";
 
 /** Restarts the default generator of `device`; the same seed gives the same numbers. */
 export function manualSeed(seed: number, device: Device = "cpu"): void {
@@ -11,7 +11,7 @@ export function manualSeed(seed: number, device: Device = "cpu"): void {
 
 /** The state of the default generator, as a uint8 tensor. */
 export function randomState(device: Device = "cpu"): Tensor {
-  return Tensor.fromHandle(addon().randomState(device));
+  return adopt(addon().randomState(device));
 }
 
 /** Puts a state of `randomState` back. */
@@ -24,9 +24,13 @@ export function threadCount(): number {
   return addon().threadCount();
 }
 
+/** Throws RangeError unless `count` is 1 to 1024: OpenMP ends a process that cannot start its threads. */
 export function setThreadCount(count: number): void {
-  if (!Number.isInteger(count) || count < 1) {
-    throw new RangeError(`Expected a positive integer for threads but received ${count}`);
+  if (!Number.isInteger(count) || count < 1 || count > mostThreads) {
+    throw new RangeError(
+      `Expected an integer from 1 to ${mostThreads} for threads but received ${count}; ` +
+        "give at most the number of cores",
+    );
   }
   addon().setThreadCount(count);
 }

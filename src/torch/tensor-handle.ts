@@ -2,7 +2,7 @@
  * The handle of a tensor in the addon: who frees it, and what is remembered of its shape and type.
  * Knows no operator; tensor.ts adds those.
  */
-import { DisposedError } from "../errors.ts";
+import { DisposedError, NativeError } from "../errors.ts";
 import { addon, type Handle } from "./binding.ts";
 import { dtypeFromCode, type DType } from "./dtype.ts";
 import { currentOwner, onEscape, type Owned, type Owner } from "./scope.ts";
@@ -23,8 +23,33 @@ interface Facts {
 
 // The net: a tensor that nobody disposed is released when the collector finds it unreachable.
 const net = new FinalizationRegistry<Cell>((cell) => {
-  if (cell.handle >= 0) addon().releaseTensor(cell.handle);
+  if (cell.handle >= 0) release(cell);
 });
+
+// 1 at each handle that a tensor of this thread owns: two owners would both free it.
+let owners = new Uint8Array(1024);
+
+function own(handle: Handle): void {
+  if (owners[handle] === 1) {
+    throw new NativeError(
+      "fromHandle",
+      `Expected a handle that no tensor owns but received ${handle}, which has an owner; ` +
+        "use that tensor, or detach() it for a second handle",
+    );
+  }
+  if (handle >= owners.length) {
+    const grown = new Uint8Array(Math.max(handle + 1, 2 * owners.length));
+    grown.set(owners);
+    owners = grown;
+  }
+  owners[handle] = 1;
+}
+
+function release(cell: Cell): void {
+  owners[cell.handle] = 0;
+  addon().releaseTensor(cell.handle);
+  cell.handle = -1;
+}
 
 onEscape((item) => (item as TensorHandle).watch());
 
@@ -34,8 +59,9 @@ export class TensorHandle implements Owned {
   readonly #cell: Cell;
   #facts: Facts | undefined;
 
-  /** Owns `handle` from now on. */
+  /** Owns `handle`, which is alive, from now on. */
   protected constructor(handle: Handle) {
+    own(handle);
     this.#cell = { handle };
     this.owner = currentOwner();
     if (this.owner) this.owner.owned.push(this);
@@ -60,9 +86,7 @@ export class TensorHandle implements Owned {
 
   /** Frees the handle; may be called again. Memory goes when no view or graph holds it. */
   dispose(): void {
-    if (this.#cell.handle < 0) return;
-    addon().releaseTensor(this.#cell.handle);
-    this.#cell.handle = -1;
+    if (this.#cell.handle >= 0) release(this.#cell);
   }
 
   [Symbol.dispose](): void {

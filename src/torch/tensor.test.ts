@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { DisposedError, NativeError } from "../errors.ts";
+import { addon } from "./binding.ts";
 import {
   arange,
   dtypeBytes,
@@ -13,6 +14,7 @@ import {
   randn,
   scope,
   tensor,
+  Tensor,
   zeros,
   type DType,
   type TensorData,
@@ -78,6 +80,23 @@ const samples: [DType, TensorData, number[]][] = [
   ["uint8", Uint8Array.of(1, 2, 255), [1, 2, 255]],
   ["bool", Uint8Array.of(1, 0, 1), [1, 0, 1]],
 ];
+
+describe("fromHandle", () => {
+  it("refuses a handle that has an owner, or that is not alive", () => {
+    const given = addon().randomState("cpu");
+    const first = Tensor.fromHandle(given);
+    const owned = /Expected a handle that no tensor owns but received \d+, which has an owner; use/;
+    assert.throws(() => Tensor.fromHandle(given), owned);
+    assert.throws(() => Tensor.fromHandle(first.handle), owned);
+    first.dispose();
+    for (const handle of [given, -1, 1e6, 0.5, NaN, 2 ** 40]) {
+      assert.throws(() => Tensor.fromHandle(handle), /not alive|Expected a tensor for tensor/);
+    }
+    const again = Tensor.fromHandle(addon().randomState("cpu"));
+    again.dispose();
+    again.dispose();
+  });
+});
 
 describe("element types", () => {
   for (const [dtype, data, values] of samples) {

@@ -2,7 +2,8 @@
  * A typed, chainable tensor over libtorch. Methods follow libtorch's semantics under camel-case
  * names; a trailing `_` marks those that change the tensor in place.
  */
-import { addon, type Handle } from "./binding.ts";
+import { NativeError } from "../errors.ts";
+import { addon, type Handle, type NativeResult } from "./binding.ts";
 import { allocate, dtypeCode, type DType, type TensorData } from "./dtype.ts";
 import { invoke, named, type Operator, type OperatorArgument } from "./operators.ts";
 import { scope } from "./scope.ts";
@@ -12,36 +13,73 @@ import { tensorOperators as ops } from "./tensor-operators.ts";
 export type { Device, Shape } from "./tensor-handle.ts";
 export type Operand = Tensor | number;
 
-/** Calls an operator that gives one tensor. */
+/** Calls an operator that gives one tensor; NativeError where it gives something else. */
 export function call(op: Operator, ...operands: OperatorArgument[]): Tensor {
-  return Tensor.fromHandle(invoke(op, operands) as Handle);
+  const result = invoke(op, operands);
+  return typeof result === "number" ? adopt(result) : refuse(op, result, "one tensor");
 }
 
-/** Calls an operator that gives several tensors. */
+/** Calls an operator that gives several tensors; NativeError where it gives something else. */
 export function callMany(op: Operator, ...operands: OperatorArgument[]): Tensor[] {
-  const handles = invoke(op, operands) as Handle[];
-  return handles.map((handle) => Tensor.fromHandle(handle));
+  const result = invoke(op, operands);
+  if (Array.isArray(result) && result.every((item) => typeof item === "number")) {
+    return result.map(adopt);
+  }
+  return refuse(op, result, "several tensors");
 }
 
 /** Calls an operator for its effect on `target`, its first operand, and returns that very tensor. */
 export function callInPlace(op: Operator, target: Tensor, ...operands: OperatorArgument[]): Tensor {
-  const result = invoke(op, [target, ...operands]);
-  if (typeof result === "number") addon().releaseTensor(result);
+  releaseAll(invoke(op, [target, ...operands]));
   target.forgetFacts();
   return target;
 }
 
 /** Calls an operator that returns nothing (the `_foreach_` and `_fused_` families). */
 export function callForEffect(op: Operator, ...operands: OperatorArgument[]): void {
-  const result = invoke(op, operands);
-  if (Array.isArray(result)) {
-    for (const item of result.flat()) if (typeof item === "number") addon().releaseTensor(item);
-  }
+  releaseAll(invoke(op, operands));
 }
 
+function releaseAll(result: NativeResult): void {
+  if (typeof result === "number") addon().releaseTensor(result);
+  else if (Array.isArray(result)) for (const item of result) releaseAll(item);
+}
+
+function refuse(op: Operator, result: NativeResult, wanted: string): never {
+  releaseAll(result);
+  const name = op.overload === "" ? op.name : `${op.name}.${op.overload}`;
+  const cure = "see operatorSchema() for what it gives, and call(), callMany() or callForEffect()";
+  throw new NativeError(
+    name,
+    `Expected ${wanted} as the result of ${name} but received ${describe(result)}; ${cure}`,
+  );
+}
+
+function describe(result: NativeResult): string {
+  if (typeof result === "number") return "one tensor";
+  if (Array.isArray(result)) return `[${result.map(describe).join(", ")}]`;
+  return result === null ? "none" : String(result.value);
+}
+
+/** The tensor of a handle that the addon has just given; it owns the handle. */
+export function adopt(handle: Handle): Tensor {
+  return make(handle);
+}
+
+let make: (handle: Handle) => Tensor;
+
 export class Tensor extends TensorHandle {
-  /** Wraps a handle of the addon; the tensor owns it from then on. */
+  static {
+    make = (handle) => new Tensor(handle);
+  }
+
+  /**
+   * Wraps a handle of the addon; the tensor owns it from then on.
+   *
+   * throws   NativeError for a handle that is not alive in this thread, or that a tensor owns already
+   */
   static fromHandle(handle: Handle): Tensor {
+    named("fromHandle", [handle], () => addon().tensorInfo(handle));
     return new Tensor(handle);
   }
 
@@ -55,21 +93,21 @@ export class Tensor extends TensorHandle {
   /** The elements, row-major, in a new typed array of the tensor's own type. */
   data(): TensorData {
     const data = allocate(this.dtype, this.count);
-    addon().tensorToData(this.handle, data);
+    this.copyInto(data);
     return data;
   }
 
   /** The elements as float32, whatever the tensor's type. */
   toFloat32Array(): Float32Array {
     const data = new Float32Array(this.count);
-    this.#converted("float32", (tensor) => addon().tensorToData(tensor.handle, data));
+    this.#converted("float32", (tensor) => tensor.copyInto(data));
     return data;
   }
 
   /** The elements as float64, whatever the tensor's type. */
   toFloat64Array(): Float64Array {
     const data = new Float64Array(this.count);
-    this.#converted("float64", (tensor) => addon().tensorToData(tensor.handle, data));
+    this.#converted("float64", (tensor) => tensor.copyInto(data));
     return data;
   }
 

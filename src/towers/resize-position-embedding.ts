@@ -39,7 +39,7 @@ export function resizeImagePositionEmbedding(
     noGrad(() => {
       const places = table.narrow(0, leading, old * old).to("float32");
       const grid = places.reshape(1, old, old, width).permute(0, 3, 1, 2);
-      const resized = call(bicubic, grid, [side, side], false, null, null);
+      const resized = resizeGrid(grid, [side, side], "bicubic");
       const flat = resized
         .permute(0, 2, 3, 1)
         .reshape(side * side, width)
@@ -47,6 +47,23 @@ export function resizeImagePositionEmbedding(
       return leading === 0 ? flat : cat([table.narrow(0, 0, leading), flat]);
     }),
   );
+}
+
+/**
+ * Antialiased interpolation between places of a grid, as torch's `interpolate(antialias=True)`. To one
+ * column in two steps, rows first: libtorch 2.15 resizes rows wrongly once a single column is left.
+ *
+ * grid      float [N, W, rows, columns]
+ * returns   [N, W, rows', columns']
+ */
+export function resizeGrid(
+  grid: Tensor,
+  [rows, columns]: readonly [number, number],
+  interpolation: "bilinear" | "bicubic",
+): Tensor {
+  const op = interpolation === "bicubic" ? bicubic : bilinear;
+  const tall = columns === 1 ? call(op, grid, [rows, grid.size(3)], false, null, null) : grid;
+  return call(op, tall, [rows, columns], false, null, null);
 }
 
 /**
@@ -86,6 +103,7 @@ function checkCount(name: string, value: number): void {
   );
 }
 
-// Both fail with the operator's name and what to do where a libtorch is too old to have them.
+// These fail with the operator's name and what to do where a libtorch is too old to have them.
 const bicubic = operator("_upsample_bicubic2d_aa");
+const bilinear = operator("_upsample_bilinear2d_aa");
 const linear1d = operator("upsample_linear1d");

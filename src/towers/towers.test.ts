@@ -77,7 +77,7 @@ describe("misuse", () => {
       ],
       [
         () => new TextTransformer({ ...text, pooling: "first" as "last" }, 16),
-        /eot, last for pool/,
+        /eot, greatest, last for pool/,
       ],
       [
         () => new Bert({ ...bert, activation: "relu" as "gelu" }, 16),

@@ -27,4 +27,9 @@ export class Random {
     if (item === undefined) throw new Error("internal: there is nothing to pick from");
     return item;
   }
+
+  /** True with this probability. @param {number} probability */
+  chance(probability) {
+    return this.next() < probability * 2 ** 32;
+  }
 }

@@ -88,12 +88,13 @@ interface AdapterConfig {
  */
 export function fromAdapterConfig(file: string, json: JsonObject): AdapterConfig {
   const fields = new JsonFields(file, "", json);
-  if (json["peft_type"] !== "LORA") fields.fail("peft_type", '"LORA"');
+  if (json["peft_type"] !== "LORA") fields.unsupported("peft_type", '"LORA"');
   for (const [key, value] of Object.entries(json)) {
-    if (!knownFields.has(key) && !isEmpty(value)) fields.fail(key, "no value, as limn knows none,");
+    if (!knownFields.has(key) && !isEmpty(value))
+      fields.unsupported(key, "no value, as limn knows none,");
   }
   if (!plainBeginnings.includes((fields.raw("init_lora_weights") ?? true) as never)) {
-    fields.fail("init_lora_weights", "a beginning that leaves the base model as it is");
+    fields.unsupported("init_lora_weights", "a beginning that leaves the base model as it is");
   }
   const rank = fields.integer("r", 8);
   const alpha = fields.number("lora_alpha", 8);

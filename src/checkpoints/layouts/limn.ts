@@ -35,7 +35,7 @@ export const limnPair: Layout = {
       contents,
       table: ownNames,
       weights: () => place.weightsOf(["model.safetensors"]),
-      ...preparation(place, contents, given),
+      ...preparation(place, contents, { given }),
       tokenizer: () => towerTokenizer(place, { contents }, given),
     };
   },
@@ -56,7 +56,7 @@ export const limnTower: Layout = {
       // What it was pretrained with, such as a head, lies beside the tower.
       table: { ...ownNames, carried: (name) => !name.startsWith(`${side}Tower.`) },
       weights: () => place.weightsOf(["model.safetensors"]),
-      ...preparation(place, contents, given),
+      ...preparation(place, contents, { given }),
       tokenizer: () => towerTokenizer(place, { contents }, given),
     };
   },

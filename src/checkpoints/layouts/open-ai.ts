@@ -8,7 +8,7 @@ import { inferClip, openAiHeads } from "./open-clip/infer-model.ts";
 import { openClipTable } from "./open-clip/keys.ts";
 import { pairSource, clipTokenizer } from "./open-clip/pair-source.ts";
 import type { Layout } from "../layout.ts";
-import { isWeightsFile } from "../place.ts";
+import { isWeightsFile } from "../weights/weight-file.ts";
 
 /** Three numbers that OpenAI keeps beside the weights. */
 const marks = ["input_resolution", "context_length", "vocab_size"];

@@ -36,18 +36,8 @@ export class StrictFields extends JsonFields {
     for (const [key, values] of Object.entries(allowed)) {
       const value = this.raw(key);
       if (value === undefined || values.some((one) => isDeepStrictEqual(one, value))) continue;
-      this.refuse(key, values.map((one) => JSON.stringify(one)).join(" or ") || "nothing");
+      this.unsupported(key, values.map((one) => JSON.stringify(one)).join(" or ") || "nothing");
     }
-  }
-
-  /** Throws CheckpointError: the field asks for something that limn does not compute. */
-  refuse(key: string, expected: string): never {
-    const received = JSON.stringify(this.values[key]) ?? "nothing";
-    throw new CheckpointError(
-      this.file,
-      `Expected ${expected} for ${this.path}${key} in ${this.file} but received ${received}; ` +
-        "limn has no tower that computes this",
-    );
   }
 
   /** The object under `key`, or an empty one. */

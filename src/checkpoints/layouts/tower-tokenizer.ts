@@ -10,6 +10,7 @@ import {
 } from "../../text/index.ts";
 import { CheckpointError, UnsettledError } from "../../errors.ts";
 import type { TextTowerConfig } from "../../towers/index.ts";
+import type { TextTransformerConfig } from "../../towers/text/text-transformer.ts";
 import { type DescribedModel, type GivenFacts, settledBy } from "../layout.ts";
 import type { PlaceFacts } from "../place.ts";
 
@@ -128,8 +129,9 @@ export async function fitting(
   tokenizer: Tokenizer,
 ): Promise<Tokenizer> {
   const { vocabSize, endId, contextLength, description } = tokenizer;
-  const readAtEnd = text.kind === "transformer" && text.pooling !== "last";
-  const eotTokenId = readAtEnd ? text.eotTokenId : undefined;
+  const { padId } = tokenizer;
+  const pooling = text.kind === "transformer" ? (text.pooling ?? "eot") : undefined;
+  const eotTokenId = pooling === "eot" ? (text as TextTransformerConfig).eotTokenId : undefined;
   if (vocabSize > text.vocabSize || (eotTokenId !== undefined && endId !== eotTokenId)) {
     throw new CheckpointError(
       path,
@@ -137,6 +139,14 @@ export async function fitting(
         `${path} but received one of ${vocabSize} ids` +
         `${eotTokenId === undefined ? "" : ending(endId ?? "nothing")}; copy the tokenizer's files ` +
         "from where the model came from",
+    );
+  }
+  if (pooling === "greatest" && padId > (endId ?? 0)) {
+    throw new CheckpointError(
+      path,
+      `Expected padding with an id up to ${endId}, the end of text, for the model in ${path}, which is ` +
+        `read at the greatest id of a row, but received ${padId}; a model that is read at its padding ` +
+        "is not supported",
     );
   }
   // Files may name a longer limit, or none; the tower has one position per token.

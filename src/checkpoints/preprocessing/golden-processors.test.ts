@@ -22,11 +22,11 @@ import type { JsonObject } from "../../files/json-fields.ts";
 import { fromHuggingFaceNaflex, toHuggingFaceNaflex } from "./hugging-face-naflex.ts";
 import {
   fromHuggingFacePreprocessor,
-  processorValues,
   toHuggingFacePreprocessor,
 } from "./hugging-face-preprocessor.ts";
 import { fromOpenClipPreprocess, toOpenClipPreprocess } from "./open-clip-preprocess.ts";
 import { isProcessor, processorClass } from "./processor-classes.ts";
+import { processorValues } from "./processor-file.ts";
 import { fromTimmPretrainedConfig } from "./timm-pretrained-config.ts";
 
 /** The first 64 bits of SHA-256, by picture. */

@@ -2,7 +2,7 @@
 import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
 import { type NaflexTransform, parseNaflexTransform } from "../../data/image/naflex-transform.ts";
 import { JsonFields, type JsonObject, pythonJson } from "../../files/json-fields.ts";
-import { processorValues } from "./hugging-face-preprocessor.ts";
+import { processorValues } from "./processor-file.ts";
 import { filters, isFast, naflexProcessor, processorClass } from "./processor-classes.ts";
 import { checkSwitches, readFilter, readNormalization } from "./processor-fields.ts";
 

@@ -24,6 +24,7 @@ import {
   type ProcessorDefaults,
   processors,
 } from "./processor-classes.ts";
+import { processorValues } from "./processor-file.ts";
 import { checkSwitches, readFilter, readNormalization, readSize } from "./processor-fields.ts";
 
 /** Named in a file whose pixels no processor of transformers gives, so that none is taken for it. */
@@ -145,14 +146,6 @@ export function fromHuggingFacePreprocessor(file: string, json: JsonObject): Eva
   }
 }
 
-/** The processor's own values and the path to them in the file. */
-export function processorValues(json: JsonObject): { path: string; values: JsonObject } {
-  const nested = json["image_processor"];
-  return isJsonObject(nested)
-    ? { path: "image_processor.", values: nested }
-    : { path: "", values: json };
-}
-
 function readProcessor(file: string, path: string, values: JsonObject): EvaluationTransform {
   const fields = new JsonFields(file, path, values);
   const { name, fast } = readName(file, path, values);
@@ -197,16 +190,17 @@ function readSizes(fields: JsonFields, defaults: ProcessorDefaults): Sizes {
   const size = readSize(fields, "size", { fallback: defaults.size, squareNumbers });
   const resizeMode = size.shortest ? "shortest" : "squash";
   if (!fields.boolean("do_center_crop", defaults.centerCrop)) {
-    if (size.shortest) fields.fail("do_center_crop", "true where size is shortest_edge");
+    if (size.shortest) fields.unsupported("do_center_crop", "true where size is shortest_edge");
     return { imageSize: size.side, resizeMode, crop: "none" };
   }
   const crop = readSize(fields, "crop_size", {
     fallback: defaults.cropSize,
     squareNumbers: true,
   });
-  if (crop.shortest) fields.fail("crop_size", "a number or {height, width} of equal numbers");
+  if (crop.shortest)
+    fields.unsupported("crop_size", "a number or {height, width} of equal numbers");
   if (crop.side > size.side) {
-    fields.fail("crop_size", `at most the size of the resized image, ${size.side},`);
+    fields.unsupported("crop_size", `at most the size of the resized image, ${size.side},`);
   }
   const larger = crop.side === size.side ? {} : { resizeSize: size.side };
   if (!size.shortest && crop.side === size.side) {

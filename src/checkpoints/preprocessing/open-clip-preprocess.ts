@@ -45,8 +45,9 @@ export function fromOpenClipPreprocess(
   const values = whole ? ((nested ?? {}) as JsonObject) : json;
   const fields = new JsonFields(file, whole ? "preprocess_cfg." : "", values);
   const unknown = Object.keys(values).find((key) => key !== ownKey && !keys.includes(key));
-  if (unknown !== undefined) fields.fail(unknown, `nothing (the keys are ${keys.join(", ")})`);
-  if ((fields.raw("mode") ?? "RGB") !== "RGB") fields.fail("mode", '"RGB"');
+  if (unknown !== undefined)
+    fields.unsupported(unknown, `nothing (the keys are ${keys.join(", ")})`);
+  if ((fields.raw("mode") ?? "RGB") !== "RGB") fields.unsupported("mode", '"RGB"');
   const { mean, std } = evaluationPreset("clip", 224);
   const resizeMode = readResizeMode(fields);
   const fill = readFill(fields, resizeMode);

@@ -13,9 +13,9 @@ const unfollowed = [
 
 /** Throws CheckpointError for a switch that is on though limn would not follow it. */
 export function checkSwitches(fields: JsonFields): void {
-  for (const key of unfollowed) if (fields.boolean(key, false)) fields.fail(key, "false");
+  for (const key of unfollowed) if (fields.boolean(key, false)) fields.unsupported(key, "false");
   for (const key of ["do_resize", "do_rescale"]) {
-    if (!fields.boolean(key, true)) fields.fail(key, "true");
+    if (!fields.boolean(key, true)) fields.unsupported(key, "true");
   }
 }
 
@@ -26,7 +26,7 @@ export function readFilter(
   const value = fields.raw("resample") ?? fallback;
   const found = Object.entries(filters).find(([, number]) => number === value);
   if (found) return found[0] as EvaluationTransform["interpolation"];
-  return fields.fail("resample", "3 (bicubic), 2 (bilinear) or 1 (lanczos)");
+  return fields.unsupported("resample", "3 (bicubic), 2 (bilinear) or 1 (lanczos)");
 }
 
 interface FoundSize {
@@ -50,7 +50,7 @@ export function readSize(
   if (known && alone && Number.isSafeInteger(side) && Number(side) > 0) {
     return { side: Number(side), shortest: edge !== undefined };
   }
-  return fields.fail(key, "a number, {shortest_edge} or {height, width} of equal numbers");
+  return fields.unsupported(key, "a number, {shortest_edge} or {height, width} of equal numbers");
 }
 
 function sizeObject(value: unknown, squareNumbers: boolean): JsonObject {

@@ -34,7 +34,7 @@ export function fromTimmPretrainedConfig(file: string, json: JsonObject): Evalua
   const whole = resizeMode === "squash" && resizeSize === imageSize;
   const fill = mean.map((value) => roundHalfEven(255 * value)) as [number, number, number];
   if (resizeMode === "longest" && fill.some((level) => level < 0 || level > 255)) {
-    fields.fail("mean", "numbers from 0 to 1 for the border of crop_mode");
+    fields.unsupported("mean", "numbers from 0 to 1 for the border of crop_mode");
   }
   return {
     imageSize,
@@ -54,13 +54,13 @@ function readInputSize(fields: JsonFields): number {
   const [channels, height, width] = Array.isArray(value) ? (value as unknown[]) : [];
   const fits =
     channels === 3 && Number.isSafeInteger(height) && Number(height) > 0 && height === width;
-  return fits ? Number(height) : fields.fail("input_size", "[3, S, S]");
+  return fits ? Number(height) : fields.unsupported("input_size", "[3, S, S]");
 }
 
 function readInterpolation(fields: JsonFields): EvaluationTransform["interpolation"] {
   const value = fields.raw("interpolation") ?? "bicubic";
   if (value === "bicubic" || value === "bilinear" || value === "lanczos") return value;
-  return fields.fail("interpolation", '"bicubic", "bilinear" or "lanczos"');
+  return fields.unsupported("interpolation", '"bicubic", "bilinear" or "lanczos"');
 }
 
 function readMode(fields: JsonFields): EvaluationTransform["resizeMode"] {
@@ -68,5 +68,5 @@ function readMode(fields: JsonFields): EvaluationTransform["resizeMode"] {
   if (value === "center") return "shortest";
   if (value === "squash") return "squash";
   if (value === "border") return "longest";
-  return fields.fail("crop_mode", '"center", "squash" or "border"');
+  return fields.unsupported("crop_mode", '"center", "squash" or "border"');
 }

@@ -8,7 +8,7 @@
  * `**` all that is left of it.
  */
 import type { Tensor } from "../../torch/index.ts";
-import { CheckpointError } from "../../errors.ts";
+import { respelled, spellings } from "./spelling.ts";
 import type { Weights } from "./weight-file.ts";
 
 /** How one weight of a file becomes one of limn's, and back. Results may be views. */
@@ -212,32 +212,5 @@ function fill(pattern: string, { numbers, leaf, leaves }: Filling, skipsFirst: b
  */
 export function canonicalWeights(weights: Weights, table: KeyTable): Weights {
   const { canonical } = table;
-  if (canonical === undefined) return weights;
-  const { file, metadata } = weights;
-  const spelled = new Map<string, string>();
-  for (const name of weights.names) {
-    const known = canonical(name);
-    const other = spelled.get(known);
-    if (other !== undefined) throw twice(file, [other, name], known);
-    spelled.set(known, name);
-  }
-  const spelling = (name: string): string => spelled.get(name) ?? name;
-  return {
-    file,
-    metadata,
-    names: [...spelled.keys()],
-    has: (name) => spelled.has(name),
-    info: (name) => weights.info(spelling(name)),
-    tensor: (name) => weights.tensor(spelling(name)),
-    layer: (name, at) => weights.layer(spelling(name), at),
-    readInto: (name, target) => weights.readInto(spelling(name), target),
-  };
-}
-
-function twice(file: string, [one, other]: [string, string], known: string): CheckpointError {
-  return new CheckpointError(
-    file,
-    `Expected one weight for ${known} in ${file} but received ${one} and ${other}; ` +
-      "remove the one that is not the model's",
-  );
+  return canonical === undefined ? weights : respelled(weights, spellings(weights, canonical));
 }

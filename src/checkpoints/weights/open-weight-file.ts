@@ -1,4 +1,5 @@
 /** Opens weights of any format that limn reads, told by their content and not by their name. */
+import { CheckpointError } from "../../errors.ts";
 import { openSource, type ByteSource, contentKind } from "./byte-source.ts";
 import { npzIn } from "./npz.ts";
 import { torchFileIn, type TorchFile } from "./pytorch/torch-file.ts";
@@ -10,8 +11,8 @@ import { ZipArchive } from "./zip.ts";
 
 export interface OpenOptions extends SafetensorsOptions {
   /**
-   * Where the weights are in a file of torch.save. By default the top where all of it is tensors, or
-   * `["state_dict"]`, as training checkpoints have it.
+   * Where the weights are in a file of torch.save. By default `["state_dict"]`, as training checkpoints
+   * have it, the top where it is tensors, or the one key that holds weights.
    */
   path?: readonly string[];
 }
@@ -50,14 +51,36 @@ function openAny(source: ByteSource, options: OpenOptions): WeightFile {
     if (names.some((name) => name.endsWith(".npy"))) return npzIn(source);
   }
   return namingFile(file, what, () => {
-    throw new Error(content.kind === undefined ? content.words : "it is a zip archive of others");
+    throw new Error(
+      content.kind === undefined
+        ? content.words
+        : "it is a zip archive of others (unpack it first)",
+    );
   });
+}
+
+/**
+ * `state_dict`, the top, or the only other key with weights: `model`, `module`, `model_state_dict`. A
+ * random state or an average of metrics has no names of modules.
+ */
+function placeOfWeights(torch: TorchFile): readonly string[] {
+  if (torch.hasWeights(["state_dict"])) return ["state_dict"];
+  if (torch.hasWeights()) return [];
+  const keys = torch.keys().filter((key) => {
+    const named = torch.hasWeights([key]) && torch.keys([key]).some((name) => name.includes("."));
+    return named && !/optim/i.test(key);
+  });
+  if (keys.length < 2) return keys;
+  throw new CheckpointError(
+    torch.file,
+    `Expected the weights of one model in ${torch.file} but received several, under ${keys.join(", ")}; ` +
+      "save the one that is wanted in a file of its own",
+  );
 }
 
 function chooseWeights(torch: TorchFile, path: readonly string[] | undefined): WeightFile {
   try {
-    const chosen = path ?? (torch.hasWeights(["state_dict"]) ? ["state_dict"] : []);
-    return torch.weights(chosen);
+    return torch.weights(path ?? placeOfWeights(torch));
   } catch (error) {
     torch.close();
     throw error;

@@ -166,6 +166,23 @@ describe("mapped reading", () => {
     assert.deepEqual(readFileSync(golden), before);
   });
 
+  it("tells of a mapped file that was cut", () => {
+    const file = join(folder, "cut.safetensors");
+    const [a, b] = [randn([40, 500]), randn([40, 500])];
+    writeSafetensors(file, [
+      ["a", a],
+      ["b", b],
+    ]);
+    const weights = readSafetensors(file, { map: true });
+    const last = weights.tensor("b");
+    truncateSync(file, 1000);
+    const lost = { code: "LIMN_STORAGE", message: /cut\.safetensors to keep .* was cut to 1000;/ };
+    assert.throws(() => last.toFloat32Array(), lost);
+    assert.throws(() => last.add(1), lost);
+    assert.throws(() => weights.tensor("a"), lost);
+    weights.close();
+  });
+
   it("copies tensors that are not aligned", () => {
     const file = join(folder, "unaligned.safetensors");
     const json = Buffer.from(

@@ -6,6 +6,7 @@ import { rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 
 import {
+  checkMapped,
   mapFile,
   scope,
   viewAs,
@@ -36,8 +37,8 @@ export interface SafetensorsFile extends WeightFile {
 export interface SafetensorsOptions {
   /**
    * Give tensors that share the file's pages in place of copies: nothing is read until it is used.
-   * Writes to such a tensor stay in memory. It lives on after `close()`, and the file must keep its
-   * length as long. A tensor that is not aligned to its element size is copied.
+   * Writes to such a tensor stay in memory. It lives on after `close()`. The file must keep its length
+   * as long: a use of pages that it lost throws StorageError. A tensor that is not aligned to its element size is copied.
    */
   map?: boolean;
 }
@@ -120,6 +121,7 @@ class Mapping {
     if (at % dtypeBytes(dtype) !== 0 || end === start) return undefined;
     this.#bytes ??= mapFile(this.#file, this.#size).keep();
     const bytes = this.#bytes;
+    checkMapped(bytes);
     return scope(() => viewAs(bytes.narrow(0, at, end - start), dtype).view(...shape));
   }
 

@@ -40,3 +40,10 @@ export interface WeightFile extends Weights {
   close(): void;
   [Symbol.dispose](): void;
 }
+
+const endings: readonly string[] = [".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".tar"];
+
+/** True for the name of a file that open_clip or OpenAI may have saved weights in. */
+export function isWeightsFile(name: string): boolean {
+  return endings.some((ending) => name.endsWith(ending));
+}

@@ -113,7 +113,7 @@ describe("a training checkpoint of open_clip's form", () => {
     using torch = openTorch(golden("training.pt"));
     assert.throws(
       () => torch.weights(),
-      /top of .* "epoch" of it is no tensor; name one of state_/,
+      /top of .* "state_dict" of it is a dict of tensors itself; name one of state_/,
     );
     assert.throws(() => torch.weights(["state_dicts"]), /no dict; .* Did you mean "state_dict"/);
     assert.throws(() => torch.value(["state_dict"]), /plain values at state_dict .* holds tensors/);

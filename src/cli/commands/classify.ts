@@ -4,6 +4,7 @@ import { classificationText, type NamedResult } from "../print/outcomes.ts";
 import { labelsOf } from "../options/classify-labels.ts";
 import { defineCommand, type Command } from "../command.ts";
 import { chosenDevice, deviceOption, loadOptions, modelOptions } from "../options/model-options.ts";
+import { templateOption, templatesOf } from "../options/template-argument.ts";
 import { pictureOperands, unreadablePicture } from "../options/picture-operands.ts";
 
 const command: Command = defineCommand({
@@ -15,9 +16,9 @@ const command: Command = defineCommand({
     classes: {
       type: "string",
       value: "<file>",
-      help: "a JSON array of labels, or a text file with one in each line",
+      help: "JSON, or a text file with a label in each line",
     },
-    templates: { type: "string", choices: ["bare", "photo", "simple"], help: "default photo" },
+    ...templateOption,
     probabilities: {
       type: "string",
       choices: ["softmax", "sigmoid"],
@@ -38,6 +39,7 @@ const command: Command = defineCommand({
   async run({ options, operands, print, note }) {
     const [folder = "", ...rest] = operands;
     const labels = labelsOf(options);
+    const templates = templatesOf(options.templates ?? "photo");
     const given = loadOptions(options, note);
     const pictures = await pictureOperands(rest);
     const model = await loadModel(folder, {
@@ -45,7 +47,7 @@ const command: Command = defineCommand({
       device: chosenDevice(options),
     });
     try {
-      const { templates = "photo", probabilities, top = 5 } = options;
+      const { probabilities, top = 5 } = options;
       const chosen = probabilities === undefined ? {} : { probabilities };
       const classifier = await model.zeroShotClassifier(labels, { templates, ...chosen });
       const results: NamedResult[] = [];

@@ -5,6 +5,7 @@ import { defineCommand, type Command } from "../command.ts";
 import { chosenDevice, deviceOption, loadOptions, modelOptions } from "../options/model-options.ts";
 import { sourceOptions } from "../options/source-argument.ts";
 import { suitesOf } from "../options/suite-arguments.ts";
+import { templateOption } from "../options/template-argument.ts";
 
 const command: Command = defineCommand({
   name: "eval",
@@ -14,13 +15,17 @@ const command: Command = defineCommand({
   usage: "<model> [source]",
   options: {
     suites: { type: "string", value: "<file>", help: "a recipe, or a JSON array of suites" },
-    classes: { type: "string", value: "<file>", help: "JSON array of classes, for zero-shot" },
+    classes: {
+      type: "string",
+      value: "<file>",
+      help: "the classes, for zero-shot: JSON, or a text file with one in each line",
+    },
     answer: {
       type: "string",
       value: "<key>",
-      help: "where a sample keeps its class; default label",
+      help: "where a sample keeps its class, by name or number; default label",
     },
-    templates: { type: "string", choices: ["bare", "photo", "simple"], help: "default photo" },
+    ...templateOption,
     retrieval: { type: "boolean", help: "with --classes, measure retrieval too" },
     "batch-size": {
       type: "integer",
@@ -36,6 +41,7 @@ const command: Command = defineCommand({
   examples: [
     "limn eval runs/first/model test.csv",
     "limn eval runs/first/model 'test-{000..003}.tar' --classes classes.json --templates bare",
+    "limn eval runs/first/model 'wds_cars/test/*.tar' --classes wds_cars --templates wds_cars",
     "limn eval runs/first/model --suites runs/first/recipe.json --json",
   ],
   async run({ options, operands, print, note }) {

@@ -1,37 +1,54 @@
-/** The labels of `limn classify`: from a flag, a JSON array, or the lines of a text file. */
+/** The labels of `limn classify`: from a flag, or a file of classes in any form that `limn eval` takes. */
+import { statSync } from "node:fs";
+
 import { UsageError } from "../../errors.ts";
 import { readClasses } from "../../evaluate/read-classes.ts";
 import { readingReason, readTextFile } from "../../files/regular-file.ts";
 import type { ClassEntry } from "../../inference/templates.ts";
 
 /**
- * throws  UsageError for neither flag, both, no label or two alike, and an unreadable file; DataError
- *         for a JSON array that does not hold classes
+ * Of a file, labels that come again are one label, and blank lines none.
+ *
+ * throws  UsageError for neither flag, both, no label, two alike in the flag, and an unreadable file;
+ *         DataError for a JSON file that does not hold classes
  */
 export function labelsOf({ labels, classes }: { labels?: string; classes?: string }): ClassEntry[] {
-  if ((labels === undefined) === (classes === undefined)) {
+  if (labels !== undefined && classes === undefined) return ofFlag(labels);
+  if (labels !== undefined || classes === undefined) {
     throw new UsageError(
       `Expected --labels or --classes but received ${labels === undefined ? "neither" : "both"}.`,
     );
   }
-  if (classes?.toLowerCase().endsWith(".json")) {
-    return readClasses(classes).map(({ names }) => names);
+  if (/\.json$/i.test(classes) || isFolder(classes)) {
+    const names = readClasses(classes).map((one) => one.names);
+    const all = new Map(names.map((each) => [JSON.stringify(each), each]));
+    return [...all.values()];
   }
-  const text = labels?.split(",") ?? linesOf(classes as string);
-  const found = text.map((label) => label.trim()).filter((label) => label !== "");
+  const found = [...new Set(linesOf(classes))];
+  if (found.length > 0) return found;
+  throw new UsageError(
+    `Expected at least one label for the lines of ${classes} but received none.`,
+  );
+}
+
+function ofFlag(labels: string): string[] {
+  const found = trimmed(labels.split(","));
   const twin = found.find((label, i) => found.indexOf(label) < i);
   if (found.length > 0 && twin === undefined) return found;
-  const flag = labels === undefined ? `the lines of ${classes}` : "--labels";
   throw new UsageError(
     twin === undefined
-      ? `Expected at least one label for ${flag} but received none.`
-      : `Expected different labels for ${flag} but received "${twin}" twice.`,
+      ? "Expected at least one label for --labels but received none."
+      : `Expected different labels for --labels but received "${twin}" twice.`,
   );
+}
+
+function isFolder(file: string): boolean {
+  return statSync(file, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 function linesOf(file: string): string[] {
   try {
-    return readTextFile(file).split(/\r\n|\r|\n/);
+    return trimmed(readTextFile(file).split(/\r\n|\r|\n/));
   } catch (cause) {
     throw new UsageError(
       `Expected a file of labels for --classes but cannot read ${file} ` +
@@ -39,4 +56,8 @@ function linesOf(file: string): string[] {
       { cause },
     );
   }
+}
+
+function trimmed(labels: readonly string[]): string[] {
+  return labels.map((label) => label.trim()).filter((label) => label !== "");
 }

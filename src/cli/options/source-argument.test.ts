@@ -8,7 +8,7 @@ import { parseSource, withFlags } from "./source-argument.ts";
 test("what is no source is refused with what would be", () => {
   assert.throws(
     () => parseSource("photo.jpg", {}),
-    /Expected a folder, a \.csv, \.tsv, \.txt or \.jsonl/,
+    /Expected a folder, a \.csv, \.tsv, \.txt or \.jsonl table, \.parquet files/,
   );
   assert.throws(() => parseSource('{"kind":"tabel"}', {}), /Did you mean "table"/);
   assert.throws(() => parseSource('{"kind"', {}), /Expected a source in JSON/);
@@ -27,6 +27,13 @@ test("endings tell tables from shards, and contents tell folders apart", () => {
     file: "a.csv",
     caption: "text",
   });
+  assert.deepEqual(parseSource("captions.txt", { delimiter: "tab" }), {
+    kind: "table",
+    file: "captions.txt",
+    delimiter: "tab",
+  });
+  const files = "train-{00000..00001}-of-00002.parquet";
+  assert.deepEqual(parseSource(files, {}), { kind: "parquet", files });
   const shards = "x-{000..009}.tar.gz";
   assert.deepEqual(parseSource(shards, {}), { kind: "webdataset", shards });
   const folder = mkdtempSync(path.join(tmpdir(), "limn-source-"));
@@ -35,6 +42,11 @@ test("endings tell tables from shards, and contents tell folders apart", () => {
       kind: "folder",
       directory: folder,
       labelFromFolder: true,
+    });
+    writeFileSync(path.join(folder, "metadata.csv"), "file_name,text\n");
+    const file = path.join(folder, "metadata.csv");
+    assert.deepEqual(parseSource(folder, { "caption-column": "text" }), {
+      ...{ kind: "table", file, image: "file_name", caption: "text" },
     });
     writeFileSync(path.join(folder, "a.tar"), "");
     const expected = { kind: "webdataset", shards: [path.join(folder, "a.tar")] };

@@ -1,6 +1,7 @@
 /** How a source of pairs is named on the command line. */
 import { readdirSync, statSync } from "node:fs";
 import path from "node:path";
+import { datasetIn } from "../../data/sources/dataset-folder.ts";
 import { checkSourceSpec, type SourceSpec } from "../../data/sources/source-spec.ts";
 import { UsageError } from "../../errors.ts";
 import { parseJson } from "../../files/json-text.ts";
@@ -22,6 +23,7 @@ export const sourceOptions = {
 } as const satisfies OptionSpecs;
 
 const TABLE = /\.(csv|tsv|tab|txt|jsonl|ndjson)$/i;
+const PARQUET = /\.parquet$/i;
 const SHARD = /\.tar(\.gz)?$/i;
 
 /** Which flags each kind of source understands, and the key that each one sets. */
@@ -31,6 +33,12 @@ const KEYS: Record<SourceSpec["kind"], Record<string, string>> = {
     "caption-column": "caption",
     "label-column": "label",
     delimiter: "delimiter",
+    root: "root",
+  },
+  parquet: {
+    "image-column": "image",
+    "caption-column": "caption",
+    "label-column": "label",
     root: "root",
   },
   webdataset: { "caption-per-line": "captionPerLine" },
@@ -53,7 +61,7 @@ export function withFlags(message: string): string {
  * throws   UsageError for a name that is not one of these, and for a flag that does not suit its kind
  */
 export function parseSource(text: string, options: OptionValues<typeof sourceOptions>): SourceSpec {
-  const spec = text.startsWith('{"') ? parseSpec(text) : guess(text);
+  const spec = text.startsWith('{"') ? parseSpec(text) : guess(text, options);
   const keys = KEYS[spec.kind];
   const extra: Record<string, unknown> = {};
   for (const flag of Object.keys(sourceOptions) as (keyof typeof sourceOptions)[]) {
@@ -81,17 +89,21 @@ function parseSpec(text: string): SourceSpec {
   }
 }
 
-function guess(text: string): SourceSpec {
+function guess(text: string, options: OptionValues<typeof sourceOptions>): SourceSpec {
   if (TABLE.test(text)) return { kind: "table", file: text };
+  if (PARQUET.test(text)) return { kind: "parquet", files: text };
   if (SHARD.test(text)) return { kind: "webdataset", shards: text };
   if (isFolder(text)) {
     const shards = readdirSync(text).filter((name) => SHARD.test(name) && !name.startsWith("."));
+    const plain = options["label-from-folder"] === true || options["caption-per-line"] === true;
+    const dataset = plain || shards.length > 0 ? undefined : datasetIn(text);
+    if (dataset !== undefined) return dataset;
     if (shards.length === 0) return { kind: "folder", directory: text };
     return { kind: "webdataset", shards: shards.sort().map((name) => path.join(text, name)) };
   }
   throw new UsageError(
-    `Expected a folder, a .csv, .tsv, .txt or .jsonl table, or .tar shards for <source> but received ` +
-      `"${text}", which is none of these; check the path.`,
+    `Expected a folder, a .csv, .tsv, .txt or .jsonl table, .parquet files, or .tar shards ` +
+      `for <source> but received "${text}", which is none of these; check the path.`,
   );
 }
 

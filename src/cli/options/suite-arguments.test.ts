@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
 import { suiteOf, suitesOf } from "./suite-arguments.ts";
+import { templatesOf } from "./template-argument.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "limn-suites-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -38,6 +39,25 @@ test("a source alone is measured by retrieval, with classes by zero-shot, by bot
     answer: "label",
     templates: "bare",
   });
+});
+
+test("templates are a set, or the lines of a file or of a folder of CLIP_benchmark", () => {
+  const lines = path.join(folder, "zeroshot_classification_templates.txt");
+  writeFileSync(lines, "a photo of a {c}.\r\n\nart of the {}.\n");
+  const wanted = ["a photo of a {}.", "art of the {}."];
+  assert.deepEqual(templatesOf(lines), wanted);
+  assert.deepEqual(templatesOf(folder), wanted);
+  assert.equal(templatesOf("simple"), "simple");
+  const task = suiteOf("a.csv", { classes: "c.json", templates: lines }).tasks[0];
+  assert.deepEqual(task && "templates" in task && task.templates, wanted);
+  assert.throws(() => templatesOf("fotos"), {
+    name: "UsageError",
+    message: /^Expected one of bare, photo, simple or a file for --templates but received "fotos"/,
+  });
+  writeFileSync(lines, "a photo\n");
+  assert.throws(() => templatesOf(lines), /in each line of .*\.txt but received "a photo"; mark/);
+  writeFileSync(lines, "\n");
+  assert.throws(() => templatesOf(lines), /but received no line/);
 });
 
 test("a file of suites is an array or a recipe, and says what is wrong with it", async () => {

@@ -4,11 +4,12 @@ import type { Suite } from "../../evaluate/run-suite.ts";
 import { resolveSuites } from "../../train/recipe/resolve-recipe.ts";
 import { loadFile } from "./load-file.ts";
 import { parseSource, sourceOptions } from "./source-argument.ts";
+import { templatesOf } from "./template-argument.ts";
 
 interface TaskFlags {
   classes?: string;
   answer?: string;
-  templates?: "bare" | "photo" | "simple";
+  templates?: string;
   retrieval?: boolean;
 }
 
@@ -67,7 +68,7 @@ export function suiteOf(source: string | undefined, flags: TaskFlags & SourceFla
             name: "zeroShot",
             classes,
             answer: answer ?? "label",
-            templates: templates ?? "photo",
+            templates: templatesOf(templates ?? "photo"),
           },
         ];
   const both = classes === undefined || retrieval === true;

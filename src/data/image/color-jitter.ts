@@ -54,7 +54,12 @@ export function applyColorChanges(data: Uint8Array, changes: readonly ColorChang
 
 /** Replaces every pixel by its luma. */
 export function toGreyscale(data: Uint8Array): void {
-  for (let i = 0; i < data.length; i += 3) data.fill(luma(data, i), i, i + 3);
+  for (let i = 0; i < data.length; i += 3) {
+    const grey = luma(data, i);
+    data[i] = grey;
+    data[i + 1] = grey;
+    data[i + 2] = grey;
+  }
 }
 
 /** ITU-R 601-2 luma in 16-bit fixed point, as Pillow's conversion to "L". */

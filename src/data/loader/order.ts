@@ -148,10 +148,12 @@ async function* epochWindows(
   let bytes = 0;
   for (let ordinal = start.part; ordinal < order.length; ordinal++) {
     const number = order[ordinal]!;
-    let index = -1;
-    for await (const entry of (source.parts[number] as Part).read()) {
+    const first = ordinal === start.part ? start.entry : 0;
+    const { entries: read, index: from } = entriesFrom(source.parts[number] as Part, first);
+    let index = from - 1;
+    for await (const entry of read) {
       index += 1;
-      if (ordinal === start.part && index < start.entry) continue;
+      if (index < first) continue;
       if (entries >= options.window || (entries > 0 && bytes >= options.windowBytes)) {
         yield { ...window, examples: arrange(examples, options, window) };
         window = { epoch, part: ordinal, entry: index };
@@ -167,6 +169,13 @@ async function* epochWindows(
     }
   }
   if (entries > 0) yield { ...window, examples: arrange(examples, options, window) };
+}
+
+/** The entries of a part from one on, or from the first, and the number of the first. */
+function entriesFrom(part: Part, first: number): { entries: AsyncIterable<Entry>; index: number } {
+  return first > 0 && part.readFrom !== undefined
+    ? { entries: part.readFrom(first), index: first }
+    : { entries: part.read(), index: 0 };
 }
 
 /** The parts in the order of an epoch. */

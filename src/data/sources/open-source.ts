@@ -1,14 +1,17 @@
 /** Opens any source from its description. */
 import { DataError } from "../../errors.ts";
+import { datasetIn } from "./dataset-folder.ts";
 import { expandPaths } from "./expand-paths.ts";
 import { openFolder } from "./folder-source.ts";
+import { openParquet } from "./parquet-source.ts";
 import { shardPart } from "./shard.ts";
 import { checkSourceSpec, type SourceSpec, type WebDatasetSpec } from "./source-spec.ts";
 import { IMAGE_EXTENSIONS, type Source } from "./source.ts";
 import { openTable } from "./table-source.ts";
 
 /**
- * Opens a source: expands shard names, reads a table, lists a folder. Shards are not read yet.
+ * Opens a source: expands shard names, reads a table, lists a folder. Shards and Parquet files with
+ * pictures are not read yet. A folder with a metadata file of `datasets` is the table that it is.
  *
  * throws   DataError for an invalid description, an unreadable table or folder, or no shards
  */
@@ -19,8 +22,14 @@ export async function openSource(spec: SourceSpec): Promise<Source> {
       return openShards(checked);
     case "table":
       return openTable(checked);
-    case "folder":
-      return openFolder(checked);
+    case "parquet":
+      return openParquet(checked);
+    case "folder": {
+      const plain = checked.labelFromFolder === true || checked.captionPerLine === true;
+      const dataset = plain ? undefined : datasetIn(checked.directory);
+      if (dataset === undefined) return openFolder(checked);
+      return dataset.kind === "table" ? openTable(dataset) : openParquet(dataset);
+    }
   }
 }
 

@@ -33,6 +33,25 @@ export interface TableSpec {
   root?: string;
 }
 
+/**
+ * Parquet files with a row for each picture: its bytes, in a binary column or in a struct of `bytes`
+ * and `path` as `datasets` writes it, or its path. Rows with the same path, not bytes, become one
+ * sample.
+ */
+export interface ParquetSpec {
+  kind: "parquet";
+  /** Paths, globs and brace ranges such as `train-{00000..00012}-of-00013.parquet`. */
+  files: string | string[];
+  /** Column of the picture; by default `image`, or the only one of the names in docs/data.md. */
+  image?: string;
+  /** Column of the caption, a string or a list of strings; as for tables. */
+  caption?: string;
+  /** Column of the label; by default `label`, if there is one. */
+  label?: string;
+  /** Folder that image paths start from; by default each file's own folder. */
+  root?: string;
+}
+
 /** A folder of images, each with its caption in a `.txt` file of the same name beside it. */
 export interface FolderSpec {
   kind: "folder";
@@ -43,7 +62,7 @@ export interface FolderSpec {
   captionPerLine?: boolean;
 }
 
-export type SourceSpec = WebDatasetSpec | TableSpec | FolderSpec;
+export type SourceSpec = WebDatasetSpec | TableSpec | ParquetSpec | FolderSpec;
 
 type Check = "string" | "boolean" | "strings" | "string or strings" | readonly string[];
 
@@ -58,6 +77,16 @@ const KEYS: Record<SourceSpec["kind"], { required: string[]; keys: Record<string
       file: "string",
       format: ["csv", "tsv", "jsonl"],
       delimiter: ["comma", "tab", "semicolon", "pipe"],
+      image: "string",
+      caption: "string",
+      label: "string",
+      root: "string",
+    },
+  },
+  parquet: {
+    required: ["files"],
+    keys: {
+      files: "string or strings",
       image: "string",
       caption: "string",
       label: "string",

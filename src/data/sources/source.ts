@@ -46,6 +46,8 @@ export interface Part {
    * data: what cannot be read is an entry with `problem`.
    */
   read(): AsyncIterable<Entry>;
+  /** The same from one entry on, where that is had without reading all before it. */
+  readFrom?(entry: number): AsyncIterable<Entry>;
   /** Where any entry can be had at once by its number: the same ones. */
   list?: EntryList;
 }

@@ -1,18 +1,17 @@
 /** Tables of image paths and captions: CSV, TSV and JSON Lines. */
 import { existsSync } from "node:fs";
-import { dirname, extname, isAbsolute, join } from "node:path";
+import { extname } from "node:path";
 import { DataError } from "../../errors.ts";
 import { decodeText } from "../../files/decode-text.ts";
 import { type ByteSource, FileBytes, memoryBytes } from "../tables/table-bytes.ts";
-import { captionsOfCell, isWebAddress, labelOfCell, pathOfCell } from "../tables/caption-cell.ts";
+import { isWebAddress } from "../tables/caption-cell.ts";
 import type { ChosenColumns } from "../tables/columns.ts";
 import { type DelimiterName, openDelimited } from "../tables/delimited-format.ts";
 import { openJsonLines } from "../tables/json-lines.ts";
-import type { RowCells } from "../tables/row-format.ts";
-import { type NumberedRow, RowIndex } from "../tables/row-index.ts";
 import type { OpenTable } from "../tables/scan-rows.ts";
 import type { TableSpec } from "./source-spec.ts";
-import { type Entry, listedSource, type SampleRef, type Source } from "./source.ts";
+import { listedSource, type Source } from "./source.ts";
+import { imagePath, listTable } from "./table-entries.ts";
 
 /** Tables in UTF-16 are held in memory; spreadsheets write them, which end at a million rows. */
 const MOST_UTF16_BYTES = 1 << 29;
@@ -26,9 +25,9 @@ const MOST_UTF16_BYTES = 1 << 29;
 export async function openTable(spec: TableSpec): Promise<Source> {
   try {
     const { table, columns } = readHeader(spec);
-    const index = await RowIndex.build(table, (cells) => keyOf(cells, columns));
-    const at = (entry: number): Entry => entryOf(spec, columns, readRows(index, entry));
-    return { ...listedSource(spec.file, { length: index.length, at }), columns };
+    const { file, root } = spec;
+    const list = await listTable(table, { file, root, columns, row: "line" });
+    return { ...listedSource(file, list), columns };
   } catch (error) {
     throw tableError(spec.file, error);
   }
@@ -45,7 +44,7 @@ function readHeader(spec: TableSpec): { table: OpenTable; columns: ChosenColumns
   }
   const preferred: DelimiterName = format === "tsv" ? "tab" : "comma";
   const isImage = (cell: string): boolean =>
-    PICTURE.test(cell) || isWebAddress(cell) || existsSync(pathOf(spec, cell));
+    PICTURE.test(cell) || isWebAddress(cell) || existsSync(imagePath(spec, cell));
   const { delimiter } = spec;
   const options = { file, wanted, delimiter, preferred, isImage };
   const { columns, ...open } = openDelimited(source, options);
@@ -89,77 +88,6 @@ function formatOf(file: string, delimiter: DelimiterName | undefined): "csv" | "
       `set source.format or source.delimiter`,
     { source: file },
   );
-}
-
-interface RowSample {
-  key: string;
-  captions: string[];
-  label: string | undefined;
-}
-
-/** The sample of a row, or what is wrong with it. */
-function sampleOf(
-  { image, caption, label: cell }: RowCells,
-  columns: ChosenColumns,
-): RowSample | { reason: string; key?: string } {
-  const key = pathOfCell(image);
-  if (key === undefined) return { reason: `no image path in "${columns.image}"` };
-  if (isWebAddress(key)) {
-    return {
-      key,
-      reason: "its image is a web address; download the pictures, as img2dataset does",
-    };
-  }
-  const captions = captionsOfCell(caption);
-  if (captions === undefined) {
-    return { key, reason: `"${columns.caption}" is neither a string nor a list of strings` };
-  }
-  const label = labelOfCell(cell);
-  if (label === undefined) {
-    return { key, reason: `"${columns.label}" is neither a string nor a number` };
-  }
-  return { key, captions, ...label };
-}
-
-function keyOf(cells: RowCells, columns: ChosenColumns): string | undefined {
-  const sample = sampleOf(cells, columns);
-  return "reason" in sample ? undefined : sample.key;
-}
-
-function readRows(index: RowIndex, entry: number): NumberedRow[] | { reason: string } {
-  try {
-    return index.rowsOf(entry);
-  } catch (error) {
-    return { reason: error instanceof Error ? error.message : String(error) };
-  }
-}
-
-function entryOf(
-  spec: TableSpec,
-  columns: ChosenColumns,
-  rows: NumberedRow[] | { reason: string },
-): Entry {
-  const { file } = spec;
-  if (!Array.isArray(rows)) return { problem: { file, reason: rows.reason } };
-  let ref: SampleRef | undefined;
-  for (const { line, cells, reason } of rows) {
-    const sample = cells === undefined ? { reason } : sampleOf(cells, columns);
-    if ("reason" in sample) {
-      const at = sample.key === undefined ? { file } : { file, key: sample.key };
-      return { problem: { ...at, reason: `line ${line}: ${sample.reason}` } };
-    }
-    const { key, captions, label } = sample;
-    if (ref === undefined) {
-      const path = pathOf(spec, key);
-      ref = { key, file: path, image: { file: path, offset: 0 }, captions };
-      if (label !== undefined) ref.label = label;
-    } else ref.captions!.push(...captions);
-  }
-  return { ref: ref! };
-}
-
-function pathOf({ file, root = dirname(file) }: TableSpec, image: string): string {
-  return isAbsolute(image) ? image : join(root, image);
 }
 
 function tableError(file: string, error: unknown): DataError {

@@ -44,6 +44,26 @@ const KNOWN = {
   label: ["label"],
 } as const;
 
+/** Names of columns with the bytes of pictures; img2dataset names them by their format. */
+const PICTURES: readonly string[] = [
+  ...KNOWN.image,
+  ...["jpg", "jpeg", "png", "webp", "bytes", "image_bytes", "img_bytes", "image_data"],
+];
+
+/**
+ * As `chooseColumns`, where some columns may hold bytes: one of those is the picture where there is one.
+ */
+export function choosePictureColumns(
+  names: readonly string[],
+  binary: readonly string[],
+  wanted: WantedColumns,
+  file: string,
+): ChosenColumns {
+  const found = choose("image", binary, {}, file, PICTURES);
+  const image = wanted.image ?? found;
+  return chooseColumns(names, { ...wanted, image }, file);
+}
+
 /** Columns that hold addresses, for the message where there is no picture. */
 const ADDRESSES = /^(image_?)?ur[il]s?$/i;
 
@@ -57,9 +77,8 @@ export function chooseColumns(
   names: readonly string[],
   wanted: WantedColumns,
   file: string,
-  pictures: readonly string[] = [],
 ): ChosenColumns {
-  const image = choose("image", names, wanted, file, [...KNOWN.image, ...pictures]);
+  const image = choose("image", names, wanted, file, KNOWN.image);
   if (image === undefined) throw missing("image", names, file);
   const label = choose("label", names, wanted, file, KNOWN.label);
   const caption = choose("caption", names, wanted, file, KNOWN.caption);

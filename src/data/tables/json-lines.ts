@@ -49,7 +49,8 @@ function firstNames(head: Buffer, whole: boolean): string[] {
   return [...names];
 }
 
-function jsonFormat({ image, caption, label }: ChosenColumns): RowFormat {
+/** Cuts lines of JSON; `columns` are keys. */
+export function jsonFormat({ image, caption, label }: ChosenColumns): RowFormat {
   return {
     lineEnd: 10,
     cut(bytes, start, last): CutRow | undefined {

@@ -75,3 +75,32 @@ function withFile<T>(file: string, use: (handle: number) => T): T {
 export function memoryBytes(bytes: Buffer): ByteSource {
   return { size: bytes.length, read: (start, end) => bytes.subarray(start, end) };
 }
+
+const CHUNK = 1 << 24;
+
+/** Bytes in memory that grow without being copied. */
+export class ChunkedBytes implements ByteSource {
+  readonly #chunks: Buffer[] = [];
+  size = 0;
+
+  append(bytes: Buffer): void {
+    for (let from = 0; from < bytes.length;) {
+      const within = this.size % CHUNK;
+      if (within === 0) this.#chunks.push(Buffer.allocUnsafe(CHUNK));
+      const count = bytes.copy(this.#chunks.at(-1)!, within, from);
+      from += count;
+      this.size += count;
+    }
+  }
+
+  read(start: number, end: number): Buffer {
+    const parts: Buffer[] = [];
+    for (let from = start; from < end;) {
+      const within = from % CHUNK;
+      const count = Math.min(end - from, CHUNK - within);
+      parts.push(this.#chunks[Math.floor(from / CHUNK)]!.subarray(within, within + count));
+      from += count;
+    }
+    return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+  }
+}

@@ -1,10 +1,13 @@
 /** Zero-shot classification as a task: the class whose texts are the most similar to a picture. */
 import { z } from "zod";
+import { rowsAt, type Embeddings } from "../../arrays/embeddings.ts";
 import { DataError } from "../../errors.ts";
+import { formatJson } from "../../files/json-text.ts";
 import { classifierWeights } from "../../inference/classifier-weights.ts";
-import type { EmbeddedDataset } from "../../inference/embed-dataset.ts";
+import type { EmbeddedDataset, Embedder } from "../../inference/embed-dataset.ts";
 import type { TemplateChoice } from "../../inference/templates.ts";
 import type { MetricRow } from "../metric-table.ts";
+import { ClassAnswers } from "../class-answers.ts";
 import { readClasses, type ClassDescription, type NamedClass } from "../read-classes.ts";
 import { zeroShotClassification, type ZeroShotResult } from "../zero-shot.ts";
 import {
@@ -67,11 +70,13 @@ export const zeroShotTask = {
       ...taskFields("zeroShot"),
       classes: z
         .union([z.string(), z.array(classSchema).min(2)])
-        .describe("the classes in order, each with one or several names; or a JSON file of them"),
+        .describe("the classes in order, each with one or several names; or a file of them"),
       answer: z
         .string()
         .default("label")
-        .describe("where a sample keeps its class: its label, or a key of its JSON"),
+        .describe(
+          "where a sample keeps its class, by name or number: its label, or a key of its JSON",
+        ),
       templates: z
         .union([z.enum(["bare", "photo", "simple"]), z.array(z.string()).min(1)])
         .default("photo")
@@ -92,11 +97,8 @@ export const zeroShotTask = {
     { dataset, embedder, prefix, bootstrap }: TaskContext,
   ): Promise<MeasuredZeroShot> {
     const classes = readClasses(task.classes);
-    const { weights, labels } = await classifierWeights({
-      classes: classes.map(({ names }) => names),
-      templates: task.templates,
-      embedTexts: (texts) => Promise.resolve(embedder.embedTexts(texts)),
-    });
+    const labels = classes.map(({ label }) => label);
+    const weights = await weightsOf(task, classes, embedder);
     const truths = answers(task, dataset, classes);
     const result = zeroShotClassification({
       imageEmbeddings: dataset.imageEmbeddings,
@@ -129,19 +131,45 @@ export function zeroShotRows(result: ZeroShotResult, prefix = "val/zeroShot"): M
   );
 }
 
+/** [C, D]; classes of the same names are embedded once. */
+async function weightsOf(
+  { templates }: ZeroShotTask,
+  classes: readonly NamedClass[],
+  embedder: Embedder,
+): Promise<Embeddings> {
+  const places = new Map<string, number>();
+  const different = classes.filter(({ names }) => {
+    const text = JSON.stringify(names);
+    if (places.has(text)) return false;
+    places.set(text, places.size);
+    return true;
+  });
+  const { weights } = await classifierWeights({
+    classes: different.map(({ names }) => names),
+    templates,
+    embedTexts: (texts) => Promise.resolve(embedder.embedTexts(texts)),
+  });
+  if (different.length === classes.length) return weights;
+  return rowsAt(
+    weights,
+    classes.map(({ names }) => places.get(JSON.stringify(names)) ?? 0),
+  );
+}
+
 function answers(
   task: ZeroShotTask,
   dataset: EmbeddedDataset,
   classes: readonly NamedClass[],
 ): Int32Array {
-  const index = new Map(classes.map(({ key }, i) => [key, i]));
+  const index = new ClassAnswers(classes);
   return Int32Array.from(dataset.keys, (key, i) => {
     const answer = task.answer === "label" ? dataset.labels[i] : dataset.metas[i]?.[task.answer];
-    const found = index.get(String(answer));
+    const found = index.find(answer);
     if (found !== undefined) return found;
+    const received = answer === undefined ? "nothing" : formatJson(answer);
     throw new DataError(
       `Expected one of ${classes.length} classes for ${task.answer} of sample ${key} but received ` +
-        `${JSON.stringify(answer)}; add the class, or name another key as answer`,
+        `${received}: ${index.problem(answer)}; add the class, or name another key as answer`,
       { source: key, key },
     );
   });

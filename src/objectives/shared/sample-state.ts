@@ -171,7 +171,7 @@ export class SampleState {
 
   #values(): Tensor {
     const { descriptor, values } = this.#reserve(1);
-    // Reading beyond the end of a mapped file would end the process.
+    // What a cut file has lost would read as zeros, or be a StorageError in the middle of a step.
     if (fstatSync(descriptor).size < this.#bytes(this.#capacity)) throw changed(this.file);
     return values;
   }

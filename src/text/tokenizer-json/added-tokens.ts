@@ -1,5 +1,6 @@
 /** Cuts texts at tokens that are looked for before the model sees the text. */
 import { PieceTrie } from "../models/piece-trie.ts";
+import { checkId } from "./step-config.ts";
 
 /** A token that is looked for in texts as it is, before the model sees them. */
 export interface AddedToken {
@@ -20,6 +21,63 @@ export interface Section {
   /** Where it starts in the text that was cut. */
   start: number;
   id?: number;
+}
+
+/** An added token as tokenizer.json lists it; what is absent is false. */
+export interface AddedTokenSettings {
+  id: number;
+  content: string;
+  normalized?: boolean;
+  single_word?: boolean;
+  lstrip?: boolean;
+  rstrip?: boolean;
+  special?: boolean;
+}
+
+/** The added tokens of a tokenizer.json, or of what has the same form. Throws TypeError for another. */
+export function readAddedTokens(tokens: unknown): AddedToken[] {
+  if (tokens === undefined || tokens === null) return [];
+  if (!Array.isArray(tokens)) throw new TypeError("added tokens that are no list");
+  return (tokens as (Partial<Record<string, unknown>> | null)[]).map((token) => {
+    if (typeof token?.["content"] !== "string") throw new TypeError("an added token without name");
+    const special = token["special"] === true;
+    return {
+      id: checkId(token["id"]),
+      content: token["content"],
+      normalized: typeof token["normalized"] === "boolean" ? token["normalized"] : !special,
+      singleWord: token["single_word"] === true,
+      lstrip: token["lstrip"] === true,
+      rstrip: token["rstrip"] === true,
+    };
+  });
+}
+
+/**
+ * Cuts a text as Hugging Face's `tokenizers` does: at tokens of the text as it is, then what lies between,
+ * normalized, at those of normalized text. Only the first section starts at 0.
+ */
+export function cutAtTokens(
+  added: readonly AddedToken[],
+  normalize: (text: string) => string,
+): (text: string) => Section[] {
+  const cutRaw = compileAddedTokens(added.filter(({ normalized }) => !normalized));
+  const cutNormalized = compileAddedTokens(
+    added
+      .filter(({ normalized }) => normalized)
+      .map((token) => ({ ...token, content: normalize(token.content) })),
+  );
+  return (text) => {
+    const sections: Section[] = [];
+    for (const raw of cutRaw(text)) {
+      if (raw.id !== undefined) sections.push(raw);
+      else {
+        for (const part of cutNormalized(normalize(raw.text))) {
+          sections.push({ ...part, start: raw.start + part.start });
+        }
+      }
+    }
+    return sections;
+  };
 }
 
 /** Cuts a text at added tokens: of several that start at one place the longest. */

@@ -4,7 +4,7 @@
  */
 import { type PieceEncoder, rememberWords, sizeOf } from "../models/piece-model.ts";
 import { createWordPiece } from "../models/word-piece.ts";
-import type { TokenizerConfig } from "../tokenizer-config.ts";
+import { addedTokensOf, type TokenizerConfig } from "../tokenizer-config.ts";
 import { postProcessor, type StepConfig } from "./step-config.ts";
 import type { TokenizerFile } from "./tokenizer-file.ts";
 
@@ -39,9 +39,12 @@ export function fromBertVocabulary(
     version: "1.0",
     truncation: null,
     padding: { pad_id: ids.get("[PAD]")! },
-    added_tokens: special
-      .filter((name) => ids.has(name))
-      .map((content) => ({ id: ids.get(content), content, normalized: false, special: true })),
+    added_tokens: [
+      ...special
+        .filter((name) => ids.has(name))
+        .map((content) => ({ id: ids.get(content), content, normalized: false, special: true })),
+      ...addedTokensOf(config).filter(({ content }) => !special.includes(content)),
+    ],
     normalizer: bertNormalizer(config),
     pre_tokenizer: { type: "BertPreTokenizer" },
     post_processor: postProcessor(["[CLS]", "[SEP]"], (name) => ids.get(name) ?? 0),

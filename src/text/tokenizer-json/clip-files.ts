@@ -8,6 +8,7 @@ import { DataError } from "../../errors.ts";
 import { decodeText } from "../../files/decode-text.ts";
 import { parseJson } from "../../files/json-text.ts";
 import { readingReason, readRegular } from "../../files/regular-file.ts";
+import type { AddedTokenSettings } from "./added-tokens.ts";
 import { postProcessor } from "./step-config.ts";
 import type { TokenizerFile } from "./tokenizer-file.ts";
 
@@ -172,25 +173,29 @@ function resolvePackage(): string {
 const clipWords =
   "<\\|startoftext\\|>|<\\|endoftext\\|>|'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
 
+interface ClipTokens {
+  /** Start and end of text. */
+  names: readonly [string, string];
+  /** Added behind the vocabulary. */
+  added?: readonly AddedTokenSettings[] | undefined;
+}
+
+const plainToken = { single_word: false, lstrip: false, rstrip: false, normalized: false };
+
 /** CLIP's vocabulary and merges as transformers' CLIPTokenizer turns them into a tokenizer.json. */
 export function clipTokenizerFile(
   vocab: Record<string, number>,
   merges: readonly string[],
-  names: readonly [string, string],
+  { names, added = [] }: ClipTokens,
 ): TokenizerFile {
   return {
     version: "1.0",
     truncation: null,
     padding: null,
-    added_tokens: names.map((content) => ({
-      id: vocab[content],
-      content,
-      single_word: false,
-      lstrip: false,
-      rstrip: false,
-      normalized: false,
-      special: true,
-    })),
+    added_tokens: [
+      ...names.map((content) => ({ ...plainToken, id: vocab[content], content, special: true })),
+      ...added.map((token) => ({ ...plainToken, special: false, ...token })),
+    ],
     normalizer: {
       type: "Sequence",
       normalizers: [

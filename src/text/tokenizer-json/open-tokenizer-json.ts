@@ -1,7 +1,7 @@
 /** A tokenizer.json as something that turns captions into ids: all of its steps put together. */
 import { DataError } from "../../errors.ts";
 import { type PieceEncoder, rememberWords, sizeOf } from "../models/piece-model.ts";
-import { type AddedToken, compileAddedTokens } from "./added-tokens.ts";
+import { cutAtTokens, readAddedTokens } from "./added-tokens.ts";
 import { createModel, modelType } from "./create-model.ts";
 import { compileNormalizer } from "./normalize.ts";
 import { compilePreTokenizer } from "./pre-tokenize.ts";
@@ -55,32 +55,20 @@ function compile(json: TokenizerFile, { before, around }: Changes): PieceEncoder
   const normalize = (text: string): string => own(before?.(text) ?? text);
   const preTokenize = json.pre_tokenizer ? compilePreTokenizer(json.pre_tokenizer) : undefined;
   const added = readAddedTokens(json.added_tokens);
-  const cutRaw = compileAddedTokens(added.filter(({ normalized }) => !normalized));
-  const cutNormalized = compileAddedTokens(
-    added
-      .filter(({ normalized }) => normalized)
-      .map((token) => ({ ...token, content: normalize(token.content) })),
-  );
+  const cut = cutAtTokens(added, normalize);
   const addedIds = new Map(added.map(({ content, id }) => [content, id]));
   const idOf = (token: string): number | undefined => addedIds.get(token) ?? model.ids.get(token);
   const { inFront, behind } =
     around === undefined ? compileTemplate(json.post_processor) : templateOf(around, idOf);
   const encode = (text: string): number[] => {
     const ids: number[] = [];
-    for (const raw of cutRaw(text)) {
-      if (raw.id !== undefined) {
-        ids.push(raw.id);
+    for (const part of cut(text)) {
+      if (part.id !== undefined) {
+        ids.push(part.id);
         continue;
       }
-      for (const part of cutNormalized(normalize(raw.text))) {
-        if (part.id !== undefined) {
-          ids.push(part.id);
-          continue;
-        }
-        const words = preTokenize?.(part.text, raw.start + part.start === 0) ?? [part.text];
-        for (const word of words)
-          if (word !== "") for (const id of model.encode(word)) ids.push(id);
-      }
+      const words = preTokenize?.(part.text, part.start === 0) ?? [part.text];
+      for (const word of words) if (word !== "") for (const id of model.encode(word)) ids.push(id);
     }
     return ids;
   };
@@ -107,23 +95,6 @@ function templateOf(
     return id;
   };
   return { inFront: inFront.map(find), behind: behind.map(find) };
-}
-
-function readAddedTokens(tokens: unknown): AddedToken[] {
-  if (tokens === undefined || tokens === null) return [];
-  if (!Array.isArray(tokens)) throw new TypeError("added tokens that are no list");
-  return (tokens as (Partial<Record<string, unknown>> | null)[]).map((token) => {
-    if (typeof token?.["content"] !== "string") throw new TypeError("an added token without name");
-    const special = token["special"] === true;
-    return {
-      id: checkId(token["id"]),
-      content: token["content"],
-      normalized: typeof token["normalized"] === "boolean" ? token["normalized"] : !special,
-      singleWord: token["single_word"] === true,
-      lstrip: token["lstrip"] === true,
-      rstrip: token["rstrip"] === true,
-    };
-  });
 }
 
 function wholeNumber(value: unknown): number | undefined {

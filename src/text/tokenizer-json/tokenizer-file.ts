@@ -49,7 +49,7 @@ export async function readTokenizerJson(file: string): Promise<TokenizerFile> {
       ? clipTokenizerFile(
           Object.fromEntries(readVocabulary(value)),
           await readMerges(join(dirname(file), "merges.txt")),
-          huggingFaceSpecialTokens,
+          { names: huggingFaceSpecialTokens },
         )
       : (value as TokenizerFile);
   } catch (cause) {

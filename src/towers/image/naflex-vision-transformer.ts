@@ -10,17 +10,7 @@ import { LayerNorm, Linear } from "../../nn/layers.ts";
 import { Module, type Parameter } from "../../nn/module.ts";
 import { depthProbabilities } from "../../nn/regularize.ts";
 import { Block, runAll, type RunOptions } from "../../nn/transformer.ts";
-import {
-  arange,
-  call,
-  cat,
-  fromData,
-  noGrad,
-  operator,
-  stack,
-  zeros,
-  type Tensor,
-} from "../../torch/index.ts";
+import { arange, cat, fromData, noGrad, stack, zeros, type Tensor } from "../../torch/index.ts";
 import {
   bigVisionLayers,
   initializeAttention,
@@ -42,6 +32,7 @@ import {
   stochasticDepth,
   transformerSizes,
 } from "../recipe-fields.ts";
+import { resizeGrid } from "../resize-position-embedding.ts";
 import { imageTowerKind, type ConfigOf } from "../tower-kind.ts";
 import type { ImagePatches, ImageTower, PatchGrid } from "../tower.ts";
 import { AttentionPooling } from "./attention-pooling.ts";
@@ -235,7 +226,7 @@ export class NaflexVisionTransformer extends Module implements ImageTower {
     const table = this.positionEmbedding.tensor;
     if (rows === side && columns === side) return table;
     const grid = table.reshape(1, side, side, width).permute(0, 3, 1, 2);
-    const resized = call(bilinear, grid, [rows, columns], false, null, null);
+    const resized = resizeGrid(grid, [rows, columns], "bilinear");
     return resized.permute(0, 2, 3, 1).reshape(rows * columns, width);
   }
 }
@@ -281,6 +272,3 @@ function filled(x: Tensor, places: number): Tensor {
   if (missing === 0) return x;
   return cat([x, zeros([missing, x.size(1)], { dtype: x.dtype, device: x.device })]);
 }
-
-// Fails with its name and what to do where a libtorch is too old to have it.
-const bilinear = operator("_upsample_bilinear2d_aa");

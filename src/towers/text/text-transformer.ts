@@ -1,5 +1,5 @@
 /**
- * Pre-norm text towers: CLIP's (causal, read at the end-of-text token), and those of SigLIP and of
+ * Pre-norm text towers: CLIP's (causal, read at the end-of-text token or at the greatest id), and those of SigLIP and of
  * LiT's small models (bidirectional, padding attended, read at the last position).
  */
 import { z } from "zod";
@@ -44,10 +44,10 @@ const schema = z
         "whether tokens look back only, or everywhere, padding included; `causal` when absent",
       ),
     pooling: z
-      .enum(["eot", "last"])
+      .enum(["eot", "greatest", "last"])
       .optional()
       .describe(
-        "features: output at the end of text (CLIP) or at the last place; `eot` when absent",
+        "features: output at the end of text (CLIP), at a row's greatest id or at the last place; `eot` when absent",
       ),
     projectionBias,
     initialization,
@@ -61,7 +61,10 @@ export interface TextTransformerConfig extends ConfigOf<
   /** The longest input in tokens, the start and end tokens included. */
   contextLength: number;
   vocabSize: number;
-  /** The token that ends a text; with `eot` pooling the tower is read at its first place. */
+  /**
+   * The token that ends a text; with `eot` pooling the tower is read at its first place. With
+   * `greatest` nothing is computed from it.
+   */
   eotTokenId: number;
   padTokenId: number;
 }
@@ -127,9 +130,12 @@ export const textTransformer = textTowerKind({
 
 function computed(config: TextTransformerConfig): object {
   const values: Partial<TextTransformerConfig> = { attention: "causal", pooling: "eot", ...config };
-  // Nothing behind the end of text is looked at; a tower read at the last place looks for no end.
+  // Nothing behind the end of text is looked at.
   if (values.attention === "causal" && values.pooling === "eot") delete values.padTokenId;
-  if (values.pooling === "last") delete values.eotTokenId;
+  // No id is above the last of the vocabulary.
+  const endsLast = values.eotTokenId === config.vocabSize - 1;
+  if (values.pooling === "eot" && endsLast) values.pooling = "greatest";
+  if (values.pooling !== "eot") delete values.eotTokenId;
   return values;
 }
 
@@ -146,7 +152,7 @@ function withVocabulary(
         "the text tower is read at that token",
     );
   }
-  if (endId === 2) {
+  if (endId === 2 && fitted.pooling !== "greatest") {
     throw new RangeError(
       `Expected an end-of-text token other than 2 for ${name} but received 2; ` +
         "Hugging Face's CLIP reads that number as another rule, so give the token another id",
@@ -165,7 +171,10 @@ export class TextTransformer extends Module implements TextTower {
   readonly featureDim: number;
   readonly run: RunOptions = { checkpointing: false };
   readonly aboveBlocks = ["projection"];
-  /** Where attention looks back only and is read at the end token, what follows is free to be cut. */
+  /**
+   * Where attention looks back only and is read at the end token, what follows is free to be cut. Not
+   * with `greatest`: padding may have the greatest id.
+   */
   readonly trimmable: boolean;
   readonly causal: boolean;
 
@@ -183,7 +192,7 @@ export class TextTransformer extends Module implements TextTower {
     checkSizes({ contextLength, vocabSize });
     checkTransformer(config);
     checkChoice("attention", attention, ["causal", "bidirectional"]);
-    checkChoice("pooling", pooling, ["eot", "last"]);
+    checkChoice("pooling", pooling, ["eot", "greatest", "last"]);
     this.causal = attention === "causal";
     const bigVision = initialization === "bigVision";
     this.config = config;
@@ -234,7 +243,9 @@ export class TextTransformer extends Module implements TextTower {
   }
 
   #at(tokens: Tensor): Position {
-    if (this.config.pooling === "last") return "last";
+    const { pooling } = this.config;
+    if (pooling === "last") return "last";
+    if (pooling === "greatest") return noGrad(() => tokens.argmax(1));
     return noGrad(() => tokens.eq(this.config.eotTokenId).to("int32").argmax(1));
   }
 

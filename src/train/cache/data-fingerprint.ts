@@ -60,6 +60,7 @@ export async function fingerprintSource(
 function describe(spec: SourceSpec): unknown {
   if (spec.kind === "webdataset") return { ...spec, shards: null };
   if (spec.kind === "folder") return { ...spec, directory: null };
+  if (spec.kind === "parquet") return { ...spec, files: null, root: null };
   return { ...spec, file: null, root: null };
 }
 

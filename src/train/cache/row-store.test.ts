@@ -1,9 +1,17 @@
 import assert from "node:assert/strict";
-import { copyFileSync, mkdtempSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 
+import { StorageError } from "../../errors.ts";
 import { fromData, memory, randn, scope, type Tensor } from "../../torch/index.ts";
 import { KeyIndex } from "./key-index.ts";
 import type { RowDType } from "./row-file.ts";
@@ -183,4 +191,27 @@ test("an index finds its keys however many there are", () => {
   assert.equal(again.get("part-0#1"), -1);
   const twice = Buffer.concat([index.toBytes().subarray(0, 8), index.toBytes().subarray(0, 8)]);
   assert.equal(KeyIndex.fromBytes(twice), undefined);
+});
+
+test("a file that is cut while it is open is an error with its name, at any length", () => {
+  for (const count of [10, 3000]) {
+    const { file, keys } = written(count, 6);
+    const store = opened(file);
+    assert.equal(
+      scope(() => store.rows(keys.slice(-1)).count),
+      6,
+    );
+    for (const left of [24 * count - 1, 100, 0]) {
+      truncateSync(file, left);
+      assert.throws(
+        () => store.rows(keys.slice(-1)),
+        (error: Error) =>
+          error instanceof StorageError &&
+          error.file === file &&
+          error.message.includes(`keep its first ${24 * count} bytes`) &&
+          error.message.includes(`cut to ${left};`),
+      );
+    }
+    store.close();
+  }
 });

@@ -1,6 +1,14 @@
 /** Rows of a file by key, mapped into memory: only what is asked for is read from the disk. */
 import { DataError } from "../../errors.ts";
-import { empty, fromData, mapFile, scope, type Device, type Tensor } from "../../torch/index.ts";
+import {
+  checkMapped,
+  empty,
+  fromData,
+  mapFile,
+  scope,
+  type Device,
+  type Tensor,
+} from "../../torch/index.ts";
 import type { KeyIndex } from "./key-index.ts";
 import { openRowFile, type RowHeader, type Unusable } from "./row-file.ts";
 
@@ -41,13 +49,15 @@ export class RowStore {
   /**
    * The rows of `keys` in their order, [N, ...shape]: float32 for float rows, else uint8.
    *
-   * throws   DataError naming the first key without a row
+   * throws   DataError naming the first key without a row; StorageError where the file was cut since
+   *          it was opened
    */
   rows(keys: readonly string[], device: Device = "cpu"): Tensor {
     const places = Int32Array.from(keys, (key) => this.#place(key));
     const { dtype } = this.header;
     return scope(() => {
       const chosen = this.#rows.indexSelect(0, fromData(places)).to(device);
+      if (this.count > 0) checkMapped(this.#rows);
       return dtype === "float16" ? chosen.to("float32") : chosen;
     });
   }

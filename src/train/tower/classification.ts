@@ -4,6 +4,8 @@ import type { LoaderOptions } from "../../data/loader/options.ts";
 import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
 import type { Batch } from "../../data/sample.ts";
 import { DataError, didYouMean } from "../../errors.ts";
+import { answerText, ClassAnswers } from "../../evaluate/class-answers.ts";
+import { formatJson } from "../../files/json-text.ts";
 import { writeTextAtomically } from "../../files/atomic-write.ts";
 import { normalizePixels, pixelsToTensor } from "../../pair/dual-encoder.ts";
 import { saveTower } from "../../checkpoints/tower-folder.ts";
@@ -48,13 +50,13 @@ export class Classification implements TowerTask {
   /** Decoded pictures, where the recipe keeps them. */
   pixels: RowSource | undefined;
   readonly #parts: ClassificationParts;
-  readonly #index: ReadonlyMap<string, number>;
+  readonly #answers: ClassAnswers;
 
   constructor(parts: ClassificationParts) {
     const { tower, classes, device, recipe } = parts;
     this.#parts = parts;
     this.model = new Classifier(tower, classes.length).to(device);
-    this.#index = new Map(classes.map((name, i) => [name, i]));
+    this.#answers = new ClassAnswers(classes.map((key) => ({ key, names: [key] })));
     const { source } = recipe.evaluate;
     this.evaluate = source === undefined ? null : () => this.#evaluate(source);
   }
@@ -82,7 +84,7 @@ export class Classification implements TowerTask {
   /** float32 [N, C]: 1 for each class of a picture, 0 elsewhere. */
   #targets(batch: Batch): Tensor {
     const { recipe, device } = this.#parts;
-    const count = this.#index.size;
+    const count = this.#parts.classes.length;
     const values = new Float32Array(batch.size * count);
     for (let i = 0; i < batch.size; i++) {
       for (const name of answersOf(batch, i, recipe.labels)) {
@@ -93,11 +95,12 @@ export class Classification implements TowerTask {
   }
 
   #class(name: string, key: string): number {
-    const found = this.#index.get(name);
+    const found = this.#answers.find(name);
     if (found !== undefined) return found;
+    const { classes } = this.#parts;
     throw new DataError(
-      `Expected one of the ${this.#index.size} classes for sample ${key} but received "${name}";` +
-        (didYouMean(name, [...this.#index.keys()]) || " add it to labels.classes"),
+      `Expected one of the ${classes.length} classes for sample ${key} but received "${name}": ` +
+        `${this.#answers.problem(name)}; add it to labels.classes.${didYouMean(name, classes)}`,
       { source: key },
     );
   }
@@ -165,8 +168,8 @@ function answersOf(
   { answer, separator }: Pick<Labels, "answer" | "separator">,
 ): string[] {
   const value = answer === "label" ? batch.labels?.[i] : batch.metas?.[i]?.[answer];
-  if (typeof value === "string" || typeof value === "number") {
-    const text = String(value);
+  const text = answerText(value);
+  if (text !== undefined) {
     return separator === undefined
       ? [text]
       : text
@@ -174,11 +177,13 @@ function answersOf(
           .map((part) => part.trim())
           .filter((part) => part !== "");
   }
-  if (Array.isArray(value) && separator !== undefined) return value.map(String);
+  if (Array.isArray(value) && separator !== undefined) {
+    return value.map((one) => answerText(one) ?? String(one));
+  }
   const key = batch.keys[i] ?? "";
   throw new DataError(
     `Expected ${answer === "label" ? "a label" : `"${answer}" in the JSON`} for sample ${key} but ` +
-      `received ${JSON.stringify(value) ?? "nothing"}; set labels.answer to where the classes are`,
+      `received ${value === undefined ? "nothing" : formatJson(value)}; set labels.answer to where the classes are`,
     { source: key },
   );
 }

@@ -113,7 +113,7 @@ describe("bad recipes and labels end before a tower is trained", () => {
     [
       "a label that no class is",
       () => classify({ labels: { classes: ["reds", "green", "blue", "yellow"] } }),
-      { name: "DataError", message: /one of the 4 classes .* "red"; ?Did you mean "reds"\?/ },
+      { name: "DataError", message: /one of the 4 classes .* "red": .*Did you mean "reds"\?/ },
     ],
     [
       "a tower that looks both ways",
@@ -168,6 +168,19 @@ describe("classification", () => {
       const { directory } = await run(classify({ labels }), ["train.steps=1"]);
       assert.ok(Math.abs(lossesOf(directory)[0]! - Math.log(4)) < 0.7, lossesOf(directory).join());
     }
+  });
+  test("answers may be the numbers of the classes", async () => {
+    const numbered = (classes: string[]): Classification => {
+      const source = { kind: "webdataset", shards: many } as const;
+      const labels = { answer: "kind", classes };
+      return classify({ data: { ...classify().data, train: source }, labels });
+    };
+    const { directory } = await run(numbered(["even", "odd"]), ["train.steps=1"]);
+    assert.ok(Math.abs(lossesOf(directory)[0]! - Math.LN2) < 0.5, lossesOf(directory).join());
+    await assert.rejects(run(numbered(["1", "odd"]), ["train.steps=1"]), {
+      name: "DataError",
+      message: /"0": no class has this name, and classes that are named by numbers are not counted/,
+    });
   });
   test("several classes each: split answers, lists and none at all", async () => {
     const result = await run(tagged());

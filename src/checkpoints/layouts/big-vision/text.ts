@@ -32,7 +32,7 @@ function readTransformer(shapes: FlaxShapes): Omit<FlaxTextTower, "embedDim"> {
     ...{ activation: "geluTanh", normEpsilon: 1e-6, initialization: "bigVision" },
     ...{ attention: "bidirectional", pooling: "last", projectionBias: true },
     eotTokenId: 1,
-    padTokenId: vocabSize === gemmaVocabulary ? 0 : 1,
+    padTokenId: vocabSize >= gemmaVocabulary ? 0 : 1,
   };
   return {
     config,

@@ -57,6 +57,7 @@ const table: KeyTable = {
 export const align: HuggingFaceFamily = {
   modelType: "align",
   className: "AlignModel",
+  processor: "EfficientNetImageProcessor",
 
   fromConfig(file: string, json: JsonObject): HuggingFaceModel {
     const top = new JsonFields(file, "", json);

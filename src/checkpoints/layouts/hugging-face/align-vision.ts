@@ -28,8 +28,9 @@ function scaled(channels: number, { coefficient, divisor }: Scaling): number {
 export function readAlignVision(fields: JsonFields): EfficientNetConfig {
   readChannels(fields);
   const activation = fields.raw("hidden_act") ?? "swish";
-  if (activation !== "swish" && activation !== "silu") fields.fail("hidden_act", '"swish"');
-  if ((fields.raw("pooling_type") ?? "mean") !== "mean") fields.fail("pooling_type", '"mean"');
+  if (activation !== "swish" && activation !== "silu") fields.unsupported("hidden_act", '"swish"');
+  if ((fields.raw("pooling_type") ?? "mean") !== "mean")
+    fields.unsupported("pooling_type", '"mean"');
   const scaling = {
     coefficient: positive(fields, "width_coefficient", 2),
     divisor: fields.integer("depth_divisor", 8),
@@ -93,9 +94,9 @@ function readStages(fields: JsonFields, scaling: Scaling, stemWidth: number): Ef
   if (inputs.join() !== wanted.join()) {
     fields.fail("in_channels", `channels that become ${wanted.join(", ")}, what stages receive`);
   }
-  if (strides.some((stride) => stride > 2)) fields.fail("strides", "1 or 2 for each stage");
+  if (strides.some((stride) => stride > 2)) fields.unsupported("strides", "1 or 2 for each stage");
   if (kernels.some((kernel) => kernel < 3 || kernel % 2 === 0)) {
-    fields.fail("kernel_sizes", "odd numbers of at least 3");
+    fields.unsupported("kernel_sizes", "odd numbers of at least 3");
   }
   return widths.map((width, i) => ({
     kernel: kernels[i] as number,
@@ -161,7 +162,7 @@ function readPadding(
   if (symmetric.length === 0) return "even";
   // The first convolution always pads as for an even side.
   if (imageSize % 2 === 0 && symmetric.join() === odd.join()) return "same";
-  return fields.fail("depthwise_padding", "none, or the blocks of stride 2 with odd sides");
+  return fields.unsupported("depthwise_padding", "none, or the blocks of stride 2 with odd sides");
 }
 
 /** The blocks to list in `depthwise_padding`; undefined where no list computes the same. */

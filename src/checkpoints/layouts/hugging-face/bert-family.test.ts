@@ -17,7 +17,6 @@ describe("BERT's config.json", () => {
     refuses({ is_decoder: true }, /false, for an encoder for is_decoder/);
     refuses({ add_cross_attention: true }, /false, for an encoder for add_cross_attention/);
     refuses({ hidden_act: "relu" }, /for hidden_act/);
-    refuses({ pad_token_id: -1 }, /for pad_token_id/);
   });
 
   it("is filled in with transformers' defaults: BERT-base", () => {

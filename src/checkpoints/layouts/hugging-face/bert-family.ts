@@ -5,6 +5,7 @@
 import type { BertConfig } from "../../../towers/text/bert-tower.ts";
 import { JsonFields, type JsonObject } from "../../../files/json-fields.ts";
 import type { KeyTable } from "../../weights/key-table.ts";
+import { freeId } from "../end-of-text.ts";
 import type { HuggingFaceFamily, HuggingFaceModel } from "./family.ts";
 import { isPositionNumbers, readLayers, type LayerDefaults } from "./layer-keys.ts";
 
@@ -20,19 +21,20 @@ const layers: LayerDefaults = {
 /** The fields of `BertConfig` and `AlignTextConfig`. Throws CheckpointError naming the field. */
 export function readBert(fields: JsonFields): BertConfig {
   if (fields.integer("type_vocab_size", 2) !== 2) {
-    fields.fail("type_vocab_size", "2, for a first and a second sentence");
+    fields.unsupported("type_vocab_size", "2, for a first and a second sentence");
   }
   const positions = fields.raw("position_embedding_type") ?? "absolute";
-  if (positions !== "absolute") fields.fail("position_embedding_type", '"absolute"');
+  if (positions !== "absolute") fields.unsupported("position_embedding_type", '"absolute"');
   for (const name of ["is_decoder", "add_cross_attention"]) {
-    if (fields.boolean(name, false)) fields.fail(name, "false, for an encoder");
+    if (fields.boolean(name, false)) fields.unsupported(name, "false, for an encoder");
   }
+  const vocabSize = fields.integer("vocab_size", 30_522);
   return {
     kind: "bert",
     contextLength: fields.integer("max_position_embeddings", 512),
-    vocabSize: fields.integer("vocab_size", 30_522),
+    vocabSize,
     ...readLayers(fields, layers),
-    padTokenId: fields.integer("pad_token_id", 0, { least: 0 }),
+    padTokenId: freeId(fields, "pad_token_id", { fallback: 0, vocabSize }),
   };
 }
 

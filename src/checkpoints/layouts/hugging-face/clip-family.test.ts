@@ -18,7 +18,7 @@ describe("CLIP's config.json, read", () => {
     [{ projection_dim: 0 }, /from 1 to \d+ for projection_dim .* received 0/],
     [{ vision_config: { hidden_size: "768" } }, /for vision_config\.hidden_size .*"768"/],
     [{ vision_config: { hidden_size: 770 } }, /divisor of hidden_size 770 for .*num_attention_h/],
-    [{ vision_config: { image_size: [224, 112] } }, /one side in pixels.*\[224,112\]/],
+    [{ vision_config: { image_size: [224, 112] } }, /equal sides.*\[224,112\]/],
     [{ vision_config: { num_channels: 1 } }, /Expected 3 for vision_config\.num_channels/],
     [{ vision_config: { num_hidden_layers: 1e9 } }, /to 10000 for vision_config\.num_hidden_lay/],
     [{ text_config: { hidden_act: "relu" } }, /quick_gelu, .* for text_config\.hidden_act.*"relu"/],

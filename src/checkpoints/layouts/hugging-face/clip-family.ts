@@ -12,6 +12,7 @@ import {
   pythonJson,
 } from "../../../files/json-fields.ts";
 import type { KeyTable } from "../../weights/key-table.ts";
+import { freeId, readAtGreatest } from "../end-of-text.ts";
 import type { HuggingFaceFamily } from "./family.ts";
 import {
   configHead,
@@ -50,6 +51,7 @@ const table: KeyTable = {
 export const clip: HuggingFaceFamily = {
   modelType: "clip",
   className: "CLIPModel",
+  processor: "CLIPImageProcessor",
   fromConfig: (file, json) => ({
     family: "CLIP",
     tokenizer: { file: "clip-openai", className: "CLIPTokenizer" },
@@ -77,12 +79,13 @@ function isClipImage(image: DualEncoderConfig["image"]): boolean {
 function isClipText(text: DualEncoderConfig["text"]): boolean {
   if (text.kind !== "transformer") return false;
   const { attention = "causal", pooling = "eot" } = text;
-  return attention === "causal" && pooling === "eot" && !text.projectionBias;
+  return attention === "causal" && pooling !== "last" && !text.projectionBias;
 }
 
 /** Throws RangeError for an eotTokenId of 2, which transformers takes for "the greatest id". */
 function toConfig({ embedDim, image, text, logitScaleLogInit }: ClipConfig): string {
-  if (text.eotTokenId === legacyEotTokenId) {
+  const greatest = text.pooling === "greatest";
+  if (text.eotTokenId === legacyEotTokenId && !greatest) {
     throw new RangeError(
       "Expected another eotTokenId than 2 for a checkpoint but received 2, which transformers " +
         "reads as a mark of old files; give the tokenizer's end of text another id",
@@ -99,7 +102,7 @@ function toConfig({ embedDim, image, text, logitScaleLogInit }: ClipConfig): str
       ...layerFields(text),
       projection_dim: embedDim,
       bos_token_id: text.eotTokenId === clipEotTokenId ? clipEotTokenId - 1 : null,
-      eos_token_id: text.eotTokenId,
+      eos_token_id: greatest ? legacyEotTokenId : text.eotTokenId,
       pad_token_id: text.padTokenId,
     },
     vision_config: {
@@ -133,18 +136,33 @@ function readImage(fields: JsonFields): ClipConfig["image"] {
 
 function readText(fields: JsonFields): ClipConfig["text"] {
   const vocabSize = fields.integer("vocab_size", 49408);
-  const eos = fields.integer("eos_token_id", clipEotTokenId, { least: 0 });
-  // Old files say 2 and mean the greatest id of a row, which is the last of the vocabulary; their
-  // padding id is as meaningless, and free, as nothing behind the end of text is looked at.
-  const legacy = eos === legacyEotTokenId;
-  const eotTokenId = legacy ? vocabSize - 1 : eos;
-  if (eotTokenId >= vocabSize) fields.fail("eos_token_id", `an id below vocab_size ${vocabSize}`);
   return {
     kind: "transformer",
     contextLength: fields.integer("max_position_embeddings", 77),
     vocabSize,
     ...readLayers(fields, { ...common, width: 512, mlpWidth: 2048, heads: 8 }),
-    eotTokenId,
-    padTokenId: legacy ? 0 : fields.integer("pad_token_id", 1, { least: 0 }),
+    ...readEnd(fields, vocabSize),
   };
+}
+
+type End = Pick<ClipConfig["text"], "eotTokenId" | "padTokenId" | "pooling">;
+
+/** Padding is free: nothing behind the place that is read is looked at. */
+function readEnd(fields: JsonFields, vocabSize: number): End {
+  const eos = readEos(fields);
+  // Old files say 2 and mean the greatest id of a row.
+  if (eos === legacyEotTokenId) return { ...readAtGreatest(vocabSize), padTokenId: 0 };
+  if (eos >= vocabSize) fields.fail("eos_token_id", `an id below vocab_size ${vocabSize}`);
+  return {
+    eotTokenId: eos,
+    padTokenId: freeId(fields, "pad_token_id", { fallback: 1, vocabSize }),
+  };
+}
+
+/** One id; a list of one, as generation has it, is that. */
+function readEos(fields: JsonFields): number {
+  const value = fields.raw("eos_token_id");
+  const [first, ...more] = Array.isArray(value) ? (value as unknown[]) : [];
+  const alone = Number.isInteger(first) && Number(first) >= 0 && more.length === 0;
+  return alone ? Number(first) : fields.integer("eos_token_id", clipEotTokenId, { least: 0 });
 }

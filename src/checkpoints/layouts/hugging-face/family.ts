@@ -10,6 +10,8 @@ export interface HuggingFaceFamily {
   readonly modelType: string;
   /** The class of transformers, `CLIPModel`. */
   readonly className: string;
+  /** The class of transformers that prepares its pictures; absent where it takes none. */
+  readonly processor?: string;
   /**
    * What a parsed `config.json` describes, defaults of transformers filled in.
    *

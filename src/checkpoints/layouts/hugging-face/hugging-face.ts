@@ -4,7 +4,8 @@ import type { EvaluationTransform } from "../../../data/image/evaluation-transfo
 import { CheckpointError, didYouMean, UnsettledError } from "../../../errors.ts";
 import type { NaflexVisionTransformerConfig } from "../../../towers/image/naflex-vision-transformer.ts";
 import { fromHuggingFacePreprocessor } from "../../preprocessing/hugging-face-preprocessor.ts";
-import type { JsonObject } from "../../../files/json-fields.ts";
+import { isWhole, named } from "../../preprocessing/processor-file.ts";
+import { JsonFields, type JsonObject } from "../../../files/json-fields.ts";
 import {
   fromHuggingFaceNaflex,
   isNaflexPreprocessor,
@@ -37,6 +38,10 @@ export const huggingFace: Layout = {
     const file = join(place.folder, "config.json");
     const json = place.json("config.json");
     const type = familyOf(file, json);
+    const fields = new JsonFields(file, "", json);
+    if (fields.raw("quantization_config") !== undefined) {
+      fields.unsupported("quantization_config", "nothing");
+    }
     const { family, contents, tokenizer } = type.fromConfig(file, json);
     return {
       place,
@@ -45,7 +50,7 @@ export const huggingFace: Layout = {
       contents,
       table: type.table(contents),
       weights: () => place.weightsOf(huggingFaceWeights),
-      ...preparation(place, contents, given),
+      ...preparation(place, contents, { given, processor: processorOf(json, type) }),
       tokenizer: () => towerTokenizer(place, { contents, rules: tokenizer }, given),
     };
   },
@@ -63,22 +68,29 @@ function familyOf(file: string, json: JsonObject): HuggingFaceFamily {
   );
 }
 
-// transformers 5 writes a whole processor into one file.
-const processorFiles = ["preprocessor_config.json", "processor_config.json"] as const;
+/** The class that `AutoImageProcessor` takes where the processor's file names none. */
+function processorOf(json: JsonObject, { processor }: HuggingFaceFamily): string | undefined {
+  const named = json["image_processor_type"];
+  return typeof named === "string" ? named : processor;
+}
 
-/** How pictures are prepared for contents that lie beside transformers' files. */
+/**
+ * How pictures are prepared for contents that lie beside transformers' files.
+ *
+ * processor  the class of a file that names none
+ */
 export function preparation(
   place: Place,
   contents: DescribedModel["contents"],
-  given: GivenFacts,
+  { given, processor }: { given: GivenFacts; processor?: string | undefined },
 ): Pick<DescribedModel, "evaluationTransform" | "naflexTransform"> {
   const { evaluationTransform } = given;
   const naflex = naflexTower(contents);
   if (evaluationTransform !== undefined) return { evaluationTransform: () => evaluationTransform };
   return {
-    evaluationTransform: () => readSquares(place, naflex),
+    evaluationTransform: () => readSquares(place, naflex, processor),
     naflexTransform: () => {
-      const found = naflex && readProcessor(place);
+      const found = naflex && readProcessor(place, processor);
       if (!found || !isNaflexPreprocessor(found.json)) return undefined;
       const transform = fromHuggingFaceNaflex(found.file, found.json);
       if (transform.patchSize === naflex.patchSize) return transform;
@@ -99,26 +111,34 @@ function naflexTower(
   return image.kind === "naflex" ? image : undefined;
 }
 
-function readProcessor(place: Place): { file: string; json: JsonObject } | undefined {
-  const name = place.firstOf(processorFiles);
-  return name === undefined
-    ? undefined
-    : { file: join(place.folder, name), json: place.json(name) };
+const processorFile = "preprocessor_config.json";
+/** transformers 5 writes a whole processor into one file, which then counts. */
+const wholeFile = "processor_config.json";
+
+function readProcessor(
+  place: Place,
+  processor: string | undefined,
+): { file: string; json: JsonObject } | undefined {
+  const whole = place.firstOf([wholeFile]) !== undefined && isWhole(place.json(wholeFile));
+  const name = whole ? wholeFile : place.firstOf([processorFile]);
+  if (name === undefined) return undefined;
+  return { file: join(place.folder, name), json: named(place.json(name), processor) };
 }
 
 /** A NaFlex tower's squares are as large as its table of positions, whatever its processor allows. */
 function readSquares(
   place: Place,
   naflex: NaflexVisionTransformerConfig | undefined,
+  processor: string | undefined,
 ): EvaluationTransform {
-  const found = readProcessor(place);
+  const found = readProcessor(place, processor);
   if (found) {
     return naflex && isNaflexPreprocessor(found.json)
       ? squareTransform(fromHuggingFaceNaflex(found.file, found.json), naflex.imageSize)
       : fromHuggingFacePreprocessor(found.file, found.json);
   }
   throw new UnsettledError(
-    join(place.folder, processorFiles[0]),
+    join(place.folder, processorFile),
     "evaluationTransform",
     `Expected preprocessor_config.json in ${place.path} but there is none; copy it from where the ` +
       `model came from, or say how pictures are prepared with ${settledBy("evaluationTransform")}; ` +

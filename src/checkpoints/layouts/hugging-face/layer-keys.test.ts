@@ -52,7 +52,7 @@ describe("fields of layers, when they are wrong", () => {
     const read = (json: JsonObject) => (): unknown => readPatches(fields(json), sides);
     assert.throws(read({ patch_size: 225 }), /at most the image_size 224 for part.patch_size/);
     assert.throws(read({ num_channels: 1 }), /Expected 3 for part.num_channels/);
-    assert.throws(read({ image_size: [224, 192] }), /one side in pixels/);
+    assert.throws(read({ image_size: [224, 192] }), /equal sides/);
   });
 
   it("refuses a section that is no object", () => {

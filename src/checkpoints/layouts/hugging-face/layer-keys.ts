@@ -33,7 +33,7 @@ export function activationName(activation: Activation): string {
 export function readActivation(fields: JsonFields, key: string, fallback: string): Activation {
   const name = fields.raw(key) ?? fallback;
   const found = typeof name === "string" ? activations.get(name) : undefined;
-  return found ?? fields.fail(key, `one of ${[...activations.keys()].join(", ")}`);
+  return found ?? fields.unsupported(key, `one of ${[...activations.keys()].join(", ")}`);
 }
 
 /** What every stack of layers has, under limn's names. */
@@ -118,7 +118,7 @@ export function readPatches(fields: JsonFields, defaults: Patches): Patches {
 
 /** Throws CheckpointError unless pictures have three channels. */
 export function readChannels(fields: JsonFields): void {
-  if (fields.integer("num_channels", 3) !== 3) fields.fail("num_channels", "3");
+  if (fields.integer("num_channels", 3) !== 3) fields.unsupported("num_channels", "3");
 }
 
 /** The pre-norm blocks of CLIP, SigLIP and SigLIP 2. `theirs` is the module that has `encoder`. */

@@ -9,6 +9,7 @@ import { oneNumber, type KeyTable } from "../../weights/key-table.ts";
 import type { VisionTransformerConfig } from "../../../towers/image/vision-transformer.ts";
 import type { TextTransformerConfig } from "../../../towers/text/text-transformer.ts";
 import type { Family } from "../../layout.ts";
+import { freeId } from "../end-of-text.ts";
 import type { TokenizerRules } from "../tower-tokenizer.ts";
 import type { HuggingFaceFamily, HuggingFaceModel } from "./family.ts";
 import {
@@ -32,12 +33,12 @@ export const siglipLayers: LayerDefaults = {
   normEpsilon: 1e-6,
 };
 
-/** Ids of SigLIP 2's vocabulary. Padding is id 0; the end of text is id 1, as in SigLIP's own vocabulary. */
+/** Ids of SigLIP 2's vocabulary, more where it was enlarged. Padding is id 0; the end of text is id 1, as in SigLIP's own vocabulary. */
 export const gemmaVocabulary = 256_000;
 
 /** SigLIP 2 by its vocabulary, where sizes are all that is known; other SigLIPs pad with the end of text. */
 export function siglipFamily({ vocabSize }: Pick<TextTransformerConfig, "vocabSize">): Family {
-  return vocabSize === gemmaVocabulary ? "SigLIP 2" : "SigLIP";
+  return vocabSize >= gemmaVocabulary ? "SigLIP 2" : "SigLIP";
 }
 
 const siglipTokenizer: TokenizerRules = { file: "siglip", className: "SiglipTokenizer" };
@@ -81,15 +82,18 @@ export function readSiglipText(
   if (embedDim !== imageWidth) {
     fields.fail("projection_size", `${imageWidth}, the width of the image tower without a head`);
   }
-  const end = fields.integer("eos_token_id", clipEndOfText, { least: 0 });
+  // A tower that is read at the last place looks for neither.
+  const fallback = endOfText;
+  const end = freeId(fields, "eos_token_id", { fallback, vocabSize });
   const text: TextTransformerConfig = {
     kind: "transformer",
     contextLength: fields.integer("max_position_embeddings", 64),
     vocabSize,
     ...layers,
     eotTokenId: end === clipEndOfText ? endOfText : end,
-    // SigLIP 2's files repeat SigLIP's padding. Nothing is computed from it here.
-    padTokenId: vocabSize === gemmaVocabulary ? 0 : fields.integer("pad_token_id", 1, { least: 0 }),
+    // SigLIP 2's files repeat SigLIP's padding.
+    padTokenId:
+      vocabSize >= gemmaVocabulary ? 0 : freeId(fields, "pad_token_id", { fallback, vocabSize }),
     attention: "bidirectional",
     pooling: "last",
     projectionBias: true,
@@ -119,7 +123,7 @@ export function siglipTextFields(
 /** Throws CheckpointError where the pictures' head is missing: there are no embeddings without it. */
 export function readSiglipHead(fields: JsonFields): void {
   if (!fields.boolean("vision_use_head", true)) {
-    fields.fail("vision_use_head", "true, as image embeddings are the head's output");
+    fields.unsupported("vision_use_head", "true, as image embeddings are the head's output");
   }
 }
 
@@ -170,6 +174,7 @@ export const siglipTable: KeyTable = {
 export const siglip: HuggingFaceFamily = {
   modelType: "siglip",
   className: "SiglipModel",
+  processor: "SiglipImageProcessor",
 
   fromConfig(file: string, json: JsonObject): HuggingFaceModel {
     const vision = section(file, json, "vision_config");

@@ -25,7 +25,7 @@ function readImage(fields: JsonFields): NaflexVisionTransformerConfig {
   readChannels(fields);
   const patchSize = fields.side("patch_size", 16);
   const side = Math.sqrt(fields.integer("num_patches", 256));
-  if (!Number.isInteger(side)) fields.fail("num_patches", "the square of a whole number");
+  if (!Number.isInteger(side)) fields.unsupported("num_patches", "the square of a whole number");
   return {
     kind: "naflex",
     imageSize: side * patchSize,
@@ -38,6 +38,7 @@ function readImage(fields: JsonFields): NaflexVisionTransformerConfig {
 export const siglip2: HuggingFaceFamily = {
   modelType: "siglip2",
   className: "Siglip2Model",
+  processor: "Siglip2ImageProcessor",
 
   fromConfig(file: string, json: JsonObject): HuggingFaceModel {
     const image = readImage(section(file, json, "vision_config"));

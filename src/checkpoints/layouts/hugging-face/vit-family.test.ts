@@ -14,7 +14,7 @@ describe("ViT's config.json", () => {
       assert.throws(() => read(json), { code: "LIMN_CHECKPOINT", message });
     refuses({ qkv_bias: false }, /true, .* for qkv_bias in config.json/);
     refuses({ hidden_act: "silu" }, /for hidden_act/);
-    refuses({ image_size: [224, 192] }, /one side in pixels/);
+    refuses({ image_size: [224, 192] }, /equal sides/);
     refuses({ num_attention_heads: 7 }, /a divisor of hidden_size 768/);
   });
 

@@ -46,11 +46,12 @@ const table: KeyTable = {
 export const vit: HuggingFaceFamily = {
   modelType: "vit",
   className: "ViTModel",
+  processor: "ViTImageProcessor",
 
   fromConfig(file: string, json: JsonObject): HuggingFaceModel {
     const fields = new JsonFields(file, "", json);
     if (!fields.boolean("qkv_bias", true)) {
-      fields.fail("qkv_bias", "true, as attention has biases here");
+      fields.unsupported("qkv_bias", "true, as attention has biases here");
     }
     const config: VisionTransformerConfig = {
       kind: "vit",

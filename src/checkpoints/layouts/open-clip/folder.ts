@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { isJsonObject } from "../../../files/json-fields.ts";
 import { fromOpenClipPreprocess } from "../../preprocessing/open-clip-preprocess.ts";
 import type { Layout } from "../../layout.ts";
-import { isWeightsFile } from "../../place.ts";
+import { isWeightsFile } from "../../weights/weight-file.ts";
 import { StrictFields } from "../strict-fields.ts";
 import { timmVit, type TimmVits } from "../timm/names.ts";
 import { openClipTable } from "./keys.ts";

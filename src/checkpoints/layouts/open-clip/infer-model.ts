@@ -7,7 +7,8 @@ import type { Activation } from "../../../nn/activation.ts";
 import type { ImageTowerConfig, TextTowerConfig } from "../../../towers/index.ts";
 import type { Weights } from "../../weights/weight-file.ts";
 import { unsettled } from "../../layout.ts";
-import { clipNames, type OpenClipNames } from "./keys.ts";
+import { readAtArgmax } from "../end-of-text.ts";
+import { clipNames } from "./keys.ts";
 import type { OpenClipModel } from "./model-config.ts";
 
 /** Columns per head of a width of columns; undefined where it cannot be known. */
@@ -57,37 +58,29 @@ export function inferClip(weights: Weights, options: InferOptions): OpenClipMode
       logitScaleLogInit: Math.log(1 / 0.07),
       ...(bias && { logitBiasInit: -10 }),
     },
-    names: { ...clipNames, image, text, prefix: shapes.prefix },
+    names: { ...clipNames, image, text },
   };
 }
 
-/** `module.` where distributed training put it before every name. */
-export function prefixOf({ names }: Weights): OpenClipNames["prefix"] {
-  return names.length > 0 && names.every((name) => name.startsWith("module.")) ? "module." : "";
-}
-
-/** Shapes by name, without the prefix. */
+/** Shapes by name. */
 class Shapes {
-  readonly prefix: OpenClipNames["prefix"];
   readonly weights: Weights;
 
   constructor(weights: Weights) {
     this.weights = weights;
-    this.prefix = prefixOf(weights);
   }
 
   has(name: string): boolean {
-    return this.weights.has(this.prefix + name);
+    return this.weights.has(name);
   }
 
   /** Throws CheckpointError where the weight is absent or has not `rank` dimensions. */
   of<const R extends 1 | 2 | 4>(name: string, rank: R): Dimensions[R] {
-    const full = this.prefix + name;
-    const shape = this.has(name) ? this.weights.info(full).shape : undefined;
+    const shape = this.has(name) ? this.weights.info(name).shape : undefined;
     if (shape?.length === rank) return shape as unknown as Dimensions[R];
     throw new CheckpointError(
       this.weights.file,
-      `Expected the weights of a CLIP in ${this.weights.file} but ${full} ` +
+      `Expected the weights of a CLIP in ${this.weights.file} but ${name} ` +
         (shape === undefined ? "is missing" : `has the shape [${shape.join(", ")}]`) +
         "; give a checkpoint of open_clip or OpenAI, or name its architecture",
     );
@@ -95,7 +88,7 @@ class Shapes {
 
   /** How many different numbers stand for `#` in names that start like `pattern`. */
   count(pattern: string): number {
-    const [before = "", after = ""] = `${this.prefix}${pattern}`.split("#");
+    const [before = "", after = ""] = pattern.split("#");
     const numbers = this.weights.names
       .filter((name) => name.startsWith(before))
       .map((name) => name.slice(before.length).split(".", 1)[0] + after);
@@ -174,7 +167,7 @@ function inferText(
     mlpWidth,
     activation,
     normEpsilon: 1e-5,
-    eotTokenId: vocabSize - 1,
+    ...readAtArgmax(vocabSize),
     padTokenId: 0,
   };
 }

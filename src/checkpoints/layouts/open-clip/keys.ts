@@ -23,8 +23,6 @@ export interface OpenClipNames {
   readonly textProjection: "linear" | "matrix";
   /** The shape of `logit_scale` and `logit_bias`: [] or [1]. */
   readonly scalars: "[]" | "[1]";
-  /** Before every name: `module.` in checkpoints of distributed training. */
-  readonly prefix: "" | "module.";
 }
 
 /** The usual names of a `CLIP`. */
@@ -34,7 +32,6 @@ export const clipNames: OpenClipNames = {
   text: "",
   textProjection: "matrix",
   scalars: "[]",
-  prefix: "",
 };
 
 type Keys = KeyTable["keys"];
@@ -127,7 +124,7 @@ const meaningless: readonly string[] = [
 
 /** The table of a pair. */
 export function openClipTable(names: OpenClipNames): KeyTable {
-  const { prefix, scalars } = names;
+  const { scalars } = names;
   const scalar = (name: string): WeightKeys =>
     scalars === "[1]" ? { names: [name], form: oneNumber } : { names: [name] };
   const keys: Keys = {
@@ -139,12 +136,7 @@ export function openClipTable(names: OpenClipNames): KeyTable {
   return {
     keys,
     leaves: torchLeaves,
-    ...(prefix === "" ? {} : { canonical: (name) => withoutPrefix(name, prefix) }),
     carried: (name) => name.endsWith(".num_batches_tracked"),
     ignored: (name) => meaningless.includes(name),
   };
-}
-
-function withoutPrefix(name: string, prefix: string): string {
-  return name.startsWith(prefix) ? name.slice(prefix.length) : name;
 }

@@ -47,7 +47,7 @@ describe("fromModelConfig, of what limn does not compute", () => {
     [{ image: { pool_type: "avg", final_ln_after_pool: true } }, /vision_cfg\.final_ln_after_pool/],
     [{ image: { pos_embed_type: "sin_cos_2d" } }, /"learnable" for vision_cfg\.pos_embed_type/],
     [{ image: { head_width: 60 } }, /a divisor of width 128 for vision_cfg\.head_width/],
-    [{ image: { image_size: [224, 256] } }, /one side in pixels/],
+    [{ image: { image_size: [224, 256] } }, /equal sides/],
     [{ image: { layers: [1, 2, 3] } }, /four stages for vision_cfg\.layers/],
     [{ image: { norm_kwargs: { affine: false } } }, /received vision_cfg\.norm_kwargs\.affine/],
     [{ image: { act_kwargs: { approximate: "x" } } }, /vision_cfg\.act_kwargs\.approximate/],
@@ -87,7 +87,7 @@ describe("fromModelConfig", () => {
       text_cfg: {},
     });
     assert.deepEqual(config, openClipModel("x", "ViT-B-16").config);
-    assert.deepEqual(names, { ...names, image: "vit", text: "", scalars: "[]", prefix: "" });
+    assert.deepEqual(names, { ...names, image: "vit", text: "", scalars: "[]" });
   });
 
   it("follows activations to the letter: exact in SigLIP's text, tanh in SigLIP 2's", () => {

@@ -53,7 +53,6 @@ export function fromModelConfig(
       text: fields.boolean("custom_text", false) ? "text." : "",
       textProjection: text.config.projectionBias ? "linear" : "matrix",
       scalars: fields.boolean("nonscalar_logit_scale", false) ? "[1]" : "[]",
-      prefix: "",
     },
   };
 }

@@ -12,6 +12,7 @@ import type { StrictFields } from "../strict-fields.ts";
 import type { TimmVits } from "../timm/names.ts";
 import type { OpenClipNames } from "./keys.ts";
 import type { TextTransformerConfig } from "../../../towers/text/text-transformer.ts";
+import { readAtArgmax } from "../end-of-text.ts";
 import type { Activation } from "../../../nn/activation.ts";
 
 /** Far beyond any model; keeps a damaged file from making a key table that fills the memory. */
@@ -53,7 +54,7 @@ function readActivation(fields: StrictFields, quickGelu: boolean): Activation {
   const approximate = settings.raw("approximate");
   if (quickGelu) {
     // QuickGELU takes no settings: open_clip itself fails on them.
-    if (approximate !== undefined) fields.refuse("act_kwargs", "nothing beside quick_gelu");
+    if (approximate !== undefined) fields.unsupported("act_kwargs", "nothing beside quick_gelu");
     return "quickGelu";
   }
   settings.fixed({ approximate: ["none", "tanh"] });
@@ -154,7 +155,10 @@ const poolings: Readonly<Record<string, Pooling>> = {
 function readTimm(fields: StrictFields, name: string, timmVits: TimmVits): OpenClipImage {
   const known = timmVits(name);
   if (known === undefined) {
-    fields.refuse("timm_model_name", "a plain ViT of timm, such as vit_base_patch16_siglip_224,");
+    fields.unsupported(
+      "timm_model_name",
+      "a plain ViT of timm, such as vit_base_patch16_siglip_224,",
+    );
   }
   fields.fixed({ timm_drop: [0], timm_proj: ["linear", "none", ""] });
   const proj =
@@ -164,7 +168,7 @@ function readTimm(fields: StrictFields, name: string, timmVits: TimmVits): OpenC
   const dropout = fields.number("patch_dropout", 0);
   const imageSize = fields.side("image_size", 224);
   if (imageSize !== known.imageSize) {
-    fields.fail("image_size", `${known.imageSize}, the size of ${name},`);
+    fields.unsupported("image_size", `${known.imageSize}, the size of ${name},`);
   }
   const pooling = timmPooling(fields, known, { pool, kept: proj === "linear" });
   const bias = proj === "linear" ? fields.boolean("timm_proj_bias", false) : proj === "";
@@ -195,7 +199,7 @@ function timmPooling(
   const possible = asked === "mean" ? kept : asked === "class" && known.classToken;
   if (asked === undefined || (changes && !possible)) {
     const fits = Object.entries(poolings).find(([, pooling]) => pooling === own);
-    fields.refuse("timm_pool", `"${fits?.[0]}"`);
+    fields.unsupported("timm_pool", `"${fits?.[0]}"`);
   }
   return asked;
 }
@@ -222,7 +226,7 @@ export function readText(fields: StrictFields, quickGelu: boolean): OpenClipText
   fields.only([...textSizeFields, ...towerFields, ...tokenizerFields, ...libraryFields]);
   // The sizes of such a tower are in none of the checkpoint's files.
   if (fields.text("hf_model_name") !== undefined) {
-    fields.refuse("hf_model_name", "nothing, open_clip's own text tower,");
+    fields.unsupported("hf_model_name", "nothing, open_clip's own text tower,");
   }
   fields.fixed({
     embed_cls: [false],
@@ -245,21 +249,21 @@ export function readText(fields: StrictFields, quickGelu: boolean): OpenClipText
     depth: fields.integer("layers", 12, { most: maxDepth }),
     heads,
     ...layerSettings(fields, width, quickGelu),
-    eotTokenId: endOfText(fields),
+    ...endOfText(fields),
     padTokenId: fields.integer("pad_id", 0, { least: 0 }),
     ...(fields.boolean("no_causal_mask", false) && { attention: "bidirectional" as const }),
-    ...(fields.raw("pool_type") === "last" && { pooling: "last" as const }),
     ...(bias && { projectionBias: true }),
   };
   return { config, projection };
 }
 
-/** `argmax` looks for the greatest id of a row, which is CLIP's end of text, the last of the vocabulary. */
-function endOfText(fields: StrictFields): number {
+/** Where the tower is read; `argmax` looks for the greatest id of a row. */
+function endOfText(fields: StrictFields): Pick<TextTransformerConfig, "eotTokenId" | "pooling"> {
   const pooling = fields.raw("pool_type") ?? "argmax";
   const vocabSize = fields.integer("vocab_size", 49_408);
-  if (pooling === "argmax") return vocabSize - 1;
-  if (pooling === "last") return sentencePieceEnd;
+  if (pooling === "argmax") return readAtArgmax(vocabSize);
+  if (pooling === "last") return { eotTokenId: sentencePieceEnd, pooling: "last" };
   const id = fields.integer("eos_id", 2, { least: 0 });
-  return id < vocabSize ? id : fields.fail("eos_id", `an id below vocab_size ${vocabSize}`);
+  if (id >= vocabSize) fields.fail("eos_id", `an id below vocab_size ${vocabSize}`);
+  return { eotTokenId: id };
 }

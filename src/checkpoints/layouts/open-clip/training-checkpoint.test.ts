@@ -42,10 +42,10 @@ const pair: DualEncoderConfig = {
   logitScaleLogInit: Math.log(1 / 0.07),
 };
 
-/** A bare state dict of a model with these names, as safetensors. */
+/** A bare state dict of a model with these names behind `prefix`, as safetensors. */
 function stateDict(
   config: DualEncoderConfig,
-  names: Partial<OpenClipNames> = {},
+  { prefix = "", ...names }: Partial<OpenClipNames> & { prefix?: string } = {},
   change: (weights: Map<string, Tensor>) => void = () => undefined,
 ): { place: Place; model: DualEncoder } {
   const model = new DualEncoder(config);
@@ -53,7 +53,7 @@ function stateDict(
   scope(() => {
     const whole = { ...clipNames, ...names };
     const weights = new Map(
-      named(openClipTable(whole), model).map(([name, one]) => [whole.prefix + name, one] as const),
+      named(openClipTable(whole), model).map(([name, one]) => [prefix + name, one] as const),
     );
     change(weights);
     writeSafetensors(join(folder, "epoch_1.safetensors"), weights);
@@ -119,9 +119,13 @@ describe("openClipCheckpoint, of what the weights do not say", () => {
 });
 
 describe("openClipCheckpoint", () => {
-  const spellings: [string, DualEncoderConfig, Partial<OpenClipNames>][] = [
+  const spellings: [string, DualEncoderConfig, Parameters<typeof stateDict>[1]][] = [
     ["a CLIP", pair, {}],
     ["distributed training", pair, { prefix: "module." }],
+    ["a compiled model", pair, { prefix: "_orig_mod." }],
+    ["a compiled model in distributed training", pair, { prefix: "module._orig_mod." }],
+    ["a model compiled around distributed training", pair, { prefix: "_orig_mod.module." }],
+    ["a Lightning module", pair, { prefix: "model." }],
     [
       "a CustomTextCLIP with a bias of the logits",
       { ...pair, logitBiasInit: -10 },

@@ -6,8 +6,8 @@ import type { Activation } from "../../../nn/activation.ts";
 import type { DualEncoderConfig } from "../../../pair/dual-encoder.ts";
 import type { Weights } from "../../weights/weight-file.ts";
 import { type GivenFacts, type Layout, unsettled } from "../../layout.ts";
-import { isWeightsFile } from "../../place.ts";
-import { inferClip, openClipImageHeads, openClipTextHeads, prefixOf } from "./infer-model.ts";
+import { isWeightsFile } from "../../weights/weight-file.ts";
+import { inferClip, openClipImageHeads, openClipTextHeads } from "./infer-model.ts";
 import { openClipTable, type OpenClipNames } from "./keys.ts";
 import type { OpenClipModel } from "./model-config.ts";
 import { openClipModel } from "./names.ts";
@@ -18,7 +18,7 @@ export const openClipCheckpoint: Layout = {
   matches: (place) => {
     if (place.file === undefined || !isWeightsFile(place.file)) return false;
     const { names } = place.weightsIn(place.file);
-    return names.some((name) => /^(module\.)?(text\.)?token_embedding\.weight$/.test(name));
+    return names.some((name) => /^(text\.)?token_embedding\.weight$/.test(name));
   },
   read: (place, given) => {
     const file = place.file as string;
@@ -60,10 +60,9 @@ function modelOf(weights: Weights, given: GivenFacts): OpenClipModel {
 /** A name settles the activation too; one that is given beside it wins. */
 function namedModel(weights: Weights, name: string, activation?: Activation): OpenClipModel {
   const { config, names } = openClipModel(weights.file, name);
-  const prefix = prefixOf(weights);
   // Files that an older open_clip wrote have the text's names at the root (factory.py, `load_checkpoint`).
-  const text = weights.has(`${prefix}text.positional_embedding`) ? "text." : "";
-  const spelled: OpenClipNames = { ...names, text, prefix };
+  const text = weights.has("text.positional_embedding") ? "text." : "";
+  const spelled: OpenClipNames = { ...names, text };
   if (activation === undefined) return { config, names: spelled };
   return { config: withActivation(config, activation, names), names: spelled };
 }

@@ -187,7 +187,7 @@ function toText(
   { huggingFaceTokenizer: tokenizer }: OpenClipFilesOptions,
 ): JsonObject {
   const { contextLength, vocabSize, width, depth, heads, eotTokenId, padTokenId } = text;
-  const greatest = eotTokenId === vocabSize - 1;
+  const greatest = text.pooling === "greatest" || eotTokenId === vocabSize - 1;
   const atEnd = greatest ? {} : { pool_type: "eos", eos_id: eotTokenId };
   return {
     context_length: contextLength,

@@ -104,7 +104,7 @@ export function fromTimmConfig(file: string, json: JsonObject): TimmTower {
   const name = fields.text("architecture") ?? fields.fail("architecture", "a name of timm");
   const known = timmVit(name);
   if (known === undefined) {
-    fields.refuse("architecture", "a plain ViT of timm, such as vit_base_patch16_224,");
+    fields.unsupported("architecture", "a plain ViT of timm, such as vit_base_patch16_224,");
   }
   const settings = fields.section("model_args");
   settings.only([
@@ -128,7 +128,7 @@ function fixedSize(fields: StrictFields): number | undefined {
   if (size === undefined) return undefined;
   const [channels, height, width] = Array.isArray(size) ? (size as unknown[]) : [];
   const fits = channels === 3 && height === width && Number.isInteger(height) && Number(height) > 0;
-  return fits ? Number(height) : pretrained.fail("input_size", "[3, S, S]");
+  return fits ? Number(height) : pretrained.unsupported("input_size", "[3, S, S]");
 }
 
 function withSizes(
@@ -159,7 +159,7 @@ function withKind(settings: StrictFields, known: VisionTransformerConfig): Visio
     name === undefined
       ? known.activation
       : (activations.get(name) ??
-        settings.refuse("act_layer", `one of ${[...activations.keys()].join(", ")}`));
+        settings.unsupported("act_layer", `one of ${[...activations.keys()].join(", ")}`));
   const classToken = settings.boolean("class_token", known.classToken ?? true);
   return { ...known, classToken, normBefore: before, patchBias: !before, activation };
 }
@@ -185,20 +185,20 @@ function withPooling(
     asked === undefined
       ? (known.pooling ?? "class")
       : (poolings.get(asked) ??
-        settings.refuse("global_pool", `one of ${[...poolings.keys()].join(", ")}`));
+        settings.unsupported("global_pool", `one of ${[...poolings.keys()].join(", ")}`));
   const noted = fields.text("global_pool");
   if (noted !== undefined && poolings.get(noted) !== pooling) {
     const made = [...poolings].find(([, one]) => one === pooling)?.[0];
-    fields.refuse("global_pool", `"${made}", which architecture and model_args make,`);
+    fields.unsupported("global_pool", `"${made}", which architecture and model_args make,`);
   }
   const behind = pooling === "mean" && asked !== undefined && known.pooling !== "mean";
   if (settings.boolean("fc_norm", behind)) {
-    settings.refuse(
+    settings.unsupported(
       settings.raw("fc_norm") === undefined ? "global_pool" : "fc_norm",
       "no norm behind the mean",
     );
   }
   if (pooling === "map" && known.classToken)
-    fields.refuse("global_pool", "no map beside a class token");
+    fields.unsupported("global_pool", "no map beside a class token");
   return { ...known, pooling };
 }

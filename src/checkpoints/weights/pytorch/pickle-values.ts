@@ -12,11 +12,12 @@ export type PickleValue =
   | PickleDict
   | PickleRecord
   | PickleGlobal
+  | PickleOpaque
   | StorageType
   | StoredTensor
   | Storage;
 
-/** A list, tuple or set; `torch.Size` too. */
+/** A list, deque, tuple or set; `torch.Size` too. */
 export class PickleList {
   readonly items: PickleValue[];
   readonly tuple: boolean;
@@ -28,7 +29,7 @@ export class PickleList {
 
 export type PickleKey = string | number | bigint | boolean | null;
 
-/** A dict or OrderedDict. */
+/** A dict, OrderedDict, defaultdict or Counter. */
 export class PickleDict {
   readonly entries = new Map<PickleKey, PickleValue>();
 }
@@ -42,8 +43,20 @@ export class PickleRecord {
   }
 }
 
-/** An admitted class or function, which is never called: it only says how its operands are read. */
+/** A class or function, which is never called: where it is known it says how its operands are read. */
 export class PickleGlobal {
+  readonly name: string;
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+/**
+ * An object of another library that was saved beside the weights: a number of numpy, a Namespace, a
+ * date. Nothing is made of it and what it was made from is dropped.
+ */
+export class PickleOpaque {
+  /** The class or function that Python would have called. */
   readonly name: string;
   constructor(name: string) {
     this.name = name;
@@ -98,7 +111,7 @@ export class StoredTensor {
   }
 }
 
-/** Dicts become objects without a prototype; tuples and sets become lists. */
+/** Dicts become objects without a prototype; tuples and sets lists; objects of others their class's name. */
 export type PlainValue =
   | null
   | boolean
@@ -123,7 +136,7 @@ export function plainValue(value: PickleValue, budget: number): PlainValue {
       for (const [key, inner] of item.entries) made[String(key)] = convert(inner, level + 1);
       return made;
     }
-    if (item instanceof PickleGlobal) return item.name;
+    if (item instanceof PickleGlobal || item instanceof PickleOpaque) return item.name;
     if (item === null || typeof item !== "object" || item instanceof Uint8Array) return item;
     throw new Error("it holds tensors");
   };

@@ -13,6 +13,7 @@ import type { WeightFile, WeightInfo } from "../weight-file.ts";
 import { ZipArchive, type ZipEntry } from "../zip.ts";
 import {
   PickleDict,
+  PickleOpaque,
   PickleRecord,
   StoredTensor,
   type PickleValue,
@@ -34,7 +35,10 @@ export interface TorchFile {
    * CheckpointError where it holds a tensor.
    */
   value(path: readonly string[]): PlainValue | undefined;
-  /** True where there is a dict of tensors alone, and at least one, at a path. */
+  /**
+   * True where there is a dict of tensors, and at least one, at a path. Numbers, texts and objects of
+   * other libraries beside them are no weights and are passed over; another dict of tensors is not.
+   */
   hasWeights(path?: readonly string[]): boolean;
   /**
    * The dict of tensors at a path, such as `["state_dict"]`, or all parameters and buffers of a
@@ -106,8 +110,7 @@ class Opened implements TorchFile {
   hasWeights(path: readonly string[] = []): boolean {
     const value = this.#find(path);
     if (value instanceof PickleRecord) return true;
-    if (!(value instanceof PickleDict) || value.entries.size === 0) return false;
-    return [...value.entries.values()].every((item) => item instanceof StoredTensor);
+    return isStateDict(value) && ![...value.entries.values()].some(isStateDict);
   }
 
   weights(path: readonly string[] = []): WeightFile {
@@ -138,14 +141,31 @@ class Opened implements TorchFile {
         flattenModules(value, this.#classes, this.#budget()),
       );
     }
+    if (value instanceof PickleOpaque) {
+      throw this.#noWeights(
+        path,
+        `it is an object of ${value.name}, of which nothing was executed`,
+      );
+    }
     if (!(value instanceof PickleDict)) throw this.#noWeights(path, "there is no dict");
     const tensors = new Map<string, StoredTensor>();
     for (const [key, item] of value.entries) {
       if (!(item instanceof StoredTensor)) {
-        throw this.#noWeights(path, `${JSON.stringify(String(key))} of it is no tensor`);
+        const other = tensorOfOther(item);
+        if (other === undefined && !isStateDict(item)) continue;
+        const reason =
+          other === undefined
+            ? "a dict of tensors itself"
+            : `made by ${other}, which limn does not read`;
+        throw this.#noWeights(path, `${JSON.stringify(String(key))} of it is ${reason}`);
       }
       if (tensors.has(String(key))) throw this.#noWeights(path, `it has ${key} twice`);
       tensors.set(String(key), item);
+    }
+    if (tensors.size === 0) {
+      const [first] = value.entries.keys();
+      const reason = first === undefined ? "it is empty" : `"${String(first)}" of it is no tensor`;
+      throw this.#noWeights(path, reason);
     }
     return tensors;
   }
@@ -175,6 +195,21 @@ class Opened implements TorchFile {
   #budget(): number {
     return Math.max(10_000, this.#pickleLength);
   }
+}
+
+/** A dict with at least one tensor in it. */
+function isStateDict(value: PickleValue | undefined): value is PickleDict {
+  if (!(value instanceof PickleDict)) return false;
+  for (const item of value.entries.values()) {
+    if (item instanceof StoredTensor || tensorOfOther(item) !== undefined) return true;
+  }
+  return false;
+}
+
+/** The function that makes a tensor of a kind that limn has not: quantized, sparse. */
+function tensorOfOther(value: PickleValue): string | undefined {
+  const makes = value instanceof PickleOpaque && /^torch\..*_rebuild_/.test(value.name);
+  return makes ? value.name : undefined;
 }
 
 function show(path: readonly string[]): string {

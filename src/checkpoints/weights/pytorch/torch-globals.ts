@@ -1,6 +1,7 @@
 /**
- * The names that a pickle of PyTorch may use, and what each makes of its operands. Exact names only:
- * everything else is refused before anything is made of it.
+ * The names of PyTorch and of Python's containers in a pickle, and what each makes of its operands.
+ * Exact names only: what any other name would make is passed over, and names that only an attack has
+ * are refused. Nothing is ever called.
  */
 import type { DType } from "../../../torch/index.ts";
 import { rowMajor } from "../weight-reader.ts";
@@ -8,6 +9,7 @@ import {
   PickleDict,
   PickleGlobal,
   PickleList,
+  PickleOpaque,
   PickleRecord,
   Storage,
   StorageType,
@@ -61,6 +63,18 @@ type Operands = readonly PickleValue[];
 /** What an admitted name makes of its operands; undefined where they do not fit. */
 const constructors: Record<string, (operands: Operands) => PickleValue | undefined> = {
   "collections.OrderedDict": (operands) => (operands.length === 0 ? new PickleDict() : undefined),
+  "collections.defaultdict": () => new PickleDict(),
+  "collections.Counter": ([counts]) => (counts instanceof PickleDict ? counts : new PickleDict()),
+  "collections.deque": ([items]) =>
+    new PickleList(items instanceof PickleList ? [...items.items] : [], false),
+  "builtins.set": ([items]) => (items instanceof PickleList ? items : new PickleList([], false)),
+  "builtins.frozenset": ([items]) =>
+    items instanceof PickleList ? items : new PickleList([], false),
+  // A tensor with attributes of its own, or of a class of its own.
+  "torch._tensor._rebuild_from_type_v2": ([make, , operands]) =>
+    make instanceof PickleGlobal && make.name.startsWith("torch._utils._rebuild_")
+      ? construct(make, operands ?? null)
+      : undefined,
   "torch._utils._rebuild_tensor_v2": ([storage, offset, shape, strides]) =>
     storage instanceof Storage && storage.elements !== null
       ? makeTensor(storage, storage.elements, [offset, shape, strides])
@@ -92,18 +106,34 @@ const constructors: Record<string, (operands: Operands) => PickleValue | undefin
   "torch.jit._pickle.restore_type_tag": ([value]) => value,
 };
 
-/** The value of a name; throws Error for one that is not admitted. */
+const words = (text: string): readonly string[] => text.split(" ");
+
+/** Modules that run, load or reach anything; none has data that is saved beside weights. */
+const attacking = words(
+  "os posix nt subprocess sys shutil socket pty ctypes importlib runpy pdb timeit webbrowser " +
+    "multiprocessing pickle _pickle zipimport torch.hub",
+);
+/** Functions of other modules. */
+const attackers = words(
+  "open compile input raw_input execfile breakpoint globals locals vars setattr delattr reload load",
+);
+
+function isAttack(module: string, name: string): boolean {
+  // A path through attributes, as to a module that a class holds.
+  if (/(^|\.)(__\w+__|system|popen|exec|eval)(\.|$)/.test(name)) return true;
+  const isOwn = ["builtins", "__builtin__", "torch", "torch.serialization", "torch.jit"];
+  if (isOwn.includes(module)) return attackers.includes(name);
+  return attacking.some((one) => module === one || module.startsWith(`${one}.`));
+}
+
+/** The value of a name; throws Error for one that only an attack has. */
 export function findGlobal(module: string, name: string): PickleValue {
   if (module.length + name.length > 2000) throw new Error("its pickle asks for an endless name");
   const full = `${module}.${name}`;
   const storage = storageTypes.get(full);
   if (storage !== undefined) return storage;
-  const admitted =
-    Object.hasOwn(constructors, full) ||
-    module === "__torch__" ||
-    module.startsWith("__torch__.") ||
-    (module === "torch" && elementTypes.has(name));
-  if (admitted) return new PickleGlobal(full);
+  const python2 = full.replace(/^__builtin__\./, "builtins.");
+  if (!isAttack(module, name)) return new PickleGlobal(python2);
   // A name may be long and odd; enough of it to be found again.
   const shown = JSON.stringify(full.slice(0, 200)).slice(1, -1);
   throw new Error(
@@ -111,27 +141,36 @@ export function findGlobal(module: string, name: string): PickleValue {
   );
 }
 
-/** What `callee(*operands)` stands for; throws Error where it stands for nothing. */
+/**
+ * What `callee(*operands)` stands for: a `PickleOpaque` where the callee is not known.
+ *
+ * throws  Error for operands that do not fit, and for a callee that is no name
+ */
 export function construct(callee: PickleValue, operands: PickleValue): PickleValue {
   if (callee instanceof PickleGlobal && operands instanceof PickleList) {
     const make = Object.hasOwn(constructors, callee.name) ? constructors[callee.name] : undefined;
     const made = make?.(operands.items);
     if (made !== undefined) return made;
+    if (operands.items[0] instanceof PickleOpaque) return new PickleOpaque(callee.name);
     if (make !== undefined) throw new Error(`its pickle gives ${callee.name} odd operands`);
+    return new PickleOpaque(callee.name);
   }
+  // What an opaque object's attribute or method would give.
+  if (callee instanceof PickleOpaque) return callee;
   throw new Error(`its pickle calls ${describe(callee)}: nothing was executed`);
 }
 
-/** A new object of a class, which only those of TorchScript may be. */
+/** A new object of a class: a record of TorchScript's, of others as `construct`. */
 export function makeObject(type: PickleValue, operands: PickleValue): PickleValue {
   const scripted = type instanceof PickleGlobal && type.name.startsWith("__torch__.");
   if (scripted) return new PickleRecord(type.name);
   return construct(type, operands);
 }
 
-/** What a pickle says of a storage: `("storage", type, key, place, count)`. */
-export function makeStorage(id: PickleValue): Storage {
+/** What a pickle says of a storage: `("storage", type, key, place, count)`; opaque of another type. */
+export function makeStorage(id: PickleValue): Storage | PickleOpaque {
   const [tag, type, key, , count] = id instanceof PickleList ? id.items : [];
+  if (tag === "storage" && type instanceof PickleGlobal) return new PickleOpaque(type.name);
   const fits = tag === "storage" && type instanceof StorageType && typeof key === "string";
   if (!fits || !isCount(count)) throw new Error("its pickle names a storage in an odd way");
   return new Storage(key, type.elements, count);

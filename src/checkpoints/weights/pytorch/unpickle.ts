@@ -1,11 +1,13 @@
 /**
  * Reads a pickle (Python's pickletools, protocols 2 to 5) without executing anything: a stack machine
- * whose values are plain data and whose only names are those of `torch-globals.ts`. Work and memory
+ * whose values are plain data, tensors, and opaque marks for objects of others (`torch-globals.ts`). Work and memory
  * are bounded by the pickle's length, as every instruction adds at most one value.
  */
 import {
   PickleDict,
+  PickleGlobal,
   PickleList,
+  PickleOpaque,
   PickleRecord,
   type PickleKey,
   type PickleValue,
@@ -107,12 +109,14 @@ class Machine {
 
   append(items: readonly PickleValue[]): void {
     const list = this.top();
+    if (list instanceof PickleOpaque) return;
     if (!(list instanceof PickleList) || list.tuple) throw new Error("its pickle fills no list");
     for (const item of items) list.items.push(item);
   }
 
   setItems(items: readonly PickleValue[]): void {
     const dict = this.top();
+    if (dict instanceof PickleOpaque) return;
     if (!(dict instanceof PickleDict)) throw new Error("its pickle fills no dict");
     fill(dict, items);
   }
@@ -139,16 +143,21 @@ class Machine {
 
   newObjectWithNames(): void {
     const named = this.pop();
-    if (!(named instanceof PickleDict) || named.entries.size > 0) {
+    this.newObject();
+    const hasNames = !(named instanceof PickleDict) || named.entries.size > 0;
+    if (hasNames && !(this.top() instanceof PickleOpaque)) {
       throw new Error("its pickle makes an object with named operands");
     }
-    this.newObject();
   }
 
-  /** Attributes of a record. Those of a dict, such as a state dict's `_metadata`, say nothing here. */
+  /**
+   * Attributes of a record. Those of a dict, such as a state dict's `_metadata`, say nothing here, and
+   * neither do those of an opaque object.
+   */
   build(): void {
     const state = this.pop();
     const target = this.top();
+    if (target instanceof PickleOpaque) return;
     if (target instanceof PickleRecord && state instanceof PickleDict) target.attributes = state;
     else if (!(target instanceof PickleDict && state instanceof PickleDict)) {
       throw new Error("its pickle sets the state of a value that has none: nothing was executed");
@@ -171,12 +180,21 @@ class Machine {
 function fill(dict: PickleDict, items: readonly PickleValue[]): void {
   if (items.length % 2 !== 0) throw new Error("its pickle has a key without a value");
   for (let i = 0; i < items.length; i += 2) {
-    dict.entries.set(keyOf(items[i] as PickleValue), items[i + 1] as PickleValue);
+    const key = keyOf(items[i] as PickleValue);
+    if (key !== undefined) dict.entries.set(key, items[i + 1] as PickleValue);
   }
 }
 
-function keyOf(value: PickleValue): PickleKey {
+/** undefined for a tuple or an opaque key, under which nothing is looked for. */
+function keyOf(value: PickleValue): PickleKey | undefined {
   if (value === null || typeof value !== "object") return value;
+  const isTuple = value instanceof PickleList && value.tuple;
+  const passed =
+    isTuple ||
+    value instanceof PickleOpaque ||
+    value instanceof PickleGlobal ||
+    value instanceof Uint8Array;
+  if (passed) return undefined;
   throw new Error("its pickle has a key that is no string or number");
 }
 

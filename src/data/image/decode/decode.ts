@@ -7,7 +7,12 @@ import { DataError, didYouMean } from "../../../errors.ts";
 import { applyOrientation } from "../crop.ts";
 import { decodeGif } from "./gif.ts";
 import { type ImageHeader, readImageHeader } from "./image-header.ts";
-import { blendOntoWhite, maskOfColor, readTransparentColor } from "./transparency.ts";
+import {
+  blendOntoWhite,
+  flattenOntoWhite,
+  readTransparentColor,
+  whitenColor,
+} from "./transparency.ts";
 
 /** An RGB image: `data` is [H, W, 3] uint8, row-major. */
 export interface RgbImage {
@@ -74,12 +79,11 @@ export async function decodeImage(
   const header = openImage(bytes, options);
   const orientation = await orientationOf(bytes, header, options);
   try {
-    const stored = await decodeByLayout(bytes, header, options.maxPixels ?? MAX_PIXELS);
-    if (options.transparency === "white") {
-      const alpha = stored.alpha ?? (await readAlpha(bytes, header, stored));
-      if (alpha) blendOntoWhite(stored.data, alpha);
-    }
-    const { data, width, height } = stored;
+    const limit = options.maxPixels ?? MAX_PIXELS;
+    const { data, width, height } =
+      options.transparency === "white"
+        ? await decodeOnWhite(bytes, header, limit)
+        : await decodeByLayout(bytes, header, limit);
     return applyOrientation({ data, width, height }, orientation);
   } catch (error) {
     throw undecodable(header, at, error);
@@ -192,26 +196,25 @@ async function decodeByLayout(
   return checked({ data, width: info.width, height: info.height }, header);
 }
 
-/** Which pixels of a PNG or WebP are seen, [H, W] from 0 to 255; undefined: all of them. */
-async function readAlpha(
+/** The picture with its transparent pixels on white. */
+async function decodeOnWhite(
   bytes: Uint8Array,
   header: ImageHeader,
-  image: RgbImage,
-): Promise<Uint8Array | undefined> {
-  if (!header.transparent) return undefined;
-  const color = readTransparentColor(bytes, header);
-  if (color) return maskOfColor(image.data, color);
-  const { data } = await sharp(bytes, sharpOptions(header))
+  maxPixels: number,
+): Promise<RgbImage> {
+  const color = header.transparent ? readTransparentColor(bytes, header) : undefined;
+  if (color || !header.transparent) {
+    const image = await decodeByLayout(bytes, header, maxPixels);
+    if (image.alpha) blendOntoWhite(image.data, image.alpha);
+    if (color) whitenColor(image.data, color);
+    return image;
+  }
+  const { data, info } = await sharp(bytes, sharpOptions(header))
     .ensureAlpha()
     .toColourspace("srgb")
     .raw()
     .toBuffer({ resolveWithObject: true });
-  if (data.length !== image.width * image.height * 4) {
-    throw new Error(
-      `internal: ${data.length} bytes for ${image.width} x ${image.height} with alpha`,
-    );
-  }
-  return Uint8Array.from({ length: image.width * image.height }, (_, i) => data[4 * i + 3] ?? 255);
+  return checked({ data: flattenOntoWhite(data), width: info.width, height: info.height }, header);
 }
 
 /** The decoder must agree with the header that the limits were checked on. */
@@ -258,8 +261,11 @@ async function decodeGrey16(input: Sharp, header: ImageHeader): Promise<RgbImage
   const samples = new Uint16Array(data.buffer, data.byteOffset, data.byteLength >> 1);
   const stride = samples.length / count;
   const rgb = new Uint8Array(count * 3);
-  for (let i = 0; i < count; i++) {
-    rgb.fill(Math.min(255, samples[i * stride] as number), i * 3, i * 3 + 3);
+  for (let i = 0, from = 0, to = 0; i < count; i++, from += stride, to += 3) {
+    const level = Math.min(255, samples[from] as number);
+    rgb[to] = level;
+    rgb[to + 1] = level;
+    rgb[to + 2] = level;
   }
   return checked({ data: rgb, width: info.width, height: info.height }, header);
 }

@@ -1,16 +1,33 @@
 /** Transparent pixels on white, by Pillow's rules. Knows nothing about decoding. */
 import type { ImageHeader } from "./image-header.ts";
 
-/**
- * Blends [H, W, 3] pixels onto white in place by their alpha, [H, W]: Pillow's `alpha_composite`
- * over an opaque background, which is (c a + 255 (255 - a)) / 255, rounded.
- */
+/** Pillow's `alpha_composite` over an opaque white: (c a + 255 (255 - a)) / 255, rounded. */
+function onWhite(color: number, alpha: number): number {
+  const product = color * alpha + 255 * (255 - alpha) + 128;
+  return ((product >> 8) + product) >> 8;
+}
+
+/** Blends [H, W, 3] pixels onto white in place by their alpha, [H, W]. */
 export function blendOntoWhite(data: Uint8Array, alpha: Uint8Array): void {
-  for (let i = 0; i < data.length; i++) {
-    const a = alpha[Math.trunc(i / 3)] as number;
-    const product = (data[i] as number) * a + 255 * (255 - a) + 128;
-    data[i] = ((product >> 8) + product) >> 8;
+  for (let i = 0, at = 0; i < alpha.length; i++, at += 3) {
+    const a = alpha[i] as number;
+    if (a === 255) continue;
+    data[at] = onWhite(data[at] as number, a);
+    data[at + 1] = onWhite(data[at + 1] as number, a);
+    data[at + 2] = onWhite(data[at + 2] as number, a);
   }
+}
+
+/** [H, W, 4] pixels on white, as [H, W, 3]. */
+export function flattenOntoWhite(rgba: Uint8Array): Uint8Array {
+  const rgb = new Uint8Array((rgba.length / 4) * 3);
+  for (let from = 0, to = 0; from < rgba.length; from += 4, to += 3) {
+    const a = rgba[from + 3] as number;
+    rgb[to] = onWhite(rgba[from] as number, a);
+    rgb[to + 1] = onWhite(rgba[from + 1] as number, a);
+    rgb[to + 2] = onWhite(rgba[from + 2] as number, a);
+  }
+  return rgb;
 }
 
 /**
@@ -38,9 +55,12 @@ export function readTransparentColor(
   return undefined;
 }
 
-/** 0 where a pixel of [H, W, 3] has this colour, else 255; [H, W]. */
-export function maskOfColor(data: Uint8Array, [r, g, b]: [number, number, number]): Uint8Array {
-  return Uint8Array.from({ length: data.length / 3 }, (_, i) =>
-    data[3 * i] === r && data[3 * i + 1] === g && data[3 * i + 2] === b ? 0 : 255,
-  );
+/** Makes the pixels of [H, W, 3] that have this colour white, in place. */
+export function whitenColor(data: Uint8Array, [r, g, b]: [number, number, number]): void {
+  for (let i = 0; i < data.length; i += 3) {
+    if (data[i] !== r || data[i + 1] !== g || data[i + 2] !== b) continue;
+    data[i] = 255;
+    data[i + 1] = 255;
+    data[i + 2] = 255;
+  }
 }

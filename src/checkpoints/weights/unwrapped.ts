@@ -1,0 +1,61 @@
+/**
+ * Weights without what training puts around a module's names: `_orig_mod.` of torch.compile, `module.` of
+ * DistributedDataParallel and averaged models, `_fsdp_wrapped_module.` of FSDP, `model.` of Lightning.
+ * Knows no layout.
+ */
+import { CheckpointError } from "../../errors.ts";
+import { respelled, spellings } from "./spelling.ts";
+import type { Weights } from "./weight-file.ts";
+
+/** Parts that no module has itself, wherever they stand in a name. */
+const wrappers =
+  /(^|\.)(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module|_forward_module)(?=\.)/g;
+/** Attributes that hold a whole model, taken off where every name starts with one of them. */
+const holders = ["module", "model", "net", "clip", "clip_model", "ema_model", "state_dict"];
+/** Counters that torch's AveragedModel and exponential averages keep beside the names. */
+const counters = /(^|\.)(n_averaged|num_updates|initted|decay)$/;
+/** Of one rank alone: the weights of many modules in one row. */
+const flat = /(^|\.)_?flat_param(_\d+)?$/;
+
+/**
+ * `weights` under the names that the module itself has.
+ *
+ * throws  CheckpointError where two weights come to the same name, and for FSDP's flat rows, in which
+ *         a rank holds its share of many weights
+ */
+export function unwrapped(weights: Weights): Weights {
+  const share = weights.names.find((name) => flat.test(name));
+  if (share !== undefined) throw ofOneRank(weights.file, share);
+  const names = withoutHolders(
+    spellings(weights, (name) => name.replace(wrappers, "").replace(/^\./, "")),
+  );
+  const isSame = [...names].every(([plain, name]) => plain === name);
+  return isSame && names.size === weights.names.length ? weights : respelled(weights, names);
+}
+
+/** Takes a holder off as long as all names have the same one; counters beside it go with it. */
+function withoutHolders(spelled: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  const kept = [...spelled].filter(([plain]) => !counters.test(plain));
+  const [first] = kept;
+  const holder = holders.find((one) => first?.[0].startsWith(`${one}.`));
+  if (holder === undefined) return spelled;
+  const prefix = `${holder}.`;
+  if (!kept.every(([plain]) => plain.startsWith(prefix))) return spelled;
+  return withoutHolders(new Map(kept.map(([plain, name]) => [plain.slice(prefix.length), name])));
+}
+
+/** The words that names start with, where each is the holder of a model: more than one cannot be read. */
+export function modelsIn(weights: Weights): string[] {
+  const words = new Set(weights.names.map((name) => name.split(".", 1)[0] as string));
+  return [...words].filter((word) =>
+    weights.names.some((name) => name.startsWith(`${word}.`) && name.split(".").length > 2),
+  );
+}
+
+function ofOneRank(file: string, name: string): CheckpointError {
+  return new CheckpointError(
+    file,
+    `Expected weights by the names of their modules in ${file} but received ${name}, the share that one ` +
+      "rank of FSDP holds of many; save the model with StateDictType.FULL_STATE_DICT",
+  );
+}

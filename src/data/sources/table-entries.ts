@@ -1,0 +1,98 @@
+/** The entries of a table of image paths, from its rows. */
+import { dirname, isAbsolute, join } from "node:path";
+import { captionsOfCell, isWebAddress, labelOfCell, pathOfCell } from "../tables/caption-cell.ts";
+import type { ChosenColumns } from "../tables/columns.ts";
+import type { RowCells } from "../tables/row-format.ts";
+import { type NumberedRow, RowIndex } from "../tables/row-index.ts";
+import type { OpenTable } from "../tables/scan-rows.ts";
+import type { Entry, EntryList, SampleRef } from "./source.ts";
+
+export interface TableEntries {
+  file: string;
+  /** Folder that paths start from; by default the file's own. */
+  root?: string | undefined;
+  columns: ChosenColumns;
+  /** What messages call a row. */
+  row: "line" | "row";
+}
+
+/**
+ * Reads a table once, to find where its rows are. Rows that name the same image are joined into one
+ * entry with several captions, in the place of the first; bad rows are entries by themselves.
+ *
+ * throws   Error with a short reason if the table cannot be read
+ */
+export async function listTable(table: OpenTable, given: TableEntries): Promise<EntryList> {
+  const index = await RowIndex.build(table, (cells) => {
+    const sample = sampleOf(cells, given.columns);
+    return "reason" in sample ? undefined : sample.key;
+  });
+  return {
+    length: index.length,
+    at: (entry) => {
+      try {
+        return entryOf(index.rowsOf(entry), given);
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        return { problem: { file: given.file, reason } };
+      }
+    },
+  };
+}
+
+interface RowSample {
+  key: string;
+  captions: string[];
+  label: string | undefined;
+}
+
+/** The sample of a row, or what is wrong with it. */
+function sampleOf(
+  { image, caption, label: cell }: RowCells,
+  columns: ChosenColumns,
+): RowSample | { reason: string; key?: string } {
+  const key = pathOfCell(image);
+  if (key === undefined) return { reason: `no image path in "${columns.image}"` };
+  if (isWebAddress(key)) {
+    return {
+      key,
+      reason: "its image is a web address; download the pictures, as img2dataset does",
+    };
+  }
+  const captions = captionsOfCell(caption);
+  if (captions === undefined) {
+    return { key, reason: `"${columns.caption}" is neither a string nor a list of strings` };
+  }
+  const label = labelOfCell(cell);
+  if (label === undefined) {
+    return { key, reason: `"${columns.label}" is neither a string nor a number` };
+  }
+  return { key, captions, ...label };
+}
+
+function entryOf(rows: readonly NumberedRow[], given: TableEntries): Entry {
+  const { file, columns } = given;
+  let ref: SampleRef | undefined;
+  for (const { line, cells, reason } of rows) {
+    const sample = cells === undefined ? { reason } : sampleOf(cells, columns);
+    if ("reason" in sample) {
+      const at = sample.key === undefined ? { file } : { file, key: sample.key };
+      return { problem: { ...at, reason: `${given.row} ${line}: ${sample.reason}` } };
+    }
+    const { key, captions, label } = sample;
+    if (ref === undefined) {
+      const path = imagePath(given, key);
+      ref = { key, file: path, image: { file: path, offset: 0 }, captions };
+      if (label !== undefined) ref.label = label;
+    } else ref.captions!.push(...captions);
+  }
+  return { ref: ref! };
+}
+
+/** Where the image of a cell is. */
+export function imagePath(
+  { file, root = dirname(file) }: Pick<TableEntries, "file" | "root">,
+  image: string,
+): string {
+  return isAbsolute(image) ? image : join(root, image);
+}

@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+
+import { ClassAnswers } from "./class-answers.ts";
+import { readClasses } from "./read-classes.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "limn-classes-"));
+after(() => rmSync(folder, { recursive: true }));
+
+const file = (name: string, content: unknown): string => {
+  const path = join(folder, name);
+  writeFileSync(path, typeof content === "string" ? content : JSON.stringify(content));
+  return path;
+};
+const json = (value: unknown): string => file("classes.json", value);
+/** key: names, in order. */
+const shown = (classes: string | readonly string[]): string =>
+  readClasses(classes)
+    .map(({ key, names }) => `${key}: ${names.join(", ")}`)
+    .join("; ");
+
+describe("a file of classes, misused", () => {
+  it("is refused with the reason", () => {
+    const refused = (path: string, message: RegExp): void => {
+      assert.throws(() => readClasses(path), { name: "DataError", message });
+    };
+    refused(join(folder, "none.txt"), /could not read one \(the file does not exist\)/);
+    refused(file("a.txt", "\n \n"), /\(it holds no class\)/);
+    refused(file("a.txt", "cat\n\ndog\n"), /\(line 2 is blank\)/);
+    refused(json([]), /\(it holds no class\)/);
+    refused(json({}), /\(it holds no class\)/);
+    refused(file("classes.json", '"cat"'), /\(it holds neither an array nor an object\)/);
+    refused(json({ cat: 3, dog: 4 }), /a name, .* for class 0 of .* but received 3;/);
+    refused(json({ "0": "cat", "1": null }), /for class 1 of .* but received null;/);
+    refused(json([{ key: "a", names: ["b"] }, "a"]), /another answer for class 1 of .*"a" again;/);
+  });
+});
+
+describe("a file of classes", () => {
+  const two = "cat: cat; dog: dog, hound";
+
+  it("has a name in each line, or is a folder with classnames.txt", () => {
+    const path = file("classnames.txt", "\ufeffcat\r\n great dane \n\n");
+    assert.equal(shown(path), "cat: cat; great dane: great dane");
+    assert.equal(shown(folder), shown(path));
+  });
+
+  it("is a list or an object of numbers, in their order", () => {
+    assert.equal(shown(json(["cat", ["dog", "hound"]])), two);
+    assert.equal(shown(json({ "1": ["dog", "hound"], "0": "cat" })), two);
+    const many = Object.fromEntries(
+      Array.from({ length: 12 }, (_, i) => [`${11 - i}`, `c${11 - i}`]),
+    );
+    assert.match(shown(json(many)), /^c0: c0; c1: .*c10: c10; c11: c11$/);
+    assert.equal(shown(json({ dog: 1, cat: 0 })), "cat: cat; dog: dog");
+    const config = { model_type: "vit", id2label: { "0": "cat", "1": "dog" } };
+    assert.equal(shown(json(config)), "cat: cat; dog: dog");
+    const imagenet = { "0": ["n01440764", "tench"], "1": ["n01484850", "great_white_shark"] };
+    assert.equal(shown(json(imagenet)), "n01440764: tench; n01484850: great white shark");
+  });
+
+  it("is an object of answers and their names", () => {
+    const value = { dog: ["hound", "dog"], n01440764: ["tench"], n01484850: "shark", b: "bird" };
+    const wanted = "dog: dog, hound; n01440764: tench; n01484850: shark; b: bird";
+    assert.equal(shown(json(value)), wanted);
+  });
+
+  it("may have classes of one name, told apart by their numbers", () => {
+    const classes = readClasses(file("twins.txt", "missile\ncrane\nmissile\n"));
+    assert.deepEqual(
+      classes.map(({ key, label, names }) => [key, label, ...names]),
+      [
+        ["missile (0)", "missile (0)", "missile"],
+        ["crane", "crane", "crane"],
+        ["missile (2)", "missile (2)", "missile"],
+      ],
+    );
+    const answers = new ClassAnswers(classes);
+    assert.deepEqual(
+      ["0", "1", "2", "crane", "missile"].map((one) => answers.find(one)),
+      [...[0, 1, 2, 1, undefined]],
+    );
+    assert.match(answers.problem("missile"), /^several classes have this name; label .* by number/);
+  });
+});
+
+describe("the class of an answer", () => {
+  const find = (classes: Parameters<typeof readClasses>[0], ...answers: unknown[]): unknown[] => {
+    const index = new ClassAnswers(readClasses(classes));
+    return answers.map((answer) => index.find(answer));
+  };
+
+  it("is found by name, by further names, and by number", () => {
+    const classes = ["cat", "dog"];
+    assert.deepEqual(find(classes, "dog", "1", 1, 1n, Object(1), " 1\n"), [1, 1, 1, 1, 1, 1]);
+    assert.deepEqual(find(classes, "2", "-1", "1.0", "01", "", 0.5, null, undefined, ["cat"]), [
+      ...Array.from({ length: 9 }, () => undefined),
+    ]);
+    const several = [["dog", "hound"], "cat"] as unknown as string[];
+    assert.deepEqual(find(several, "hound", "cat", "0"), [0, 1, 0]);
+  });
+
+  it("is the one whose name it is, where names are numbers", () => {
+    const digits = ["1", "2", "0"];
+    assert.deepEqual(find(digits, "0", "1", 2, "3"), [2, 0, 1, undefined]);
+    assert.deepEqual(find(["3", "5"], "1", "5"), [undefined, 1]);
+  });
+
+  it("is a key before it is a further name of another class", () => {
+    const classes = [["dog", "cat"], "cat"] as unknown as string[];
+    assert.deepEqual(find(classes, "cat", "dog"), [1, 0]);
+  });
+
+  it("is said to be missing with what was seen", () => {
+    const plain = new ClassAnswers(readClasses(["cat", "dog"]));
+    assert.equal(plain.problem("bird"), "no class has this name");
+    assert.match(plain.problem(42), /and as a number it is not below 2$/);
+    const digits = new ClassAnswers(readClasses(["3", "5"]));
+    assert.match(digits.problem("1"), /classes that are named by numbers are not counted$/);
+  });
+});
