@@ -157,7 +157,9 @@ export const measures: Record<string, Measure> = {
         { key: "same", image: await picture(), extension: "png" as const, captions: ["a picture"] },
       ];
       const { shards } = await writeShards({ samples, directory: folder, samplesPerShard: 1 });
-      for (let i = 1; i < size; i++) copyFileSync(shards[0]!, path.join(folder, `copy-${i}.tar`));
+      for (const shard of shards) {
+        for (let i = 1; i < size; i++) copyFileSync(shard, path.join(folder, `copy-${i}.tar`));
+      }
     },
     measure: (folder) => () =>
       packDataset({ source: shardsOf(folder), directory: path.join(folder, "packed") }),
@@ -224,13 +226,19 @@ async function embedding(folder: string, shouldStop: () => boolean): Promise<() 
   return () => embedSource({ model, source, folder: out, batchSize, shouldStop });
 }
 
+export function measureOf(name: string): Measure {
+  const found = measures[name];
+  if (!found) throw new RangeError(`Expected a measure but received ${name}`);
+  return found;
+}
+
 /** Seconds of one measure, and the bytes by which its peak rises above what was there before. */
 export async function measure(
   name: string,
   size: number,
   folder: string,
 ): Promise<{ seconds: number; bytes: number }> {
-  const work = await measures[name]!.measure(folder, size);
+  const work = await measureOf(name).measure(folder, size);
   const before = process.memoryUsage().rss;
   const start = performance.now();
   await work();

@@ -9,7 +9,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
-import { measures, type Measure } from "./growth-data.ts";
+import { measureOf, measures, type Measure } from "./growth-data.ts";
 import { commit, rounded, type BenchResult } from "./result.ts";
 
 const aim = 1.1;
@@ -24,7 +24,7 @@ async function measureAt(name: string, size: number, top: string): Promise<Point
   const folder = path.join(top, String(size));
   mkdirSync(folder);
   try {
-    await measures[name]!.prepare?.(folder, size);
+    await measureOf(name).prepare?.(folder, size);
     const words = [path.join(import.meta.dirname, "growth-child.mjs"), name, String(size), folder];
     const printed = execFileSync(process.execPath, words, { encoding: "utf8" });
     const found = JSON.parse(printed) as { seconds: number; bytes: number };
@@ -36,8 +36,9 @@ async function measureAt(name: string, size: number, top: string): Promise<Point
 
 /** Between one size and the next, of samples or of products. */
 function exponents(points: Point[], { products }: Measure): number[] {
-  return points.slice(1).map((point, i) => {
-    const before = points[i]!;
+  return points.slice(1).flatMap((point, i) => {
+    const before = points[i];
+    if (!before) return [];
     const work = Math.log(point.size / before.size) * (products === true ? 2 : 1);
     return Math.log(point.seconds / before.seconds) / work;
   });
