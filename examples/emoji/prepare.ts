@@ -3,7 +3,7 @@
  * and found again. Prints only through what it is given.
  */
 import { spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createLoader, evaluationPreset, writeShards } from "limn/data";
@@ -69,9 +69,11 @@ export interface VocabularyOptions {
 export async function trainVocabulary(options: VocabularyOptions): Promise<string> {
   const { folder, source, vocabSize, contextLength, note } = options;
   const file = join(folder, "tokenizer.json");
-  const stamp = join(folder, "stamp");
+  const stamp = `${folder}.stamp`;
   const wanted = `${options.stamp} ${vocabSize} ${contextLength}`;
   if (existsSync(file) && existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return file;
+  // It was inside in earlier versions.
+  rmSync(join(folder, "stamp"), { force: true });
   note("Training a vocabulary on the captions ...");
   await trainTokenizer({ texts: captionsOf(source), vocabSize, contextLength, folder });
   writeFileSync(stamp, wanted);

@@ -2,10 +2,10 @@
  * The quick start from end to end: packages, shards, vocabulary, training, evaluation, report.
  * Called by `limn quickstart`; prints only through what it is given.
  */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { train, type TrainOptions, type TrainResult } from "limn";
-import { renderReport, runReport } from "limn/report";
+import { StorageError, train, type TrainOptions, type TrainResult } from "limn";
+import { runReport, writeReport } from "limn/report";
 
 import type { BuiltDataset } from "./dataset.ts";
 import { buildShards, installPackages, trainVocabulary } from "./prepare.ts";
@@ -35,6 +35,7 @@ const contextLength = 32;
 
 export default async function quickstart(options: QuickstartOptions): Promise<QuickstartResult> {
   const { directory, note, seed = 0 } = options;
+  checkDirectory(directory);
   mkdirSync(directory, { recursive: true });
   const packages = installPackages(join(directory, "packages"), note);
   const data = join(directory, "data");
@@ -64,16 +65,27 @@ export default async function quickstart(options: QuickstartOptions): Promise<Qu
     ...(options.progress ? { progress: options.progress } : {}),
   });
   const report = join(result.directory, "report.html");
-  if (result.stopped !== "signal") await writeReport(result, built, report);
+  if (result.stopped !== "signal") await saveReport(result, built, report);
   return { result, text: summaryLines(result.suites, built).join("\n"), report };
 }
 
-async function writeReport(result: TrainResult, built: BuiltDataset, file: string): Promise<void> {
+/** Everything in the folder is made here, and made again where it has changed. */
+function checkDirectory(directory: string): void {
+  const names = existsSync(directory) ? readdirSync(directory) : [];
+  if (names.length === 0 || existsSync(join(directory, "packages", "package.json"))) return;
+  throw new StorageError(
+    directory,
+    `Expected a new folder, or one of the quick start, for ${directory} but received one with ` +
+      `${names.slice(0, 3).join(", ")}; choose another --directory`,
+  );
+}
+
+async function saveReport(result: TrainResult, built: BuiltDataset, file: string): Promise<void> {
   const summary = summaryOf(result.suites, built);
   const data = await runReport(result, {
     title: "limn quick start: emoji",
     summary,
     pictured: ["vendor", "lines", "unseen"],
   });
-  writeFileSync(file, renderReport(data));
+  writeReport(file, data);
 }

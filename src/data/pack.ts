@@ -2,14 +2,15 @@
 import sharp from "sharp";
 import { DigestTable } from "../arrays/digest-table.ts";
 import { DataError, didYouMean } from "../errors.ts";
-import { readImageHeader } from "./image/index.ts";
+import { checkApart, checkFolderTarget } from "../files/atomic-folder.ts";
+import { decodeImage, type ImageOrigin, readImageHeader } from "./image/index.ts";
 import { partNames } from "./loader/batch-builder.ts";
 import { problemError } from "./loader/protocol.ts";
 import type { PackSample } from "./sample.ts";
 import { openSource } from "./sources/open-source.ts";
 import { readSamples } from "./sources/read-sample.ts";
 import type { SourceSpec } from "./sources/source-spec.ts";
-import type { Columns, Problem } from "./sources/source.ts";
+import type { Columns, Problem, Source } from "./sources/source.ts";
 import { writeShards } from "./write-shards.ts";
 
 export { writeShards } from "./write-shards.ts";
@@ -17,7 +18,7 @@ export type { WriteShardsOptions } from "./write-shards.ts";
 
 export interface PackOptions {
   source: SourceSpec;
-  /** Where the shards go; made if missing. */
+  /** Where the shards go: a new folder, or an empty one that is not in a folder source. */
   directory: string;
   /** By default 1000. */
   samplesPerShard?: number;
@@ -74,7 +75,8 @@ const KEYS: (keyof PackOptions)[] = [
  *
  * memory   about 80 bytes a sample for its key, see `DigestTable`
  * throws   DataError if the source cannot be opened or holds no usable sample, with
- *          `onError: "fail"` for the first bad one; TypeError and RangeError for options
+ *          `onError: "fail"` for the first bad one; StorageError for a folder that holds something;
+ *          TypeError and RangeError for options
  */
 export async function packDataset(options: PackOptions): Promise<PackResult> {
   checkPackOptions(options);
@@ -87,29 +89,45 @@ export async function packDataset(options: PackOptions): Promise<PackResult> {
     skipped: 0,
     badSamples: [],
   };
+  await checkPackTarget(options);
   const written = await writeShards({
     samples: packSamples(options, result),
     directory,
     samplesPerShard,
     ...(prefix === undefined ? {} : { prefix }),
   });
-  if (written.samples === 0) {
-    const first = result.badSamples[0];
-    const received = first === undefined ? "none" : `only bad ones, such as ${first.reason}`;
-    const source = JSON.stringify(options.source);
-    throw new DataError(
-      `Expected at least one usable sample for ${source} but received ${received}; check the source`,
-      { source },
-    );
-  }
   return { ...result, ...written };
 }
 
+/** Refuses a folder that the shards cannot go to. throws  StorageError naming it */
+export async function checkPackTarget({
+  source,
+  directory,
+}: Pick<PackOptions, "source" | "directory">): Promise<void> {
+  // A folder's listing would find them.
+  if (source.kind === "folder") checkApart(directory, [source.directory]);
+  await checkFolderTarget(directory, { onlyNew: true });
+}
+
+function checkAny(count: number, { source: spec }: PackOptions, { badSamples }: PackResult): void {
+  if (count > 0) return;
+  const first = badSamples[0];
+  const received = first === undefined ? "none" : `only bad ones, such as ${first.reason}`;
+  const source = JSON.stringify(spec);
+  throw new DataError(
+    `Expected at least one usable sample for ${source} but received ${received}; check the source`,
+    { source },
+  );
+}
+
 async function* packSamples(options: PackOptions, result: PackResult): AsyncGenerator<PackSample> {
-  const source = await openSource(options.source);
+  const opened = await openSource(options.source);
+  // What Python wrote as 1.0 stays a float.
+  const source: Source = { ...opened, reading: { ...opened.reading, floats: "marked" } };
   if (source.columns !== undefined) result.columns = source.columns;
   const taken = new DigestTable();
   const names = partNames(source);
+  let count = 0;
   for await (const sample of readSamples(source)) {
     if (options.exclude?.has(`${names[sample.part]}#${sample.index}`) === true) {
       result.excluded += 1;
@@ -123,8 +141,11 @@ async function* packSamples(options: PackOptions, result: PackResult): AsyncGene
       continue;
     }
     if (packed.resized) result.resized += 1;
+    count += 1;
     yield packed.sample;
   }
+  // Before the folder appears.
+  checkAny(count, options, result);
 }
 
 type Readable = Exclude<
@@ -149,7 +170,8 @@ async function packOne(
     return bad("GIF images cannot be packed as they are; set resize");
   const extension = packExtension(format, shrink ? options.format : undefined);
   try {
-    const bytes = shrink ? await shrinkImage(image, options.resize!, extension, options) : image;
+    const at = { source: file, key };
+    const bytes = shrink ? await shrinkImage(image, at, extension, options) : image;
     const packed: PackSample = {
       key: uniqueKey(key, taken),
       image: bytes,
@@ -157,7 +179,9 @@ async function packOne(
       captions: text.captions,
     };
     if (text.label !== undefined) packed.label = text.label;
-    if (text.meta !== undefined) packed.meta = text.meta;
+    if (text.meta !== undefined || text.record !== undefined) {
+      packed.meta = { ...text.record, ...text.meta };
+    }
     return { sample: packed, resized: shrink };
   } catch (error) {
     return bad(error instanceof Error ? error.message : String(error));
@@ -172,17 +196,18 @@ function packExtension(format: string, wanted: PackOptions["format"]): PackSampl
 
 async function shrinkImage(
   bytes: Uint8Array,
-  side: number,
+  at: ImageOrigin,
   extension: PackSample["extension"],
   options: PackOptions,
 ): Promise<Uint8Array> {
-  const quality = options.quality ?? 95;
-  const resized = sharp(bytes, { failOn: "truncated" }).resize({
-    width: side,
-    height: side,
+  const { quality = 95, resize: side } = options;
+  // Decoded as everywhere in limn: profiles and EXIF are ignored, and what is not RGB becomes RGB.
+  const { data, width, height } = await decodeImage(bytes, { at });
+  const resized = sharp(data, { raw: { width, height, channels: 3 } }).resize({
+    width: side!,
+    height: side!,
     fit: "outside",
     kernel: "cubic",
-    fastShrinkOnLoad: false,
   });
   if (extension === "jpg") return resized.jpeg({ quality }).toBuffer();
   return extension === "webp" ? resized.webp({ quality }).toBuffer() : resized.png().toBuffer();

@@ -1,15 +1,16 @@
 /** Writes WebDataset shards that appear whole or not at all. */
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { DigestTable } from "../arrays/digest-table.ts";
 import { DataError } from "../errors.ts";
+import { writeFolderAtomically } from "../files/atomic-folder.ts";
+import { formatJson } from "../files/json-text.ts";
 import { AtomicFile } from "../files/atomic-write.ts";
-import { storageError } from "../files/storage.ts";
 import type { PackSample } from "./sample.ts";
 import { tarEnd, tarEntry } from "./sources/tar-format.ts";
 
 export interface WriteShardsOptions {
   samples: AsyncIterable<PackSample> | Iterable<PackSample>;
+  /** New or empty: older shards would be read together with these. */
   directory: string;
   /** Samples in each shard; the last one may hold fewer. */
   samplesPerShard: number;
@@ -18,24 +19,45 @@ export interface WriteShardsOptions {
 }
 
 /**
- * Writes samples into numbered shards: `key.png` (or .jpg, .webp), with `key.txt` when there is
- * exactly one caption and nothing else to say, otherwise `key.json` with
- * `{ captions, label, ...meta }`. Each shard is written under a temporary name, synced and renamed.
+ * Writes samples into numbered shards: `key.png` (or .jpg, .webp), `key.txt` with the first caption,
+ * which is all that open_clip and clip-retrieval read, and `key.json` with
+ * `{ ...meta, captions, label }` unless there is exactly one caption and nothing else to say. The
+ * folder appears when all of them are complete.
  *
  * returns   the paths of the shards in order, and the number of samples
  * throws    DataError naming shard and sample for an unusable or repeated key; StorageError naming
- *           the shard, such as for a full disk. Finished shards stay, the unfinished one is removed.
+ *           the folder: a full disk, or a folder that holds something. Nothing is left then.
  */
 export async function writeShards(
   options: WriteShardsOptions,
 ): Promise<{ shards: string[]; samples: number }> {
-  const { samples, directory, samplesPerShard, prefix = "shard" } = options;
+  const { directory, samplesPerShard } = options;
   if (!Number.isInteger(samplesPerShard) || samplesPerShard < 1) {
     throw new RangeError(
       `Expected a positive integer for samplesPerShard but received ${samplesPerShard}`,
     );
   }
-  makeDirectory(directory);
+  let written: Written = { shards: [], samples: 0 };
+  await writeFolderAtomically(
+    directory,
+    async (partial) => {
+      written = await writeInto(partial, options);
+    },
+    { onlyNew: true },
+  );
+  return { ...written, shards: written.shards.map((name) => join(directory, name)) };
+}
+
+interface Written {
+  /** Names in the folder. */
+  shards: string[];
+  samples: number;
+}
+
+async function writeInto(
+  partial: string,
+  { samples, directory, samplesPerShard, prefix = "shard" }: WriteShardsOptions,
+): Promise<Written> {
   const shards: string[] = [];
   let count = 0;
   let shard: AtomicFile | undefined;
@@ -43,12 +65,11 @@ export async function writeShards(
   try {
     for await (const sample of samples) {
       if (shard === undefined) {
-        const number = String(shards.length).padStart(6, "0");
-        shard = new AtomicFile(join(directory, `${prefix}-${number}.tar`));
+        shard = new AtomicFile(join(partial, shardName(prefix, shards.length)));
       }
-      checkKey(sample.key, shard.file, keys);
+      checkKey(sample.key, join(directory, shardName(prefix, shards.length)), keys);
       for (const [name, contents] of sampleFiles(sample)) {
-        write(shard, tarEntry(name, contents), sample.key);
+        shard.write(tarEntry(name, contents));
       }
       count += 1;
       if (count % samplesPerShard === 0) {
@@ -68,11 +89,13 @@ export async function writeShards(
 function sampleFiles(sample: PackSample): [string, Uint8Array][] {
   const { key, image, extension, captions, label, meta } = sample;
   const files: [string, Uint8Array][] = [[`${key}.${extension}`, image]];
-  if (captions.length === 1 && label === undefined && meta === undefined) {
-    files.push([`${key}.txt`, Buffer.from(captions[0]!, "utf8")]);
-  } else {
-    const record = { ...meta, captions, ...(label === undefined ? {} : { label }) };
-    files.push([`${key}.json`, Buffer.from(JSON.stringify(record), "utf8")]);
+  if (captions[0] !== undefined) files.push([`${key}.txt`, Buffer.from(captions[0], "utf8")]);
+  if (captions.length !== 1 || label !== undefined || meta !== undefined) {
+    // A label that was a number stays one.
+    const known = meta !== undefined && Object.hasOwn(meta, "label") ? formatJson(meta.label) : "";
+    const kept = label === undefined || known === label || known === `${label}.0`;
+    const record = { ...meta, captions, ...(kept ? {} : { label }) };
+    files.push([`${key}.json`, Buffer.from(formatJson(record), "utf8")]);
   }
   return files;
 }
@@ -95,25 +118,12 @@ function checkKey(key: string, shard: string, seen: DigestTable): void {
   }
 }
 
-function makeDirectory(directory: string): void {
-  try {
-    mkdirSync(directory, { recursive: true });
-  } catch (error) {
-    throw storageError(directory, error, { kept: "nothing was written" });
-  }
-}
-
-function write(shard: AtomicFile, bytes: Buffer, key: string): void {
-  try {
-    shard.write(bytes);
-  } catch (error) {
-    const what = `${shard.file} (sample ${key})`;
-    throw storageError(shard.file, error, { what, kept: "finished shards were kept" });
-  }
-}
-
 function finishShard(shard: AtomicFile): string {
   shard.write(tarEnd());
   shard.finish();
-  return shard.file;
+  return basename(shard.file);
+}
+
+function shardName(prefix: string, number: number): string {
+  return `${prefix}-${String(number).padStart(6, "0")}.tar`;
 }

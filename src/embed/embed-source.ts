@@ -1,5 +1,6 @@
 /** Embeds every picture of a source into a folder of shards, and goes on where it was stopped. */
 import { createLoader, type Loader } from "../data/loader/loader.ts";
+import { asOnlyWriterOf, checkApart } from "../files/atomic-folder.ts";
 import type { NpyPrecision } from "../files/npy.ts";
 import type { Batch } from "../data/sample.ts";
 import type { Problem } from "../data/sources/source.ts";
@@ -74,7 +75,8 @@ export interface EmbedResult {
  * end all shards have the same columns of the same types.
  *
  * throws  DataError for a sample that cannot be read (`onError: fail`), a source without samples, or
- *         a folder with embeddings of something else; StorageError when the disk is full
+ *         a folder with embeddings of something else; StorageError when the disk is full, where
+ *         another process writes there, and for a folder inside the source's
  */
 export async function embedSource(options: EmbedOptions): Promise<EmbedResult> {
   const { model, source, folder, texts = false, precision = "float16" } = options;
@@ -85,10 +87,13 @@ export async function embedSource(options: EmbedOptions): Promise<EmbedResult> {
     onError: options.onError ?? "fail",
     probe: modelProbe(model),
   };
-  const state = await openState(folder, settings);
-  const run = new EmbedRun(options, { folder, dim, precision, texts }, state);
-  if (!state.complete) await run.work();
-  return run.result();
+  if (source.kind === "folder") checkApart(folder, [source.directory]);
+  return asOnlyWriterOf(folder, async () => {
+    const state = await openState(folder, settings);
+    const run = new EmbedRun(options, { folder, dim, precision, texts }, state);
+    if (!state.complete) await run.work();
+    return run.result();
+  });
 }
 
 class EmbedRun {

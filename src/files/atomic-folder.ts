@@ -9,13 +9,14 @@ import {
   mkdirSync,
   readdirSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { StorageError } from "../errors.ts";
 import { syncFolder, syncPath, writeTextAtomically } from "./atomic-write.ts";
-import { asOnlyWriter } from "./file-lock.ts";
+import { asOnlyWriter, removeEndedLock } from "./file-lock.ts";
 import {
   isOwnName,
   lockName,
@@ -32,6 +33,8 @@ export interface FolderOptions {
   readonly isOlder?: ((folder: string) => boolean) | undefined;
   /** Refuses a folder of limn's too, unless it is empty. */
   readonly onlyNew?: boolean | undefined;
+  /** Leaves out the record, so that `isOlder` tells limn's folders always: for what people publish. */
+  readonly withoutRecord?: boolean | undefined;
 }
 
 /**
@@ -70,7 +73,9 @@ export async function writeFolderAtomically(
         discard(partial);
         mkdirSync(partial);
         await fill(partial);
-        writeTextAtomically(join(partial, recordName), recordOf(partial));
+        if (options.withoutRecord !== true) {
+          writeTextAtomically(join(partial, recordName), recordOf(partial));
+        }
         syncTree(partial);
         // Somebody may have put something there meanwhile.
         checkTarget(folder, target, options);
@@ -97,19 +102,46 @@ export async function checkFolderTarget(
 }
 
 /**
- * Runs `work`, which writes files into `folder` one by one, while nobody else does; what ended
- * processes of this host left half-written in it is removed first. Makes the folder where it is missing.
+ * Runs `work`, which writes files into `folder` and the folders in it one by one, while nobody else
+ * does; what ended processes of this host left half-written there is removed first. Makes the folder
+ * where it is missing; one that it made and that stays empty is removed again.
  *
  * throws  StorageError naming `folder` and the process that writes there
  */
 export async function asOnlyWriterOf<T>(folder: string, work: () => Promise<T>): Promise<T> {
-  const target = await guarded(folder, () => {
-    const path = physicalPath(folder);
-    mkdirSync(path, { recursive: true });
-    removeAbandoned(path);
-    return path;
-  });
-  return asOnlyWriter(folder, join(target, lockName), work);
+  const target = await guarded(folder, () => physicalPath(folder));
+  const made = await guarded(folder, () => mkdirSync(target, { recursive: true }) !== undefined);
+  try {
+    return await asOnlyWriter(folder, join(target, lockName), async () => {
+      await guarded(folder, () => {
+        for (const entry of readdirSync(target, { withFileTypes: true })) {
+          if (entry.isDirectory()) tidy(join(target, entry.name));
+        }
+      });
+      return work();
+    });
+  } finally {
+    if (made) removeIfEmpty(target);
+  }
+}
+
+/** Removes what ended processes left in a folder that nobody else writes, and puts back what they moved. */
+function tidy(folder: string): void {
+  removeAbandoned(folder);
+  for (const name of readdirSync(folder)) {
+    const moved = nameOfPrevious(name);
+    if (moved !== undefined) restorePrevious(join(folder, moved));
+    if (name.startsWith(".") && name.endsWith(lockName)) removeEndedLock(join(folder, name));
+  }
+}
+
+function removeIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch {
+    // It holds something, or somebody removed it.
+    return;
+  }
 }
 
 /**

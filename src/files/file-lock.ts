@@ -3,6 +3,7 @@
  * one whose owner crashed, even on another host, is seen as left behind and broken.
  */
 import { randomUUID } from "node:crypto";
+import { readFileSync, rmSync } from "node:fs";
 import { link, mkdir, open, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -23,7 +24,7 @@ const TOUCH_MS = 5_000;
 const PATIENCE_MS = 30_000;
 const LONGEST_POLL_MS = 500;
 /** One who writes may keep its thread busy for minutes, in a step or a product of large matrices. */
-const WRITERS_PATIENCE_MS = 600_000;
+export const WRITERS_PATIENCE_MS = 600_000;
 
 interface LockOwner extends Owner {
   readonly id: string;
@@ -125,6 +126,12 @@ export async function lockHolder(file: string, patience = PATIENCE_MS): Promise<
   return owner === undefined || (await isAbandoned(file, patience)) ? undefined : owner;
 }
 
+/** Removes a lock whose process of this host has ended; the caller knows that nobody else takes it. */
+export function removeEndedLock(file: string): void {
+  const owner = parseOwner(() => readFileSync(file, "utf8"));
+  if (owner && hasEnded(owner)) rmSync(file, { force: true });
+}
+
 function newOwner(): LockOwner {
   return { id: randomUUID(), ...thisProcess() };
 }
@@ -202,8 +209,13 @@ async function isAbandoned(file: string, patience: number): Promise<boolean> {
 
 /** Undefined where there is none, where its owner is about to write it, or for another's file. */
 async function readOwner(file: string): Promise<LockOwner | undefined> {
+  const text = await readFile(file, "utf8").catch(() => "");
+  return parseOwner(() => text);
+}
+
+function parseOwner(read: () => string): LockOwner | undefined {
   try {
-    const owner = JSON.parse(await readFile(file, "utf8")) as Partial<LockOwner> | null;
+    const owner = JSON.parse(read()) as Partial<LockOwner> | null;
     const whole = typeof owner?.id === "string" && typeof owner.host === "string";
     return whole && Number.isSafeInteger(owner.pid) ? (owner as LockOwner) : undefined;
   } catch {

@@ -3,10 +3,20 @@
  * parts of it. So limn knows later which files are its own, and that nobody changed them since.
  */
 import { createHash } from "node:crypto";
-import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
+import {
+  closeSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+} from "node:fs";
 import { join } from "node:path";
+import { StorageError } from "../errors.ts";
+import { writeFileAtomically, writeTextAtomically } from "./atomic-write.ts";
 import { isPartial } from "./owner.ts";
-import { statsOf } from "./storage.ts";
+import { statsOf, storageError } from "./storage.ts";
 
 /** The name of the record. */
 export const recordName = ".limn-files.json";
@@ -19,14 +29,68 @@ const SAMPLED = 1 << 16;
 /** A record larger than this is none of limn's. */
 const MOST_RECORD = 1 << 24;
 
+/**
+ * Writes files beside others into a folder, which is made where it is missing, and records them. One
+ * that lies there already with the same content stays.
+ *
+ * isOlder  whether what lies there without a record is limn's
+ * throws   StorageError naming a file that limn did not write, before anything is written, and where
+ *          one cannot be written
+ */
+export function writeRecordedFiles(
+  folder: string,
+  files: ReadonlyMap<string, Uint8Array>,
+  isOlder: (folder: string) => boolean = () => false,
+): void {
+  const recorded = readRecord(folder) ?? new Map<string, string>();
+  const fresh = [...files].filter(([name, content]) => !holds(join(folder, name), content));
+  for (const [name] of fresh) {
+    const file = join(folder, name);
+    if (statsOf(file) === undefined || recorded.get(name) === digestOf(file)) continue;
+    if (recorded.size === 0 && isOlder(folder)) continue;
+    throw new StorageError(
+      file,
+      `Expected no ${name}, or one of limn's own, in ${folder} for writing but received another; ` +
+        "choose another folder, or move it away (nothing was changed)",
+    );
+  }
+  try {
+    mkdirSync(folder, { recursive: true });
+    for (const [name, content] of fresh) {
+      writeFileAtomically(join(folder, name), (write) => write(content));
+    }
+    for (const name of files.keys()) recorded.set(name, digestOf(join(folder, name)) ?? "");
+    writeTextAtomically(join(folder, recordName), textOf(recorded));
+  } catch (cause) {
+    throw storageError(folder, cause);
+  }
+}
+
+/** Replaces a file that the record of its folder names, and the record; a folder without one gets none. */
+export function rewriteRecorded(folder: string, name: string, text: string): void {
+  const recorded = readRecord(folder);
+  writeTextAtomically(join(folder, name), text);
+  if (recorded === undefined) return;
+  recorded.set(name, digestOf(join(folder, name)) ?? "");
+  writeTextAtomically(join(folder, recordName), textOf(recorded));
+}
+
+function holds(file: string, content: Uint8Array): boolean {
+  const stats = statsOf(file);
+  return stats?.isFile() === true && stats.size === content.length
+    ? readFileSync(file).equals(content)
+    : false;
+}
+
 /** The text of the record of all that lies in `folder` now. Throws the file system's errors. */
 export function recordOf(folder: string): string {
-  const files = Object.fromEntries(
-    filesIn(folder)
-      .filter((name) => !isOwnName(name))
-      .map((name) => [name, digestOf(join(folder, name))]),
-  );
-  return `${JSON.stringify({ writtenBy: "limn", files }, null, 1)}\n`;
+  const names = filesIn(folder).filter((name) => !isOwnName(name));
+  return textOf(new Map(names.map((name) => [name, digestOf(join(folder, name)) ?? ""])));
+}
+
+function textOf(files: ReadonlyMap<string, string>): string {
+  const sorted = [...files].sort(([a], [b]) => (a < b ? -1 : 1));
+  return `${JSON.stringify({ writtenBy: "limn", files: Object.fromEntries(sorted) }, null, 1)}\n`;
 }
 
 /**
@@ -52,6 +116,13 @@ export function recordedFiles(folder: string): string[] {
   return [...(readRecord(folder)?.keys() ?? [])];
 }
 
+/** Files of a folder that its record does not name; none without a record. */
+export function addedTo(folder: string): string[] {
+  const recorded = readRecord(folder);
+  if (recorded === undefined) return [];
+  return filesIn(folder).filter((name) => !isOwnName(name) && !recorded.has(name));
+}
+
 /** A digest of a file's size and of its beginning, middle and end: no file takes long. */
 export function sampledDigest(file: string): string {
   const descriptor = openSync(file, "r");
@@ -74,7 +145,7 @@ export function sampledDigest(file: string): string {
 /** Names that limn gives to what it needs while it writes. */
 export function isOwnName(name: string): boolean {
   const last = name.slice(name.lastIndexOf("/") + 1);
-  return last === recordName || last.startsWith(lockName) || isPartial(last);
+  return last === recordName || last.includes(lockName) || isPartial(last);
 }
 
 /** All files below a folder, by their relative names with "/"; an empty folder is named itself. */

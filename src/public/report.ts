@@ -1,4 +1,4 @@
 /** `limn/report`: HTML reports of runs. */
 export { runReport, type RunReportOptions } from "../train/run/run-report.ts";
-export { renderReport } from "../report/report.ts";
+export { renderReport, writeReport } from "../report/report.ts";
 export type { ReportData } from "../report/types.ts";

@@ -1,7 +1,8 @@
 /**
  * The report of a training run as one HTML file: no scripts, no other files, nothing from the
- * network. A pure function of its data; writing the file is the caller's.
+ * network. A pure function of its data.
  */
+import { writeTextAtomically } from "../files/atomic-write.ts";
 import { escapeHtml } from "../files/escape-html.ts";
 import {
   curvesSection,
@@ -20,6 +21,11 @@ import type { ReportData } from "./types.ts";
 
 /** The browser itself refuses whatever a report should not contain. */
 const policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
+
+/** Writes `renderReport` as a file, whole or not at all. throws  StorageError naming it, as renderReport */
+export function writeReport(file: string, data: ReportData): void {
+  writeTextAtomically(file, renderReport(data));
+}
 
 /**
  * A complete HTML document. Sections without data are left out.

@@ -1,5 +1,5 @@
 /** What a study's functions are given: folders, artifacts made once, and training that can stop. */
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync } from "node:fs";
 import path from "node:path";
 
 import { pendingSignal } from "../torch/index.ts";
@@ -7,6 +7,7 @@ import type { ProgressStream } from "../train/log/run-progress.ts";
 import { train, type TrainResult } from "../train/train-pair.ts";
 import { peakMemoryBytes, resetPeakMemory, secondsPerStep } from "./measurements.ts";
 import { hashOf } from "./result-file.ts";
+import { removeFolder } from "../files/atomic-folder.ts";
 import { lockHolder, withFileLock } from "../files/file-lock.ts";
 import type { Owner } from "../files/owner.ts";
 
@@ -170,7 +171,7 @@ async function artifact(
       mkdirSync(partial, { recursive: true });
       await make(partial);
       stopIfAsked();
-      rmSync(path.join(partial, "checkpoints"), { recursive: true, force: true });
+      removeFolder(path.join(partial, "checkpoints"));
       renameSync(partial, target);
       return target;
     },

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, test } from "node:test";
 import { check } from "prettier";
 
 import { judge, renderClaim } from "./claims.ts";
 import { formatDifference, formatEstimate } from "./format.ts";
 import { markdownTable, renderTable } from "./tables.ts";
-import { renderPage } from "./page.ts";
+import { renderPage, writePage, type StudyWords } from "./page.ts";
 import type { StoredResult } from "./result-file.ts";
 import { StudyResults } from "./results.ts";
 import type { Claim, StudyMetric } from "./define-study.ts";
@@ -192,4 +195,32 @@ test("a page is as prettier leaves it, and its figures stand alone", async () =>
   };
   assert.deepEqual(numbers.arms[0]?.metrics["acc"], { mean: 0.21, low: 0.2, high: 0.22 });
   assert.equal(numbers.arms[0]?.runs.length, 3);
+});
+
+test("a page takes the place of an earlier one only, and drops the figures of that", async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), "limn-page-"));
+  after(() => rmSync(folder, { recursive: true }));
+  const study: StudyWords = {
+    name: "mine",
+    title: "Mine",
+    question: "Which?",
+    source: "none",
+    tables: () => [],
+    figures: () => [],
+    conclusions: () => [],
+  };
+  const write = (out: string): Promise<string> =>
+    writePage(study, results, { out, settings: [], command: "limn study mine" });
+  const page = await write(folder);
+  writeFileSync(path.join(folder, "mine", "old.svg"), "");
+  assert.equal(await write(folder), page);
+  assert.deepEqual(readdirSync(path.join(folder, "mine")), ["results.json"]);
+  writeFileSync(path.join(folder, "mine", "notes.txt"), "mine");
+  await assert.rejects(write(folder), { name: "StorageError", message: /nothing was changed/ });
+  assert.deepEqual(readdirSync(path.join(folder, "mine")), ["notes.txt", "results.json"]);
+  const other = path.join(folder, "other");
+  mkdirSync(other);
+  writeFileSync(path.join(other, "mine.md"), "mine");
+  await assert.rejects(write(other), /Expected no mine\.md, or one of an earlier study, in/);
+  assert.equal(readFileSync(path.join(other, "mine.md"), "utf8"), "mine");
 });

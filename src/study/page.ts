@@ -1,7 +1,9 @@
 /** A study's page, figures and numbers as files. The same results give the same bytes. */
-import { mkdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 
+import { StorageError } from "../errors.ts";
+import { writeFolderAtomically } from "../files/atomic-folder.ts";
 import { writeTextAtomically } from "../files/atomic-write.ts";
 import { caution, claimJson, renderClaim } from "./claims.ts";
 import { renderFigure } from "./figures.ts";
@@ -23,18 +25,43 @@ export interface PageOptions {
   settings: readonly string[];
 }
 
-/** Writes the page and what it shows; returns the page's file. */
-export function writePage(study: StudyWords, results: StudyResults, options: PageOptions): string {
+/**
+ * Writes the page and what it shows, in place of an earlier page; returns the page's file.
+ *
+ * throws  StorageError for a page or folder of that name that is no earlier page's
+ */
+export async function writePage(
+  study: StudyWords,
+  results: StudyResults,
+  options: PageOptions,
+): Promise<string> {
   const { markdown, files } = renderPage(study, results, options);
   const folder = path.join(options.out, study.name);
-  // Figures of an earlier definition would stay without a page that shows them.
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
-  for (const [name, text] of files) writeTextAtomically(path.join(folder, name), text);
-  const page = path.join(options.out, `${study.name}.md`);
+  const page = `${folder}.md`;
+  if (existsSync(page) && !isPageFolder(folder)) {
+    throw new StorageError(
+      page,
+      `Expected no ${study.name}.md, or one of an earlier study, in ${options.out} for writing but ` +
+        "received another; choose another folder (nothing was changed)",
+    );
+  }
+  // As a whole: figures of an earlier definition would stay without a page that shows them.
+  const fill = (partial: string): void => {
+    for (const [name, text] of files) writeTextAtomically(path.join(partial, name), text);
+  };
+  await writeFolderAtomically(folder, fill, { isOlder: isPageFolder, withoutRecord: true });
   writeTextAtomically(page, markdown);
   return page;
 }
+
+/** Whether a folder holds a page's figures and numbers, and nothing else. */
+function isPageFolder(folder: string): boolean {
+  if (!existsSync(folder)) return false;
+  const names = readdirSync(folder);
+  return names.includes(resultsName) && names.every((name) => /^results\.json$|\.svg$/.test(name));
+}
+
+const resultsName = "results.json";
 
 /** The page's Markdown and the files of its folder. */
 export function renderPage(
@@ -53,7 +80,7 @@ export function renderPage(
   }
   const tables = study.tables(results).map((table) => renderTable(table, results) ?? "");
   const claims = study.conclusions(results);
-  files.set("results.json", resultsJson(study, results));
+  files.set(resultsName, resultsJson(study, results));
   const markdown = markdownPage([
     `# ${study.title}`,
     "## What the paper found",

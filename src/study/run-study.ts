@@ -2,10 +2,11 @@
  * Runs the arms of a study, seed by seed, and writes its page. Whatever is finished stays: a study
  * that was cut off goes on with the same command.
  */
-import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import path from "node:path";
 
-import { UsageError } from "../errors.ts";
+import { StorageError, UsageError } from "../errors.ts";
+import { removeFolder } from "../files/atomic-folder.ts";
 import { readJsonFile } from "../files/regular-file.ts";
 import { writeTextAtomically } from "../files/atomic-write.ts";
 import { catchSignals } from "../torch/index.ts";
@@ -164,8 +165,12 @@ class Session<P> {
       );
     }
     const { settings, set } = this.#record();
-    const page = writePage(this.#study, results, { out, settings, command: this.#command(set) });
-    return Promise.resolve({ workdir, page, results, ...count });
+    const page = await writePage(this.#study, results, {
+      out,
+      settings,
+      command: this.#command(set),
+    });
+    return { workdir, page, results, ...count };
   }
 
   /** Data, arms and the runs that are wanted: all arms of a seed before the next seed. */
@@ -202,7 +207,7 @@ class Session<P> {
   async #runOne({ arm, seed, hash, folder }: Job, shared: StudyContext): Promise<void> {
     const started = path.join(folder, "started.json");
     // What was begun with other settings must not be gone on with.
-    if (existsSync(folder) && readHash(started) !== hash) rmSync(folder, { recursive: true });
+    if (existsSync(folder) && readHash(started) !== hash) removeRun(folder, started);
     mkdirSync(folder, { recursive: true });
     writeTextAtomically(started, `${JSON.stringify({ hash })}\n`);
     const { progress } = this.#options;
@@ -227,7 +232,7 @@ class Session<P> {
       ...checkOutcome(outcome, this.#study.metrics),
     });
     for (const directory of context.trained) {
-      rmSync(path.join(directory, "checkpoints"), { recursive: true, force: true });
+      removeFolder(path.join(directory, "checkpoints"));
     }
   }
 
@@ -288,6 +293,18 @@ class Session<P> {
     const described = arms.map(({ name, label, factors }) => ({ name, label, factors }));
     return new StudyResults(described, runs, this.#study.metrics);
   }
+}
+
+/** Throws StorageError for a folder that no study began. */
+function removeRun(folder: string, started: string): void {
+  if (readdirSync(folder).length > 0 && !existsSync(started)) {
+    throw new StorageError(
+      folder,
+      `Expected a run of a study, or nothing yet, in ${folder} but received other files; choose ` +
+        "another --workdir, or move them away (nothing was changed)",
+    );
+  }
+  removeFolder(folder);
 }
 
 function readHash(file: string): string | undefined {

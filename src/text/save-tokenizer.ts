@@ -1,10 +1,8 @@
 /** Writes a tokenizer into a model folder. Knows nothing about how its files are read. */
-import { mkdirSync, readFileSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { StorageError } from "../errors.ts";
 import { writeFileAtomically } from "../files/atomic-write.ts";
-import { storageError } from "../files/storage.ts";
+import { writeRecordedFiles } from "../files/folder-record.ts";
 import { clipTokenizerFile } from "./tokenizer-json/clip-files.ts";
 import type { ClipTokenizer } from "./clip-tokenizer.ts";
 import { readOptionalJson, type TokenizerConfig } from "./tokenizer-config.ts";
@@ -29,7 +27,7 @@ export async function saveTokenizer(tokenizer: Tokenizer, folder: string): Promi
   const files = isClip(tokenizer)
     ? await clipFilesOf(tokenizer)
     : await vocabularyFiles(tokenizer.description as TokenizerJsonDescription);
-  writeBeside(folder, files);
+  writeRecordedFiles(folder, files);
 }
 
 /** Contents by the names of files. */
@@ -167,33 +165,6 @@ async function readFiles(from: string, names: readonly string[]): Promise<Files>
     if (content !== undefined) files.set(name, content);
   }
   return files;
-}
-
-/** Writes files beside others, and none that lies there with another content. */
-function writeBeside(folder: string, files: Files): void {
-  const missing = [...files].filter(
-    ([name, content]) => !isThere(folder, join(folder, name), content),
-  );
-  try {
-    mkdirSync(folder, { recursive: true });
-  } catch (cause) {
-    throw storageError(folder, cause);
-  }
-  for (const [name, content] of missing) writeBytes(join(folder, name), content);
-}
-
-/** Throws StorageError for a file that limn did not write and that differs. */
-function isThere(folder: string, file: string, content: Uint8Array): boolean {
-  const stats = statSync(file, { throwIfNoEntry: false });
-  if (stats === undefined) return false;
-  if (stats.isFile() && stats.size === content.length && readFileSync(file).equals(content)) {
-    return true;
-  }
-  throw new StorageError(
-    file,
-    `Expected no other ${basename(file)} in ${folder} for writing a tokenizer but received one; ` +
-      "choose another folder, or move it away (nothing was changed)",
-  );
 }
 
 /**

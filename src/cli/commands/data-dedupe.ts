@@ -1,9 +1,8 @@
 /** `limn data dedupe`: near-duplicates within a set and against evaluation sets. */
-import { mkdirSync, writeFileSync } from "node:fs";
-import path from "node:path";
 import { duplicateSheet } from "../../data/dedupe/duplicate-sheet.ts";
 import { findDuplicates } from "../../data/dedupe/find-duplicates.ts";
-import { packDataset } from "../../data/pack.ts";
+import { writeDuplicates } from "../../data/dedupe/write-duplicates.ts";
+import { checkPackTarget, packDataset } from "../../data/pack.ts";
 import { UsageError } from "../../errors.ts";
 import { defineCommand, type Command } from "../command.ts";
 import { loadPictureEmbedder } from "../options/picture-embedder.ts";
@@ -38,6 +37,8 @@ const command: Command = defineCommand({
     }
     const source = parseSource(operands[0] ?? "", options);
     const against = (options.against ?? []).map((text) => parseSource(text, {}));
+    // Before the work of hours.
+    if (out !== undefined) await checkPackTarget({ source, directory: out });
     const embedder =
       folder === undefined
         ? undefined
@@ -51,11 +52,8 @@ const command: Command = defineCommand({
       ...(embedder && { embedder }),
     }).finally(() => embedder?.dispose());
     if (reports !== undefined) {
-      mkdirSync(reports, { recursive: true });
-      const [json, html] = ["json", "html"].map((end) => path.join(reports, `duplicates.${end}`));
-      writeFileSync(json!, `${JSON.stringify(report, null, 2)}\n`);
-      writeFileSync(html!, await duplicateSheet({ report, source, against }));
-      note(`report: ${html}`);
+      const html = await duplicateSheet({ report, source, against });
+      note(`report: ${writeDuplicates(reports, report, html)}`);
     }
     if (out !== undefined) {
       const exclude = new Set(report.exclude);

@@ -1,5 +1,5 @@
 /** `limn data inspect`: counts, sizes, bad samples and a contact sheet of a source. */
-import { writeFileSync } from "node:fs";
+import { writeFileAtomically } from "../../files/atomic-write.ts";
 import { contactSheet } from "../../data/contact-sheet.ts";
 import { inspectSource } from "../../data/inspect.ts";
 import type { SourceSpec } from "../../data/sources/source-spec.ts";
@@ -62,5 +62,6 @@ async function writeSheet(
   source: SourceSpec,
   { file, format, count }: { file: string; format: Format; count: number },
 ): Promise<void> {
-  writeFileSync(file, await contactSheet({ source, format, count }));
+  const sheet = await contactSheet({ source, format, count });
+  writeFileAtomically(file, (write) => write(Buffer.from(sheet)));
 }

@@ -1,8 +1,7 @@
 /** `limn train`: train a recipe, or go on with a run. */
-import { writeFileSync } from "node:fs";
 import path from "node:path";
 
-import { renderReport } from "../../report/report.ts";
+import { writeReport } from "../../report/report.ts";
 import { resolveRecipe } from "../../train/recipe/resolve-recipe.ts";
 import { runReport } from "../../train/run/run-report.ts";
 import { train } from "../../train/train-pair.ts";
@@ -30,10 +29,7 @@ const command: Command = defineCommand({
     const given = runArguments(options, name, json);
     const result = await train({ recipe, ...given, pictures: 200 });
     if (result.signal === undefined) {
-      writeFileSync(
-        path.join(given.directory, "report.html"),
-        renderReport(await runReport(result)),
-      );
+      writeReport(path.join(given.directory, "report.html"), await runReport(result));
     }
     print(describeRun(result), runJson(result));
     return result.signal === undefined ? 0 : 128 + result.signal;

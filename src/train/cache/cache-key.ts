@@ -11,6 +11,7 @@ import type { TrainingAugmentation } from "../../data/image/training-transform.t
 import { saveTokenizer, type Tokenizer } from "../../text/index.ts";
 import type { Module } from "../../nn/module.ts";
 import { writeTextAtomically } from "../../files/atomic-write.ts";
+import { isOwnName } from "../../files/folder-record.ts";
 import { allocate } from "../../torch/dtype.ts";
 import type { DataFingerprint } from "./data-fingerprint.ts";
 import type { RowDType } from "./row-file.ts";
@@ -67,6 +68,7 @@ export async function tokenizerPart(tokenizer: Tokenizer): Promise<unknown> {
     await saveTokenizer(tokenizer, folder);
     const hash = createHash("sha256");
     for (const name of readdirSync(folder).sort()) {
+      if (isOwnName(name)) continue;
       hash.update(JSON.stringify([name, readFileSync(join(folder, name), "utf8")]));
     }
     const { contextLength, vocabSize } = tokenizer;

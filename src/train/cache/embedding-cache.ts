@@ -2,12 +2,15 @@
  * Rows that a run computes once and later epochs, runs and recipes read: features of a locked tower,
  * or decoded pictures. One file per view. Knows nothing of how a key is made.
  */
+import { join } from "node:path";
 import { createLoader } from "../../data/loader/loader.ts";
 import type { LoaderOptions } from "../../data/loader/options.ts";
 import { createRandom } from "../../arrays/random.ts";
 import type { Batch } from "../../data/sample.ts";
 import type { Problem } from "../../data/sources/source.ts";
 import { DataError } from "../../errors.ts";
+import { WRITERS_PATIENCE_MS, withFileLock } from "../../files/file-lock.ts";
+import { lockName } from "../../files/folder-record.ts";
 import { solo, type ProcessGroup } from "../process-group.ts";
 import { scope, type Device, type Tensor } from "../../torch/index.ts";
 import { cacheFolder, explainMissing, saveKey, viewFile, type CacheKey } from "./cache-key.ts";
@@ -133,6 +136,8 @@ export interface BuildOptions extends CacheLocation {
   /** The first of these processes makes the cache while the others wait; this one when absent. */
   group?: ProcessGroup | undefined;
   onProgress?: ((progress: CacheProgress) => void) | undefined;
+  /** Called once with the cache's folder where another process makes the same cache, which is waited for. */
+  onWait?: ((folder: string) => void) | undefined;
 }
 
 export interface BuiltCache {
@@ -172,6 +177,16 @@ async function openOrBuild(options: BuildOptions): Promise<BuiltCache> {
   const before = openEmbeddingCache(options);
   if (before.cache) return { cache: before.cache, badSamples: [] };
   const folder = cacheFolder(options.root, options.key);
+  // Another run that makes the same rows will have finished them.
+  return withFileLock(join(folder, lockName), () => build(options, folder), {
+    patience: WRITERS_PATIENCE_MS,
+    onWait: () => options.onWait?.(folder),
+  });
+}
+
+async function build(options: BuildOptions, folder: string): Promise<BuiltCache> {
+  const before = openEmbeddingCache(options);
+  if (before.cache) return { cache: before.cache, badSamples: [] };
   saveKey(folder, options.key);
   const badSamples: Problem[] = [];
   for (const view of before.missing) badSamples.push(...(await buildView(options, folder, view)));

@@ -63,9 +63,9 @@ export async function openCaches(
   try {
     if (imageCache) {
       const { precision: dtype } = imageCache;
-      caches.image = await opened("features of the image tower", context, (onProgress) =>
+      caches.image = await opened("features of the image tower", context, (hooks) =>
         imageFeatureCache({
-          ...cacheOptions(recipe.data, imageCache, { ...context, onProgress }),
+          ...cacheOptions(recipe.data, imageCache, { ...context, ...hooks }),
           ...{ tower: model.imageTower, dtype, precision },
         }),
       );
@@ -73,9 +73,9 @@ export async function openCaches(
     }
     if (textCache) {
       const { precision: dtype } = textCache;
-      caches.text = await opened("features of the text tower", context, (onProgress) =>
+      caches.text = await opened("features of the text tower", context, (hooks) =>
         textFeatureCache({
-          ...cacheOptions(recipe.data, textCache, { ...context, onProgress }),
+          ...cacheOptions(recipe.data, textCache, { ...context, ...hooks }),
           ...{ tower: model.textTower, tokenizer, dtype, precision },
         }),
       );
@@ -107,8 +107,8 @@ async function openPixels(
   const { cache } = data;
   if (cache === undefined) return undefined;
   if (cache.views > 1) checkViews("data.cache.views", cache.views, data);
-  const pixels = await opened("decoded pictures", context, (onProgress) =>
-    pixelCache(cacheOptions(data, cache, { ...context, onProgress })),
+  const pixels = await opened("decoded pictures", context, (hooks) =>
+    pixelCache(cacheOptions(data, cache, { ...context, ...hooks })),
   );
   try {
     checkCount("data.cache", pixels);
@@ -144,9 +144,12 @@ function closeAll({ image, text, pixels }: Caches): void {
 async function opened(
   what: string,
   { announce }: CacheContext,
-  open: (onProgress: CacheOptions["onProgress"]) => Promise<BuiltCache>,
+  open: (hooks: Pick<CacheOptions, "onProgress" | "onWait">) => Promise<BuiltCache>,
 ): Promise<EmbeddingCache> {
-  const { cache, rebuilt } = await open(progressOf(what, announce));
+  const { cache, rebuilt } = await open({
+    onProgress: progressOf(what, announce),
+    onWait: (folder) => announce?.(`Waiting for another process that makes ${folder} ...`),
+  });
   if (rebuilt !== undefined) {
     const skipped = cache.skipped > 0 ? `, ${cache.skipped} could not be read` : "";
     announce?.(`Cached ${what} (${rebuilt}): ${cache.count} rows${skipped}, in ${cache.folder}`);
@@ -211,7 +214,8 @@ function cacheOptions(
     device,
     group,
     onProgress,
-  }: Omit<CacheContext, "announce"> & Pick<CacheOptions, "onProgress">,
+    onWait,
+  }: Omit<CacheContext, "announce"> & Pick<CacheOptions, "onProgress" | "onWait">,
 ): CacheOptions {
   const { train: source, augmentation, workers, onError } = data;
   return {
@@ -227,6 +231,7 @@ function cacheOptions(
     root: cache.folder,
     views: cache.views,
     onProgress,
+    onWait,
   };
 }
 

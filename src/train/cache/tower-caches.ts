@@ -37,6 +37,7 @@ export interface CacheOptions {
   /** Processes of a run, of which the first one makes the cache; this one when absent. */
   group?: ProcessGroup | undefined;
   onProgress?: BuildOptions["onProgress"];
+  onWait?: BuildOptions["onWait"];
 }
 
 export interface FeatureCacheOptions extends CacheOptions {
@@ -155,7 +156,7 @@ function build(
     texts?: Pick<LoaderOptions, "tokenizer" | "captions" | "images">;
   },
 ): Promise<BuiltCache> {
-  const { loader, device, views = 1, seed = 0, group, onProgress } = options;
+  const { loader, device, views = 1, seed = 0, group, onProgress, onWait } = options;
   return buildEmbeddingCache({
     root: options.root ?? defaultCacheRoot(),
     key,
@@ -164,6 +165,7 @@ function build(
     seed,
     group,
     onProgress,
+    onWait,
     loader: { ...loader, ...kind.texts, batchSize: options.batchSize ?? BATCH },
     shape: kind.shape,
     encode: kind.encode,

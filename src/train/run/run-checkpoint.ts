@@ -3,11 +3,12 @@
  * subfolder. Everything appears at once or not at all.
  */
 import { mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 
 import { CheckpointError } from "../../errors.ts";
 import { readJsonFile, readingReason } from "../../files/regular-file.ts";
 import { writeTextAtomically } from "../../files/atomic-write.ts";
+import { rewriteRecorded } from "../../files/folder-record.ts";
 import type { LoaderPosition } from "../../data/loader/loader.ts";
 import type { Ema } from "../../optimize/ema.ts";
 import type { Optimizer } from "../../optimize/optimizer.ts";
@@ -90,7 +91,8 @@ export function withTrainingState(
 export function updateState(folder: string, state: TrainingState): void {
   const { state: file } = files(folder);
   const { objectiveKind, objective } = readState(file);
-  writeTextAtomically(file, toJson(withObjective(state, objectiveKind, objective)));
+  const text = toJson(withObjective(state, objectiveKind, objective));
+  rewriteRecorded(folder, relative(folder, file).replaceAll("\\", "/"), text);
 }
 
 function withObjective(

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 
+import { writeFolderAtomically } from "../../files/atomic-folder.ts";
 import { solo, type ProcessGroup } from "../process-group.ts";
 import { resolveRecipe } from "../recipe/resolve-recipe.ts";
 import { difference, RunDirectory } from "./run-directory.ts";
@@ -80,6 +81,78 @@ describe("checkpoints", () => {
     assert.deepEqual(run.checkpointSteps(), [2, 4, 5]);
     run.prune(1, undefined);
     assert.deepEqual(readdirSync(join(path, "checkpoints")), ["step-00000005"]);
+  });
+});
+
+describe("a folder that holds something", () => {
+  it("is refused where a run's files would take its place, and kept", () => {
+    const refused: Record<string, string[]> = {
+      "recipe.json": ["recipe.json"],
+      "recipe.json and checkpoints": ["recipe.json", "checkpoints/"],
+      checkpoints: ["checkpoints/epoch-3.pt"],
+      "report.html and model": ["model/config.json", "report.html", "notes.txt"],
+    };
+    for (const [found, names] of Object.entries(refused)) {
+      const folder = mkdtempSync(join(path, "theirs-"));
+      for (const name of names) add(folder, name);
+      const before = readdirSync(folder, { recursive: true });
+      assert.throws(() => new RunDirectory(folder), {
+        name: "StorageError",
+        file: folder,
+        message:
+          `Expected a run, or a folder without one, for ${folder} but received one with ${found} ` +
+          "of something else; choose another --workdir (nothing was changed)",
+      });
+      assert.deepEqual(readdirSync(folder, { recursive: true }), before);
+    }
+  });
+  it("is a run's where the folder of checkpoints is, with what a crash left in it", () => {
+    run.saveRecipe(recipe);
+    writeFileSync(run.metricsFile, "");
+    makeCheckpoints(2);
+    for (const name of ["step-00000004.partial-host-1-0", ".step-00000002.limn-previous"]) {
+      mkdirSync(join(path, "checkpoints", name));
+    }
+    writeFileSync(join(path, "checkpoints", ".step-00000002.limn-lock"), "");
+    assert.equal(new RunDirectory(path).latestCheckpoint(), run.checkpointFolder(2));
+  });
+  it("may hold anything else", () => {
+    const folder = mkdtempSync(join(path, "beside-"));
+    add(folder, "notes.txt");
+    assert.equal(new RunDirectory(folder).path, folder);
+    assert.deepEqual(readdirSync(folder), ["checkpoints", "notes.txt"]);
+  });
+  it("keeps a checkpoint that somebody put something into", async () => {
+    for (const step of [1, 2, 3]) {
+      await writeFolderAtomically(run.checkpointFolder(step), (partial) => add(partial, "weights"));
+    }
+    add(run.checkpointFolder(1), "notes.txt");
+    run.prune(1, undefined);
+    assert.deepEqual(run.checkpointSteps(), [1, 3]);
+  });
+
+  function add(folder: string, name: string): void {
+    const file = join(folder, name);
+    mkdirSync(name.endsWith("/") ? file : dirname(file), { recursive: true });
+    if (!name.endsWith("/")) writeFileSync(file, "mine");
+  }
+});
+
+describe("a run", () => {
+  it("is refused to a second one, in this process too, and frees the folder when it ends", async () => {
+    const second = new RunDirectory(path);
+    await run.asOnlyRun(async () => {
+      await assert.rejects(
+        second.asOnlyRun(() => assert.fail("both run")),
+        { name: "StorageError", message: /received a lock of process \d+ on host .* \(this one\)/ },
+      );
+    });
+    assert.equal(await second.asOnlyRun(() => Promise.resolve(7)), 7);
+    assert.deepEqual(readdirSync(path), ["checkpoints"]);
+  });
+  it("of a rank that is not the first takes no lock", async () => {
+    const other = new RunDirectory(path, { ...solo, rank: 1, size: 2, isFirst: false });
+    assert.equal(await run.asOnlyRun(() => other.asOnlyRun(() => Promise.resolve(7))), 7);
   });
 });
 

@@ -2,10 +2,10 @@
  * The folder of a run: the resolved recipe, logs, checkpoints and the finished model. Knows names,
  * which checkpoints stay, and that only the first rank writes; knows nothing of what is in them.
  */
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 
-import { CheckpointError, RecipeError } from "../../errors.ts";
+import { CheckpointError, RecipeError, StorageError } from "../../errors.ts";
 import {
   asOnlyWriterOf,
   existingFolder,
@@ -13,6 +13,8 @@ import {
   removeFolder,
 } from "../../files/atomic-folder.ts";
 import { writeTextAtomically } from "../../files/atomic-write.ts";
+import { addedTo, isOwnName } from "../../files/folder-record.ts";
+import { isPartial } from "../../files/owner.ts";
 import { readJsonFile, readingReason } from "../../files/regular-file.ts";
 import { storageError } from "../../files/storage.ts";
 import { solo, type ProcessGroup } from "../process-group.ts";
@@ -30,7 +32,11 @@ export class RunDirectory {
   /** The processes of the run: all read the folder, the first one writes. */
   readonly group: ProcessGroup;
 
-  /** Makes the folder where it is missing. Throws StorageError where it cannot be made. */
+  /**
+   * Makes the folder where it is missing.
+   *
+   * throws  StorageError where it cannot be made, or holds files of a run's names that are no run's
+   */
   constructor(path: string, group: ProcessGroup = solo) {
     this.path = path;
     this.group = group;
@@ -40,6 +46,7 @@ export class RunDirectory {
 
   #make(): void {
     const { path } = this;
+    refuseOther(path);
     try {
       mkdirSync(join(path, "checkpoints"), { recursive: true });
     } catch (cause) {
@@ -104,11 +111,12 @@ export class RunDirectory {
     return step === undefined ? undefined : existingFolder(this.checkpointFolder(step));
   }
 
-  /** Removes all but the newest `keepLast` checkpoints and the best one. */
+  /** Removes all but the newest `keepLast` checkpoints and the best one, each at once or not at all. */
   prune(keepLast: number, best: BestCheckpoint | undefined): void {
     if (!this.group.isFirst) return;
     for (const step of this.checkpointSteps().slice(0, -keepLast)) {
-      if (step === best?.step) continue;
+      // What somebody put there stays.
+      if (step === best?.step || addedTo(this.checkpointFolder(step)).length > 0) continue;
       removeFolder(this.checkpointFolder(step));
     }
   }
@@ -148,6 +156,45 @@ export class RunDirectory {
       );
     }
   }
+}
+
+const ownNames = [
+  "recipe.json",
+  "metrics.jsonl",
+  "report.html",
+  "checkpoints",
+  "model",
+  "adapter",
+  "scratch",
+  "tensorboard",
+];
+
+/** A run may begin beside other files, but not in place of them. */
+function refuseOther(path: string): void {
+  const found = ownNames.filter((name) => existsSync(join(path, name)));
+  if (found.length === 0 || isRun(path)) return;
+  throw new StorageError(
+    path,
+    `Expected a run, or a folder without one, for ${path} but received one with ` +
+      `${found.join(" and ")} of something else; choose another --workdir (nothing was changed)`,
+  );
+}
+
+/** Every run has a folder of checkpoints from its beginning, and a log before its recipe. */
+function isRun(path: string): boolean {
+  const checkpoints = join(path, "checkpoints");
+  if (!isFolder(checkpoints)) return false;
+  const known = readdirSync(checkpoints).every((name) => {
+    const own = nameOfPrevious(name) ?? name;
+    return stepPattern.test(own) || isPartial(own) || isOwnName(own);
+  });
+  return (
+    known && (!existsSync(join(path, "recipe.json")) || existsSync(join(path, "metrics.jsonl")))
+  );
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 /** The path of the first value that differs between two JSON values. */
