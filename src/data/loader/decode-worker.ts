@@ -85,7 +85,8 @@ class SampleDecoder {
   }
 }
 
-const { options, reading, cells } = workerData as DecoderData;
+const { options, reading: given, cells } = workerData as DecoderData;
+const reading: ReadingOptions = { ...given, floats: options.floats };
 const cellBytes = pixelBytes(options);
 
 serveDecoding<DecodeTask, Decoded, DecoderReady>(async () => {

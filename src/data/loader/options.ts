@@ -56,6 +56,12 @@ export interface LoaderOptions {
    */
   images?: "decode" | "skip";
   /**
+   * `marked`: whole numbers that a sample's record has as floats, as Python writes 1.0, are Number
+   * objects in `metas`, so that a column of floats is told from one of integers. By default they are
+   * numbers like others.
+   */
+  floats?: "plain" | "marked";
+  /**
    * An epoch's incomplete last batch: `continue` fills it from the next epoch, `drop` leaves it out,
    * `keep` yields it smaller.
    */
@@ -108,6 +114,7 @@ export interface ResolvedOptions {
   shuffleWindow: number;
   captions: "random" | "first" | "all" | "together";
   images: "decode" | "skip";
+  floats: "plain" | "marked";
   lastBatch: "continue" | "drop" | "keep";
   epochs: number | undefined;
   workers: number;
@@ -130,6 +137,7 @@ const KEYS: (keyof LoaderOptions)[] = [
   "shuffleWindow",
   "captions",
   "images",
+  "floats",
   "lastBatch",
   "epochs",
   "workers",
@@ -190,6 +198,7 @@ export function resolveLoaderOptions(options: LoaderOptions): ResolvedOptions {
       oneOf(options.captions, "captions", ["random", "first", "all", "together"]) ??
       (evaluating ? "together" : "random"),
     images,
+    floats: oneOf(options.floats, "floats", ["plain", "marked"]) ?? "plain",
     lastBatch,
     epochs: epochs === Infinity ? undefined : integer(epochs, "epochs", 1),
     workers: integer(options.workers ?? defaultWorkers(), "workers", 1),
