@@ -29,7 +29,7 @@ const DIRECTIONS = {
   inference: ["files", "arrays", "torch", "nn", "towers", "text", "data", "pair", "checkpoints"],
   adapt: ["arrays"],
   evaluate: ["files", "arrays", "data", "inference", "torch"],
-  embed: ["files", "data", "inference"],
+  embed: ["files", "arrays", "data", "inference"],
   report: ["files", "arrays", "evaluate"],
   train: [
     "files",
@@ -58,7 +58,7 @@ const DIRECTIONS = {
 const FLOORS = {
   checkpoints: ["weights", "preprocessing", "layouts", "adapters"],
   cli: ["print", "options", "commands"],
-  data: ["image", "tables", "sources", "loader", "dedupe"],
+  data: ["image", "tables", "paths", "sources", "loader", "dedupe"],
   evaluate: ["tasks"],
   objectives: ["shared", "amorlip", "lixp", "neuclip"],
   text: ["fix-text", "models", "sentence-piece", "tokenizer-json", "train"],

@@ -45,6 +45,8 @@ export interface InspectReport {
   source: string;
   /** Of a table: the columns that were read. */
   columns?: Columns;
+  /** Of a folder: files that belong to no sample, by their ending. */
+  passedOver?: Readonly<Record<string, number>>;
   samples: number;
   /** Usable samples: the image is sound and, where captions were asked for, there is one. */
   usable: number;
@@ -148,10 +150,11 @@ export async function inspectSource(options: InspectOptions): Promise<InspectRep
       { source: source.name },
     );
   }
-  const { columns } = source;
+  const { columns, passedOver } = source;
   return {
     ...inspection.report(source.name, partial),
     ...(columns !== undefined && { columns }),
+    ...(passedOver !== undefined && { passedOver }),
   };
 }
 

@@ -3,14 +3,14 @@ import sharp from "sharp";
 import { DigestTable } from "../arrays/digest-table.ts";
 import { DataError, didYouMean } from "../errors.ts";
 import { checkApart, checkFolderTarget } from "../files/atomic-folder.ts";
-import { readImageHeader } from "./image/index.ts";
+import { decodeImage, type ImageOrigin, readImageHeader } from "./image/index.ts";
 import { partNames } from "./loader/batch-builder.ts";
 import { problemError } from "./loader/protocol.ts";
 import type { PackSample } from "./sample.ts";
 import { openSource } from "./sources/open-source.ts";
 import { readSamples } from "./sources/read-sample.ts";
 import type { SourceSpec } from "./sources/source-spec.ts";
-import type { Columns, Problem } from "./sources/source.ts";
+import type { Columns, Problem, Source } from "./sources/source.ts";
 import { writeShards } from "./write-shards.ts";
 
 export { writeShards } from "./write-shards.ts";
@@ -121,7 +121,9 @@ function checkAny(count: number, { source: spec }: PackOptions, { badSamples }: 
 }
 
 async function* packSamples(options: PackOptions, result: PackResult): AsyncGenerator<PackSample> {
-  const source = await openSource(options.source);
+  const opened = await openSource(options.source);
+  // What Python wrote as 1.0 stays a float.
+  const source: Source = { ...opened, reading: { ...opened.reading, floats: "marked" } };
   if (source.columns !== undefined) result.columns = source.columns;
   const taken = new DigestTable();
   const names = partNames(source);
@@ -168,7 +170,8 @@ async function packOne(
     return bad("GIF images cannot be packed as they are; set resize");
   const extension = packExtension(format, shrink ? options.format : undefined);
   try {
-    const bytes = shrink ? await shrinkImage(image, options.resize!, extension, options) : image;
+    const at = { source: file, key };
+    const bytes = shrink ? await shrinkImage(image, at, extension, options) : image;
     const packed: PackSample = {
       key: uniqueKey(key, taken),
       image: bytes,
@@ -176,7 +179,9 @@ async function packOne(
       captions: text.captions,
     };
     if (text.label !== undefined) packed.label = text.label;
-    if (text.meta !== undefined) packed.meta = text.meta;
+    if (text.meta !== undefined || text.record !== undefined) {
+      packed.meta = { ...text.record, ...text.meta };
+    }
     return { sample: packed, resized: shrink };
   } catch (error) {
     return bad(error instanceof Error ? error.message : String(error));
@@ -191,17 +196,18 @@ function packExtension(format: string, wanted: PackOptions["format"]): PackSampl
 
 async function shrinkImage(
   bytes: Uint8Array,
-  side: number,
+  at: ImageOrigin,
   extension: PackSample["extension"],
   options: PackOptions,
 ): Promise<Uint8Array> {
-  const quality = options.quality ?? 95;
-  const resized = sharp(bytes, { failOn: "truncated" }).resize({
-    width: side,
-    height: side,
+  const { quality = 95, resize: side } = options;
+  // Decoded as everywhere in limn: profiles and EXIF are ignored, and what is not RGB becomes RGB.
+  const { data, width, height } = await decodeImage(bytes, { at });
+  const resized = sharp(data, { raw: { width, height, channels: 3 } }).resize({
+    width: side!,
+    height: side!,
     fit: "outside",
     kernel: "cubic",
-    fastShrinkOnLoad: false,
   });
   if (extension === "jpg") return resized.jpeg({ quality }).toBuffer();
   return extension === "webp" ? resized.webp({ quality }).toBuffer() : resized.png().toBuffer();

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import {
   chmodSync,
+  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -15,6 +17,7 @@ import { after, describe, it } from "node:test";
 import type { PackSample } from "./sample.ts";
 import { openSource } from "./sources/open-source.ts";
 import { readSamples } from "./sources/read-sample.ts";
+import { scanTar } from "./sources/tar-file.ts";
 import { writeShards } from "./write-shards.ts";
 
 const top = mkdtempSync(join(tmpdir(), "limn-shards-"));
@@ -127,7 +130,8 @@ describe("writeShards", () => {
     const read = [];
     for await (const found of readSamples(source)) {
       assert.ok("ref" in found);
-      read.push({ key: found.ref.key, image: Buffer.from(found.image), ...found.text });
+      const { record: _, ...text } = found.text;
+      read.push({ key: found.ref.key, image: Buffer.from(found.image), ...text });
     }
     assert.deepEqual(
       read,
@@ -138,5 +142,31 @@ describe("writeShards", () => {
         ...(label === undefined ? {} : { label, meta }),
       })),
     );
+  });
+  it("writes key.txt for every sample with a caption, and numbers as they are", async () => {
+    const directory = join(top, "texts");
+    const meta = { hash: 6391326009969271747n, label: 3, ["__proto__"]: { x: 1 } };
+    const samples = [
+      sample("a", { captions: ["first", "second"] }),
+      sample("b", { label: "3", meta }),
+      sample("c", { captions: [], label: "undefined" }),
+    ];
+    const { shards } = await writeShards({ samples, directory, samplesPerShard: 9 });
+    const archive = readFileSync(shards[0]!);
+    const fd = openSync(shards[0]!, "r");
+    const texts = [...scanTar(fd)]
+      .filter(({ name }) => !name.endsWith(".png"))
+      .map(({ name, offset, size }) => [name, archive.toString("utf8", offset, offset + size)]);
+    closeSync(fd);
+    assert.deepEqual(texts, [
+      ["a.txt", "first"],
+      ["a.json", '{"captions":["first","second"]}'],
+      ["b.txt", "caption of b"],
+      [
+        "b.json",
+        '{"hash":6391326009969271747,"label":3,"__proto__":{"x":1},"captions":["caption of b"]}',
+      ],
+      ["c.json", '{"captions":[],"label":"undefined"}'],
+    ]);
   });
 });

@@ -3,6 +3,7 @@ import { basename, join } from "node:path";
 import { DigestTable } from "../arrays/digest-table.ts";
 import { DataError } from "../errors.ts";
 import { writeFolderAtomically } from "../files/atomic-folder.ts";
+import { formatJson } from "../files/json-text.ts";
 import { AtomicFile } from "../files/atomic-write.ts";
 import type { PackSample } from "./sample.ts";
 import { tarEnd, tarEntry } from "./sources/tar-format.ts";
@@ -18,9 +19,10 @@ export interface WriteShardsOptions {
 }
 
 /**
- * Writes samples into numbered shards: `key.png` (or .jpg, .webp), with `key.txt` when there is
- * exactly one caption and nothing else to say, otherwise `key.json` with
- * `{ captions, label, ...meta }`. The folder appears when all of them are complete.
+ * Writes samples into numbered shards: `key.png` (or .jpg, .webp), `key.txt` with the first caption,
+ * which is all that open_clip and clip-retrieval read, and `key.json` with
+ * `{ ...meta, captions, label }` unless there is exactly one caption and nothing else to say. The
+ * folder appears when all of them are complete.
  *
  * returns   the paths of the shards in order, and the number of samples
  * throws    DataError naming shard and sample for an unusable or repeated key; StorageError naming
@@ -87,11 +89,13 @@ async function writeInto(
 function sampleFiles(sample: PackSample): [string, Uint8Array][] {
   const { key, image, extension, captions, label, meta } = sample;
   const files: [string, Uint8Array][] = [[`${key}.${extension}`, image]];
-  if (captions.length === 1 && label === undefined && meta === undefined) {
-    files.push([`${key}.txt`, Buffer.from(captions[0]!, "utf8")]);
-  } else {
-    const record = { ...meta, captions, ...(label === undefined ? {} : { label }) };
-    files.push([`${key}.json`, Buffer.from(JSON.stringify(record), "utf8")]);
+  if (captions[0] !== undefined) files.push([`${key}.txt`, Buffer.from(captions[0], "utf8")]);
+  if (captions.length !== 1 || label !== undefined || meta !== undefined) {
+    // A label that was a number stays one.
+    const known = meta !== undefined && Object.hasOwn(meta, "label") ? formatJson(meta.label) : "";
+    const kept = label === undefined || known === label || known === `${label}.0`;
+    const record = { ...meta, captions, ...(kept ? {} : { label }) };
+    files.push([`${key}.json`, Buffer.from(formatJson(record), "utf8")]);
   }
   return files;
 }

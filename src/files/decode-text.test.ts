@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decodeText } from "./decode-text.ts";
+import { decodeName, decodeText, encodePath, readableName } from "./decode-text.ts";
 
 const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values);
 const utf16 = (text: string, bigEndian = false): Buffer => {
@@ -60,4 +60,25 @@ test("UTF-8 and UTF-16 are read without their marks, and nothing else is changed
   assert.equal(decodeText(bytes()), "");
   const all = Array.from({ length: 0x3000 }, (_, i) => String.fromCharCode(i + 1)).join("");
   assert.equal(decodeText(Buffer.from(all)), all);
+});
+
+test("names are bytes: two that are no UTF-8 stay two, and find their way back", () => {
+  const names = [
+    Buffer.from("café/猫.jpg"),
+    Buffer.from("caf\xe9.jpg", "latin1"),
+    Buffer.from("caf\xe8.jpg", "latin1"),
+    bytes(0x25, 0xff, 0xc3, 0xed, 0xa0, 0x80, 0x61),
+    bytes(0x80),
+    bytes(),
+  ];
+  const decoded = names.map(decodeName);
+  assert.equal(new Set(decoded).size, names.length);
+  assert.deepEqual(
+    decoded.map((name) => Buffer.from(encodePath(name))),
+    names.map((name) => Buffer.from(name)),
+  );
+  assert.equal(decoded[1], "caf\udce9.jpg");
+  const readable = ["café/猫.jpg", "caf%E9.jpg", "caf%E8.jpg", "%25%FF%C3%ED%A0%80a", "%80", ""];
+  assert.deepEqual(decoded.map(readableName), readable);
+  assert.equal(readableName("100%.jpg"), "100%.jpg");
 });

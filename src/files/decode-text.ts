@@ -66,3 +66,39 @@ function firstWrongByte(bytes: Uint8Array): number {
   }
   return bytes.length;
 }
+
+/**
+ * The name of a file from its bytes, whatever they are. Bytes that are not UTF-8 become the lone
+ * surrogates U+DC80 to U+DCFF, as Python's `surrogateescape` has them, so that two names stay two.
+ */
+export function decodeName(bytes: Uint8Array): string {
+  let name = "";
+  for (let rest = Buffer.from(bytes); ;) {
+    const wrong = firstWrongByte(rest);
+    name += rest.toString("utf8", 0, wrong);
+    if (wrong === rest.length) return name;
+    name += String.fromCharCode(0xdc00 + rest[wrong]!);
+    rest = rest.subarray(wrong + 1);
+  }
+}
+
+const escaped = /[\udc80-\udcff]/u;
+
+/** The path as the file system wants it: its bytes where `decodeName` had to escape some. */
+export function encodePath(path: string): string | Buffer {
+  if (!escaped.test(path)) return path;
+  const parts = path.split(/([\udc80-\udcff])/u);
+  return Buffer.concat(
+    parts.map((part) =>
+      escaped.test(part) ? Buffer.of(part.charCodeAt(0) - 0xdc00) : Buffer.from(part),
+    ),
+  );
+}
+
+/** A name for people and for files that limn writes: escaped bytes as `%E9`, and then `%` as `%25`. */
+export function readableName(name: string): string {
+  if (!escaped.test(name)) return name;
+  return name.replace(/[%\udc80-\udcff]/gu, (unit) =>
+    unit === "%" ? "%25" : `%${(unit.charCodeAt(0) - 0xdc00).toString(16).toUpperCase()}`,
+  );
+}

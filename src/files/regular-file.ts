@@ -3,7 +3,7 @@
  * be waited for, or have no end. Nothing is read that is larger than its reader allows.
  */
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from "node:fs";
-import { decodeText } from "./decode-text.ts";
+import { decodeText, encodePath } from "./decode-text.ts";
 import { parseJson } from "./json-text.ts";
 
 /** No text or vocabulary is larger; the largest tokenizer has 35 MB. */
@@ -16,11 +16,12 @@ const MOST_BYTES = 256 << 20;
  *          for a pipe, a socket or a device
  */
 export function openRegular(path: string): number {
+  const place = encodePath(path);
   // Opening a device may already do something, so it is looked at first.
-  checkRegular(statSync(path));
+  checkRegular(statSync(place));
   // A pipe that takes the file's place in between must not be waited for. Windows has no such flag.
   const withoutWaiting = (constants.O_NONBLOCK as number | undefined) ?? 0;
-  const descriptor = openSync(path, constants.O_RDONLY | withoutWaiting);
+  const descriptor = openSync(place, constants.O_RDONLY | withoutWaiting);
   try {
     checkRegular(fstatSync(descriptor));
     return descriptor;

@@ -1,4 +1,7 @@
-/** `limn/data`: sources of pairs, pictures, the loader, packing, inspecting and near-duplicates. */
+/**
+ * `limn/data`: sources of pairs, pictures, the loader, packing, inspecting, near-duplicates, and
+ * embeddings that were written to files.
+ */
 export * from "../data/index.ts";
 export {
   applyEvaluationTransform,
@@ -10,3 +13,11 @@ export {
   type NaflexTransform,
   type TrainingAugmentation,
 } from "../data/image/index.ts";
+export {
+  type ChunkOptions as EmbeddingChunkOptions,
+  type EmbeddingChunk,
+  type EmbeddingFolder,
+  openEmbeddings,
+  type ReadOptions as EmbeddingReadOptions,
+} from "../embed/embedding-folder.ts";
+export type { MetadataRecord } from "../embed/metadata-rows.ts";

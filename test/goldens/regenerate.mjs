@@ -37,7 +37,11 @@ const tensorflow = ["processors-tensorflow", "lit-tokens"];
  * Packages whose own requirements contradict the rest and of which single files are used.
  * @type {Record<string, string>}
  */
-const alone = { "global-contrastive": "libauc==2.0.1", parquet: "img2dataset==1.47.0" };
+const alone = {
+  "clip-retrieval": "clip-retrieval==2.45.0",
+  "global-contrastive": "libauc==2.0.1",
+  parquet: "img2dataset==1.47.0",
+};
 
 /** Parts of others, checks of what limn wrote, and what needs a package of npm, which are run by hand. */
 const notGenerators = ["tiny-tokenizers", "read-back", "oniguruma"];

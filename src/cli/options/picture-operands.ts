@@ -1,10 +1,14 @@
 /** Pictures as operands: files, folders, and the sources that other commands take. */
-import { statSync } from "node:fs";
+import { closeSync, readSync, statSync } from "node:fs";
 
 import { readSamples } from "../../data/sources/read-sample.ts";
 import { openSource } from "../../data/sources/open-source.ts";
-import { IMAGE_EXTENSIONS, type Source } from "../../data/sources/source.ts";
+import { isImageExtension, splitEnding } from "../../data/paths/file-kinds.ts";
+import type { Problem, Source } from "../../data/sources/source.ts";
+import { noPath } from "../../data/paths/web-address.ts";
+import { readImageHeader } from "../../data/image/index.ts";
 import { DataError, UsageError } from "../../errors.ts";
+import { openRegular } from "../../files/regular-file.ts";
 import type { Picture } from "../../inference/picture-batches.ts";
 import { parseSource } from "./source-argument.ts";
 
@@ -37,8 +41,16 @@ export async function pictureOperands(operands: readonly string[]): Promise<Pict
 }
 
 async function open(operand: string): Promise<string | Source> {
-  if (!isPictureFile(operand)) return openSource(parseSource(operand, {}));
-  if (statSync(operand, { throwIfNoEntry: false })) return operand;
+  const exists = statSync(operand, { throwIfNoEntry: false });
+  if (exists?.isFile() && looksLikePicture(operand)) return operand;
+  const address = exists ? undefined : noPath(operand);
+  if (address !== undefined) {
+    throw new UsageError(`Expected the path of a picture but received ${address}.`);
+  }
+  if (exists?.isDirectory() || !isImageExtension(splitEnding(operand)[1])) {
+    return openSource(parseSource(operand, {}));
+  }
+  if (exists) return operand;
   throw new UsageError(`Expected a picture at ${operand} but found no such file; check the path.`);
 }
 
@@ -51,27 +63,35 @@ async function* picturesOf(
     // Files of their own are left to the decoder, which reads them on its threads.
     for (const part of opened.parts) {
       for await (const { ref, problem } of part.read()) {
-        const file = ref?.image.file ?? problem?.key ?? problem?.file ?? "";
-        yield { name: file, picture: file };
+        if (problem !== undefined) yield refused(problem);
+        else yield { name: ref.image.file, picture: ref.image.file };
       }
     }
   } else {
     for await (const sample of readSamples(opened)) {
-      if ("problem" in sample) {
-        const { file, key, reason } = sample.problem;
-        // An empty picture is refused under this name.
-        const name = `${key === undefined ? file : `${file}: ${key}`} (${reason})`;
-        yield { name, picture: new Uint8Array(0) };
-      } else {
-        yield { name: `${sample.ref.file}: ${sample.ref.key}`, picture: sample.image };
-      }
+      if ("problem" in sample) yield refused(sample.problem);
+      else yield { name: `${sample.ref.file}: ${sample.ref.key}`, picture: sample.image };
     }
   }
 }
 
-function isPictureFile(operand: string): boolean {
-  const ending = operand.slice(operand.lastIndexOf(".") + 1).toLowerCase();
-  return IMAGE_EXTENSIONS.includes(ending);
+/** An empty picture is refused under this name. */
+function refused({ file, key, reason }: Problem): { name: string; picture: Picture } {
+  const name = `${key === undefined ? file : `${file}: ${key}`} (${reason})`;
+  return { name, picture: new Uint8Array(0) };
+}
+
+/** By its ending, or by its first bytes where the ending says nothing. */
+function looksLikePicture(file: string): boolean {
+  if (isImageExtension(splitEnding(file)[1])) return true;
+  const descriptor = openRegular(file);
+  try {
+    const first = new Uint8Array(64 << 10);
+    const count = readSync(descriptor, first, 0, first.length, 0);
+    return "format" in readImageHeader(first.subarray(0, count));
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 /** The error of a picture that the decoder refused. */

@@ -4,6 +4,8 @@ import path from "node:path";
 import { datasetIn } from "../../data/sources/dataset-folder.ts";
 import { checkSourceSpec, type SourceSpec } from "../../data/sources/source-spec.ts";
 import { UsageError } from "../../errors.ts";
+import { isHidden } from "../../data/paths/file-kinds.ts";
+import { noPath } from "../../data/paths/web-address.ts";
 import { parseJson } from "../../files/json-text.ts";
 import type { OptionSpecs, OptionValues } from "../command.ts";
 
@@ -24,7 +26,9 @@ export const sourceOptions = {
 
 const TABLE = /\.(csv|tsv|tab|txt|jsonl|ndjson)$/i;
 const PARQUET = /\.parquet$/i;
-const SHARD = /\.tar(\.gz)?$/i;
+const SHARD = /\.(tar(\.gz)?|tgz)$/i;
+/** Packed or collected otherwise: read as shards, which say what they are and how to unpack them. */
+const FOREIGN = /\.(tar\.\w+|tbz2?|txz|tzst|zip|7z|rar)$/i;
 
 /** Which flags each kind of source understands, and the key that each one sets. */
 const KEYS: Record<SourceSpec["kind"], Record<string, string>> = {
@@ -90,23 +94,31 @@ function parseSpec(text: string): SourceSpec {
 }
 
 function guess(text: string, options: OptionValues<typeof sourceOptions>): SourceSpec {
+  const exists = statSync(text, { throwIfNoEntry: false });
+  const address = exists ? undefined : noPath(text);
+  if (address !== undefined) {
+    throw new UsageError(`Expected the path of data for <source> but received ${address}.`);
+  }
+  if (exists?.isDirectory()) return guessFolder(text, options);
   if (TABLE.test(text)) return { kind: "table", file: text };
   if (PARQUET.test(text)) return { kind: "parquet", files: text };
-  if (SHARD.test(text)) return { kind: "webdataset", shards: text };
-  if (isFolder(text)) {
-    const shards = readdirSync(text).filter((name) => SHARD.test(name) && !name.startsWith("."));
-    const plain = options["label-from-folder"] === true || options["caption-per-line"] === true;
-    const dataset = plain || shards.length > 0 ? undefined : datasetIn(text);
-    if (dataset !== undefined) return dataset;
-    if (shards.length === 0) return { kind: "folder", directory: text };
-    return { kind: "webdataset", shards: shards.sort().map((name) => path.join(text, name)) };
-  }
+  if (SHARD.test(text) || FOREIGN.test(text)) return { kind: "webdataset", shards: text };
   throw new UsageError(
     `Expected a folder, a .csv, .tsv, .txt or .jsonl table, .parquet files, or .tar shards ` +
       `for <source> but received "${text}", which is none of these; check the path.`,
   );
 }
 
-function isFolder(text: string): boolean {
-  return statSync(text, { throwIfNoEntry: false })?.isDirectory() === true;
+/** Shards where a folder has any, whatever lies beside them; else a set of `datasets`, else pictures. */
+function guessFolder(folder: string, options: OptionValues<typeof sourceOptions>): SourceSpec {
+  const names = readdirSync(folder)
+    .filter((name) => !isHidden(name))
+    .sort();
+  const shards = [SHARD, FOREIGN].map((ending) => names.filter((name) => ending.test(name)));
+  const found = shards.find((list) => list.length > 0);
+  if (found !== undefined) {
+    return { kind: "webdataset", shards: found.map((name) => path.join(folder, name)) };
+  }
+  const plain = options["label-from-folder"] === true || options["caption-per-line"] === true;
+  return (plain ? undefined : datasetIn(folder)) ?? { kind: "folder", directory: folder };
 }

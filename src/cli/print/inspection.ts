@@ -14,12 +14,18 @@ export function columnNames(columns: Columns): string {
     .join(", ");
 }
 
+function passedOver(endings: Readonly<Record<string, number>>): string[] {
+  const names = Object.entries(endings).map(([ending, count]) => `${ending || "none"} ${count}`);
+  return names.length === 0 ? [] : [`passed over    other files, by ending: ${names.join(", ")}`];
+}
+
 /** The report as a person reads it. */
 export function formatInspection(report: InspectReport): string {
   const { images, captions, badSamples, labels, duplicateKeys, parts } = report;
   const lines = [
     `${report.source}${report.partial ? " (stopped early)" : ""}`,
     ...(report.columns === undefined ? [] : [`columns        ${columnNames(report.columns)}`]),
+    ...passedOver(report.passedOver ?? {}),
     `samples        ${report.samples} (${report.usable} usable, ${report.bad} bad) in ${parts.length} part(s)`,
     `formats        ${counts(images.formats)}`,
     `pixel layouts  ${counts(images.layouts)}`,

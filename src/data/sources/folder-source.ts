@@ -1,67 +1,104 @@
-/** A folder of images with caption files beside them. */
-import { type Dirent, readdirSync } from "node:fs";
+/** A folder of images with caption files and JSON records beside them. */
 import { basename, dirname, join } from "node:path";
-import { DataError } from "../../errors.ts";
-import { byCodeUnit } from "./expand-paths.ts";
+import { readableName } from "../../files/decode-text.ts";
+import { isImageExtension, splitEnding } from "../paths/file-kinds.ts";
+import { listFolder } from "../paths/folder-listing.ts";
 import type { FolderSpec } from "./source-spec.ts";
-import {
-  type Entry,
-  IMAGE_EXTENSIONS,
-  listedSource,
-  type SampleRef,
-  type Source,
-} from "./source.ts";
+import { type Entry, listedSource, type SampleRef, type Source } from "./source.ts";
 
 /**
- * Lists a folder and the folders in it, in an order that is the same on every machine.
+ * Lists a folder and the folders in it, in an order that is the same on every machine. Every file
+ * with the ending of a picture is a sample, also one that limn cannot decode, and so is a link that
+ * leads to nothing; what else belongs to no sample is counted.
  *
  * throws   DataError if a folder cannot be read
  */
 export function openFolder(spec: FolderSpec): Source {
-  const files = listFiles(spec.directory, "");
-  const known = new Set(files);
-  const entries: Entry[] = [];
+  const { files, broken } = listFolder(spec.directory);
+  const companions = new Companions(files);
+  const names: string[] = [];
+  const others: string[] = [];
   for (const name of files) {
-    const dot = name.lastIndexOf(".");
-    if (!IMAGE_EXTENSIONS.includes(name.slice(dot + 1).toLowerCase())) continue;
-    const path = join(spec.directory, name);
-    const stem = name.slice(0, dot);
-    const ref: SampleRef = { key: stem, file: path, image: { file: path, offset: 0 } };
-    if (known.has(`${stem}.txt`)) {
-      ref.text = { file: join(spec.directory, `${stem}.txt`), offset: 0 };
-    } else ref.captions = [];
-    if (spec.labelFromFolder === true) {
-      ref.label = name.includes("/") ? basename(dirname(name)) : basename(spec.directory);
-    }
-    entries.push({ ref });
+    const [stem, ending] = splitEnding(name);
+    if (isImageExtension(ending) || (broken.has(name) && !companions.has(name))) names.push(name);
+    else if (!companions.has(name) || !companions.isUsed(stem)) others.push(ending);
   }
   const source = listedSource(spec.directory, {
-    length: entries.length,
-    at: (index) => entries[index]!,
+    length: names.length,
+    at: (index) => entryOf(spec, names[index]!, { companions, broken }),
   });
-  source.reading.captionPerLine = spec.captionPerLine ?? false;
+  source.reading = {
+    captionKeys: ["captions", "caption"],
+    captionPerLine: spec.captionPerLine ?? false,
+    anyJson: true,
+  };
+  source.passedOver = count(others);
   return source;
 }
 
-/** Paths relative to the top with forward slashes, folders descended into, hidden ones left out. */
-function listFiles(top: string, inside: string): string[] {
-  const directory = join(top, inside);
-  let names: Dirent[];
-  try {
-    names = readdirSync(directory, { withFileTypes: true });
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    throw new DataError(
-      `Expected a readable folder for source.directory but received ${code} for ${directory}; ` +
-        `check the path and its permissions`,
-      { source: directory },
-      { cause: error },
+/** The texts and records that may belong to a picture of the same name, however their endings are written. */
+class Companions {
+  readonly #names = new Set<string>();
+  /** Names as they are, of those whose ending is not in lower case. */
+  readonly #written = new Map<string, string>();
+  readonly #stems = new Set<string>();
+
+  constructor(files: readonly string[]) {
+    for (const name of files) {
+      const [stem, ending] = splitEnding(name);
+      if (isImageExtension(ending)) this.#stems.add(stem);
+      if (ending !== "txt" && ending !== "json") continue;
+      const usual = `${stem}.${ending}`;
+      this.#names.add(usual);
+      if (usual !== name) this.#written.set(usual, name);
+    }
+  }
+
+  has(name: string): boolean {
+    const [stem, ending] = splitEnding(name);
+    return this.#names.has(`${stem}.${ending}`);
+  }
+
+  /** Whether there is a picture of this name. */
+  isUsed(stem: string): boolean {
+    return this.#stems.has(stem);
+  }
+
+  of(stem: string, ending: "txt" | "json"): string | undefined {
+    const usual = `${stem}.${ending}`;
+    return this.#names.has(usual) ? (this.#written.get(usual) ?? usual) : undefined;
+  }
+}
+
+function entryOf(
+  spec: FolderSpec,
+  name: string,
+  { companions, broken }: { companions: Companions; broken: ReadonlySet<string> },
+): Entry {
+  if (!broken.has(name)) return { ref: refOf(spec, name, companions) };
+  const reason = "it is a link to something that is not there";
+  return { problem: { file: join(spec.directory, name), key: readableName(name), reason } };
+}
+
+function refOf(spec: FolderSpec, name: string, companions: Companions): SampleRef {
+  const [stem] = splitEnding(name);
+  const file = join(spec.directory, name);
+  const ref: SampleRef = { key: readableName(stem), file, image: { file, offset: 0 } };
+  const [text, json] = (["txt", "json"] as const).map((ending) => companions.of(stem, ending));
+  if (text !== undefined) ref.text = { file: join(spec.directory, text), offset: 0 };
+  if (json !== undefined) ref.json = { file: join(spec.directory, json), offset: 0 };
+  if (text === undefined && json === undefined) ref.captions = [];
+  if (spec.labelFromFolder === true) {
+    ref.label = readableName(
+      name.includes("/") ? basename(dirname(name)) : basename(spec.directory),
     );
   }
-  names.sort((a, b) => byCodeUnit(a.name, b.name));
-  return names.flatMap((entry) => {
-    if (entry.name.startsWith(".")) return [];
-    const name = inside === "" ? entry.name : `${inside}/${entry.name}`;
-    return entry.isDirectory() ? listFiles(top, name) : [name];
-  });
+  return ref;
+}
+
+/** How often each ending occurs, the most frequent first. */
+function count(endings: readonly string[]): Record<string, number> {
+  const counts = new Map<string, number>();
+  for (const ending of endings) counts.set(ending, (counts.get(ending) ?? 0) + 1);
+  return Object.fromEntries([...counts].sort(([, a], [, b]) => b - a));
 }

@@ -1,12 +1,13 @@
 /** Opens any source from its description. */
 import { DataError } from "../../errors.ts";
+import { checkPath } from "../paths/web-address.ts";
 import { datasetIn } from "./dataset-folder.ts";
-import { expandPaths } from "./expand-paths.ts";
+import { expandPaths } from "../paths/expand-paths.ts";
 import { openFolder } from "./folder-source.ts";
 import { openParquet } from "./parquet-source.ts";
 import { shardPart } from "./shard.ts";
 import { checkSourceSpec, type SourceSpec, type WebDatasetSpec } from "./source-spec.ts";
-import { IMAGE_EXTENSIONS, type Source } from "./source.ts";
+import type { Source } from "./source.ts";
 import { openTable } from "./table-source.ts";
 
 /**
@@ -25,6 +26,7 @@ export async function openSource(spec: SourceSpec): Promise<Source> {
     case "parquet":
       return openParquet(checked);
     case "folder": {
+      checkPath(checked.directory, "the path of a folder for source.directory");
       const plain = checked.labelFromFolder === true || checked.captionPerLine === true;
       const dataset = plain ? undefined : datasetIn(checked.directory);
       if (dataset === undefined) return openFolder(checked);
@@ -35,6 +37,9 @@ export async function openSource(spec: SourceSpec): Promise<Source> {
 
 function openShards(spec: WebDatasetSpec): Source {
   const name = typeof spec.shards === "string" ? spec.shards : spec.shards.join(", ");
+  for (const pattern of typeof spec.shards === "string" ? [spec.shards] : spec.shards) {
+    checkPath(pattern, "the path of a shard for source.shards");
+  }
   const paths = expandPaths(spec.shards);
   if (paths.length === 0) {
     throw new DataError(
@@ -45,7 +50,7 @@ function openShards(spec: WebDatasetSpec): Source {
   }
   return {
     name,
-    parts: paths.map((path) => shardPart(path, IMAGE_EXTENSIONS)),
+    parts: paths.map(shardPart),
     listed: false,
     reading: {
       captionKeys: spec.captionKeys ?? ["captions", "caption"],

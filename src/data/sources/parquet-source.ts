@@ -2,7 +2,8 @@
 import { setImmediate } from "node:timers/promises";
 import { DataError } from "../../errors.ts";
 import { formatJson } from "../../files/json-text.ts";
-import { captionsOfCell, isWebAddress, labelOfCell } from "../tables/caption-cell.ts";
+import { addressOf } from "../paths/web-address.ts";
+import { captionsOfCell, labelOfCell } from "../tables/caption-cell.ts";
 import { ChunkedBytes } from "../tables/table-bytes.ts";
 import { jsonFormat } from "../tables/json-lines.ts";
 import { ParquetFile } from "../tables/parquet-file.ts";
@@ -12,7 +13,7 @@ import {
   parquetRows,
   type ParquetRow,
 } from "../tables/parquet-rows.ts";
-import { expandPaths } from "./expand-paths.ts";
+import { expandPaths } from "../paths/expand-paths.ts";
 import type { ParquetSpec } from "./source-spec.ts";
 import { type Columns, type Entry, listedSource, type Part, type Source } from "./source.ts";
 import { imagePath, listTable } from "./table-entries.ts";
@@ -135,7 +136,8 @@ function entryOf(
     const known = typeof status === "string" ? ` (status ${status})` : "";
     return bad(`no picture in "${columns.image}"${known}`);
   }
-  if (isWebAddress(path)) return bad("its image is a web address; download the pictures");
+  const address = addressOf(path);
+  if (address !== undefined) return bad(`its image is ${address}`);
   const picture = imagePath({ file, root }, path);
   return { ref: { ...shared, file: picture, image: { file: picture, offset: 0 } } };
 }

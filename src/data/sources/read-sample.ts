@@ -2,13 +2,17 @@
  * Reads the bytes behind a sample's reference: the image, and its captions and label; of one sample, or
  * of a whole source in order, without the loader's threads.
  */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync } from "node:fs";
+import { types } from "node:util";
+import { decodeText } from "../../files/decode-text.ts";
+import { isJsonObject } from "../../files/json-fields.ts";
+import { formatJson, parseJson } from "../../files/json-text.ts";
+import { openRegular, readExactly, readingReason, readRegular } from "../../files/regular-file.ts";
+import { MOST_PICTURE_BYTES } from "../image/decode/decode.ts";
 import type { Piece, Problem, ReadingOptions, SampleRef, Source } from "./source.ts";
 
-/** A caption file larger than this is not one. */
-const MAX_TEXT_BYTES = 1 << 20;
-/** No single image is larger; a wrong offset would be. */
-const MAX_IMAGE_BYTES = 1 << 30;
+/** A caption, a label or a record that is larger is none. */
+export const MOST_TEXT_BYTES = 1 << 20;
 
 /**
  * Reads pieces, keeping recently used files open. Reads block the calling thread on purpose: it
@@ -29,9 +33,12 @@ export class PieceReader {
       return piece.bytes;
     }
     // Whole files are read once each; keeping them open would only use up handles.
-    if (piece.size === undefined) return readWhole(piece.file, mostBytes);
+    if (piece.size === undefined) return explained(() => readRegular(piece.file, mostBytes));
     checkSize(piece.size, mostBytes);
-    return readExactly(this.#handle(piece.file).file, piece.offset, piece.size);
+    const { file, size } = explained(() => this.#handle(piece.file));
+    if (piece.offset + piece.size > size)
+      throw new Error("the file became shorter since it was listed");
+    return readExactly(file, piece.offset, piece.size);
   }
 
   close(): void {
@@ -48,7 +55,7 @@ export class PieceReader {
         closeSync(this.#open.get(oldest)!.file);
         this.#open.delete(oldest);
       }
-      const file = openOrExplain(path);
+      const file = openRegular(path);
       handle = { file, size: fstatSync(file).size };
     }
     this.#open.set(path, handle);
@@ -56,147 +63,183 @@ export class PieceReader {
   }
 }
 
-function openOrExplain(path: string): number {
+/** The file system's own errors as short reasons without the file's name. */
+function explained<T>(read: () => T): T {
   try {
-    return openSync(path, "r");
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === "ENOENT") throw new Error("the file does not exist", { cause: error });
-    if (code === "EACCES" || code === "EPERM") {
-      throw new Error("the file is not readable", { cause: error });
-    }
-    throw error;
+    return read();
+  } catch (cause) {
+    throw new Error(readingReason(cause), { cause });
   }
-}
-
-function readWhole(path: string, mostBytes: number): Uint8Array {
-  const file = openOrExplain(path);
-  try {
-    const stat = fstatSync(file);
-    if (!stat.isFile()) throw new Error("this is not a file");
-    checkSize(stat.size, mostBytes);
-    return readExactly(file, 0, stat.size);
-  } finally {
-    closeSync(file);
-  }
-}
-
-function readExactly(file: number, offset: number, size: number): Uint8Array {
-  const bytes = new Uint8Array(size);
-  let filled = 0;
-  while (filled < size) {
-    const count = readSync(file, bytes, filled, size - filled, offset + filled);
-    if (count === 0) throw new Error("the file became shorter while it was read");
-    filled += count;
-  }
-  return bytes;
 }
 
 function checkSize(size: number, most: number): void {
-  if (size > most) throw new Error(`${size} bytes are more than the ${most} allowed here`);
+  if (size > most) throw new Error(`its ${size} bytes are more than the ${most} allowed here`);
 }
 
 /** The encoded image of a sample. */
 export function readImage(reader: PieceReader, ref: SampleRef): Uint8Array {
-  const bytes = reader.read(ref.image, MAX_IMAGE_BYTES);
+  const bytes = reader.read(ref.image, MOST_PICTURE_BYTES);
   if (bytes.length === 0) throw new Error("the image file is empty");
   return bytes;
 }
 
-interface SampleText {
+export interface SampleText {
   captions: string[];
   label?: string;
   /** Everything else in the sample's JSON record. */
   meta?: Record<string, unknown>;
+  /** The whole record, as it stands beside the picture. */
+  record?: Readonly<Record<string, unknown>>;
 }
 
 /**
- * A sample's captions and label. Captions come from the table, else from the JSON record's list,
- * else from the caption file, else from the JSON record's single caption. Blank ones are left out.
+ * A sample's captions and label. Captions come from the table, else from a list in the JSON record,
+ * else from the caption file, else from the record's single caption. Blank ones and null are none: what
+ * has no caption is passed over for what has one. So is a record or a caption file that cannot be
+ * read, as long as there is a caption elsewhere.
  *
- * throws   Error with a short reason if a text or JSON file is unreadable
+ * throws   Error with a short reason if no caption is found and a caption file or a record cannot be read,
+ *          or if the label's file cannot be
  */
 export function readText(
   reader: PieceReader,
   ref: SampleRef,
-  { captionKeys, captionPerLine }: ReadingOptions,
+  { captionKeys, captionPerLine, anyJson = false, floats }: ReadingOptions,
 ): SampleText {
-  const record = ref.json === undefined ? undefined : readRecord(reader, ref.json);
-  const fromRecord = record === undefined ? undefined : recordCaptions(record, captionKeys);
-  let captions = ref.captions;
-  if (captions === undefined && Array.isArray(fromRecord)) captions = fromRecord;
-  if (captions === undefined && ref.text !== undefined) {
-    const text = decodeText(reader.read(ref.text, MAX_TEXT_BYTES));
-    captions = captionPerLine ? text.split(/\r?\n/) : [text];
-  }
-  if (captions === undefined) captions = typeof fromRecord === "string" ? [fromRecord] : [];
-  const result: SampleText = {
-    captions: captions.map((caption) => caption.trim()).filter((caption) => caption !== ""),
+  const problems: { record?: unknown; text?: unknown } = {};
+  const tried = <T>(what: "record" | "text", read: () => T): T | undefined => {
+    try {
+      return read();
+    } catch (error) {
+      problems[what] = error;
+      return undefined;
+    }
   };
+  const { json, text: file } = ref;
+  const record =
+    json &&
+    (anyJson
+      ? recordIfAny(reader, json, floats)
+      : tried("record", () => readRecord(reader, json, floats)));
+  const fromRecord = recordCaptions(record ?? {}, captionKeys);
+  let captions = clean(
+    ref.captions ?? (Array.isArray(fromRecord.captions) ? fromRecord.captions : []),
+  );
+  if (ref.captions === undefined && captions.length === 0 && file !== undefined) {
+    const text = tried("text", () => textOf(reader, file, "its caption"));
+    captions = clean(captionPerLine ? (text ?? "").split(/\r\n|\r|\n/) : [text ?? ""]);
+  }
+  if (ref.captions === undefined && captions.length === 0) {
+    if (typeof fromRecord.captions === "string") captions = clean([fromRecord.captions]);
+    if (!anyJson) problems.record ??= fromRecord.problem;
+  }
   const label = labelOf(reader, ref, record);
+  // A label is enough to do without a record, but a caption that is there must not vanish.
+  const problem = problems.text ?? (label === undefined ? problems.record : undefined);
+  if (captions.length === 0 && problem !== undefined) throw problem;
+  const result: SampleText = { captions };
   if (label !== undefined) result.label = label;
   const meta = metaOf(ref, record, captionKeys);
   if (meta !== undefined) result.meta = meta;
+  if (record !== undefined) result.record = record;
   return result;
 }
 
-function readRecord(reader: PieceReader, piece: Piece): Record<string, unknown> {
-  const text = decodeText(reader.read(piece, MAX_TEXT_BYTES));
+function clean(captions: readonly string[]): string[] {
+  return captions.map((caption) => caption.trim()).filter((caption) => caption !== "");
+}
+
+function textOf(reader: PieceReader, piece: Piece, what: string): string {
+  try {
+    return decodeText(reader.read(piece, MOST_TEXT_BYTES));
+  } catch (cause) {
+    throw new Error(`${what} cannot be read: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function readRecord(
+  reader: PieceReader,
+  piece: Piece,
+  floats: ReadingOptions["floats"],
+): Record<string, unknown> {
+  const text = textOf(reader, piece, "its JSON record");
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text, { floats: floats ?? "plain" });
   } catch (error) {
     throw new Error(`its JSON record is not JSON (${(error as Error).message})`, { cause: error });
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new Error("its JSON record is not an object");
-  }
-  return value as Record<string, unknown>;
+  if (!isJsonObject(value)) throw new Error("its JSON record is not an object");
+  return value;
 }
 
-function recordCaptions(
-  record: Record<string, unknown>,
-  captionKeys: readonly string[],
-): string[] | string | undefined {
-  for (const key of captionKeys) {
-    const value = record[key];
-    if (typeof value === "string") return value;
-    if (Array.isArray(value)) {
-      if (value.every((item) => typeof item === "string")) return value;
-      throw new Error(`"${key}" in its JSON record is not a list of strings`);
-    }
+function recordIfAny(...given: Parameters<typeof readRecord>): Record<string, unknown> | undefined {
+  try {
+    return readRecord(...given);
+  } catch {
+    return undefined;
   }
-  return undefined;
+}
+
+/** The first list or single caption that is not blank; and what stands in a caption's place. */
+function recordCaptions(
+  record: Readonly<Record<string, unknown>>,
+  captionKeys: readonly string[],
+): { captions?: string[] | string; problem?: Error } {
+  let problem: Error | undefined;
+  for (const key of captionKeys) {
+    const value = Object.hasOwn(record, key) ? record[key] : undefined;
+    if (value === undefined || value === null) continue;
+    const list = (Array.isArray(value) ? (value as unknown[]).flat(DEEPEST_LIST) : [value]).filter(
+      (item) => item !== null,
+    );
+    const texts = list.map(captionText);
+    if (texts.includes(undefined)) {
+      const wanted = Array.isArray(value) ? "a list of texts" : "a text";
+      problem ??= new Error(`"${key}" in its JSON record is not ${wanted}`);
+      continue;
+    }
+    const captions = clean(texts as string[]);
+    if (captions.length > 0) return { captions: Array.isArray(value) ? captions : captions[0]! };
+  }
+  return problem === undefined ? {} : { problem };
+}
+
+/** Lists in lists that are one list: of sentences, of paragraphs. */
+const DEEPEST_LIST = 4;
+
+/** A number is taken as its digits: a caption may be "2012". */
+function captionText(value: unknown): string | undefined {
+  if (typeof value === "string") return value;
+  return isNumber(value) ? formatJson(value) : undefined;
+}
+
+function isNumber(value: unknown): boolean {
+  return typeof value === "number" || typeof value === "bigint" || types.isNumberObject(value);
 }
 
 function labelOf(
   reader: PieceReader,
   ref: SampleRef,
-  record: Record<string, unknown> | undefined,
+  record: Readonly<Record<string, unknown>> | undefined,
 ): string | undefined {
   if (ref.label !== undefined) return ref.label;
-  if (ref.classIndex !== undefined) {
-    return decodeText(reader.read(ref.classIndex, MAX_TEXT_BYTES)).trim();
-  }
-  const label = record?.label;
-  return typeof label === "string" || typeof label === "number" ? String(label) : undefined;
+  if (ref.classIndex !== undefined) return textOf(reader, ref.classIndex, "its label").trim();
+  const label = record !== undefined && Object.hasOwn(record, "label") ? record.label : undefined;
+  return typeof label === "string" || isNumber(label) ? String(label) : undefined;
 }
 
 function metaOf(
   ref: SampleRef,
-  record: Record<string, unknown> | undefined,
+  record: Readonly<Record<string, unknown>> | undefined,
   captionKeys: readonly string[],
 ): Record<string, unknown> | undefined {
-  const meta: Record<string, unknown> = { ...ref.meta };
-  for (const [key, value] of Object.entries(record ?? {})) {
-    if (key !== "label" && !captionKeys.includes(key)) meta[key] = value;
-  }
-  return Object.keys(meta).length === 0 ? undefined : meta;
-}
-
-/** UTF-8; bytes that are not become U+FFFD, which the tokenizer's cleaning knows how to take. */
-function decodeText(bytes: Uint8Array): string {
-  return new TextDecoder().decode(bytes);
+  const entries = Object.entries(record ?? {}).filter(
+    ([key]) => key !== "label" && !captionKeys.includes(key),
+  );
+  if (entries.length === 0 && Object.keys(ref.meta ?? {}).length === 0) return undefined;
+  // Defines the keys, of which one may be `__proto__`.
+  return { ...ref.meta, ...Object.fromEntries(entries) };
 }
 
 /** A sample with its bytes and texts, or what is wrong with it, and the part that it came from. */

@@ -1,9 +1,19 @@
 /** One WebDataset shard as a part of a source. */
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, readSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
+import { openRegular, readingReason } from "../../files/regular-file.ts";
+import { MOST_PICTURE_BYTES } from "../image/decode/decode.ts";
+import {
+  foreignArchive,
+  IMAGE_EXTENSIONS,
+  isHidden,
+  isImageExtension,
+  isSampleExtension,
+} from "../paths/file-kinds.ts";
+import { MOST_TEXT_BYTES } from "./read-sample.ts";
 import type { Entry, Part, Piece, Problem, SampleRef } from "./source.ts";
 import { scanTar, streamTar, type TarFileEntry } from "./tar-file.ts";
-import { TarError } from "./tar-format.ts";
+import { type TarEntry, TarError } from "./tar-format.ts";
 
 /** A scan lets other work of its thread run after this many milliseconds. */
 const SLICE_MS = 5;
@@ -13,41 +23,47 @@ const UNMARKED =
   "the shard ends without the mark that ends a tar file: it may have been cut, pack or fetch it again";
 
 /** A shard; whether it is compressed is told by its first bytes, not by its name. */
-export function shardPart(path: string, imageExtensions: readonly string[]): Part {
-  return {
-    path,
-    compressed: isCompressed(path),
-    read: () => readShard(path, imageExtensions),
-  };
+export function shardPart(path: string): Part {
+  return { path, compressed: isCompressed(path), read: () => readShard(path) };
 }
 
 function isCompressed(path: string): boolean {
-  const byName = /\.(tgz|gz)$/i.test(path);
   try {
-    const file = openSync(path, "r");
-    try {
-      const magic = Buffer.alloc(2);
-      return readSync(file, magic, 0, 2, 0) < 2 ? byName : magic.readUInt16BE() === 0x1f8b;
-    } finally {
-      closeSync(file);
-    }
+    const first = firstBytes(path);
+    if (first.length >= 2) return first[0] === 0x1f && first[1] === 0x8b;
   } catch {
     // Reading will report it, as a problem of this shard.
-    return byName;
+  }
+  return /\.(tgz|gz)$/i.test(path);
+}
+
+function firstBytes(path: string): Uint8Array {
+  const file = openRegular(path);
+  try {
+    const first = Buffer.alloc(16);
+    return first.subarray(0, readSync(file, first, 0, first.length, 0));
+  } finally {
+    closeSync(file);
   }
 }
 
-async function* readShard(path: string, imageExtensions: readonly string[]): AsyncGenerator<Entry> {
+async function* readShard(path: string): AsyncGenerator<Entry> {
+  const reason = refusal(path);
+  if (reason !== undefined) {
+    yield { problem: { file: path, reason } };
+    return;
+  }
   const grouper = new Grouper();
-  const entries = isCompressed(path)
-    ? streamTar(path, (name) => isSampleFile(name, imageExtensions))
+  const compressed = isCompressed(path);
+  const entries = compressed
+    ? streamTar(path, (entry) => mostHeld(entry, grouper))
     : scanPlain(path);
   let marked = true;
   try {
     let step = await entries.next();
     for (; step.done !== true; step = await entries.next()) {
       const group = grouper.push(step.value);
-      if (group !== undefined) yield groupToRef(group, path, imageExtensions);
+      if (group !== undefined) yield groupToRef(group, path, compressed);
     }
     marked = step.value.marked;
   } catch (error) {
@@ -56,7 +72,7 @@ async function* readShard(path: string, imageExtensions: readonly string[]): Asy
     const cutKey = splitName(cut)?.key;
     // A cut may have taken files of the sample that was being collected, unless it is in the next.
     const complete = group !== undefined && cutKey !== undefined && cutKey !== group.key;
-    if (complete) yield groupToRef(group, path, imageExtensions);
+    if (complete) yield groupToRef(group, path, compressed);
     yield { problem: shardProblem(path, complete ? cutKey : group?.key, error) };
     return;
   } finally {
@@ -64,12 +80,31 @@ async function* readShard(path: string, imageExtensions: readonly string[]): Asy
     await entries.return({ marked });
   }
   const last = grouper.finish();
-  if (last !== undefined) yield groupToRef(last, path, imageExtensions);
+  if (last !== undefined) yield groupToRef(last, path, compressed);
   if (!marked) yield { problem: { file: path, reason: UNMARKED } };
 }
 
+/** Why a file is no shard at all, told by its first bytes. */
+function refusal(path: string): string | undefined {
+  try {
+    const first = firstBytes(path);
+    return first.length === 0 ? "the shard is empty (0 bytes)" : foreignArchive(first);
+  } catch (error) {
+    return shardProblem(path, undefined, error).reason;
+  }
+}
+
+/** Bytes of an entry that a sample of a compressed shard may hold beside what it holds already. */
+function mostHeld(entry: TarEntry, grouper: Grouper): number {
+  const split = sampleName(entry.name);
+  if (split === undefined || !isSampleExtension(split.extension)) return -1;
+  const { key, extension } = split;
+  if (isImageExtension(extension)) return MOST_PICTURE_BYTES - grouper.heldPictures(key);
+  return grouper.has(key, extension) ? -1 : MOST_TEXT_BYTES;
+}
+
 async function* scanPlain(path: string): AsyncGenerator<TarFileEntry, { marked: boolean }> {
-  const file = openSync(path, "r");
+  const file = openRegular(path);
   try {
     let sliceEnd = performance.now() + SLICE_MS;
     const entries = scanTar(file);
@@ -104,7 +139,7 @@ function shardProblem(
   if (code?.startsWith("Z_") === true) {
     return { ...at, reason: `the compressed shard is damaged (${message})` };
   }
-  return { ...at, reason: message };
+  return { ...at, reason: readingReason(error) };
 }
 
 /**
@@ -117,10 +152,19 @@ export function splitName(name: string): { key: string; extension: string } | un
   return match === null ? undefined : { key: match[1]!, extension: match[2]!.toLowerCase() };
 }
 
+/** The same, undefined for what belongs to no sample: the shard's own files, and what systems add. */
+function sampleName(name: string): { key: string; extension: string } | undefined {
+  const path = name.startsWith("./") ? name.slice(2) : name;
+  return isShardMetadata(path) || isHidden(path) ? undefined : splitName(path);
+}
+
 /** Files such as `__meta__` at the top of a shard describe the shard, not a sample. */
 function isShardMetadata(name: string): boolean {
   return /^__[^/]*__($|\/)/.test(name);
 }
+
+/** Names of a sample's files that it has no use for are kept up to this number, for messages. */
+const MOST_OTHERS = 20;
 
 export interface Group {
   key: string;
@@ -132,19 +176,34 @@ export interface Group {
 /** Collects consecutive files with one key. The same key again later starts a new sample. */
 export class Grouper {
   #current: Group | undefined;
+  #pictures = 0;
+  #link: { key: string; extension: string; entry: TarFileEntry } | undefined;
 
   /** Takes the next file; returns the sample that it completes, if any. */
   push(entry: TarFileEntry): Group | undefined {
-    if (isShardMetadata(entry.name)) return undefined;
-    const split = splitName(entry.name);
+    const split = sampleName(entry.name);
     if (split === undefined) return undefined;
+    const { key, extension } = split;
     const before = this.#current;
-    if (before?.key === split.key) {
-      if (before.fields.has(split.extension)) before.duplicate = entry.name;
-      else before.fields.set(split.extension, entry);
+    if (entry.link === true && before?.key !== key) {
+      // A link begins no sample: readers that pass links over would see another order.
+      this.#link = { key, extension, entry };
       return undefined;
     }
-    this.#current = { key: split.key, fields: new Map([[split.extension, entry]]) };
+    const bytes = isImageExtension(extension) ? (entry.bytes?.length ?? 0) : 0;
+    if (before?.key === key) {
+      const { fields } = before;
+      this.#pictures += bytes;
+      if (fields.has(extension)) before.duplicate ??= entry.name;
+      else if (isSampleExtension(extension) || fields.size < MOST_OTHERS) {
+        fields.set(extension, entry);
+      }
+      return undefined;
+    }
+    this.#pictures = bytes;
+    this.#current = { key, fields: new Map([[extension, entry]]) };
+    if (this.#link?.key === key) this.#current.fields.set(this.#link.extension, this.#link.entry);
+    this.#link = undefined;
     return before;
   }
 
@@ -155,9 +214,14 @@ export class Grouper {
     return last;
   }
 
-  /** The key being collected. */
-  get key(): string | undefined {
-    return this.#current?.key;
+  /** Bytes of pictures that the sample of this key holds so far. */
+  heldPictures(key: string): number {
+    return this.#current?.key === key ? this.#pictures : 0;
+  }
+
+  /** Whether the sample of this key has a file with this ending already. */
+  has(key: string, extension: string): boolean {
+    return this.#current?.key === key && this.#current.fields.has(extension);
   }
 }
 
@@ -165,19 +229,28 @@ export class Grouper {
 function groupToRef(
   group: Group,
   file: string,
-  imageExtensions: readonly string[],
+  compressed: boolean,
 ): { ref: SampleRef } | { problem: Problem } {
   const { key, fields, duplicate } = group;
   if (duplicate !== undefined) {
     return { problem: { file, key, reason: `the shard holds ${duplicate} twice` } };
   }
-  const extension = imageExtensions.find((name) => fields.has(name));
+  const extension = IMAGE_EXTENSIONS.find((name) => fields.has(name));
   if (extension === undefined) {
     const names = [...fields.keys()].join(", ");
     return { problem: { file, key, reason: `no image among its files (${names})` } };
   }
-  const ref: SampleRef = { key, file, image: piece(file, fields.get(extension)!) };
   const [text, json, cls] = [fields.get("txt"), fields.get("json"), fields.get("cls")];
+  const image = fields.get(extension)!;
+  const wrong = [image, text, json, cls].find((one) => one?.problem !== undefined);
+  if (wrong !== undefined) {
+    return { problem: { file, key, reason: `${wrong.name} is ${wrong.problem}` } };
+  }
+  if (compressed && image.bytes === undefined) {
+    const reason = `${image.name} has ${image.size} bytes, more than the ${MOST_PICTURE_BYTES} that a sample of a compressed shard may hold`;
+    return { problem: { file, key, reason } };
+  }
+  const ref: SampleRef = { key, file, image: piece(file, image) };
   if (text !== undefined) ref.text = piece(file, text);
   if (json !== undefined) ref.json = piece(file, json);
   if (cls !== undefined) ref.classIndex = piece(file, cls);
@@ -186,11 +259,4 @@ function groupToRef(
 
 function piece(file: string, { offset, size, bytes }: TarFileEntry): Piece {
   return bytes === undefined ? { file, offset, size } : { file, offset, size, bytes };
-}
-
-/** Whether a file can be of use for a sample, so that the others need not be decompressed to memory. */
-function isSampleFile(name: string, imageExtensions: readonly string[]): boolean {
-  const extension = splitName(name)?.extension;
-  if (extension === undefined) return false;
-  return ["txt", "json", "cls"].includes(extension) || imageExtensions.includes(extension);
 }

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { after, describe, it } from "node:test";
 import { gzipSync } from "node:zlib";
 import { DataError } from "../../errors.ts";
-import { expandBraces, expandPaths } from "./expand-paths.ts";
+import { expandBraces, expandPaths } from "../paths/expand-paths.ts";
 import { openSource } from "./open-source.ts";
 import { readSamples } from "./read-sample.ts";
 import { checkSourceSpec, type SourceSpec } from "./source-spec.ts";

@@ -67,6 +67,8 @@ export interface Source {
   listed: boolean;
   /** How captions are read from pieces. */
   reading: ReadingOptions;
+  /** Files beside the pictures that belong to no sample: how many of each ending (folders). */
+  passedOver?: Readonly<Record<string, number>>;
   /** Of a table: the columns that are read. */
   columns?: Columns;
 }
@@ -83,18 +85,11 @@ export interface ReadingOptions {
   captionKeys: string[];
   /** A caption file holds one caption per line instead of one caption. */
   captionPerLine: boolean;
+  /** JSON beside a picture may be anything (folders): what is no record is passed over. */
+  anyJson?: boolean;
+  /** Whole numbers that a record has as floats (1.0) are Number objects, see `parseJson`. */
+  floats?: "plain" | "marked";
 }
-
-export const IMAGE_EXTENSIONS: readonly string[] = [
-  "jpg",
-  "jpeg",
-  "png",
-  "webp",
-  "gif",
-  "tif",
-  "tiff",
-  "avif",
-];
 
 /** A source of one part whose entries can be had in any order. */
 export function listedSource(name: string, list: EntryList): Source {

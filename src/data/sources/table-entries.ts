@@ -1,6 +1,7 @@
 /** The entries of a table of image paths, from its rows. */
 import { dirname, isAbsolute, join } from "node:path";
-import { captionsOfCell, isWebAddress, labelOfCell, pathOfCell } from "../tables/caption-cell.ts";
+import { addressOf } from "../paths/web-address.ts";
+import { captionsOfCell, labelOfCell, pathOfCell } from "../tables/caption-cell.ts";
 import type { ChosenColumns } from "../tables/columns.ts";
 import type { RowCells } from "../tables/row-format.ts";
 import { type NumberedRow, RowIndex } from "../tables/row-index.ts";
@@ -53,12 +54,8 @@ function sampleOf(
 ): RowSample | { reason: string; key?: string } {
   const key = pathOfCell(image);
   if (key === undefined) return { reason: `no image path in "${columns.image}"` };
-  if (isWebAddress(key)) {
-    return {
-      key,
-      reason: "its image is a web address; download the pictures, as img2dataset does",
-    };
-  }
+  const address = addressOf(key);
+  if (address !== undefined) return { key, reason: `its image is ${address}` };
   const captions = captionsOfCell(caption);
   if (captions === undefined) {
     return { key, reason: `"${columns.caption}" is neither a string nor a list of strings` };

@@ -1,12 +1,16 @@
 /** Walks tar archives on disk: plain ones by header only, compressed ones with their bodies. */
 import { createReadStream, fstatSync, readSync } from "node:fs";
 import { createGunzip } from "node:zlib";
+import { openRegular } from "../../files/regular-file.ts";
 import { tarEntries, type TarEntry, TarError } from "./tar-format.ts";
 
 const SMALLEST_WINDOW = 16 << 10;
 const LARGEST_WINDOW = 1 << 20;
 
-/** An archive's entry; `bytes` holds the contents when the archive cannot be read at an offset. */
+/**
+ * An archive's entry; `bytes` holds the contents when the archive cannot be read at an offset, and they
+ * were asked for.
+ */
 export interface TarFileEntry extends TarEntry {
   bytes?: Uint8Array;
 }
@@ -81,14 +85,16 @@ class Window {
 }
 
 /**
- * The entries of a gzip-compressed archive, each with its contents (those that `wanted` takes).
- * `read` is called with the number of compressed bytes as they are read.
+ * The entries of a gzip-compressed archive.
+ *
+ * mostBytes   how large the contents of an entry may be to come with it; others are passed over as
+ *             they are unpacked, so that no memory is taken for what a header announces
  */
 export async function* streamTar(
   path: string,
-  wanted: (name: string) => boolean,
+  mostBytes: (entry: TarEntry) => number,
 ): AsyncGenerator<TarFileEntry, { marked: boolean }> {
-  const input = createReadStream(path, { highWaterMark: 256 << 10 });
+  const input = createReadStream(path, { fd: openRegular(path), highWaterMark: 256 << 10 });
   const gunzip = createGunzip({ chunkSize: 256 << 10 });
   // A failing file must end the stream that is being read, with the file's own error.
   input.on("error", (error) => gunzip.destroy(error));
@@ -104,7 +110,7 @@ export async function* streamTar(
       } else {
         const { entry } = step.value;
         await stream.skipTo(entry.offset);
-        if (wanted(entry.name)) {
+        if (entry.size <= mostBytes(entry)) {
           const bytes = await stream.take(entry.size);
           if (bytes.length < entry.size) throw cutInside(entry);
           yield { ...entry, bytes };

@@ -4,6 +4,8 @@
  * compression: it asks for bytes and is given them.
  */
 
+import { decodeName, readableName } from "../../files/decode-text.ts";
+
 const BLOCK = 512;
 /** A long name or pax header larger than this is not one. */
 const MAX_EXTENSION = 1 << 20;
@@ -15,6 +17,10 @@ export interface TarEntry {
   offset: number;
   /** Bytes of the contents. */
   size: number;
+  /** Why the contents cannot be read, where they stand here in another form or elsewhere. */
+  problem?: string;
+  /** A link to another file; its contents are not here. */
+  link?: true;
 }
 
 /** What `tarEntries` yields: a wish for bytes, or an entry it found. */
@@ -42,8 +48,9 @@ export class TarError extends Error {
 export function* tarEntries(): Generator<TarStep, { marked: boolean }, Uint8Array> {
   let offset = 0;
   let pax: Map<string, string> = new Map();
-  const globals = new Map<string, string>();
+  const globals: Map<string, string> = new Map();
   let longName: string | undefined;
+  let longLink: string | undefined;
   for (;;) {
     const block = yield { read: { offset, length: BLOCK } };
     if (block.length === 0) return { marked: false };
@@ -51,38 +58,60 @@ export function* tarEntries(): Generator<TarStep, { marked: boolean }, Uint8Arra
     if (block[0] === 0 && block.every((byte) => byte === 0)) return { marked: true };
     checkSum(block, offset);
     const type = String.fromCharCode(block[156]!);
-    const size = sizeOf(block, pax.get("size") ?? globals.get("size"), offset);
+    const extended = "LKxXg".includes(type);
+    const fromPax = extended ? undefined : (pax.get("size") ?? globals.get("size"));
+    const size = sizeOf(block, fromPax, offset);
     const body = offset + BLOCK;
-    offset = body + Math.ceil(size / BLOCK) * BLOCK;
-    if (type === "L" || type === "x" || type === "X" || type === "g") {
+    offset = body + paddedSize(size);
+    if (extended) {
       if (size > MAX_EXTENSION) throw new TarError("an extended header is too large", body);
       const bytes = yield { read: { offset: body, length: size } };
       if (bytes.length < size) {
         throw new TarError("the archive is cut inside an extended header", body);
       }
-      if (type === "L") longName = untilZero(bytes, 0, bytes.length);
+      if (type === "L") longName = nameUntilZero(bytes, 0, bytes.length);
+      else if (type === "K") longLink = nameUntilZero(bytes, 0, bytes.length);
       else if (type === "g") for (const [key, value] of paxRecords(bytes)) globals.set(key, value);
       else pax = paxRecords(bytes);
       continue;
     }
-    if (type === "K") continue;
-    const name = pax.get("path") ?? longName ?? globals.get("path") ?? headerName(block);
+    const path = pax.get("path") ?? longName ?? globals.get("path") ?? headerName(block);
     const sparse = type === "S" || pax.has("GNU.sparse.major") || pax.has("GNU.sparse.map");
+    const name = (sparse ? pax.get("GNU.sparse.name") : undefined) ?? path;
+    const target = pax.get("linkpath") ?? longLink ?? nameUntilZero(block, 157, 257);
     pax = new Map();
     longName = undefined;
-    if (sparse) throw new TarError(`${name} is stored as a sparse file`, body);
+    longLink = undefined;
+    // GNU's own form goes on with the rest of its map, in blocks that the size does not count.
+    for (let more = type === "S" && block[482] !== 0; more; offset += BLOCK) {
+      const map = yield { read: { offset: offset - paddedSize(size), length: BLOCK } };
+      if (map.length < BLOCK) throw new TarError("the archive is cut inside a header", body);
+      more = map[504] !== 0;
+    }
     // Links, devices and folders have no contents, whatever their size field says.
     if ("123456".includes(type)) offset = body;
-    const regular = type === "0" || type === "\0" || type === "7";
-    if (regular && !name.endsWith("/")) yield { entry: { name, offset: body, size } };
+    if (name.endsWith("/")) continue;
+    const entry = { name, offset: body, size };
+    if (sparse) {
+      yield { entry: { ...entry, problem: "stored as a sparse file, which limn does not read" } };
+    } else if (type === "0" || type === "\0" || type === "7") yield { entry };
+    else if (type === "1" || type === "2") {
+      const problem = `a link to ${target}, which limn does not follow; pack with tar --hard-dereference -h`;
+      yield { entry: { ...entry, size: 0, problem, link: true } };
+    }
   }
 }
 
+/** Bytes that contents take, with what fills their last block. */
+function paddedSize(size: number): number {
+  return Math.ceil(size / BLOCK) * BLOCK;
+}
+
 function headerName(block: Uint8Array): string {
-  const name = untilZero(block, 0, 100);
+  const name = nameUntilZero(block, 0, 100);
   // Only POSIX's "ustar\0" has a prefix; GNU's "ustar " keeps other things in its place.
   const posix = block[257] === 0x75 && block[262] === 0;
-  const prefix = posix ? untilZero(block, 345, 500) : "";
+  const prefix = posix ? nameUntilZero(block, 345, 500) : "";
   return prefix === "" ? name : `${prefix}/${name}`;
 }
 
@@ -125,36 +154,47 @@ function checkSum(block: Uint8Array, offset: number): void {
   }
 }
 
-const decoder = new TextDecoder();
-
+/** A field of text up to its first zero, a character for each byte. */
 function untilZero(bytes: Uint8Array, start: number, end: number): string {
-  let ascii = "";
-  for (let i = start; i < end; i++) {
-    const byte = bytes[i]!;
-    if (byte === 0) return ascii;
-    if (byte > 127) {
-      const zero = bytes.subarray(start, end).indexOf(0);
-      return decoder.decode(bytes.subarray(start, zero < 0 ? end : start + zero));
-    }
-    ascii += String.fromCharCode(byte);
-  }
-  return ascii;
+  let text = "";
+  for (let i = start; i < end && bytes[i] !== 0; i++) text += String.fromCharCode(bytes[i]!);
+  return text;
 }
 
-/** `<length> key=value\n` records; the length counts bytes, so values may hold line ends. */
+/** A name up to the first zero. Names are bytes: those that are not UTF-8 are escaped (`%E9`). */
+function nameUntilZero(bytes: Uint8Array, start: number, end: number): string {
+  const field = bytes.subarray(start, end);
+  const zero = field.indexOf(0);
+  return nameOf(zero < 0 ? field : field.subarray(0, zero));
+}
+
+function nameOf(bytes: Uint8Array): string {
+  return readableName(decodeName(bytes));
+}
+
+/** The pax records that say where a file is and what it is called; others are not kept. */
+const usedRecords: ReadonlySet<string> = new Set([
+  "path",
+  "linkpath",
+  "size",
+  "GNU.sparse.major",
+  "GNU.sparse.map",
+  "GNU.sparse.name",
+]);
+
+/** The used ones of the `<length> key=value\n` records; the length counts bytes, so values may hold line ends. */
 function paxRecords(bytes: Uint8Array): Map<string, string> {
   const records = new Map<string, string>();
   let start = 0;
   while (start < bytes.length && bytes[start] !== 0) {
     const space = bytes.indexOf(32, start);
-    const length = space < 0 ? 0 : Number(decoder.decode(bytes.subarray(start, space)));
+    const length = space < 0 ? 0 : Number(untilZero(bytes, start, Math.min(space, start + 20)));
     if (!Number.isInteger(length) || length < 5 || start + length > bytes.length) break;
     const equals = bytes.indexOf(61, space);
     if (equals < 0 || equals >= start + length) break;
-    records.set(
-      decoder.decode(bytes.subarray(space + 1, equals)),
-      decoder.decode(bytes.subarray(equals + 1, start + length - 1)),
-    );
+    const key = untilZero(bytes, space + 1, Math.min(equals, space + 40));
+    if (usedRecords.has(key))
+      records.set(key, nameOf(bytes.subarray(equals + 1, start + length - 1)));
     start += length;
   }
   return records;

@@ -1,5 +1,6 @@
 /** The bytes of a table: a file that is read in blocks, or text that is in memory. */
-import { closeSync, constants, fstatSync, openSync, readSync, type BigIntStats } from "node:fs";
+import { closeSync, fstatSync, readSync, type BigIntStats } from "node:fs";
+import { openRegular } from "../../files/regular-file.ts";
 
 export interface ByteSource {
   readonly size: number;
@@ -29,7 +30,6 @@ export class FileBytes implements ByteSource {
   constructor(file: string) {
     this.#file = file;
     this.#stats = withFile(file, (handle) => fstatSync(handle, { bigint: true }));
-    if (!this.#stats.isFile()) throw new Error("this is not a file");
     this.size = Number(this.#stats.size);
   }
 
@@ -62,8 +62,7 @@ export class FileBytes implements ByteSource {
 }
 
 function withFile<T>(file: string, use: (handle: number) => T): T {
-  // Without this flag, opening a FIFO waits for its writer.
-  const handle = openSync(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  const handle = openRegular(file);
   try {
     return use(handle);
   } finally {

@@ -93,6 +93,28 @@ describe("MetricsLog", () => {
     assert.deepEqual(stepsOf(), [1, 2, 3]);
   });
 
+  it("reads the end of a long log alone, as much as it needs", () => {
+    const line = (step: number): string =>
+      `${JSON.stringify({ step, examplesSeen: 8 * step, wallTime: 1, note: "x".repeat(150) })}\n`;
+    const lines = Array.from({ length: 2000 }, (_, i) => line(i + 1));
+    new MetricsLog(path).close();
+    // What is no log at the start is not looked at where the end says enough.
+    const begin = `${"no log ".repeat(9)}\n`;
+    for (const resumeStep of [2000, 1999, 1700, 1200]) {
+      writeFileSync(path, begin + lines.join(""));
+      new MetricsLog(path, { resumeStep }).close();
+      assert.equal(readFileSync(path, "utf8"), begin + lines.slice(0, resumeStep).join(""));
+    }
+    writeFileSync(path, lines.join(""));
+    new MetricsLog(path, { resumeStep: 3 }).close();
+    assert.deepEqual(stepsOf(), [1, 2, 3]);
+    writeFileSync(path, lines.join("") + "not json\n" + line(2001));
+    assert.throws(() => new MetricsLog(path), /examplesSeen at byte \d+ of .*metrics\.jsonl/);
+    writeFileSync(path, lines.join("") + line(2001).slice(0, -5));
+    new MetricsLog(path).close();
+    assert.equal(readFileSync(path, "utf8"), lines.join(""));
+  });
+
   it("removes what came after the step that is resumed from, and continues", () => {
     writeSteps(10, 20, 20, 30, 40);
     const log = new MetricsLog(path, { resumeStep: 20 });

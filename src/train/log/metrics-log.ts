@@ -2,9 +2,10 @@
  * The metrics of a run as JSON lines, one object per line, appended as training goes.
  * Survives being killed at any moment: at worst the last line is incomplete, and is dropped.
  */
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DataError } from "../../errors.ts";
+import { openRegular, readExactly, readRegular } from "../../files/regular-file.ts";
 import { AppendFile } from "./append-file.ts";
 
 /**
@@ -48,14 +49,13 @@ export class MetricsLog {
    * Opens or makes the file. What a killed process left incomplete is removed; with `resumeStep`,
    * so is everything after that step.
    *
-   * throws  DataError if a line other than the last cannot be read: then it is not a metrics log
+   * throws  DataError if a line near the end, other than the last, cannot be read: then it is not a
+   *         metrics log
    */
   constructor(path: string, { resumeStep = Infinity }: MetricsLogOptions = {}) {
     this.path = path;
     mkdirSync(dirname(path), { recursive: true });
-    const { bytes, entries } = existsSync(path)
-      ? scan(path, resumeStep)
-      : { bytes: 0, entries: [] };
+    const { bytes, entries } = existsSync(path) ? kept(path, resumeStep) : nothing;
     this.resumed = entries.filter(({ step }) => step === resumeStep);
     this.#file = new AppendFile(path, "a", bytes);
   }
@@ -95,30 +95,43 @@ export class MetricsLog {
  * throws  DataError naming the line if another one cannot be read
  */
 export function readMetricsLog(path: string): MetricsEntry[] {
-  return scan(path, Infinity).entries;
+  return scan(path, readRegular(path, Infinity), Infinity).entries;
 }
 
 interface Scan {
   entries: MetricsEntry[];
-  /** Length of the part of the file that is kept. */
+  /** Bytes of the lines that are kept. */
   bytes: number;
 }
 
-function scan(path: string, lastStep: number): Scan {
-  const content = readFileSync(path);
+/**
+ * Complete lines up to the first of a later step than `lastStep`.
+ *
+ * place   where in the file `content` begins, and which line that is, where it is known
+ */
+function scan(
+  path: string,
+  content: Buffer,
+  lastStep: number,
+  place: { byte: number; line?: number } = { byte: 0, line: 1 },
+): Scan {
   const entries: MetricsEntry[] = [];
   let start = 0;
-  for (let line = 1; ; line++) {
+  for (let count = 0; ; count++) {
     const end = content.indexOf(0x0a, start);
     if (end < 0) break;
     const entry = parse(content.toString("utf8", start, end));
     if (entry === undefined) {
       // A crash of the machine may leave blocks of zeros behind: only what follows must be empty.
       if (content.indexOf(0x0a, end + 1) < 0) break;
+      const at =
+        place.line === undefined
+          ? `at byte ${place.byte + start}`
+          : `on line ${place.line + count}`;
       throw new DataError(
-        `Expected a JSON object with step and examplesSeen on line ${line} of ${path}; ` +
+        `Expected a JSON object with step and examplesSeen ${at} of ${path}; ` +
           "move the file away or repair that line.",
-        { source: path, key: String(line) },
+        { source: path, key: at },
       );
     }
     if (entry.step > lastStep) break;
@@ -126,6 +139,35 @@ function scan(path: string, lastStep: number): Scan {
     start = end + 1;
   }
   return { entries, bytes: start };
+}
+
+/** Of a log's end, what is read at first. */
+const TAIL_BYTES = 1 << 16;
+
+const nothing: Scan = { entries: [], bytes: 0 };
+
+/**
+ * The length of a log up to the last entry of `lastStep` or before, and all entries of that step. Steps
+ * only grow, so that its end tells: as much of it is read as was logged after that step, however long
+ * the run was.
+ */
+function kept(path: string, lastStep: number): Scan {
+  const descriptor = openRegular(path);
+  try {
+    const { size } = fstatSync(descriptor);
+    for (let wanted = TAIL_BYTES; ; wanted *= 2) {
+      const from = Math.max(0, size - wanted);
+      const tail = readExactly(descriptor, from, size - from);
+      if (from === 0) return scan(path, tail, lastStep);
+      const first = tail.indexOf(0x0a) + 1;
+      const { entries, bytes } = scan(path, tail.subarray(first), lastStep, { byte: from + first });
+      if (first > 0 && entries.some(({ step }) => step < lastStep)) {
+        return { entries, bytes: from + first + bytes };
+      }
+    }
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 function parse(line: string): MetricsEntry | undefined {

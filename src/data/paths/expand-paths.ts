@@ -1,6 +1,9 @@
-/** Turns shard patterns into paths: brace ranges, lists and globs. */
-import { readdirSync } from "node:fs";
-import { dirname, join } from "node:path";
+/**
+ * Turns shard patterns into paths: brace ranges, lists and globs. What exists under a name is meant by
+ * it, whatever characters it has; a backslash takes the meaning of the character behind it.
+ */
+import { existsSync, readdirSync } from "node:fs";
+import { dirname } from "node:path";
 import { DataError } from "../../errors.ts";
 
 /** More names than this from one pattern are a slip of the pen. */
@@ -35,11 +38,14 @@ interface Braces {
 
 /** The first pair of braces that holds a range or a comma; others stand for themselves. */
 function findBraces(pattern: string): Braces | undefined {
-  for (let start = pattern.indexOf("{"); start >= 0; start = pattern.indexOf("{", start + 1)) {
+  for (let start = 0; start < pattern.length; start++) {
+    if (pattern[start] === "\\") start += 1;
+    if (pattern[start] !== "{" || pattern[start - 1] === "\\") continue;
     const commas: number[] = [start];
     let depth = 0;
     for (let i = start; i < pattern.length; i++) {
-      if (pattern[i] === "{") depth += 1;
+      if (pattern[i] === "\\") i += 1;
+      else if (pattern[i] === "{") depth += 1;
       else if (pattern[i] === "," && depth === 1) commas.push(i);
       else if (pattern[i] === "}" && --depth === 0) {
         const range = expandRange(pattern.slice(start + 1, i));
@@ -77,26 +83,56 @@ function expandRange(text: string): string[] | undefined {
 }
 
 /**
- * The files that a pattern or a list of patterns names, in order: braces are expanded first, then
- * `*`, `?` and `[...]` are looked up, sorted by name. A name without these stays even if no such
- * file exists, so that a missing shard can be reported by its name.
+ * The files that a pattern or a list of patterns names, in order. A pattern that is the name of something
+ * is that name, and so are its first folders. Of the others braces are expanded, then `*`, `?` and
+ * `[...]` are looked up, sorted by name. A name without these stays even if no such file exists, so
+ * that a missing shard can be reported by its name.
  */
 export function expandPaths(patterns: string | readonly string[]): string[] {
   const list = typeof patterns === "string" ? [patterns] : patterns;
-  return list.flatMap(expandBraces).flatMap((path) => (/[*?[]/.test(path) ? glob(path) : [path]));
+  return list.flatMap((pattern) => {
+    if (!special.test(pattern)) return [pattern];
+    const known = existingStart(pattern);
+    if (known === pattern) return [pattern];
+    return expandBraces(pattern.slice(known.length)).flatMap((rest) =>
+      lookUp(known, rest, pattern),
+    );
+  });
 }
 
-function glob(pattern: string): string[] {
-  const match = /[*?[]/.exec(pattern)!;
-  const slash = pattern.lastIndexOf("/", match.index);
-  const end = pattern.indexOf("/", match.index);
-  const directory = slash < 0 ? "." : slash === 0 ? "/" : pattern.slice(0, slash);
-  const name = pattern.slice(slash + 1, end < 0 ? undefined : end);
-  const rest = end < 0 ? "" : pattern.slice(end);
-  const matches = listNames(directory, pattern).filter((entry) => nameMatches(entry, name));
-  const paths = matches.map((entry) => (slash < 0 ? entry : join(directory, entry)) + rest);
-  if (rest === "") return paths;
-  return paths.flatMap((path) => (/[*?[]/.test(rest) ? glob(path) : [path]));
+const special = /[*?[{\\]/;
+const wildcard = /(?<!\\)(?:\\\\)*[*?[]/;
+
+/** The longest start of whole segments that exists, with the slash behind it. */
+function existingStart(pattern: string): string {
+  if (existsSync(pattern)) return pattern;
+  let known = "";
+  for (let end = pattern.indexOf("/"); end >= 0; end = pattern.indexOf("/", end + 1)) {
+    const start = pattern.slice(0, end + 1);
+    if (!existsSync(start)) break;
+    known = start;
+  }
+  return known;
+}
+
+/** The paths behind `known`, which is no pattern, that the segments of `rest` stand for. */
+function lookUp(known: string, rest: string, pattern: string): string[] {
+  const slash = rest.indexOf("/");
+  const segment = slash < 0 ? rest : rest.slice(0, slash + 1);
+  const after = rest.slice(segment.length);
+  const name = slash < 0 ? segment : segment.slice(0, -1);
+  const plain = unescape(name);
+  let names = [plain];
+  if (wildcard.test(name) && !existsSync(known + plain)) {
+    names = listNames(known === "" ? "." : known, pattern).filter((one) => nameMatches(one, name));
+  }
+  const paths = names.map((one) => known + one + (slash < 0 ? "" : "/"));
+  return after === "" ? paths : paths.flatMap((path) => lookUp(path, after, pattern));
+}
+
+/** A backslash before a character with a meaning takes that meaning; others stand for themselves. */
+function unescape(text: string): string {
+  return text.replace(/\\([*?[\]{},\\])/g, "$1");
 }
 
 function listNames(directory: string, pattern: string): string[] {
@@ -117,13 +153,19 @@ function listNames(directory: string, pattern: string): string[] {
 /** One path segment against a pattern; names that start with a dot must be named with it. */
 function nameMatches(name: string, pattern: string): boolean {
   if (name.startsWith(".") && !pattern.startsWith(".")) return false;
-  const source = pattern.replace(/\[!?[^\]]*\]|[\s\S]/g, (part) => {
+  const source = pattern.replace(/\\[*?[\]{},\\]|\[!?[^\]]+\]|[\s\S]/g, (part) => {
     if (part === "*") return "[^/]*";
     if (part === "?") return "[^/]";
-    if (part.length > 1) return part.replace("[!", "[^").replace(/\\/g, "\\\\");
-    return part.replace(/[.+^${}()|\\[\]]/g, "\\$&");
+    if (part.startsWith("[") && part.length > 1) {
+      return part.replace("[!", "[^").replace(/\\/g, "\\\\");
+    }
+    return literal(part.length > 1 ? part.slice(1) : part);
   });
-  return new RegExp(`^${source}$`, "u").test(name);
+  return new RegExp(`^${source}$`, "su").test(name);
+}
+
+function literal(character: string): string {
+  return character.replace(/[.*+?^${}()|\\[\]/]/g, "\\$&");
 }
 
 /** The same order on every machine, whatever its language. */

@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import sharp, { type Sharp } from "sharp";
+import { decodeImage } from "./image/index.ts";
+import { packDataset } from "./pack.ts";
+import { openSource } from "./sources/open-source.ts";
+import { readSamples } from "./sources/read-sample.ts";
+import { tarOf, workspace } from "./sources/samples.test.helper.ts";
+
+const { top, write } = workspace("pack");
+const png = (width = 4): Promise<Buffer> =>
+  sharp({ create: { width, height: width, channels: 3, background: "#c86432" } })
+    .png()
+    .toBuffer();
+
+/** The texts of the members of a tar, by name. */
+function texts(file: string): Record<string, string> {
+  const archive = readFileSync(file);
+  const found: Record<string, string> = {};
+  for (let at = 0; archive[at] !== 0;) {
+    const name = archive.toString("utf8", at, archive.indexOf(0, at));
+    const size = parseInt(archive.toString("latin1", at + 124, at + 135), 8);
+    if (/\.(txt|json)$/.test(name))
+      found[name] = archive.toString("utf8", at + 512, at + 512 + size);
+    at += 512 + Math.ceil(size / 512) * 512;
+  }
+  return found;
+}
+
+describe("packDataset", () => {
+  it("keeps records whole: order, long integers, floats, captions and labels", async () => {
+    const record =
+      '{"url": "x", "caption": "c", "hash": 6391326009969271747, "score": 1.0, "label": 3, "nsfw": NaN, "e": [1e3, {"f": 0.5}]}';
+    const picture = await png();
+    const shards = write(
+      "in.tar",
+      tarOf({ "a.png": picture, "a.json": record, "b.png": picture, "b.txt": "b\r\n" }),
+    );
+    const source = { kind: "webdataset", shards } as const;
+    const packed = await packDataset({ source, directory: join(top, "whole") });
+    const expected = {
+      "a.txt": "c",
+      "a.json":
+        '{"url":"x","caption":"c","hash":6391326009969271747,"score":1.0,"label":3,"nsfw":null,"e":[1000.0,{"f":0.5}],"captions":["c"]}',
+      "b.txt": "b",
+    };
+    assert.deepEqual(texts(packed.shards[0]!), expected);
+    const again = { kind: "webdataset", shards: packed.shards } as const;
+    const repacked = await packDataset({ source: again, directory: join(top, "again") });
+    assert.deepEqual(texts(repacked.shards[0]!), expected);
+  });
+
+  it("shrinks what the rest of limn decodes: no profile, no EXIF, no alpha, 16 bits as 8", async () => {
+    const side = 40;
+    const pixels = Buffer.from(
+      Array.from({ length: side * side }, (_, i) => [
+        200,
+        6 * (i % side),
+        3 * Math.floor(i / side),
+      ]).flat(),
+    );
+    const raw = (): Sharp => sharp(pixels, { raw: { width: side, height: side, channels: 3 } });
+    const encoded: Record<string, Buffer> = {
+      "profile.png": await raw().withIccProfile("p3", { attach: true }).png().toBuffer(),
+      "profile.jpg": await raw()
+        .jpeg({ quality: 100, chromaSubsampling: "4:4:4" })
+        .withIccProfile("p3")
+        .toBuffer(),
+      "turned.jpg": await raw().jpeg({ quality: 100 }).withMetadata({ orientation: 6 }).toBuffer(),
+      "cmyk.jpg": await raw().toColourspace("cmyk").jpeg({ quality: 100 }).toBuffer(),
+      "alpha.png": await raw().ensureAlpha(0.5).png().toBuffer(),
+      "deep.png": await raw().toColourspace("rgb16").png().toBuffer(),
+      "palette.png": await raw().png({ palette: true, colours: 64 }).toBuffer(),
+      "grey.png": await raw().toColourspace("b-w").png().toBuffer(),
+      "lossless.webp": await raw().webp({ lossless: true }).toBuffer(),
+      "moves.gif": await raw().gif().toBuffer(),
+    };
+    for (const [name, bytes] of Object.entries(encoded)) write(`pictures/${name}`, bytes);
+    const packed = await packDataset({
+      source: { kind: "folder", directory: join(top, "pictures") },
+      directory: join(top, "small"),
+      resize: 20,
+      requireCaption: false,
+      format: "png",
+    });
+    assert.deepEqual([packed.resized, packed.skipped], [10, 0]);
+    let index = 0;
+    for await (const sample of readSamples(
+      await openSource({ kind: "webdataset", shards: packed.shards }),
+    )) {
+      assert.ok("image" in sample);
+      const name = Object.keys(encoded).sort()[index++]!;
+      const { data, width, height } = await decodeImage(encoded[name]!);
+      const small = await decodeImage(sample.image);
+      assert.deepEqual([small.width, small.height], [20, 20], name);
+      const expected = await sharp(data, { raw: { width, height, channels: 3 } })
+        .resize(20, 20, { kernel: "cubic" })
+        .raw()
+        .toBuffer();
+      const worst = small.data.reduce(
+        (most, value, i) => Math.max(most, Math.abs(value - expected[i]!)),
+        0,
+      );
+      assert.equal(worst, 0, name);
+    }
+    assert.equal(index, 10);
+  });
+});

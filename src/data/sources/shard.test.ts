@@ -1,0 +1,195 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { gzipSync } from "node:zlib";
+import { openSource } from "./open-source.ts";
+import { blocksOf, linesOf, rawHeader, tarOf, workspace } from "./samples.test.helper.ts";
+import { tarEnd } from "./tar-format.ts";
+
+const { top, write } = workspace("shard");
+const kind = "webdataset";
+const both = (bytes: Uint8Array, name = "x"): string[] => [
+  write(`${name}.tar`, bytes),
+  write(`${name}.tar.gz`, gzipSync(bytes)),
+];
+
+describe("what is no shard", () => {
+  it("is named, with how to unpack it", async () => {
+    const hex = (text: string): Buffer =>
+      Buffer.concat([Buffer.from(text, "hex"), Buffer.alloc(600)]);
+    const cases: [string, Buffer, RegExp][] = [
+      ["a.tar.zst", hex("28b52ffd"), /packed by zstd, .* unpack it: zstd -dc shard > shard\.tar$/],
+      ["a.tar.xz", hex("fd377a585a00"), /packed by xz, .* xz -dc/],
+      ["a.tar.bz2", hex("425a6839"), /packed by bzip2, .* bzip2 -dc/],
+      ["a.tar", hex("504b0304"), /^!it is a zip archive, .* unpack it and give the folder$/],
+      ["b.tar", Buffer.alloc(0), /^!the shard is empty \(0 bytes\)$/],
+    ];
+    for (const [name, bytes, message] of cases) {
+      const lines = await linesOf({ kind, shards: write(name, bytes) });
+      assert.equal(lines.length, 1);
+      assert.match(lines[0]!, message);
+    }
+    assert.deepEqual(await linesOf({ kind, shards: write("none.tar", tarEnd()) }), []);
+  });
+  it("is refused and not waited for", async (t) => {
+    if (process.platform === "win32") return t.skip("needs mkfifo");
+    const pipe = join(top, "pipe.tar");
+    execFileSync("mkfifo", [pipe]);
+    assert.deepEqual(await linesOf({ kind, shards: pipe }), ["!it is a pipe, not a file"]);
+  });
+  it("is no address: what limn reads is said at once", async () => {
+    for (const shards of [
+      "https://example.com/{0..9}.tar",
+      "pipe:cat a.tar",
+      "s3://b/a.tar",
+      "a.tar::b.tar",
+    ]) {
+      await assert.rejects(openSource({ kind, shards }), {
+        code: "LIMN_DATA",
+        message: /^Expected the path of a shard for source\.shards but received .*; limn /,
+      });
+    }
+    const odd = write("a::b.tar", tarOf({ "a.jpg": "A" }));
+    assert.deepEqual(await linesOf({ kind, shards: odd }), ["a: "]);
+  });
+});
+
+describe("names in archives", () => {
+  it("that systems add belong to no sample and split none", async () => {
+    const files = {
+      "data/._a.jpg": "mac",
+      "data/a.jpg": "A",
+      "data/._a.txt": "mac",
+      "data/a.txt": "one",
+      "._b.jpg": "mac",
+      "b.jpg": "B",
+      "__MACOSX/._b.txt": "mac",
+      ".DS_Store": "mac",
+      "x/Thumbs.db": "windows",
+      "b.txt": "two",
+      "./c.jpg": "C",
+      "c.txt": "three",
+    };
+    for (const shards of both(tarOf(files))) {
+      assert.deepEqual(await linesOf({ kind, shards }), ["data/a: one", "b: two", "c: three"]);
+    }
+  });
+  it("are bytes: two that are not UTF-8 stay two", async () => {
+    const name = (byte: number, ending: string): Buffer =>
+      Buffer.concat([Buffer.from("caf"), Buffer.of(byte), Buffer.from(ending)]);
+    const pax = (path: Buffer): Buffer[] => {
+      const record = Buffer.concat([Buffer.from("17 path="), path, Buffer.from("\n")]);
+      return [
+        rawHeader("pax", { type: "x", size: record.length }),
+        blocksOf(record),
+        rawHeader("cut"),
+      ];
+    };
+    const archive = Buffer.concat([
+      ...[0xe8, 0xe9].flatMap((byte) => [
+        rawHeader(name(byte, ".jpg"), { size: 1 }),
+        blocksOf("A"),
+        rawHeader(name(byte, ".txt"), { size: 3 }),
+        blocksOf(`${byte}`),
+      ]),
+      rawHeader("././@LongLink", { type: "L", size: 9 }),
+      blocksOf(name(0xea, ".jpg")),
+      rawHeader("cut", { size: 1 }),
+      blocksOf("A"),
+      ...pax(name(0xeb, ".jpg")),
+      tarEnd(),
+    ]);
+    for (const shards of both(archive)) {
+      assert.deepEqual(await linesOf({ kind, shards }), [
+        "caf%E8: 232",
+        "caf%E9: 233",
+        "caf%EA: ",
+        "caf%EB!the image file is empty",
+      ]);
+    }
+  });
+});
+
+describe("members without contents of their own", () => {
+  it("are named: links, and sparse files, behind which the archive goes on", async () => {
+    const sparse = rawHeader("s.jpg", { type: "S", size: 3 });
+    const map = Buffer.alloc(512);
+    const archive = Buffer.concat([
+      rawHeader("folder/", { type: "5" }),
+      rawHeader("a.jpg", { size: 1 }),
+      blocksOf("A"),
+      rawHeader("passed.jpg", { type: "2", link: "a.jpg" }),
+      rawHeader("a.txt", { size: 3 }),
+      blocksOf("one"),
+      rawHeader("b.jpg", { type: "1", link: "a.jpg" }),
+      rawHeader("b.txt", { size: 3 }),
+      blocksOf("two"),
+      withMore(sparse),
+      map,
+      blocksOf("hole"),
+      rawHeader("c.jpg", { size: 1 }),
+      blocksOf("C"),
+      tarEnd(),
+    ]);
+    for (const shards of both(archive)) {
+      assert.deepEqual(await linesOf({ kind, shards }), [
+        "a: one",
+        "b!b.jpg is a link to a.jpg, which limn does not follow; pack with tar --hard-dereference -h",
+        "s!s.jpg is stored as a sparse file, which limn does not read",
+        "c: ",
+      ]);
+    }
+  });
+});
+
+/** A sparse header that says that its map goes on in another block. */
+function withMore(header: Buffer): Buffer {
+  header[482] = 1;
+  header.write("        ", 148, "latin1");
+  const sum = header.reduce((total, byte) => total + byte, 0);
+  header.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1");
+  return header;
+}
+
+describe("sizes that are announced", () => {
+  it("take no memory: what is too large is passed over as it is unpacked", async () => {
+    const zeros = Buffer.alloc(1 << 20);
+    const parts = [rawHeader("a.jpg", { size: 300 << 20 })];
+    for (let i = 0; i < 300; i++) parts.push(zeros);
+    parts.push(rawHeader("a.txt", { size: 3 }), blocksOf("one"));
+    parts.push(rawHeader("b.jpg", { size: 1 }), blocksOf("B"));
+    parts.push(rawHeader("b.json", { size: 2 << 20 }), zeros, zeros);
+    parts.push(rawHeader("b.txt", { size: 3 }), blocksOf("two"), tarEnd());
+    const shards = write("bomb.tar.gz", gzipSync(Buffer.concat(parts), { level: 1 }));
+    parts.length = 0;
+    const before = process.resourceUsage().maxRSS;
+    const lines = await linesOf({ kind, shards });
+    assert.match(lines[0]!, /^a!a\.jpg has 314572800 bytes, more than the 268435456 that a sample/);
+    assert.deepEqual(lines.slice(1), ["b: two"]);
+    const grown = (process.resourceUsage().maxRSS - before) / 1024;
+    assert.ok(grown < 100, `${grown} MiB`);
+  });
+  it("are bounded for a sample with many pictures, and the file is no larger than it says", async () => {
+    const third = Buffer.alloc(100 << 20);
+    const header = (name: string): Buffer => rawHeader(name, { size: third.length });
+    const archive = Buffer.concat([
+      header("a.jpg"),
+      third,
+      header("a.png"),
+      third,
+      header("a.gif"),
+      third,
+      tarEnd(),
+    ]);
+    const shards = write("three.tar.gz", gzipSync(archive, { level: 1 }));
+    assert.deepEqual(await linesOf({ kind, shards }), ["a: "]);
+    const cut = write(
+      "cut.tar",
+      Buffer.concat([rawHeader("a.jpg", { size: 0o77777777777 }), blocksOf("A")]),
+    );
+    assert.deepEqual(await linesOf({ kind, shards: cut }), [
+      "!the archive is cut inside a.jpg (at byte 512)",
+    ]);
+  });
+});
