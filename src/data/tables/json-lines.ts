@@ -52,15 +52,16 @@ export function openJson(
 
 function firstNames(head: Buffer, whole: boolean, cut: typeof cutLine): string[] {
   const names = new Set<string>();
-  let objects = 0;
-  for (let start = 0; start < head.length && objects < MOST_OBJECTS;) {
-    const row = cut(head, start, whole || objects === 0, (bytes, from, to) => {
-      const object = parseObject(bytes.toString("utf8", from, to));
-      if ("reason" in object) return object;
-      objects++;
-      for (const name of Object.keys(object.record)) names.add(name);
-      return {};
-    });
+  const found = { objects: 0 };
+  const collect: ReadJson = (bytes, from, to) => {
+    const object = parseObject(bytes.toString("utf8", from, to));
+    if ("reason" in object) return object;
+    found.objects++;
+    for (const name of Object.keys(object.record)) names.add(name);
+    return {};
+  };
+  for (let start = 0; start < head.length && found.objects < MOST_OBJECTS;) {
+    const row = cut(head, start, whole || found.objects === 0, collect);
     if (row === undefined) break;
     start = row.end;
   }
