@@ -61,6 +61,11 @@ export interface LoaderOptions {
   workers?: number;
   /** Finished batches that wait at most, beside the one in use; 2 by default. */
   prefetch?: number;
+  /**
+   * `marked`: a whole number that a sample's JSON has as a float (Python's 1.0) is a Number object in
+   * `metas`; by default it is a number like any other.
+   */
+  floats?: "plain" | "marked";
   /** A sample that cannot be read ends the run with its name, or is skipped and counted. */
   onError?: "skip" | "fail";
   /**
@@ -101,6 +106,7 @@ export interface ResolvedOptions {
   epochs: number | undefined;
   workers: number;
   prefetch: number;
+  floats: "plain" | "marked";
   onError: "skip" | "fail";
   share: { rank: number; size: number } | undefined;
   position: LoaderPosition | undefined;
@@ -122,6 +128,7 @@ const KEYS: (keyof LoaderOptions)[] = [
   "epochs",
   "workers",
   "prefetch",
+  "floats",
   "onError",
   "share",
   "position",
@@ -181,6 +188,7 @@ export function resolveLoaderOptions(options: LoaderOptions): ResolvedOptions {
     epochs: epochs === Infinity ? undefined : integer(epochs, "epochs", 1),
     workers: integer(options.workers ?? defaultWorkers(), "workers", 1),
     prefetch: integer(options.prefetch ?? 2, "prefetch", 1),
+    floats: oneOf(options.floats, "floats", ["plain", "marked"]) ?? "plain",
     onError: oneOf(options.onError, "onError", ["skip", "fail"]) ?? (evaluating ? "fail" : "skip"),
     share: options.share === undefined ? undefined : checkShare(options.share, lastBatch),
     position: position === undefined ? undefined : checkPosition(position),
