@@ -95,12 +95,7 @@ async function run(): Promise<void> {
     () => new SharedArrayBuffer(options.batchSize * cellBytes),
   );
   const running: Running = { pipeline: undefined };
-  const { reading } = source;
-  const data: DecoderData = {
-    options,
-    reading: options.floats === "marked" ? { ...reading, floats: "marked" } : reading,
-    cells,
-  };
+  const data: DecoderData = { options, reading: source.reading, cells };
   const pool = new DecoderPool<DecodeTask, Decoded, DecoderReady>({
     script: new URL("./decode-worker.js", import.meta.url),
     workers: options.workers,

@@ -50,7 +50,7 @@ export class ParquetFile {
     this.file = file;
     this.#size = bytes.size;
     this.#metadata = readFooter(bytes);
-    this.#root = parquetSchema(this.#metadata);
+    this.#root = damaged("a schema that cannot be", () => parquetSchema(this.#metadata));
     this.columns = this.#root.children;
     this.groups = this.#metadata.row_groups;
   }
@@ -104,11 +104,11 @@ export class ParquetFile {
     path: LeafPath,
     rows: number,
   ): Promise<unknown[]> {
-    const raw = Buffer.concat(pages.map(({ raw }) => raw));
+    const raw = joined(pages);
     const file = {
       byteLength: raw.length,
-      slice: (start: number, end?: number) =>
-        raw.buffer.slice(raw.byteOffset + start, raw.byteOffset + (end ?? raw.length)),
+      slice: (start: number, end = raw.length): ArrayBuffer =>
+        start === 0 && end === raw.length ? raw.buffer : raw.buffer.slice(start, end),
     };
     const unpacked = pages.flatMap((page) => page.unpacked ?? []);
     const compressors: Compressors = { [column.codec]: () => unpacked.shift()! };
@@ -121,9 +121,25 @@ export class ParquetFile {
       parsers,
       utf8: false,
       geoparquet: false,
+    }).catch((error: unknown) => {
+      throw inWords("a damaged page", error);
     });
     return found.map((row) => row[name] as unknown);
   }
+}
+
+/** hyparquet meets what it does not look for as a TypeError or a RangeError. */
+function damaged<T>(what: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw inWords(what, error);
+  }
+}
+
+function inWords(what: string, error: unknown): unknown {
+  const lost = error instanceof TypeError || error instanceof RangeError;
+  return lost ? new Error(what, { cause: error }) : error;
 }
 
 function readFooter(bytes: FileBytes): FileMetaData {
@@ -139,7 +155,9 @@ function readFooter(bytes: FileBytes): FileMetaData {
   }
   const footer = Uint8Array.from(bytes.read(bytes.size - 8 - length, bytes.size));
   readThrift(footer.subarray(0, length));
-  return parquetMetadata(footer, { parsers, geoparquet: false });
+  return damaged("a footer that cannot be read", () =>
+    parquetMetadata(footer, { parsers, geoparquet: false }),
+  );
 }
 
 function chunkOf(group: RowGroup, path: LeafPath): ColumnMetaData {
@@ -158,7 +176,7 @@ function chunkOf(group: RowGroup, path: LeafPath): ColumnMetaData {
 interface RawPage {
   header: PageHeader;
   /** With its header. */
-  raw: Uint8Array;
+  raw: Uint8Array<ArrayBuffer>;
   /** The part of it that was packed. */
   unpacked: Uint8Array | undefined;
 }
@@ -194,6 +212,19 @@ function headerAt(source: FileBytes, at: number, end: number): PageHeader {
     if (short.length < HEADER_BYTES) throw error;
     return readPageHeader(source.read(at, end));
   }
+}
+
+/** The bytes of pages, in a buffer of their own. */
+function joined(pages: readonly RawPage[]): Uint8Array<ArrayBuffer> {
+  const [first, ...others] = pages;
+  if (first !== undefined && others.length === 0) return first.raw;
+  const bytes = new Uint8Array(pages.reduce((sum, { raw }) => sum + raw.length, 0));
+  let at = 0;
+  for (const { raw } of pages) {
+    bytes.set(raw, at);
+    at += raw.length;
+  }
+  return bytes;
 }
 
 /** Pages that are needed together. */

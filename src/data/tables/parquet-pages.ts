@@ -159,9 +159,21 @@ function decompress(bytes: Uint8Array, length: number, { codec }: ColumnMetaData
   if (codec === "UNCOMPRESSED") return bytes;
   const unpack = compressors[codec];
   if (unpack === undefined) throw new Error(`the compression ${codec}, which is not supported`);
-  const page = unpack(bytes, length);
+  const page = unpackOrExplain(unpack, bytes, length);
   if (page.length !== length) throw new Error("a page of another size than its header says");
   return page;
+}
+
+function unpackOrExplain(
+  unpack: NonNullable<Compressors[keyof Compressors]>,
+  bytes: Uint8Array,
+  length: number,
+): Uint8Array {
+  try {
+    return unpack(bytes, length);
+  } catch (error) {
+    throw new Error("a page that cannot be unpacked", { cause: error });
+  }
 }
 
 /** The greatest level: of lists, or of what may be missing (lists are among it). */

@@ -25,8 +25,7 @@ export class KeyTable {
 
   /** Adds the next entry under a key, or gives the entry that has the key already, which stays. */
   findOrAdd(key: string): number | undefined {
-    const hash = hashOf(key, 0x9e3779b9);
-    const check = hashOf(key, 0x243f6a88);
+    const [hash, check] = hashesOf(key);
     const mask = this.#slots.length - 1;
     let slot = hash & mask;
     for (; this.#slots[slot] !== 0; slot = (slot + 1) & mask) {
@@ -74,14 +73,21 @@ export class KeyTable {
   }
 }
 
-/** MurmurHash3's mixing (A. Appleby), a UTF-16 unit at a time. */
-function hashOf(key: string, seed: number): number {
-  let h = seed;
+/** Two hashes by MurmurHash3's mixing (A. Appleby), a UTF-16 unit at a time. */
+function hashesOf(key: string): [number, number] {
+  let a = 0x9e3779b9;
+  let b = 0x243f6a88;
   for (let i = 0; i < key.length; i++) {
-    h ^= Math.imul(key.charCodeAt(i), 0xcc9e2d51);
-    h = Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64;
+    const k = Math.imul(key.charCodeAt(i), 0xcc9e2d51);
+    a ^= k;
+    a = (Math.imul((a << 13) | (a >>> 19), 5) + 0xe6546b64) | 0;
+    b ^= k;
+    b = (Math.imul((b << 17) | (b >>> 15), 5) + 0x561ccd1b) | 0;
   }
-  h ^= key.length;
+  return [avalanche(a ^ key.length), avalanche(b ^ key.length)];
+}
+
+function avalanche(h: number): number {
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
   return (h ^ (h >>> 16)) >>> 0;

@@ -1,6 +1,6 @@
 /** Walks through the rows of a table, in blocks. */
 import type { ByteSource } from "./table-bytes.ts";
-import { type CutRow, MOST_ROW_BYTES, type RowFormat } from "./row-format.ts";
+import { type CutRow, MOST_ROW_BYTES, type RowCells, type RowFormat } from "./row-format.ts";
 
 /** A table whose header was read. */
 export interface OpenTable {
@@ -11,9 +11,12 @@ export interface OpenTable {
   line: number;
 }
 
-export interface ScannedRow extends CutRow {
-  /** Where it starts, as `end`, in bytes of the table. */
+export interface ScannedRow {
+  /** Where it starts, in bytes of the table. */
   offset: number;
+  lines: number;
+  cells: RowCells | undefined;
+  reason: string | undefined;
 }
 
 const BLOCK = 1 << 20;
@@ -27,13 +30,13 @@ export function* scanRows({ source, format, start }: OpenTable): Generator<Scann
     const row = format.cut(bytes, offset - from, from + bytes.length === source.size);
     if (row !== undefined) {
       const end = from + row.end;
-      yield { ...row, offset, end };
+      yield { offset, lines: row.lines, cells: row.cells, reason: row.reason };
       offset = end;
       // All of a block may have been used up; the source may have reused it meanwhile.
       if (offset < from + bytes.length) continue;
     } else if (offset === from && bytes.length >= MOST_ROW_BYTES) {
       const end = endOfLine(source, from + bytes.length, format.lineEnd);
-      yield { offset, end, lines: 1, reason: TOO_LONG };
+      yield { offset, lines: 1, cells: undefined, reason: TOO_LONG };
       offset = end;
     }
     const length = offset === from ? 2 * bytes.length : BLOCK;

@@ -1,10 +1,11 @@
 /** Recognises the files of a source, in whatever folder, by their contents or by sizes and times. */
 import { createHash } from "node:crypto";
 import { closeSync, readSync, statSync, type BigIntStats } from "node:fs";
+import { DigestTable } from "../../arrays/digest-table.ts";
 import { openRegular } from "../../files/regular-file.ts";
 import { partNames } from "../../data/loader/batch-builder.ts";
 import { openSource } from "../../data/sources/open-source.ts";
-import type { Piece } from "../../data/sources/source.ts";
+import type { Source } from "../../data/sources/source.ts";
 import type { SourceSpec } from "../../data/sources/source-spec.ts";
 
 export interface DataFingerprint {
@@ -37,17 +38,22 @@ export async function fingerprintSource(
   spec: SourceSpec,
   { contentsUpTo = MOST_CONTENTS }: { contentsUpTo?: number } = {},
 ): Promise<DataFingerprint> {
-  const files = await listFiles(spec);
-  const bytes = files.reduce((sum, { stats }) => sum + Number(stats?.size ?? 0), 0);
+  const source = await openSource(spec);
+  let [files, bytes] = [0, 0];
+  // Once for their sizes and once for the digest: a list of them would be as long as the data.
+  for await (const { stats } of filesOf(source, spec)) {
+    files += 1;
+    bytes += Number(stats?.size ?? 0);
+  }
   const by = bytes <= contentsUpTo ? "contents" : "sizes and times";
   const hash = createHash("sha256").update(JSON.stringify([by, describe(spec)]));
-  for (const { name, path, stats } of files) {
+  for await (const { name, path, stats } of filesOf(source, spec)) {
     hash.update(JSON.stringify([name, stats === undefined ? "missing" : String(stats.size)]));
     if (stats === undefined) continue;
     if (by === "contents") hash.update(contents(path));
     else hash.update(String(stats.mtimeNs));
   }
-  return { digest: hash.digest("hex").slice(0, 32), files: files.length, bytes, by };
+  return { digest: hash.digest("hex").slice(0, 32), files, bytes, by };
 }
 
 /** How the files are read, without where they are. */
@@ -58,25 +64,28 @@ function describe(spec: SourceSpec): unknown {
   return { ...spec, file: null, root: null };
 }
 
-/** Shards, or a table's or folder's own files; each once, in the order of the source. */
-async function listFiles(spec: SourceSpec): Promise<SourceFile[]> {
-  const source = await openSource(spec);
+/**
+ * Shards, or a table's or folder's own files; each once, in the order of the source. A part that comes
+ * again has its last name.
+ */
+async function* filesOf(source: Source, spec: SourceSpec): AsyncGenerator<SourceFile> {
   const names = partNames(source);
-  const found = new Map<string, string>();
-  for (const [i, part] of source.parts.entries()) {
-    if (spec.kind !== "folder") found.set(part.path, names[i] as string);
+  const own = new Map(source.parts.map(({ path }, i) => [path, names[i] as string]));
+  const seen = new DigestTable();
+  const isNew = (path: string): boolean =>
+    seen.change(path, (times) => Math.min(times + 1, 2)) === 1;
+  for (const part of source.parts) {
+    if (spec.kind !== "folder" && isNew(part.path)) {
+      yield { name: own.get(part.path) as string, path: part.path, stats: statsOf(part.path) };
+    }
     if (!source.listed) continue;
     for await (const { ref } of part.read()) {
       for (const piece of [ref?.image, ref?.text, ref?.json, ref?.classIndex]) {
-        addPiece(found, ref?.key, piece);
+        if (piece === undefined || !isNew(piece.file)) continue;
+        yield { name: ref?.key ?? "", path: piece.file, stats: statsOf(piece.file) };
       }
     }
   }
-  return [...found].map(([path, name]) => ({ name, path, stats: statsOf(path) }));
-}
-
-function addPiece(found: Map<string, string>, key = "", piece?: Piece): void {
-  if (piece !== undefined && !found.has(piece.file)) found.set(piece.file, key);
 }
 
 function statsOf(path: string): BigIntStats | undefined {
