@@ -6,7 +6,7 @@ import { checkPackTarget, packDataset } from "../../data/pack.ts";
 import { UsageError } from "../../errors.ts";
 import { defineCommand, type Command } from "../command.ts";
 import { loadPictureEmbedder } from "../options/picture-embedder.ts";
-import { parseSource, sourceOptions } from "../options/source-argument.ts";
+import { noteColumns, parseSource, sourceOptions } from "../options/source-argument.ts";
 
 const command: Command = defineCommand({
   name: "data dedupe",
@@ -36,6 +36,7 @@ const command: Command = defineCommand({
       throw new UsageError("Expected --model <folder> with --cosine and --device.");
     }
     const source = parseSource(operands[0] ?? "", options);
+    noteColumns(source, note);
     const against = (options.against ?? []).map((text) => parseSource(text, {}));
     // Before the work of hours.
     if (out !== undefined) await checkPackTarget({ source, directory: out });

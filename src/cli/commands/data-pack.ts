@@ -2,8 +2,7 @@
 import { packDataset } from "../../data/pack.ts";
 import type { PackOptions, PackResult } from "../../data/pack.ts";
 import { defineCommand, type Command } from "../command.ts";
-import { columnNames } from "../print/inspection.ts";
-import { parseSource, sourceOptions } from "../options/source-argument.ts";
+import { noteColumns, parseSource, sourceOptions } from "../options/source-argument.ts";
 
 const command: Command = defineCommand({
   name: "data pack",
@@ -35,10 +34,12 @@ const command: Command = defineCommand({
     "limn data pack photos shards --resize 256 --label-from-folder",
     "limn data pack 'raw/{000..031}.tar' shards --on-error fail --json",
   ],
-  async run({ options, operands, print }) {
+  async run({ options, operands, print, note }) {
     const [from = "", directory = ""] = operands;
+    const source = parseSource(from, options);
+    noteColumns(source, note);
     const pack: PackOptions = {
-      source: parseSource(from, options),
+      source,
       directory,
       requireCaption: options["keep-uncaptioned"] !== true,
       ...(options["samples-per-shard"] && { samplesPerShard: options["samples-per-shard"] }),
@@ -57,7 +58,6 @@ export default command;
 function describe(result: PackResult, directory: string): string {
   const { shards, samples, resized, skipped, badSamples } = result;
   const lines = [`${samples} samples in ${shards.length} shards in ${directory}`];
-  if (result.columns) lines.push(`columns: ${columnNames(result.columns)}`);
   if (resized > 0) lines.push(`${resized} images were shrunk`);
   if (skipped > 0) lines.push(`${skipped} samples were left out:`);
   for (const { file, key, reason } of badSamples.slice(0, 10)) {
