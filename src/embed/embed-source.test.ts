@@ -109,6 +109,25 @@ describe("the metadata of shards", () => {
     ]);
   });
 
+  it("has floats where Python wrote floats, whole numbers too", async () => {
+    // A Number object is written as 1.0.
+    const given = await options([
+      { score: Object(1) as number, n: 1 },
+      { score: Object(2) as number, n: 2 },
+    ]);
+    await embedSource(given);
+    const [file = ""] = tables(given.folder);
+    assert.equal(schemaOf(file), "image_path:BYTE_ARRAY score:DOUBLE n:INT64");
+    const rows = await parquetReadObjects({ file: bytesOf(file) });
+    assert.deepEqual(
+      rows.map(({ score, n }) => [score, n]),
+      [
+        [1, 1n],
+        [2, 2n],
+      ],
+    );
+  });
+
   it("is the same to the byte wherever the run was stopped", async () => {
     const given = await options();
     await embedSource(given);

@@ -126,6 +126,7 @@ class EmbedRun {
       batchSize: this.#options.batchSize ?? imageBatchSize(model.encoder, undefined),
       mode: "evaluate",
       onError,
+      floats: "marked",
       ...(texts ? { tokenizer: model.tokenizer.description } : {}),
       ...(workers === undefined ? {} : { workers }),
       ...(position === null ? {} : { position }),

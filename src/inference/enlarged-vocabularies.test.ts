@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
@@ -8,6 +8,7 @@ import { gunzipSync } from "node:zlib";
 import { assertClose } from "../../test/support/close.ts";
 import { readSafetensors, writeSafetensors } from "../checkpoints/weights/safetensors.ts";
 import { cat, fromData, type Tensor } from "../torch/index.ts";
+import { loadTokenizer } from "../text/index.ts";
 import { loadModel } from "./load-model.ts";
 
 interface EnlargedCase {
@@ -23,7 +24,13 @@ interface EnlargedCase {
 const goldens = fileURLToPath(new URL("../../../test/goldens", import.meta.url));
 const golden = JSON.parse(
   gunzipSync(readFileSync(join(goldens, "enlarged-vocabularies.json.gz"))).toString(),
-) as { rtol: number; atol: number; texts: string[]; cases: Record<string, EnlargedCase> };
+) as {
+  rtol: number;
+  atol: number;
+  texts: string[];
+  cases: Record<string, EnlargedCase>;
+  rows: Record<string, { files: Record<string, string>; ids: number[] }>;
+};
 
 const root = mkdtempSync(join(tmpdir(), "limn-enlarged-"));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -66,4 +73,33 @@ describe("a model whose vocabulary was enlarged", () => {
       }
     });
   }
+});
+
+describe("a tokenizer whose files say more than one length", () => {
+  for (const [name, { files, ids }] of Object.entries(golden.rows)) {
+    it(`makes rows as transformers does: ${name}`, async () => {
+      const folder = join(root, name.replaceAll(" ", "-"));
+      mkdirSync(folder);
+      for (const [file, text] of Object.entries(files)) writeFileSync(join(folder, file), text);
+      const tokenizer = await loadTokenizer(folder);
+      assert.deepEqual([...tokenizer.encode("a photo of the cat").ids], ids);
+    });
+  }
+
+  it("is cut as sentence-transformers says, and as tokenizer.json says where no other limit is", async () => {
+    const { files } = golden.rows["a tokenizer.json that cuts sooner"]!;
+    const folder = join(root, "sentences");
+    mkdirSync(folder);
+    for (const [file, text] of Object.entries(files)) writeFileSync(join(folder, file), text);
+    writeFileSync(join(folder, "sentence_bert_config.json"), '{"max_seq_length": 7}');
+    assert.equal((await loadTokenizer(folder)).contextLength, 7);
+    writeFileSync(join(folder, "sentence_bert_config.json"), '{"max_seq_length": null}');
+    assert.equal((await loadTokenizer(folder)).contextLength, 16);
+    const endless = JSON.stringify({
+      ...(JSON.parse(files["tokenizer_config.json"]!) as object),
+      model_max_length: 1e30,
+    });
+    writeFileSync(join(folder, "tokenizer_config.json"), endless);
+    assert.equal((await loadTokenizer(folder)).contextLength, 8);
+  });
 });

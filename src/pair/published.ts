@@ -2,6 +2,7 @@
 import { didYouMean, SettingError } from "../errors.ts";
 import { type ImageTowerConfig, namedImageTower, namedTextTower } from "../towers/index.ts";
 import type { DualEncoderConfig } from "./dual-encoder.ts";
+import type { BertConfig } from "../towers/text/bert-tower.ts";
 import type { TextTransformerConfig } from "../towers/text/text-transformer.ts";
 import {
   partialPatches,
@@ -166,10 +167,14 @@ function lit(image: string, text: string, embedDim: number): DualEncoderConfig {
   return {
     embedDim,
     image: namedImageTower(image),
-    text: { ...namedTextTower(text), activation: "geluTanh" },
+    text: { ...namedBert(text), activation: "geluTanh", padding: "anywhere" },
     imageProjection: false,
     logitScaleLogInit: Math.log(10),
   };
+}
+
+function namedBert(name: string): BertConfig {
+  return namedTextTower(name) as BertConfig;
 }
 
 /** EfficientNet-B7 at 289 pixels and BERT-base (kakaobrain/align-base; arXiv:2102.05918). */

@@ -15,6 +15,10 @@ type NamedToken = string | { content?: string } | null;
 export interface TokenizerConfig {
   tokenizer_class?: string;
   model_max_length?: number;
+  /** `model_max_length` in old files. */
+  max_len?: number;
+  /** Of sentence-transformers: before `model_max_length`. */
+  max_seq_length?: number;
   padding_side?: string;
   do_lower_case?: boolean;
   strip_accents?: boolean | null;
@@ -46,8 +50,8 @@ export async function readTokenizerConfig(file: string): Promise<TokenizerConfig
 
 /** The same of a folder; throws a DataError for files that are no JSON objects. */
 export async function readFolderConfig(folder: string): Promise<TokenizerConfig> {
-  const [tokens, config, added] = await Promise.all(
-    ["special_tokens_map.json", "tokenizer_config.json", "added_tokens.json"].map(async (name) => {
+  const [tokens, config, added, sentences] = await Promise.all(
+    configFiles.map(async (name) => {
       const value = await readOptionalJson<TokenizerConfig>(join(folder, name));
       if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
       throw new DataError(
@@ -57,8 +61,22 @@ export async function readFolderConfig(folder: string): Promise<TokenizerConfig>
       );
     }),
   );
-  return { ...tokens, ...config, added_tokens: added as Record<string, unknown> };
+  const { max_seq_length: limit } = sentences ?? {};
+  return {
+    ...tokens,
+    ...config,
+    added_tokens: added as Record<string, unknown>,
+    ...(typeof limit === "number" && { max_seq_length: limit }),
+  };
 }
+
+const configFiles = [
+  "special_tokens_map.json",
+  "tokenizer_config.json",
+  "added_tokens.json",
+  // sentence-transformers cuts texts shorter than the tokenizer would.
+  "sentence_bert_config.json",
+];
 
 /** The tokens that a configuration adds to a vocabulary, in the form of a tokenizer.json. */
 export function addedTokensOf(config: TokenizerConfig): AddedTokenSettings[] {
@@ -83,8 +101,9 @@ export function tokenName(token: NamedToken | undefined): string | undefined {
 }
 
 /** T as the configuration says it, or undefined where it sets no limit. */
-export function contextLengthOf({ model_max_length: length }: TokenizerConfig): number | undefined {
-  return Number.isSafeInteger(length) ? limited(length) : undefined;
+export function contextLengthOf(config: TokenizerConfig): number | undefined {
+  const length = config.max_seq_length ?? config.model_max_length ?? config.max_len;
+  return Number.isSafeInteger(length) && Number(length) > 0 ? limited(length) : undefined;
 }
 
 /** A length that a file says, or undefined for one so great that it is no limit. */

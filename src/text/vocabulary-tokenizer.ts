@@ -121,10 +121,11 @@ function resolve(
   const end = encoder.behind.at(-1);
   const endId = addEnd ? (saved.endId ?? end) : undefined;
   const named = tokenName(config.pad_token);
+  // The configuration counts before a tokenizer.json that was saved to pad and cut in another way.
   const padId =
     saved.padId ??
-    encoder.padId ??
     (named === undefined ? undefined : encoder.idOf(named)) ??
+    encoder.padId ??
     (className(config) === "Siglip2Tokenizer" ? encoder.idOf("<pad>") : undefined) ??
     end;
   const readAtEnd = endId === undefined || rules === "siglip" || rules === "siglip2";
@@ -132,7 +133,7 @@ function resolve(
   // What was saved for texts with their end has no place to read at without it.
   const savedPooling = !addEnd && own.pooling === "endOfText" ? undefined : own.pooling;
   const contextLength =
-    saved.contextLength ?? limited(encoder.contextLength) ?? contextLengthOf(config);
+    saved.contextLength ?? contextLengthOf(config) ?? limited(encoder.contextLength);
   if (contextLength === undefined) {
     throw new SettingError(
       "tokenizer.contextLength",

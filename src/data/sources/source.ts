@@ -88,7 +88,7 @@ export interface ReadingOptions {
   /** JSON beside a picture may be anything (folders): what is no record is passed over. */
   anyJson?: boolean;
   /** Whole numbers that a record has as floats (1.0) are Number objects, see `parseJson`. */
-  floats?: "marked";
+  floats?: "plain" | "marked";
 }
 
 /** A source of one part whose entries can be had in any order. */

@@ -39,6 +39,11 @@ export interface BertConfig extends ConfigOf<typeof schema, "mlpWidth"> {
   vocabSize: number;
   /** What texts are filled up with; nothing attends to it. */
   padTokenId: number;
+  /**
+   * Where `padTokenId` is padding: `behind` the last other token, as transformers' mask has it, or
+   * `anywhere`, as big_vision looks at ids alone. `behind` when absent.
+   */
+  padding?: "behind" | "anywhere";
 }
 
 const sized = (width: number, depth: number) => (): BertConfig => ({
@@ -160,9 +165,12 @@ export class Bert extends Module implements TextTower {
 
   /** bool [N, T]; the first place always counts, so that a row of padding has something to look at. */
   #padding(tokens: Tensor): Tensor {
+    const { padTokenId, padding = "behind" } = this.config;
     return noGrad(() => {
-      const later = arange(tokens.size(1), { device: tokens.device }).gt(0);
-      return tokens.eq(this.config.padTokenId).mul(later);
+      const places = arange(tokens.size(1), { device: tokens.device });
+      const isPad = tokens.eq(padTokenId);
+      if (padding === "anywhere") return isPad.mul(places.gt(0));
+      return places.gt(isPad.eq(0).to("int64").mul(places).amax(1, true));
     });
   }
 

@@ -6,7 +6,8 @@ Needs torch, transformers, sentencepiece. Reads the tiny models of test/goldens/
 
 Writes test/goldens/enlarged-vocabularies.json.gz: per case the model that it was made from, the files that
 differ from the model's own, the rows that were added to the table of tokens (base64 of float32), texts, ids,
-and text embeddings as unit rows (base64 of float32 [N, D]).
+and text embeddings as unit rows (base64 of float32 [N, D]). Under `rows` the ids of one text where a tokenizer's files
+say in more than one way how long a row is and what fills it.
 """
 
 import base64
@@ -26,6 +27,7 @@ TEXTS = [
     "a photo of <my-style> cat",
     "Zebra zebras <|special|> <MY-STYLE>",
     "the quick brown fox jumps over the lazy dog and a cat with two dogs on a red table",
+    "a photo [PAD] of the cat [PAD]",
     "",
 ]
 TABLES = {
@@ -116,12 +118,39 @@ CASES = {
     "align in files of version 4": case("align", older=True, special=()),
 }
 
+
+def row(changes, config):
+    """The row that ALIGN's tokenizer makes of a text where its files cut and pad in this way."""
+    with tempfile.TemporaryDirectory() as made:
+        made = pathlib.Path(made)
+        AutoTokenizer.from_pretrained(GOLDENS / "models" / "align").save_pretrained(made)
+        for name, new in (("tokenizer.json", changes), ("tokenizer_config.json", config)):
+            values = json.loads((made / name).read_text())
+            values.update(new)
+            (made / name).write_text(json.dumps({key: value for key, value in values.items() if value != "absent"}))
+        tokenizer = transformers.PreTrainedTokenizerFast.from_pretrained(made)
+        ids = tokenizer("a photo of the cat", padding="max_length", truncation=True)["input_ids"]
+        files = {path.name: path.read_text() for path in made.iterdir()}
+    return {"files": files, "ids": ids}
+
+
+CUT = {"direction": "Right", "max_length": 8, "strategy": "LongestFirst", "stride": 0}
+PADDED = {"strategy": {"Fixed": 10}, "direction": "Right", "pad_to_multiple_of": None, "pad_id": 3,
+          "pad_type_id": 0, "pad_token": "[SEP]"}  # fmt: skip
+ROWS = {
+    "a tokenizer.json that cuts sooner": row({"truncation": CUT}, {"model_max_length": 16}),
+    "a tokenizer.json that cuts later": row({"truncation": CUT}, {"model_max_length": 6}),
+    "a tokenizer.json that pads with another token": row({"padding": PADDED}, {"model_max_length": 16}),
+    "a limit under its old name": row({"truncation": CUT}, {"model_max_length": "absent", "max_len": 12}),
+}
+
 whole = {
     "source": f"transformers {transformers.__version__}, torch {torch.__version__}",
     "rtol": 1e-4,
     "atol": 1e-5,
     "texts": TEXTS,
     "cases": CASES,
+    "rows": ROWS,
 }
 content = json.dumps(whole, indent=1).encode()
 (GOLDENS / "enlarged-vocabularies.json.gz").write_bytes(gzip.compress(content, mtime=0))

@@ -129,6 +129,7 @@ describe("configurations from shapes", () => {
     });
     const bert = {
       ...{ kind: "bert", contextLength: 12, vocabSize: 64, width: 128, mlpWidth: 16, ...layers },
+      padding: "anywhere",
       ...{ heads: 2, normEpsilon: 1e-12, padTokenId: 0, projectionBias: true },
     };
     assert.deepEqual(contentsOf("lit-bert"), {

@@ -60,6 +60,7 @@ function readBert(shapes: FlaxShapes): Omit<FlaxTextTower, "embedDim"> {
     depth: shapes.count(`${layer}/attention_block/layer_norm/scale`),
     heads: bertHeads(shapes.file, width),
     ...{ activation: "geluTanh", normEpsilon: 1e-12, padTokenId: 0, projectionBias: true },
+    padding: "anywhere",
   };
   const inner = `${layer}/attention_block/attention_layer`;
   const parts = ["query", "key", "value"];
