@@ -158,7 +158,7 @@ async function packOne(
   options: PackOptions,
   taken: DigestTable,
 ): Promise<{ sample: PackSample; resized: boolean } | { problem: Problem }> {
-  const { key, file } = ref;
+  const { key, file, classIndex: labelFile } = ref;
   const bad = (reason: string): { problem: Problem } => ({ problem: { file, key, reason } });
   if ((options.requireCaption ?? true) && text.captions.length === 0)
     return bad("it has no caption");
@@ -178,7 +178,8 @@ async function packOne(
       extension,
       captions: text.captions,
     };
-    if (text.label !== undefined) packed.label = text.label;
+    if (text.label !== undefined)
+      packed[labelFile === undefined ? "label" : "classIndex"] = text.label;
     if (text.meta !== undefined || text.record !== undefined) {
       packed.meta = { ...text.record, ...text.meta };
     }

@@ -6,6 +6,7 @@ export {
   type DecodeOptions,
   type ImageOrigin,
   MAX_PIXELS,
+  MAX_TRAINING_PIXELS,
   type RgbImage,
 } from "./decode/decode.ts";
 export {

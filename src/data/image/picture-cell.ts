@@ -50,20 +50,22 @@ export function placePicture(image: RgbImage, transform: PictureTransform, cell:
 /**
  * Encoded bytes into a cell.
  *
- * at      what errors call the picture
+ * at         what errors call the picture
+ * maxPixels  a larger picture is refused before it is decoded; Pillow's bound when absent
  * throws  as `decodeImage`; ShapeError for a cell of another length than a square's pixels
  */
 export async function preparePicture(
   bytes: Uint8Array,
   transform: PictureTransform,
-  { at, out }: { at: ImageOrigin; out: Uint8Array },
+  { at, out, maxPixels }: { at: ImageOrigin; out: Uint8Array; maxPixels?: number },
 ): Promise<void> {
+  const decoding = { at, ...(maxPixels === undefined ? {} : { maxPixels }) };
   if (!isNaflex(transform)) {
-    await applyEvaluationTransform(bytes, transform, { at, out });
+    await applyEvaluationTransform(bytes, transform, { ...decoding, out });
     return;
   }
   const { transparency = "drop" } = transform;
-  placePicture(await decodeImage(bytes, { transparency, at }), transform, out);
+  placePicture(await decodeImage(bytes, { transparency, ...decoding }), transform, out);
 }
 
 /** Rows and columns of every cell's patches. */

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
+import { parquetWriteFile } from "hyparquet-writer";
 import sharp from "sharp";
 import { DataError } from "../../errors.ts";
 import { defaultWorkers } from "../../files/cores.ts";
@@ -52,6 +53,7 @@ async function picture(number: number): Promise<Uint8Array> {
 let plain: SourceSpec;
 let compressed: SourceSpec;
 let table: SourceSpec;
+let parquet: SourceSpec;
 
 before(async () => {
   const samples: PackSample[] = [];
@@ -71,12 +73,25 @@ before(async () => {
     writeFileSync(join(top, "files", `${i}.png`), image);
     for (const caption of captions) csv += `files/${i}.png,${caption}\n`;
   }
-  const { shards } = await writeShards({ samples, directory: top, samplesPerShard: 5 });
+  const directory = join(top, "shards");
+  const { shards } = await writeShards({ samples, directory, samplesPerShard: 5 });
   for (const shard of shards) writeFileSync(`${shard}.gz`, gzipSync(readFileSync(shard)));
   writeFileSync(join(top, "table.csv"), csv);
-  plain = { kind: "webdataset", shards: join(top, "shard-{000000..000004}.tar") };
-  compressed = { kind: "webdataset", shards: join(top, "shard-*.tar.gz") };
+  plain = { kind: "webdataset", shards: join(directory, "shard-{000000..000004}.tar") };
+  compressed = { kind: "webdataset", shards: join(directory, "shard-*.tar.gz") };
   table = { kind: "table", file: join(top, "table.csv") };
+  for (const [number, from] of [0, 9].entries()) {
+    const rows = samples.slice(from, from + (number === 0 ? 9 : SAMPLES));
+    parquetWriteFile({
+      filename: join(top, `pictures-${number}.parquet`),
+      columnData: [
+        { name: "image", data: rows.map(({ image }) => image), type: "BYTE_ARRAY" },
+        { name: "caption", data: rows.map(({ captions }) => JSON.stringify(captions)) },
+      ],
+      rowGroupSize: 4,
+    });
+  }
+  parquet = { kind: "parquet", files: join(top, "pictures-{0..1}.parquet") };
 });
 
 const base = (more: Partial<LoaderOptions> = {}): LoaderOptions => ({
@@ -189,8 +204,8 @@ describe("batches", () => {
       Array.from({ length: SAMPLES }, (_, i) => `k${i}`).toSorted(),
     );
   });
-  it("go on exactly from any position, with plain and compressed shards and tables", async () => {
-    for (const source of [plain, compressed, table]) {
+  it("go on exactly from any position, with plain and compressed shards, tables and Parquet", async () => {
+    for (const source of [plain, compressed, table, parquet]) {
       const options = base({ source, augmentation, epochs: 3, batchSize: 11 });
       const whole = await collect(options);
       assert.equal(whole.batches.length, 6);
@@ -357,6 +372,39 @@ describe("bad samples", () => {
     assert.match(reasons[3]!, /^text: Expected a JPEG, PNG, WebP or GIF image for text in/);
     assert.equal(reasons[4], "undefined: the shard does not exist");
     await loader.close();
+  });
+  it("are pictures of more pixels than maxPixels, by their header alone", async () => {
+    // 36 bytes of a WebP that announces 8,193 x 8,192 pixels.
+    const huge = Buffer.alloc(36);
+    huge.write("RIFF\x1c\0\0\0WEBPVP8L\x10\0\0\0\x2f", "latin1");
+    huge.writeUInt32LE(8192 | (8191 << 14), 21);
+    const samples: PackSample[] = [
+      { key: "huge", extension: "webp", image: huge, captions: ["a"] },
+      { key: "small", extension: "png", image: await picture(1), captions: ["b"] },
+    ];
+    const directory = join(top, "huge");
+    const written = await writeShards({ samples, directory, samplesPerShard: 100 });
+    const source: SourceSpec = { kind: "webdataset", shards: written.shards };
+    const reasons = async (options: Partial<LoaderOptions>): Promise<string[]> => {
+      const given = { source, batchSize: 1, shuffle: false, epochs: 1, onError: "skip" as const };
+      const loader = await createLoader(base({ ...given, ...options }));
+      for await (const batch of loader) assert.equal(batch.size, 1);
+      await loader.close();
+      return loader.badSamples.map(({ key, reason }) => `${key}: ${reason}`);
+    };
+    const announced = "but received 8193 x 8192; shrink the file, or raise maxPixels";
+    const [training = ""] = await reasons({});
+    assert.match(training, new RegExp(`^huge: .* at most 67108864 pixels .* ${announced}`));
+    assert.match((await reasons({ mode: "evaluate" }))[0] ?? "", /^huge: .*cannot be decoded/);
+    assert.match((await reasons({ maxPixels: 2 ** 27 }))[0] ?? "", /^huge: .*cannot be decoded/);
+    const augmentation = { flip: 0.5 };
+    assert.match(
+      (await reasons({ augmentation, maxPixels: 2 ** 26 + 1 }))[0] ?? "",
+      new RegExp(`at most 67108865 pixels .* ${announced}`),
+    );
+    for (const maxPixels of [0, 1.5, NaN]) {
+      await assert.rejects(createLoader(base({ maxPixels })), /integer from 1 for maxPixels/);
+    }
   });
   it("end the run by name on demand, behind the batches before them", async () => {
     const source: SourceSpec = { kind: "webdataset", shards };

@@ -2,7 +2,12 @@
 import { DataError, didYouMean } from "../../errors.ts";
 import { defaultWorkers } from "../../files/cores.ts";
 import type { TokenizerDescription } from "../../text/index.ts";
-import { parseTrainingAugmentation, type TrainingAugmentation } from "../image/index.ts";
+import {
+  MAX_PIXELS,
+  MAX_TRAINING_PIXELS,
+  parseTrainingAugmentation,
+  type TrainingAugmentation,
+} from "../image/index.ts";
 import {
   cellBytes,
   isNaflex,
@@ -67,6 +72,12 @@ export interface LoaderOptions {
   workers?: number;
   /** Finished batches that wait at most, beside the one in use; 2 by default. */
   prefetch?: number;
+  /**
+   * A picture of more pixels cannot be read: refused from its header, before memory is taken. By
+   * default 67,108,864 (8,192 x 8,192) in training, which bounds a worker to about 0.6 GB; in
+   * evaluation 178,956,970, as Pillow does.
+   */
+  maxPixels?: number;
   /** A sample that cannot be read ends the run with its name, or is skipped and counted. */
   onError?: "skip" | "fail";
   /**
@@ -108,6 +119,7 @@ export interface ResolvedOptions {
   epochs: number | undefined;
   workers: number;
   prefetch: number;
+  maxPixels: number;
   onError: "skip" | "fail";
   share: { rank: number; size: number } | undefined;
   position: LoaderPosition | undefined;
@@ -130,6 +142,7 @@ const KEYS: (keyof LoaderOptions)[] = [
   "epochs",
   "workers",
   "prefetch",
+  "maxPixels",
   "onError",
   "share",
   "position",
@@ -190,6 +203,11 @@ export function resolveLoaderOptions(options: LoaderOptions): ResolvedOptions {
     epochs: epochs === Infinity ? undefined : integer(epochs, "epochs", 1),
     workers: integer(options.workers ?? defaultWorkers(), "workers", 1),
     prefetch: integer(options.prefetch ?? 2, "prefetch", 1),
+    maxPixels: integer(
+      options.maxPixels ?? (evaluating ? MAX_PIXELS : MAX_TRAINING_PIXELS),
+      "maxPixels",
+      1,
+    ),
     onError: oneOf(options.onError, "onError", ["skip", "fail"]) ?? (evaluating ? "fail" : "skip"),
     share: options.share === undefined ? undefined : checkShare(options.share, lastBatch),
     position: position === undefined ? undefined : checkPosition(position),

@@ -52,13 +52,17 @@ export function createCacheKey(parts: CacheKeyParts): CacheKey {
 export function preprocessingPart(options: {
   transform: EvaluationTransform;
   augmentation?: TrainingAugmentation | undefined;
+  /** Where it is set: larger pictures have no row. */
+  maxPixels?: number | undefined;
   seed: number;
   normalized: boolean;
 }): unknown {
   const { mean, std, ...sized } = options.transform;
   const transform = options.normalized ? { ...sized, mean, std } : sized;
-  if (options.augmentation === undefined) return { transform };
-  return { transform, augmentation: options.augmentation, seed: options.seed };
+  const { augmentation, maxPixels, seed } = options;
+  const bound = maxPixels === undefined ? {} : { maxPixels };
+  if (augmentation === undefined) return { transform, ...bound };
+  return { transform, augmentation, seed, ...bound };
 }
 
 /** The contents of the tokenizer's files; where they came from does not matter. */

@@ -120,7 +120,7 @@ export interface BuildOptions extends CacheLocation {
     LoaderOptions,
     "source" | "transform" | "batchSize" | "workers" | "prefetch" | "onError" | "tokenizer"
   > &
-    Partial<Pick<LoaderOptions, "augmentation" | "captions" | "images">>;
+    Partial<Pick<LoaderOptions, "augmentation" | "captions" | "images" | "maxPixels">>;
   /** Views drawn with augmentation are those of this seed. */
   seed?: number;
   /** Of one row: [W] or [3, S, S]. */

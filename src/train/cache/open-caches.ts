@@ -217,7 +217,7 @@ function cacheOptions(
     onWait,
   }: Omit<CacheContext, "announce"> & Pick<CacheOptions, "onProgress" | "onWait">,
 ): CacheOptions {
-  const { train: source, augmentation, workers, onError } = data;
+  const { train: source, augmentation, workers, maxPixels, onError } = data;
   return {
     loader: {
       source,
@@ -225,6 +225,7 @@ function cacheOptions(
       onError,
       ...(augmentation === undefined ? {} : { augmentation }),
       ...(workers === undefined ? {} : { workers }),
+      ...(maxPixels === undefined ? {} : { maxPixels }),
     },
     device,
     group,

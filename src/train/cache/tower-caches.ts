@@ -21,7 +21,7 @@ import { buildEmbeddingCache, type BuildOptions, type BuiltCache } from "./embed
 /** What every kind needs. */
 export interface CacheOptions {
   /** Of the run's training data. */
-  loader: Pick<LoaderOptions, "source" | "augmentation" | "workers" | "onError"> & {
+  loader: Pick<LoaderOptions, "source" | "augmentation" | "workers" | "maxPixels" | "onError"> & {
     transform: EvaluationTransform;
   };
   /** Where `rows` puts its result, and the tower is. */
@@ -59,11 +59,17 @@ export async function imageFeatureCache(
   options: FeatureCacheOptions & { tower: ImageTower },
 ): Promise<BuiltCache> {
   const { tower, loader, precision = "float32", dtype = "float16", seed = 0 } = options;
-  const { transform, augmentation, source } = loader;
+  const { transform, augmentation, maxPixels, source } = loader;
   const key = createCacheKey({
     rows: "image features",
     data: await fingerprintSource(source),
-    preprocessing: preprocessingPart({ transform, augmentation, seed, normalized: true }),
+    preprocessing: preprocessingPart({
+      transform,
+      augmentation,
+      maxPixels,
+      seed,
+      normalized: true,
+    }),
     ...towerParts(tower, precision),
     dtype,
   });
@@ -134,11 +140,17 @@ export async function textFeatureCache(
  */
 export async function pixelCache(options: CacheOptions): Promise<BuiltCache> {
   const { loader, seed = 0 } = options;
-  const { transform, augmentation, source } = loader;
+  const { transform, augmentation, maxPixels, source } = loader;
   const key = createCacheKey({
     rows: "pixels",
     data: await fingerprintSource(source),
-    preprocessing: preprocessingPart({ transform, augmentation, seed, normalized: false }),
+    preprocessing: preprocessingPart({
+      transform,
+      augmentation,
+      maxPixels,
+      seed,
+      normalized: false,
+    }),
     dtype: "uint8",
   });
   const shape = [3, transform.imageSize, transform.imageSize];

@@ -183,7 +183,7 @@ function loaderOptions(
     group: { rank, size },
   }: { transform: EvaluationTransform; tokenizer: Tokenizer; group: ProcessGroup },
 ): LoaderOptions {
-  const { train: source, captions, workers, prefetch, onError } = recipe.data;
+  const { train: source, captions, workers, prefetch, maxPixels, onError } = recipe.data;
   const { batchSize, seed } = recipe.train;
   if (batchSize % size !== 0) {
     throw new RecipeError(
@@ -202,6 +202,7 @@ function loaderOptions(
     prefetch,
     onError,
     ...(workers === undefined ? {} : { workers }),
+    ...(maxPixels === undefined ? {} : { maxPixels }),
     ...(size === 1 ? {} : { share: { rank, size } }),
   };
 }

@@ -79,7 +79,7 @@ const nextTokenSchema = z
     text: textTowerSchema.describe("a `transformer` of causal attention"),
     ...towerShape,
     data: dataSchema
-      .omit({ transform: true, augmentation: true, cache: true })
+      .omit({ transform: true, augmentation: true, cache: true, maxPixels: true })
       .extend({ tokenizer: tokenizerSchema.describe("see [data.md](data.md)") })
       .describe(data),
     train: trainSchema.omit({ microBatchSize: true }).describe(train),

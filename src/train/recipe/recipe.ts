@@ -68,6 +68,12 @@ export const dataSchema = z.strictObject({
   cache: pixelCacheSchema
     .optional()
     .describe("keeps decoded pictures on disk, so that later epochs and runs decode nothing"),
+  maxPixels: positiveInteger
+    .optional()
+    .describe(
+      "a larger picture is a bad sample; 67,108,864 (8,192 x 8,192) when absent, which bounds the " +
+        "memory of a decoding thread to about 0.6 GB",
+    ),
   onError: z
     .enum(["skip", "fail"])
     .default("skip")

@@ -151,11 +151,12 @@ async function classification(
   const task = new Classification({ recipe, tower, classes, transform, device });
   const caches = await openPixelCache(recipe, { transform, device, announce });
   task.pixels = caches?.sources.pixels;
-  const { augmentation } = recipe.data;
+  const { augmentation, maxPixels } = recipe.data;
   const loader: LoaderOptions = {
     ...commonLoader(recipe),
     transform,
     captions: "together",
+    ...(maxPixels === undefined ? {} : { maxPixels }),
     ...(caches ? caches.loader : augmentation === undefined ? {} : { augmentation }),
   };
   return { task, loader, ...(caches ? { caches } : {}) };

@@ -55,6 +55,12 @@ export const MAX_PIXELS = 178_956_970;
 /** Bytes of an encoded picture, wherever one is read; checked before memory is taken for it. */
 export const MOST_PICTURE_BYTES = 256 << 20;
 
+/**
+ * The most pixels of a picture for training, 2^26, unless the loader is told otherwise: a file of a few
+ * bytes may announce as many as it likes, and a worker takes up to 8 bytes for each.
+ */
+export const MAX_TRAINING_PIXELS = 67_108_864;
+
 const DECODE_KEYS = ["at", "maxPixels", "orientation", "transparency"];
 const UNNAMED: ImageOrigin = { source: "image" };
 
