@@ -1,6 +1,6 @@
 /** `limn data dedupe`: near-duplicates within a set and against evaluation sets. */
 import { duplicateSheet } from "../../data/dedupe/duplicate-sheet.ts";
-import { findDuplicates } from "../../data/dedupe/find-duplicates.ts";
+import { excludedBy, findDuplicates } from "../../data/dedupe/find-duplicates.ts";
 import { writeDuplicates } from "../../data/dedupe/write-duplicates.ts";
 import { checkPackTarget, packDataset } from "../../data/pack.ts";
 import { UsageError } from "../../errors.ts";
@@ -57,7 +57,7 @@ const command: Command = defineCommand({
       note(`report: ${writeDuplicates(reports, report, html)}`);
     }
     if (out !== undefined) {
-      const exclude = new Set(report.exclude);
+      const exclude = excludedBy(report);
       const packed = await packDataset({ source, directory: out, exclude, requireCaption: false });
       note(describePack(packed, out));
     }
