@@ -1,6 +1,7 @@
 /** Writing a model's folder, and knowing one that limn wrote before its folders had a record. */
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { readJsonFile } from "../files/regular-file.ts";
 import {
   checkFolderTarget,
   writeFolderAtomically,
@@ -66,7 +67,7 @@ function isFile(file: string): boolean {
 
 function readJson(file: string): Record<string, unknown> {
   try {
-    return (JSON.parse(readFileSync(file, "utf8")) ?? {}) as Record<string, unknown>;
+    return (readJsonFile(file) ?? {}) as Record<string, unknown>;
   } catch {
     return {};
   }

@@ -22,7 +22,7 @@ function texts(file: string): Record<string, string> {
   for (let at = 0; archive[at] !== 0;) {
     const name = archive.toString("utf8", at, archive.indexOf(0, at));
     const size = parseInt(archive.toString("latin1", at + 124, at + 135), 8);
-    if (/\.(txt|json)$/.test(name))
+    if (/\.(txt|json|cls)$/.test(name))
       found[name] = archive.toString("utf8", at + 512, at + 512 + size);
     at += 512 + Math.ceil(size / 512) * 512;
   }
@@ -50,6 +50,40 @@ describe("packDataset", () => {
     const again = { kind: "webdataset", shards: packed.shards } as const;
     const repacked = await packDataset({ source: again, directory: join(top, "again") });
     assert.deepEqual(texts(repacked.shards[0]!), expected);
+  });
+
+  it("says which records were lost", async () => {
+    const files = { "a.png": await png(), "a.json": "{cut", "a.txt": "one" };
+    const source = { kind: "webdataset", shards: write("lost.tar", tarOf(files)) } as const;
+    const packed = await packDataset({ source, directory: join(top, "lost") });
+    assert.deepEqual([packed.samples, packed.withoutRecord], [1, 1]);
+    assert.match(packed.lostRecords[0]!.reason, /^its JSON record is not JSON/);
+    assert.deepEqual(texts(packed.shards[0]!), { "a.txt": "one" });
+  });
+
+  it("keeps the labels of sets for classification where they stand", async () => {
+    const picture = await png();
+    const files = {
+      "a.png": picture,
+      "a.cls": "7\n",
+      "b.png": picture,
+      "b.cls": "8",
+      "b.txt": "b",
+      "b.json": '{"label":9}',
+    };
+    const shards = write("classes.tar", tarOf(files));
+    const source = { kind: "webdataset", shards } as const;
+    const packed = await packDataset({
+      source,
+      directory: join(top, "classes"),
+      requireCaption: false,
+    });
+    assert.deepEqual(texts(packed.shards[0]!), {
+      "a.cls": "7",
+      "b.txt": "b",
+      "b.cls": "8",
+      "b.json": '{"label":9,"captions":["b"]}',
+    });
   });
 
   it("shrinks what the rest of limn decodes: no profile, no EXIF, no alpha, 16 bits as 8", async () => {

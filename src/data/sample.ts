@@ -20,6 +20,8 @@ export interface PackSample {
   extension: "png" | "jpg" | "webp";
   captions: string[];
   label?: string;
+  /** A label that goes to `key.cls`, where webdataset's sets for classification have it. */
+  classIndex?: string;
   meta?: Record<string, unknown>;
 }
 

@@ -20,7 +20,7 @@ export interface WriteShardsOptions {
 
 /**
  * Writes samples into numbered shards: `key.png` (or .jpg, .webp), `key.txt` with the first caption,
- * which is all that open_clip and clip-retrieval read, and `key.json` with
+ * which is all that open_clip and clip-retrieval read, `key.cls` with `classIndex`, and `key.json` with
  * `{ ...meta, captions, label }` unless there is exactly one caption and nothing else to say. The
  * folder appears when all of them are complete.
  *
@@ -87,10 +87,12 @@ async function writeInto(
 
 /** The files of a sample: `[name, contents]`, image first. */
 function sampleFiles(sample: PackSample): [string, Uint8Array][] {
-  const { key, image, extension, captions, label, meta } = sample;
+  const { key, image, extension, captions, label, classIndex, meta } = sample;
   const files: [string, Uint8Array][] = [[`${key}.${extension}`, image]];
   if (captions[0] !== undefined) files.push([`${key}.txt`, Buffer.from(captions[0], "utf8")]);
-  if (captions.length !== 1 || label !== undefined || meta !== undefined) {
+  if (classIndex !== undefined) files.push([`${key}.cls`, Buffer.from(classIndex, "utf8")]);
+  const silent = captions.length === 0 && classIndex === undefined;
+  if (silent || captions.length > 1 || label !== undefined || meta !== undefined) {
     // A label that was a number stays one.
     const known = meta !== undefined && Object.hasOwn(meta, "label") ? formatJson(meta.label) : "";
     const kept = label === undefined || known === label || known === `${label}.0`;

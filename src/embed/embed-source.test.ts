@@ -223,3 +223,55 @@ describe("the state of a run", () => {
     assert.equal(new Set(tables(given.folder).map(schemaOf)).size, 1);
   });
 });
+
+describe("a record that Python wrote", () => {
+  it("keeps floats that are whole numbers, long integers, and null for NaN", async () => {
+    const given = await options(Array.from({ length: 4 }, () => ({ key: "replaced" })));
+    const { shards } = given.source as { shards: string };
+    const file = shards.replace("*", "shard-000000");
+    const records = [
+      '{"score": 1.0, "hash": 6391326009969271747, "n": NaN}',
+      '{"score": 2.0, "hash": 1, "n": 3}',
+      '{"score": 3.0, "hash": 2, "n": -Infinity}',
+      '{"score": 4, "hash": 3, "n": 4}',
+    ];
+    writeFileSync(file, withRecords(readFileSync(file), records));
+    await embedSource(given);
+    const rows = await Promise.all(
+      tables(given.folder).map((table) => parquetReadObjects({ file: bytesOf(table) })),
+    );
+    const schema = "image_path:BYTE_ARRAY score:DOUBLE hash:INT64 n:INT64";
+    assert.deepEqual(tables(given.folder).map(schemaOf), [schema, schema]);
+    assert.deepEqual(
+      rows.flat().map(({ score, hash, n }) => [score, hash, n]),
+      [
+        [1, 6391326009969271747n, null],
+        [2, 1n, 3n],
+        [3, 2n, null],
+        [4, 3n, 4n],
+      ],
+    );
+  });
+});
+
+/** A tar file with the contents of its JSON files replaced by others of up to a block. */
+function withRecords(tar: Buffer, records: readonly string[]): Buffer {
+  const out: Buffer[] = [];
+  let next = 0;
+  for (let at = 0; at + 512 <= tar.length && tar[at] !== 0;) {
+    const header = Buffer.from(tar.subarray(at, at + 512));
+    const size = parseInt(header.toString("latin1", 124, 136), 8);
+    const end = at + 512 + Math.ceil(size / 512) * 512;
+    if (!header.toString("latin1", 0, 100).includes(".json")) out.push(tar.subarray(at, end));
+    else {
+      const record = Buffer.from(records[next++]!);
+      header.write(`${record.length.toString(8).padStart(11, "0")}\0`, 124, "latin1");
+      header.write(" ".repeat(8), 148, "latin1");
+      const sum = header.reduce((total, byte) => total + byte, 0);
+      header.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1");
+      out.push(header, record, Buffer.alloc(512 - record.length));
+    }
+    at = end;
+  }
+  return Buffer.concat([...out, Buffer.alloc(1024)]);
+}

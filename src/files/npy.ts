@@ -174,7 +174,12 @@ export class NpyWriter {
     this.#file = new AtomicFile(file);
     this.#dim = dim;
     this.#precision = precision;
-    this.#file.write(header(0, dim, precision), 0);
+    try {
+      this.#file.write(header(0, dim, precision), 0);
+    } catch (error) {
+      this.#file.discard();
+      throw error;
+    }
   }
 
   get file(): string {

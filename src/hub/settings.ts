@@ -2,10 +2,10 @@
  * Options and environment variables of the hub, read as Python's huggingface_hub reads them
  * (huggingface_hub 2.4, constants.py and utils/_auth.py), so that one setting serves both.
  */
-import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
 import { HubError } from "../errors.ts";
+import { readTextFile, readingReason } from "../files/regular-file.ts";
 
 /** How the hub is reached and where its files are kept; every field has a default. */
 export interface HubOptions {
@@ -124,13 +124,13 @@ function readToken(option: string | undefined, env: Environment, home: string): 
 
 function tokenOfFile(file: string): string | undefined {
   try {
-    return readFileSync(file, "utf8");
+    return readTextFile(file);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
     throw new HubError(
       "settings",
-      `Expected a file that can be read for HF_TOKEN_PATH but received ${file} (${code}); correct its permissions or set HF_TOKEN.`,
+      `Expected a file that can be read for HF_TOKEN_PATH but received ${file} (${readingReason(cause)}); correct its permissions or set HF_TOKEN.`,
       { cause },
     );
   }

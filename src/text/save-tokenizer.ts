@@ -1,6 +1,7 @@
 /** Writes a tokenizer into a model folder. Knows nothing about how its files are read. */
-import { readFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { readRegular } from "../files/regular-file.ts";
 import { writeFileAtomically } from "../files/atomic-write.ts";
 import { writeRecordedFiles } from "../files/folder-record.ts";
 import { clipTokenizerFile } from "./tokenizer-json/clip-files.ts";
@@ -116,7 +117,7 @@ async function vocabularyFiles({ file, ...settings }: TokenizerJsonDescription):
   const known = (companions as readonly string[]).includes(own);
   const name = known ? own : usualName(file, settings);
   const files = await readFiles(from, known ? companions : companions.slice(-2));
-  if (!known) files.set(name, await readFile(file));
+  if (!known) files.set(name, readRegular(file));
   const { tokenizer_class: storedClass, ...stored } = await readConfig(from);
   const tokenizerClass = classOf(settings, name, storedClass);
   const config = {
@@ -161,8 +162,7 @@ function readConfig(folder: string): Promise<TokenizerConfig> {
 async function readFiles(from: string, names: readonly string[]): Promise<Files> {
   const files: Files = new Map();
   for (const name of names) {
-    const content = await readFile(join(from, name)).catch(() => undefined);
-    if (content !== undefined) files.set(name, content);
+    if (existsSync(join(from, name))) files.set(name, readRegular(join(from, name)));
   }
   return files;
 }

@@ -1,8 +1,8 @@
 /** `limn data pack`: pack pairs into WebDataset shards. */
 import { packDataset } from "../../data/pack.ts";
-import type { PackOptions, PackResult } from "../../data/pack.ts";
+import type { PackOptions } from "../../data/pack.ts";
 import { defineCommand, type Command } from "../command.ts";
-import { columnNames } from "../print/inspection.ts";
+import { describePack } from "../print/inspection.ts";
 import { parseSource, sourceOptions } from "../options/source-argument.ts";
 
 const command: Command = defineCommand({
@@ -49,20 +49,7 @@ const command: Command = defineCommand({
       ...(options["on-error"] && { onError: options["on-error"] }),
     };
     const result = await packDataset(pack);
-    print(describe(result, directory), result);
+    print(describePack(result, directory), result);
   },
 });
 export default command;
-
-function describe(result: PackResult, directory: string): string {
-  const { shards, samples, resized, skipped, badSamples } = result;
-  const lines = [`${samples} samples in ${shards.length} shards in ${directory}`];
-  if (result.columns) lines.push(`columns: ${columnNames(result.columns)}`);
-  if (resized > 0) lines.push(`${resized} images were shrunk`);
-  if (skipped > 0) lines.push(`${skipped} samples were left out:`);
-  for (const { file, key, reason } of badSamples.slice(0, 10)) {
-    lines.push(`  ${file}${key === undefined ? "" : ` (${key})`}: ${reason}`);
-  }
-  if (skipped > 10) lines.push(`  ... (--json lists the first hundred)`);
-  return lines.join("\n");
-}

@@ -79,12 +79,9 @@ function countCaptions(source: Source): (entry: Entry) => (number | undefined)[]
 }
 
 /** Entries are counted where they are listed already. */
-async function extentOf(source: Source): Promise<{ parts: number; samples: number | undefined }> {
-  const parts = source.parts.length;
-  if (!source.listed) return { parts, samples: undefined };
-  let samples = 0;
-  for (const part of source.parts) for await (const _ of part.read()) samples++;
-  return { parts, samples };
+function extentOf({ parts, listed }: Source): { parts: number; samples: number | undefined } {
+  const count = (): number => parts.reduce((sum, { list }) => sum + (list?.length ?? 0), 0);
+  return { parts: parts.length, samples: listed ? count() : undefined };
 }
 
 async function run(): Promise<void> {
@@ -124,7 +121,7 @@ async function run(): Promise<void> {
     post,
   });
   running.pipeline = pipeline;
-  post({ kind: "ready", slots, contextLength, start, extent: await extentOf(source) });
+  post({ kind: "ready", slots, contextLength, start, extent: extentOf(source) });
   await pipeline.run();
 }
 

@@ -23,21 +23,15 @@ export function isSampleExtension(extension: string): boolean {
   return images.has(extension) || companions.has(extension);
 }
 
-const systemFiles = /^(thumbs\.db|ehthumbs\.db|desktop\.ini|icon\r)$/i;
+const hidden =
+  /(?:^|\/)(?:\.(?!\.?(?:\/|$))[^/]*|__MACOSX|thumbs\.db|ehthumbs\.db|desktop\.ini|icon\r)(?:\/|$)/i;
 
 /**
  * Whether a path is one of those that systems put beside people's files: macOS' `._name`,
  * `.DS_Store` and `__MACOSX`, Windows' `Thumbs.db`, and whatever else starts with a dot.
  */
 export function isHidden(path: string): boolean {
-  return path
-    .split("/")
-    .some(
-      (name) =>
-        (name.startsWith(".") && name !== "." && name !== "..") ||
-        name === "__MACOSX" ||
-        systemFiles.test(name),
-    );
+  return hidden.test(path);
 }
 
 /** Stem and ending of a file's name, the ending in lower case; `[name, ""]` without a dot. */

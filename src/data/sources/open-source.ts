@@ -22,8 +22,10 @@ export async function openSource(spec: SourceSpec): Promise<Source> {
     case "webdataset":
       return openShards(checked);
     case "table":
+      checkPath(checked.file, "the path of a table for source.file");
       return openTable(checked);
     case "parquet":
+      checkPaths(checked.files, "the path of a file for source.files");
       return openParquet(checked);
     case "folder": {
       checkPath(checked.directory, "the path of a folder for source.directory");
@@ -35,11 +37,15 @@ export async function openSource(spec: SourceSpec): Promise<Source> {
   }
 }
 
+function checkPaths(patterns: string | readonly string[], what: string): void {
+  for (const pattern of typeof patterns === "string" ? [patterns] : patterns) {
+    checkPath(pattern, what);
+  }
+}
+
 function openShards(spec: WebDatasetSpec): Source {
   const name = typeof spec.shards === "string" ? spec.shards : spec.shards.join(", ");
-  for (const pattern of typeof spec.shards === "string" ? [spec.shards] : spec.shards) {
-    checkPath(pattern, "the path of a shard for source.shards");
-  }
+  checkPaths(spec.shards, "the path of a shard for source.shards");
   const paths = expandPaths(spec.shards);
   if (paths.length === 0) {
     throw new DataError(

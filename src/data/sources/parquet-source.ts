@@ -6,13 +6,13 @@ import { addressOf } from "../paths/web-address.ts";
 import { captionsOfCell, labelOfCell } from "../tables/caption-cell.ts";
 import { ChunkedBytes } from "../tables/table-bytes.ts";
 import { jsonFormat } from "../tables/json-lines.ts";
-import { ParquetFile } from "../tables/parquet-file.ts";
+import { ParquetFile } from "../parquet/parquet-file.ts";
 import {
   chooseParquetColumns,
   type ParquetColumns,
   parquetRows,
   type ParquetRow,
-} from "../tables/parquet-rows.ts";
+} from "../parquet/parquet-rows.ts";
 import { expandPaths } from "../paths/expand-paths.ts";
 import type { ParquetSpec } from "./source-spec.ts";
 import { type Columns, type Entry, listedSource, type Part, type Source } from "./source.ts";

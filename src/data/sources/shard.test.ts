@@ -152,6 +152,21 @@ function withMore(header: Buffer): Buffer {
   return header;
 }
 
+it("archives that were joined are reported, zeros behind one are not", async () => {
+  const one = Buffer.concat([tarOf({ "a.jpg": "A" }), Buffer.alloc(7 * 512)]);
+  for (const shards of both(Buffer.concat([one, tarOf({ "b.jpg": "B" })]), "joined")) {
+    assert.deepEqual(await linesOf({ kind, shards }), [
+      "a: ",
+      "!another archive begins behind the end mark, at byte 5632, and is not read; give archives as a list",
+    ]);
+  }
+  for (const end of [Buffer.alloc(512 * 100), Buffer.from("signature"), Buffer.alloc(512, "x")]) {
+    for (const shards of both(Buffer.concat([one, end]), "alone")) {
+      assert.deepEqual(await linesOf({ kind, shards }), ["a: "]);
+    }
+  }
+});
+
 describe("sizes that are announced", () => {
   it("take no memory: what is too large is passed over as it is unpacked", async () => {
     const zeros = Buffer.alloc(1 << 20);

@@ -13,7 +13,7 @@ import {
 import { MOST_TEXT_BYTES } from "./read-sample.ts";
 import type { Entry, Part, Piece, Problem, SampleRef } from "./source.ts";
 import { scanTar, streamTar, type TarFileEntry } from "./tar-file.ts";
-import { type TarEntry, TarError } from "./tar-format.ts";
+import { type TarEnd, type TarEntry, TarError } from "./tar-format.ts";
 
 /** A scan lets other work of its thread run after this many milliseconds. */
 const SLICE_MS = 5;
@@ -58,14 +58,14 @@ async function* readShard(path: string): AsyncGenerator<Entry> {
   const entries = compressed
     ? streamTar(path, (entry) => mostHeld(entry, grouper))
     : scanPlain(path);
-  let marked = true;
+  let end: TarEnd = { marked: true };
   try {
     let step = await entries.next();
     for (; step.done !== true; step = await entries.next()) {
       const group = grouper.push(step.value);
       if (group !== undefined) yield groupToRef(group, path, compressed);
     }
-    marked = step.value.marked;
+    end = step.value;
   } catch (error) {
     const group = grouper.finish();
     const cut = error instanceof TarError && error.file !== undefined ? error.file : "";
@@ -77,11 +77,15 @@ async function* readShard(path: string): AsyncGenerator<Entry> {
     return;
   } finally {
     // A reader that stops early leaves the file open otherwise.
-    await entries.return({ marked });
+    await entries.return(end);
   }
   const last = grouper.finish();
   if (last !== undefined) yield groupToRef(last, path, compressed);
-  if (!marked) yield { problem: { file: path, reason: UNMARKED } };
+  if (!end.marked) yield { problem: { file: path, reason: UNMARKED } };
+  if (end.joined !== undefined) {
+    const reason = `another archive begins behind the end mark, at byte ${end.joined}, and is not read; give archives as a list`;
+    yield { problem: { file: path, reason } };
+  }
 }
 
 /** Why a file is no shard at all, told by its first bytes. */
@@ -103,7 +107,7 @@ function mostHeld(entry: TarEntry, grouper: Grouper): number {
   return grouper.has(key, extension) ? -1 : MOST_TEXT_BYTES;
 }
 
-async function* scanPlain(path: string): AsyncGenerator<TarFileEntry, { marked: boolean }> {
+async function* scanPlain(path: string): AsyncGenerator<TarFileEntry, TarEnd> {
   const file = openRegular(path);
   try {
     let sliceEnd = performance.now() + SLICE_MS;

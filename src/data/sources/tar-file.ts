@@ -2,7 +2,7 @@
 import { createReadStream, fstatSync, readSync } from "node:fs";
 import { createGunzip } from "node:zlib";
 import { openRegular } from "../../files/regular-file.ts";
-import { tarEntries, type TarEntry, TarError } from "./tar-format.ts";
+import { type TarEnd, tarEntries, type TarEntry, TarError } from "./tar-format.ts";
 
 const SMALLEST_WINDOW = 16 << 10;
 const LARGEST_WINDOW = 1 << 20;
@@ -21,7 +21,7 @@ export interface TarFileEntry extends TarEntry {
  *
  * throws   TarError, where the archive is cut or damaged, after the entries before that place
  */
-export function* scanTar(file: number): Generator<TarFileEntry, { marked: boolean }> {
+export function* scanTar(file: number): Generator<TarFileEntry, TarEnd> {
   const fileSize = fstatSync(file).size;
   const window = new Window(file);
   const walk = tarEntries();
@@ -93,7 +93,7 @@ class Window {
 export async function* streamTar(
   path: string,
   mostBytes: (entry: TarEntry) => number,
-): AsyncGenerator<TarFileEntry, { marked: boolean }> {
+): AsyncGenerator<TarFileEntry, TarEnd> {
   const input = createReadStream(path, { fd: openRegular(path), highWaterMark: 256 << 10 });
   const gunzip = createGunzip({ chunkSize: 256 << 10 });
   // A failing file must end the stream that is being read, with the file's own error.

@@ -39,13 +39,21 @@ export class TarError extends Error {
   }
 }
 
+/** How an archive ended. */
+export interface TarEnd {
+  /** The mark that ends an archive was seen. */
+  marked: boolean;
+  /** Where another archive begins behind the mark, as `cat` joins them. */
+  joined?: number;
+}
+
 /**
  * Walks an archive. Answer each `read` with `next(bytes)`: fewer bytes than asked for mean that
- * the archive ends there. The generator's return value says whether the end marker was seen.
+ * the archive ends there.
  *
  * throws   TarError for a header that is cut, has a wrong checksum or an unreadable size
  */
-export function* tarEntries(): Generator<TarStep, { marked: boolean }, Uint8Array> {
+export function* tarEntries(): Generator<TarStep, TarEnd, Uint8Array> {
   let offset = 0;
   let pax: Map<string, string> = new Map();
   const globals: Map<string, string> = new Map();
@@ -55,7 +63,7 @@ export function* tarEntries(): Generator<TarStep, { marked: boolean }, Uint8Arra
     const block = yield { read: { offset, length: BLOCK } };
     if (block.length === 0) return { marked: false };
     if (block.length < BLOCK) throw new TarError("the archive is cut inside a header", offset);
-    if (block[0] === 0 && block.every((byte) => byte === 0)) return { marked: true };
+    if (isZero(block)) return { marked: true, ...(yield* headerBehind(offset + BLOCK)) };
     checkSum(block, offset);
     const type = String.fromCharCode(block[156]!);
     const extended = "LKxXg".includes(type);
@@ -78,8 +86,8 @@ export function* tarEntries(): Generator<TarStep, { marked: boolean }, Uint8Arra
     const path = pax.get("path") ?? longName ?? globals.get("path") ?? headerName(block);
     const sparse = type === "S" || pax.has("GNU.sparse.major") || pax.has("GNU.sparse.map");
     const name = (sparse ? pax.get("GNU.sparse.name") : undefined) ?? path;
-    const target = pax.get("linkpath") ?? longLink ?? nameUntilZero(block, 157, 257);
-    pax = new Map();
+    const linked = pax.get("linkpath") ?? longLink;
+    if (pax.size > 0) pax = new Map();
     longName = undefined;
     longLink = undefined;
     // GNU's own form goes on with the rest of its map, in blocks that the size does not count.
@@ -96,10 +104,33 @@ export function* tarEntries(): Generator<TarStep, { marked: boolean }, Uint8Arra
       yield { entry: { ...entry, problem: "stored as a sparse file, which limn does not read" } };
     } else if (type === "0" || type === "\0" || type === "7") yield { entry };
     else if (type === "1" || type === "2") {
+      const target = linked ?? nameUntilZero(block, 157, 257);
       const problem = `a link to ${target}, which limn does not follow; pack with tar --hard-dereference -h`;
       yield { entry: { ...entry, size: 0, problem, link: true } };
     }
   }
+}
+
+/** Zero blocks that writers fill an archive with, at most. */
+const MOST_FILLING = 64;
+
+function* headerBehind(start: number): Generator<TarStep, { joined?: number }, Uint8Array> {
+  for (let offset = start; offset < start + MOST_FILLING * BLOCK; offset += BLOCK) {
+    const block = yield { read: { offset, length: BLOCK } };
+    if (block.length < BLOCK) return {};
+    if (isZero(block)) continue;
+    try {
+      checkSum(block, offset);
+      return { joined: offset };
+    } catch {
+      return {};
+    }
+  }
+  return {};
+}
+
+function isZero(block: Uint8Array): boolean {
+  return block[0] === 0 && block.every((byte) => byte === 0);
 }
 
 /** Bytes that contents take, with what fills their last block. */
@@ -163,9 +194,15 @@ function untilZero(bytes: Uint8Array, start: number, end: number): string {
 
 /** A name up to the first zero. Names are bytes: those that are not UTF-8 are escaped (`%E9`). */
 function nameUntilZero(bytes: Uint8Array, start: number, end: number): string {
-  const field = bytes.subarray(start, end);
-  const zero = field.indexOf(0);
-  return nameOf(zero < 0 ? field : field.subarray(0, zero));
+  let ascii = "";
+  for (let i = start; i < end && bytes[i] !== 0; i++) {
+    if (bytes[i]! > 127) {
+      const zero = bytes.subarray(start, end).indexOf(0);
+      return nameOf(bytes.subarray(start, zero < 0 ? end : start + zero));
+    }
+    ascii += String.fromCharCode(bytes[i]!);
+  }
+  return ascii;
 }
 
 function nameOf(bytes: Uint8Array): string {
