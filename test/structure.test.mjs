@@ -58,7 +58,7 @@ const DIRECTIONS = {
 const FLOORS = {
   checkpoints: ["weights", "preprocessing", "layouts", "adapters"],
   cli: ["print", "options", "commands"],
-  data: ["image", "tables", "paths", "sources", "loader", "dedupe"],
+  data: ["image", "tables", "parquet", "paths", "sources", "loader", "dedupe"],
   evaluate: ["tasks"],
   objectives: ["shared", "amorlip", "lixp", "neuclip"],
   text: ["fix-text", "models", "sentence-piece", "tokenizer-json", "train"],

@@ -1,7 +1,7 @@
 /** The rows of a Parquet file of metadata, in order, a page of each column in memory. */
 import type { RowGroup, SchemaTree } from "hyparquet";
 
-import { ParquetFile, type LeafPath } from "../data/tables/parquet-file.ts";
+import { ParquetFile, type LeafPath } from "../data/parquet/parquet-file.ts";
 import { DataError } from "../errors.ts";
 import { readingReason } from "../files/regular-file.ts";
 

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
+import { parquetWriteFile } from "hyparquet-writer";
 import sharp from "sharp";
 import { DataError } from "../../errors.ts";
 import { defaultWorkers } from "../../files/cores.ts";
@@ -52,6 +53,7 @@ async function picture(number: number): Promise<Uint8Array> {
 let plain: SourceSpec;
 let compressed: SourceSpec;
 let table: SourceSpec;
+let parquet: SourceSpec;
 
 before(async () => {
   const samples: PackSample[] = [];
@@ -78,6 +80,18 @@ before(async () => {
   plain = { kind: "webdataset", shards: join(directory, "shard-{000000..000004}.tar") };
   compressed = { kind: "webdataset", shards: join(directory, "shard-*.tar.gz") };
   table = { kind: "table", file: join(top, "table.csv") };
+  for (const [number, from] of [0, 9].entries()) {
+    const rows = samples.slice(from, from + (number === 0 ? 9 : SAMPLES));
+    parquetWriteFile({
+      filename: join(top, `pictures-${number}.parquet`),
+      columnData: [
+        { name: "image", data: rows.map(({ image }) => image), type: "BYTE_ARRAY" },
+        { name: "caption", data: rows.map(({ captions }) => JSON.stringify(captions)) },
+      ],
+      rowGroupSize: 4,
+    });
+  }
+  parquet = { kind: "parquet", files: join(top, "pictures-{0..1}.parquet") };
 });
 
 const base = (more: Partial<LoaderOptions> = {}): LoaderOptions => ({
@@ -190,8 +204,8 @@ describe("batches", () => {
       Array.from({ length: SAMPLES }, (_, i) => `k${i}`).toSorted(),
     );
   });
-  it("go on exactly from any position, with plain and compressed shards and tables", async () => {
-    for (const source of [plain, compressed, table]) {
+  it("go on exactly from any position, with plain and compressed shards, tables and Parquet", async () => {
+    for (const source of [plain, compressed, table, parquet]) {
       const options = base({ source, augmentation, epochs: 3, batchSize: 11 });
       const whole = await collect(options);
       assert.equal(whole.batches.length, 6);

@@ -16,7 +16,10 @@ export interface WebDatasetSpec {
 export interface TableSpec {
   kind: "table";
   file: string;
-  /** By default told by the file's ending: .csv (or .txt), .tsv (or .tab), .jsonl (or .ndjson). */
+  /**
+   * By default told by the file's ending: .csv (or .txt), .tsv (or .tab), .jsonl (or .ndjson, .json).
+   * `jsonl` is lines of objects, or one list of them.
+   */
   format?: "csv" | "tsv" | "jsonl";
   /** What separates the cells of CSV and TSV; by default what makes known columns of the header. */
   delimiter?: "comma" | "tab" | "semicolon" | "pipe";

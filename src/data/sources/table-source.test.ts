@@ -40,6 +40,7 @@ describe("a table's delimiter", () => {
     ["tab.csv", "filepath\ttitle\nx.jpg\ta\ny.jpg\tb;c\n"],
     ["pipe.txt", "image_name| comment_number| comment\nx.jpg| 0| a\ny.jpg| 0| b;c\n"],
     ["comma.txt", "image,caption\r\n\r\nx.jpg,a\r\ny.jpg,b;c\r\n"],
+    ["excel.csv", "sep=,\r\nimage,caption\r\nx.jpg,a\r\ny.jpg,b;c\r\n"],
     ["comma.tsv", "image,caption\nx.jpg,a\ny.jpg,b;c\n"],
   ];
   for (const [name, text] of tables) {
@@ -99,6 +100,7 @@ describe("a table's columns", () => {
       ["image,caption,caption\nx.jpg,a,b\n", /one column "caption" .* several/],
       ["url,caption\nhttp://x,a\n", /download the pictures first/],
       ["image:caption\nx.jpg:a\n", /received image:caption; .* or set source\.delimiter/],
+      ["x.jpg,a cat\ny.jpg,b\n", /received x\.jpg, a cat; begin the table with a line of names/],
       ["", /a header with the names of columns/],
       ["\n\n", /a header with the names of columns/],
     ];
@@ -154,8 +156,27 @@ describe("a table's text", () => {
     assert.match(lines[0]!, /^!line 2: a zero byte/);
     assert.equal(lines[1], "y.jpg: b");
   });
-  it("is refused in containers", async () => {
+  it("is JSON in lines or in one list", async () => {
+    const [x, y] = ['{"image":"x.jpg","caption":"a, ]"}', '{"caption":"\\"b{","image":"y.jpg"}'];
+    const expected = ["x.jpg: a, ]", 'y.jpg: "b{'];
+    for (const text of [`[${x},${y}]`, ` [\n  ${x},\n  ${y}\n]\n`, `${x}\n${y}`]) {
+      for (const name of ["list.json", "list.jsonl"])
+        assert.deepEqual(await read(name, text), expected);
+    }
+    const damaged = await read("damaged.json", `[\n${x},\n7,\n${y},\n{"image":"z.jpg"`);
+    assert.deepEqual(damaged.slice(0, 3), [expected[0], "!line 3: not a JSON object", expected[1]]);
+    assert.match(damaged[3]!, /^!line 5: not JSON .*; what follows it is lost$/);
+    for (const text of ['{"images":[],"annotations":[]}', '{\n "images": []\n}']) {
+      await assert.rejects(
+        read("coco.json", text),
+        /received one object, such as COCO's annotations/,
+      );
+    }
+  });
+  it("is refused in containers and in UTF-16 without its mark", async () => {
     await assert.rejects(read("gz.csv", Buffer.from([0x1f, 0x8b, 8, 0])), /compressed by gzip/);
+    const unmarked = Buffer.from("image,caption\nx.jpg,a\n", "utf16le");
+    await assert.rejects(read("unmarked.csv", unmarked), /zero bytes, as UTF-16 without its mark/);
     await assert.rejects(read("x.csv", "PK\x03\x04"), /a spreadsheet or zip file/);
     await assert.rejects(read("p.csv", "PAR1"), /kind: "parquet"/);
   });

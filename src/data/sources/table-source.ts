@@ -7,10 +7,10 @@ import { type ByteSource, FileBytes, memoryBytes } from "../tables/table-bytes.t
 import { isWebAddress } from "../tables/caption-cell.ts";
 import type { ChosenColumns } from "../tables/columns.ts";
 import { type DelimiterName, openDelimited } from "../tables/delimited-format.ts";
-import { openJsonLines } from "../tables/json-lines.ts";
+import { openJson } from "../tables/json-lines.ts";
 import type { OpenTable } from "../tables/scan-rows.ts";
 import type { TableSpec } from "./source-spec.ts";
-import { listedSource, type Source } from "./source.ts";
+import { type Columns, listedSource, type Source } from "./source.ts";
 import { imagePath, listTable } from "./table-entries.ts";
 
 /** Tables in UTF-16 are held in memory; spreadsheets write them, which end at a million rows. */
@@ -33,13 +33,22 @@ export async function openTable(spec: TableSpec): Promise<Source> {
   }
 }
 
+/** The columns that a table's header gives; throws as `openTable` does. */
+export function tableColumns(spec: TableSpec): Columns {
+  try {
+    return readHeader(spec).columns;
+  } catch (error) {
+    throw tableError(spec.file, error);
+  }
+}
+
 function readHeader(spec: TableSpec): { table: OpenTable; columns: ChosenColumns } {
   const { file } = spec;
   const wanted = { image: spec.image, caption: spec.caption, label: spec.label };
   const format = spec.format ?? formatOf(file, spec.delimiter);
   const source = bytesOf(file);
   if (format === "jsonl") {
-    const { columns, ...open } = openJsonLines(source, { file, wanted });
+    const { columns, ...open } = openJson(source, { file, wanted });
     return { table: { source, ...open }, columns };
   }
   const preferred: DelimiterName = format === "tsv" ? "tab" : "comma";
@@ -80,11 +89,11 @@ function formatOf(file: string, delimiter: DelimiterName | undefined): "csv" | "
   const ending = extname(file).toLowerCase();
   if (ending === ".csv" || ending === ".txt") return "csv";
   if (ending === ".tsv" || ending === ".tab") return "tsv";
-  if (ending === ".jsonl" || ending === ".ndjson") return "jsonl";
+  if (ending === ".jsonl" || ending === ".ndjson" || ending === ".json") return "jsonl";
   if (delimiter !== undefined) return "csv";
   if (ending === ".parquet") throw new Error('Parquet; describe it by { kind: "parquet", files }');
   throw new DataError(
-    `Expected a table that ends in .csv, .tsv, .txt or .jsonl for source.file but received ${file}; ` +
+    `Expected a table that ends in .csv, .tsv, .txt, .jsonl or .json for source.file but received ${file}; ` +
       `set source.format or source.delimiter`,
     { source: file },
   );

@@ -67,6 +67,9 @@ export function choosePictureColumns(
 /** Columns that hold addresses, for the message where there is no picture. */
 const ADDRESSES = /^(image_?)?ur[il]s?$/i;
 
+/** What is no name of a column, but a picture's: of a table without a header. */
+const VALUES = /\.(jpe?g|png|webp|gif)(#\d+)?$|^https?:/i;
+
 /**
  * The columns by their names as wanted, else by known names, upper or lower case. A name that is not
  * the default is taken only where it is the only known one.
@@ -142,7 +145,9 @@ function missing(
   const addresses = role === "image" && names.some((one) => ADDRESSES.test(one));
   const cure = addresses
     ? "download the pictures first, for example with img2dataset"
-    : `name the column in source.${role}`;
+    : names.some((one) => VALUES.test(one))
+      ? "begin the table with a line of names, such as image and caption"
+      : `name the column in source.${role}`;
   const alone =
     names.length === 1 && /[,;|\t:]/.test(shown[0] ?? "") ? ", or set source.delimiter" : "";
   return new DataError(

@@ -45,7 +45,14 @@ export function openDelimited(source: ByteSource, options: DelimitedOptions): Op
   for (; start < head.length && (head[start] === 10 || head[start] === 13); start++) {
     if (head[start] === lineEnd) line++;
   }
-  const readings = namesOf(options).map((name) => readHeader(head, start, lineEnd, name));
+  const given = excelDelimiter(head.toString("latin1", start, start + 7));
+  if (given !== undefined) {
+    start += given.length;
+    line += 1;
+  }
+  const readings = namesOf({ ...options, delimiter: options.delimiter ?? given?.name }).map(
+    (name) => readHeader(head, start, lineEnd, name),
+  );
   const best = chooseReading(readings, wanted);
   if (best === undefined) {
     throw new DataError(
@@ -55,6 +62,13 @@ export function openDelimited(source: ByteSource, options: DelimitedOptions): Op
     );
   }
   const { names, dialect, end } = best;
+  if (names.some((name) => name.includes("\0"))) {
+    throw new DataError(
+      `Expected text in UTF-8 for ${file} but received zero bytes, as UTF-16 without its mark has; ` +
+        `save it as UTF-8`,
+      { source: file },
+    );
+  }
   const chosen = chooseColumns(names, wanted, file);
   const place = (name: string | undefined): number =>
     name === undefined ? -1 : names.indexOf(name);
@@ -71,6 +85,13 @@ export function openDelimited(source: ByteSource, options: DelimitedOptions): Op
   };
   const format = delimitedFormat({ ...dialect, width: names.length, isRow }, places);
   return { format, start: end, line: line + best.lines, columns: chosen };
+}
+
+/** The line `sep=;` that Excel understands, and how long it is. */
+function excelDelimiter(text: string): { name: DelimiterName; length: number } | undefined {
+  const match = /^sep=(.)(\r\n|\r|\n)/.exec(text);
+  const found = Object.entries(DELIMITERS).find(([, delimiter]) => delimiter === match?.[1]);
+  return found && { name: found[0] as DelimiterName, length: match![0].length };
 }
 
 /** The first bytes; a header that is longer is none. */

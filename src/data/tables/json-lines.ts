@@ -1,26 +1,43 @@
-/** JSON Lines: an object a line. Only line feeds end a line; U+2028 and its kin stand in strings. */
+/**
+ * JSON Lines, an object a line, and a list of objects. Only line feeds end a line; U+2028 and its kin
+ * stand in strings.
+ */
+import { DataError } from "../../errors.ts";
 import { parseJson } from "../../files/json-text.ts";
 import type { ByteSource } from "./table-bytes.ts";
 import { chooseColumns, type ChosenColumns, type WantedColumns } from "./columns.ts";
 import { type OpenFormat, whyNotText } from "./delimited-format.ts";
-import type { CutRow, RowFormat } from "./row-format.ts";
+import { cutElement, listStart } from "./json-array.ts";
+import type { CutRow, ReadJson, RowFormat } from "./row-format.ts";
 
 /** Objects and bytes in which the names of columns are looked for. */
 const MOST_OBJECTS = 1000;
 const MOST_BYTES = 1 << 20;
 
 /**
- * Looks at the keys of the first objects. Where none of the first lines is an object, the default
- * names are taken, and each line says what is wrong with it.
+ * Looks at the keys of the first objects, of lines or of a list. Where there is no object among the
+ * first lines, the default names are taken, and each line says what is wrong with it.
  *
  * throws   DataError for objects without the wanted keys
  */
-export function openJsonLines(
+export function openJson(
   source: ByteSource,
   { file, wanted }: { file: string; wanted: WantedColumns },
 ): OpenFormat {
   const head = Buffer.from(source.read(0, Math.min(source.size, MOST_BYTES)));
-  const names = firstNames(head, head.length === source.size);
+  const start = listStart(head);
+  const cut = start === undefined ? cutLine : cutElement;
+  const names = firstNames(head.subarray(start ?? 0), head.length === source.size, cut);
+  if (
+    names.includes("annotations") ||
+    (names.length === 0 && /^\s*\{\s*\n/.test(head.toString("latin1")))
+  ) {
+    throw new DataError(
+      `Expected lines of JSON objects or a list of them for ${file} but received one object, such as ` +
+        `COCO's annotations; write a row for each picture, such as {"image": ..., "captions": [...]}`,
+      { source: file },
+    );
+  }
   const columns: ChosenColumns =
     names.length === 0
       ? {
@@ -29,47 +46,55 @@ export function openJsonLines(
           label: wanted.label,
         }
       : chooseColumns(names, wanted, file);
-  return { format: jsonFormat(columns), start: 0, line: 1, columns };
+  const before = head.subarray(0, start ?? 0).filter((byte) => byte === 10).length;
+  return { format: jsonFormat(columns, cut), start: start ?? 0, line: 1 + before, columns };
 }
 
-function firstNames(head: Buffer, whole: boolean): string[] {
+function firstNames(head: Buffer, whole: boolean, cut: typeof cutLine): string[] {
   const names = new Set<string>();
-  let objects = 0;
-  for (let start = 0; start < head.length && objects < MOST_OBJECTS;) {
-    const found = head.indexOf(10, start);
-    if (found < 0 && !whole && objects > 0) break;
-    const end = found < 0 ? head.length : found;
-    const object = parseObject(head.toString("utf8", start, end));
-    if ("record" in object) {
-      objects++;
-      for (const name of Object.keys(object.record)) names.add(name);
-    }
-    start = end + 1;
+  const found = { objects: 0 };
+  const collect: ReadJson = (bytes, from, to) => {
+    const object = parseObject(bytes.toString("utf8", from, to));
+    if ("reason" in object) return object;
+    found.objects++;
+    for (const name of Object.keys(object.record)) names.add(name);
+    return {};
+  };
+  for (let start = 0; start < head.length && found.objects < MOST_OBJECTS;) {
+    const row = cut(head, start, whole || found.objects === 0, collect);
+    if (row === undefined) break;
+    start = row.end;
   }
   return [...names];
 }
 
-/** Cuts lines of JSON; `columns` are keys. */
-export function jsonFormat({ image, caption, label }: ChosenColumns): RowFormat {
-  return {
-    lineEnd: 10,
-    cut(bytes, start, last): CutRow | undefined {
-      const found = bytes.indexOf(10, start);
-      if (found < 0 && !last) return undefined;
-      const lineEnd = found < 0 ? bytes.length : found;
-      const [end, lines] = [Math.min(bytes.length, lineEnd + 1), 1];
-      const text = bytes.toString("utf8", start, lineEnd);
-      const wrong = whyNotText([text], bytes.subarray(start, lineEnd));
-      if (wrong !== undefined) return { end, lines, reason: wrong };
-      if (text.trim() === "") return { end, lines };
-      const object = parseObject(text);
-      if ("reason" in object) return { end, lines, reason: object.reason };
-      const get = (name: string | undefined): unknown =>
-        name !== undefined && Object.hasOwn(object.record, name) ? object.record[name] : undefined;
-      const cells = { image: get(image), caption: get(caption), label: get(label) };
-      return { end, lines, cells };
-    },
+/** Cuts lines of JSON, or elements of a list; `columns` are keys. */
+export function jsonFormat(
+  { image, caption, label }: ChosenColumns,
+  cut: typeof cutLine = cutLine,
+): RowFormat {
+  const read: ReadJson = (bytes, start, end) => {
+    const text = bytes.toString("utf8", start, end);
+    const wrong = whyNotText([text], bytes.subarray(start, end));
+    if (wrong !== undefined) return { reason: wrong };
+    const object = parseObject(text);
+    if ("reason" in object) return object;
+    const get = (name: string | undefined): unknown =>
+      name !== undefined && Object.hasOwn(object.record, name) ? object.record[name] : undefined;
+    return { cells: { image: get(image), caption: get(caption), label: get(label) } };
   };
+  return { lineEnd: 10, cut: (bytes, start, last) => cut(bytes, start, last, read) };
+}
+
+/** The line at `start`; a blank one is empty. */
+function cutLine(bytes: Buffer, start: number, last: boolean, read: ReadJson): CutRow | undefined {
+  const found = bytes.indexOf(10, start);
+  if (found < 0 && !last) return undefined;
+  const lineEnd = found < 0 ? bytes.length : found;
+  const cut = { end: Math.min(bytes.length, lineEnd + 1), lines: 1 };
+  let at = start;
+  while (at < lineEnd && bytes[at]! <= 0x20) at++;
+  return at === lineEnd ? cut : { ...cut, ...read(bytes, start, lineEnd) };
 }
 
 function parseObject(text: string): { record: Record<string, unknown> } | { reason: string } {

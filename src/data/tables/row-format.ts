@@ -16,6 +16,13 @@ export interface CutRow {
   reason?: string;
 }
 
+/** The row that stands in some bytes as JSON. */
+export type ReadJson = (
+  bytes: Buffer,
+  start: number,
+  end: number,
+) => Pick<CutRow, "cells" | "reason">;
+
 export interface RowFormat {
   /** The byte that ends a line. */
   readonly lineEnd: number;

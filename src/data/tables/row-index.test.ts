@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { createRandom } from "../../arrays/random.ts";
 import { type ByteSource, FileBytes, memoryBytes } from "./table-bytes.ts";
-import { openJsonLines } from "./json-lines.ts";
+import { openJson } from "./json-lines.ts";
 import { KeyTable } from "./row-keys.ts";
 import { RowIndex } from "./row-index.ts";
 
@@ -13,7 +13,7 @@ const top = mkdtempSync(join(tmpdir(), "limn-rows-"));
 after(() => rmSync(top, { recursive: true }));
 
 async function indexOf(source: ByteSource): Promise<RowIndex> {
-  const open = openJsonLines(source, { file: "t.jsonl", wanted: {} });
+  const open = openJson(source, { file: "t.jsonl", wanted: {} });
   return RowIndex.build({ source, ...open }, ({ image }) =>
     typeof image === "string" ? image : undefined,
   );

@@ -14,7 +14,7 @@ import {
   type SchemaTree,
 } from "hyparquet";
 import { MOST_PAGE_BYTES, type PageHeader, readPageHeader, unpackPage } from "./parquet-pages.ts";
-import { FileBytes } from "./table-bytes.ts";
+import { FileBytes } from "../tables/table-bytes.ts";
 import { readThrift } from "./thrift-check.ts";
 
 const MOST_FOOTER_BYTES = 64 << 20;

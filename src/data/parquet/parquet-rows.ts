@@ -1,7 +1,7 @@
 /** Rows of a Parquet file: which columns are the picture, its captions and its label, and their values. */
 import { isUtf8 } from "node:buffer";
 import type { RowGroup, SchemaTree } from "hyparquet";
-import { choosePictureColumns, type ChosenColumns, type WantedColumns } from "./columns.ts";
+import { choosePictureColumns, type ChosenColumns, type WantedColumns } from "../tables/columns.ts";
 import type { LeafPath, ParquetFile } from "./parquet-file.ts";
 
 /** Other columns than these many are left out of a sample's record. */
