@@ -7,7 +7,7 @@ import { UsageError } from "../../errors.ts";
 import { describePack } from "../print/inspection.ts";
 import { defineCommand, type Command } from "../command.ts";
 import { loadPictureEmbedder } from "../options/picture-embedder.ts";
-import { parseSource, sourceOptions } from "../options/source-argument.ts";
+import { noteColumns, parseSource, sourceOptions } from "../options/source-argument.ts";
 
 const command: Command = defineCommand({
   name: "data dedupe",
@@ -37,6 +37,7 @@ const command: Command = defineCommand({
       throw new UsageError("Expected --model <folder> with --cosine and --device.");
     }
     const source = parseSource(operands[0] ?? "", options);
+    noteColumns(source, note);
     const against = (options.against ?? []).map((text) => parseSource(text, {}));
     // Before the work of hours.
     if (out !== undefined) await checkPackTarget({ source, directory: out });

@@ -3,7 +3,7 @@ import { packDataset } from "../../data/pack.ts";
 import type { PackOptions } from "../../data/pack.ts";
 import { defineCommand, type Command } from "../command.ts";
 import { describePack } from "../print/inspection.ts";
-import { parseSource, sourceOptions } from "../options/source-argument.ts";
+import { noteColumns, parseSource, sourceOptions } from "../options/source-argument.ts";
 
 const command: Command = defineCommand({
   name: "data pack",
@@ -35,10 +35,12 @@ const command: Command = defineCommand({
     "limn data pack photos shards --resize 256 --label-from-folder",
     "limn data pack 'raw/{000..031}.tar' shards --on-error fail --json",
   ],
-  async run({ options, operands, print }) {
+  async run({ options, operands, print, note }) {
     const [from = "", directory = ""] = operands;
+    const source = parseSource(from, options);
+    noteColumns(source, note);
     const pack: PackOptions = {
-      source: parseSource(from, options),
+      source,
       directory,
       requireCaption: options["keep-uncaptioned"] !== true,
       ...(options["samples-per-shard"] && { samplesPerShard: options["samples-per-shard"] }),

@@ -2,11 +2,13 @@
 import { readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { datasetIn } from "../../data/sources/dataset-folder.ts";
+import { sourceColumns } from "../../data/sources/open-source.ts";
 import { checkSourceSpec, type SourceSpec } from "../../data/sources/source-spec.ts";
 import { UsageError } from "../../errors.ts";
 import { isHidden } from "../../data/paths/file-kinds.ts";
 import { noPath } from "../../data/paths/web-address.ts";
 import { parseJson } from "../../files/json-text.ts";
+import { columnNames } from "../print/inspection.ts";
 import type { OptionSpecs, OptionValues } from "../command.ts";
 
 /** Flags that say more about a source; each suits some kinds only. */
@@ -48,6 +50,18 @@ const KEYS: Record<SourceSpec["kind"], Record<string, string>> = {
   webdataset: { "caption-per-line": "captionPerLine" },
   folder: { "caption-per-line": "captionPerLine", "label-from-folder": "labelFromFolder" },
 };
+
+/** Says which columns a source is read by, where they were found by other names than the default ones. */
+export function noteColumns(spec: SourceSpec, note: (text: string) => void): void {
+  const columns = sourceColumns(spec);
+  if (columns === undefined) return;
+  const given: Readonly<Record<string, unknown>> = { ...spec };
+  const found = Object.entries(columns).some(
+    ([role, name]: [string, string | undefined]) =>
+      name !== undefined && name !== role && given[role] === undefined,
+  );
+  if (found) note(`columns: ${columnNames(columns)}`);
+}
 
 /** A message about a source with the flags of the command line instead of the keys of recipes. */
 export function withFlags(message: string): string {

@@ -104,7 +104,6 @@ function bins(histogram: readonly Bin[]): string {
 export function describePack(result: PackResult, directory: string): string {
   const { shards, samples, resized, skipped, badSamples, withoutRecord, lostRecords } = result;
   const lines = [`${samples} samples in ${shards.length} shards in ${directory}`];
-  if (result.columns) lines.push(`columns: ${columnNames(result.columns)}`);
   if (resized > 0) lines.push(`${resized} images were shrunk`);
   if (skipped > 0)
     lines.push(`${skipped} samples were left out:`, ...problemLines(badSamples, skipped));
