@@ -1,6 +1,6 @@
 /**
- * How cost grows with the work: what limn does with many samples at a few sizes, and the exponent
- * between one size and the next: 1 is ten times the time for ten times the work.
+ * How cost grows with the work: what limn does with many samples at a few sizes, in processor time,
+ * and the exponent between one size and the next: 1 is ten times the time for ten times the work.
  * `$LIMN_BENCH_GROWTH_MOST` (100,000) is the most pictures that are read; at 1,000,000 the temporary
  * folder needs 5 GB. `$LIMN_BENCH_GROWTH_ONLY` measures what has these words in its name.
  */
@@ -51,7 +51,7 @@ function show({ size, seconds, bytes }: Point): string {
 export async function run(): Promise<BenchResult> {
   const only = process.env["LIMN_BENCH_GROWTH_ONLY"] ?? "";
   const notes: Record<string, string | number> = {
-    what: "seconds and peak memory above what was there before, at each size; the exponents between",
+    what: "processor time and peak memory above what was there before; the exponents between sizes",
   };
   let worst = 0;
   const top = mkdtempSync(path.join(tmpdir(), "limn-growth-"));

@@ -107,6 +107,18 @@ describe("AtomicFile", () => {
     assert.deepEqual(readdirSync(folder).sort(), ["rows", ...left].sort());
   });
 
+  it("looks for such with the first file of a folder, the second, the fourth and so on", () => {
+    const folder = mkdtempSync(join(root, "many-"));
+    const { pid: dead } = spawnSync(process.execPath, ["--version"]);
+    const left = join(folder, `.rows.partial-${thisProcess().host}-${dead}-0`);
+    const looked = Array.from({ length: 9 }, (_, i) => {
+      writeFileSync(left, "");
+      writeTextAtomically(join(folder, `file-${i}`), "x");
+      return !readdirSync(folder).some(isPartial);
+    });
+    assert.deepEqual(looked, [true, true, false, true, false, false, false, true, false]);
+  });
+
   it("writes the file that a link leads to, and the link stays", () => {
     const folder = mkdtempSync(join(root, "link-"));
     mkdirSync(join(folder, "far"));

@@ -5,7 +5,7 @@
 import { closeSync, fchmodSync, fsyncSync, openSync, renameSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { StorageError } from "../errors.ts";
-import { discard, partialPath, releasePartial, removeAbandoned } from "./owner.ts";
+import { discard, partialPath, releasePartial, removeAbandonedAtTimes } from "./owner.ts";
 import { physicalPath, statsOf, storageError, writeFully } from "./storage.ts";
 
 /**
@@ -24,7 +24,7 @@ export class AtomicFile {
   #over = false;
 
   /**
-   * Makes the temporary file, and removes what ended processes left in its folder.
+   * Makes the temporary file, and at times removes what ended processes left in its folder.
    *
    * throws  StorageError naming `file` where its folder cannot be written, or where something lies
    *         that is no plain file
@@ -36,7 +36,7 @@ export class AtomicFile {
       this.#target = physicalPath(file);
       const mode = checkPlain(file, this.#target);
       const folder = dirname(this.#target);
-      removeAbandoned(folder);
+      removeAbandonedAtTimes(folder);
       this.partial = partial = partialPath(folder, `.${basename(this.#target)}`);
       this.#descriptor = openSync(partial, "w");
       // Who could not read the old file cannot read the new one.

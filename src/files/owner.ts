@@ -91,6 +91,19 @@ export function removeAbandoned(folder: string): void {
   }
 }
 
+/** Files begun by this process in each folder. */
+const begun = new Map<string, number>();
+
+/**
+ * `removeAbandoned` for a folder in which a file is begun: with the 1st, 2nd, 4th, 8th and so on, as
+ * each looks at all that lies there. Writing many files into a folder then costs no more than they do.
+ */
+export function removeAbandonedAtTimes(folder: string): void {
+  const count = (begun.get(folder) ?? 0) + 1;
+  begun.set(folder, count);
+  if (Number.isInteger(Math.log2(count))) removeAbandoned(folder);
+}
+
 /** In a container the next process often has the same number. */
 function isOfFormer(path: string, pid: number): boolean {
   if (pid !== process.pid) return false;

@@ -33,7 +33,10 @@ export const openAi: Layout = {
       table: openClipTable(names),
       wanted: clipTokenizer(config.text.contextLength),
       weights: () => place.weightsIn(file),
-      transform: () => evaluationPreset("clip", config.image.imageSize),
+      transform: () => ({
+        ...evaluationPreset("clip", config.image.imageSize),
+        colorConversion: "afterResize",
+      }),
     });
   },
 };

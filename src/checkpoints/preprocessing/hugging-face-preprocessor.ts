@@ -31,7 +31,7 @@ import { checkSwitches, readFilter, readNormalization, readSize } from "./proces
 const ownProcessor = "LimnImageProcessor";
 const ownKey = "limn_transform";
 /** What may differ from transformers in a file that still names its processor. */
-const smallKeys: readonly string[] = ["cropRounding", "transparency"];
+const smallKeys: readonly string[] = ["cropRounding", "transparency", "colorConversion"];
 
 /**
  * The text of a `preprocessor_config.json` that the family's processor reads back as the same
@@ -104,7 +104,9 @@ function processorJson(
 
 /** What a field means where it is absent. */
 function effective(transform: EvaluationTransform, key: string): unknown {
-  const defaults: JsonObject = { cropRounding: "halfEven", transparency: "drop" };
+  const defaults: JsonObject = {
+    ...{ cropRounding: "halfEven", transparency: "drop", colorConversion: "beforeResize" },
+  };
   return (transform as unknown as JsonObject)[key] ?? defaults[key];
 }
 
@@ -114,6 +116,7 @@ function withoutDefaults(transform: EvaluationTransform): EvaluationTransform {
   const uncut = resizeMode === "squash" && resizeSize === imageSize;
   const absent: JsonObject = {
     ...{ resizeSize: imageSize, resampler: "pillow", transparency: "drop" },
+    colorConversion: "beforeResize",
     cropRounding: uncut ? cropRounding : "halfEven",
   };
   const whole = uncut ? { ...transform, crop: "none" } : transform;

@@ -1,12 +1,13 @@
 /**
  * `preprocess_cfg` of an `open_clip_config.json`, both ways, with the defaults of open_clip 3.3
- * (`PreprocessCfg` and `image_transform` of transform.py). Pictures are RGB before they are resized,
- * as open_clip's own loaders give them.
+ * (`PreprocessCfg` and `image_transform` of transform.py). A picture is resized in its own mode and then
+ * becomes RGB; open_clip's loaders of shards convert first, as training here does.
  *
  * What such a file cannot say, a pixel's place or a level, travels in it under `limn_transform`, which
  * open_clip ignores: pictures of a model of transformers differ by as much where open_clip reads it.
  */
 import {
+  convertsLast,
   evaluationPreset,
   parseEvaluationTransform,
   type EvaluationTransform,
@@ -19,7 +20,15 @@ const resizeModes = ["shortest", "longest", "squash"] as const;
 const keys = ["size", "mode", "mean", "std", "interpolation", "resize_mode", "fill_color"];
 const ownKey = "limn_transform";
 /** What open_clip does, where limn may do otherwise in a file that open_clip reads. */
-const theirs = { cropRounding: "halfEven", transparency: "drop", resampler: "pillow" } as const;
+const theirs = {
+  cropRounding: "halfEven",
+  transparency: "drop",
+  resampler: "pillow",
+  colorConversion: "afterResize",
+} as const;
+
+/** What limn does where a transform does not say it. */
+const absent = { ...theirs, colorConversion: "beforeResize" } as const;
 
 interface OpenClipPreprocessOptions {
   /** The model's `image_size`, which open_clip puts in place of the file's `size`. */
@@ -68,14 +77,20 @@ function withOwn(
   fields: JsonFields,
   transform: EvaluationTransform,
 ): EvaluationTransform {
-  const own = fields.raw(ownKey);
-  if (own === undefined) return transform;
+  const own = fields.raw(ownKey) ?? {};
   const names = Object.keys(theirs);
   if (!isJsonObject(own) || Object.keys(own).some((name) => !names.includes(name))) {
     return fields.fail(ownKey, `an object of ${names.join(", ")}`);
   }
   try {
-    return parseEvaluationTransform({ ...transform, ...own }, ownKey);
+    const whole: EvaluationTransform = { ...transform, ...own };
+    const colorConversion =
+      whole.colorConversion ?? (convertsLast(whole) ? theirs.colorConversion : undefined);
+    const { colorConversion: _, ...rest } = whole;
+    return parseEvaluationTransform(
+      colorConversion === "afterResize" ? { ...rest, colorConversion } : rest,
+      ownKey,
+    );
   } catch (cause) {
     if (!(cause instanceof SettingError)) throw cause;
     throw new CheckpointError(file, `${cause.message} It stands in ${file}.`, { cause });
@@ -125,7 +140,7 @@ export function toOpenClipPreprocess(file: string, transform: EvaluationTransfor
   if (transform.interpolation === "lanczos") refuse("interpolation", '"bicubic" or "bilinear"');
   if (fill.some((level) => level !== fill[0])) refuse("fill", "one level for all channels");
   const own = Object.entries(theirs).flatMap(([key, value]): [string, string][] => {
-    const ours = transform[key as keyof typeof theirs] ?? value;
+    const ours = transform[key as keyof typeof theirs] ?? absent[key as keyof typeof theirs];
     return ours === value ? [] : [[key, ours]];
   });
   return {

@@ -167,7 +167,10 @@ describe("fromOpenClipPreprocess", () => {
     [{ crop_pct: 0.9 }, /nothing \(the keys are size, .*\) for crop_pct/],
     [{ preprocess_cfg: { resize_mode: 1 } }, /for preprocess_cfg\.resize_mode/],
     [{ preprocess_cfg: [] }, /an object for preprocess_cfg/],
-    [{ limn_transform: 1 }, /cropRounding, transparency, resampler for limn_transform/],
+    [
+      { limn_transform: 1 },
+      /cropRounding, transparency, resampler, colorConversion for limn_transform/,
+    ],
     [{ limn_transform: { imageSize: 9 } }, /an object of .* for limn_transform/],
     [{ limn_transform: { cropRounding: "up" } }, /limn_transform\.cropRounding .* It stands in /],
   ];
@@ -176,11 +179,12 @@ describe("fromOpenClipPreprocess", () => {
       refuses(() => fromOpenClipPreprocess(file, json), message));
   }
   it("fills in open_clip's defaults, and the model's image size", () => {
-    assert.deepEqual(fromOpenClipPreprocess(file, {}), clip);
-    assert.deepEqual(fromOpenClipPreprocess(file, { model_cfg: {} }), clip);
+    const last = { colorConversion: "afterResize" };
+    assert.deepEqual(fromOpenClipPreprocess(file, {}), { ...clip, ...last });
+    assert.deepEqual(fromOpenClipPreprocess(file, { model_cfg: {} }), { ...clip, ...last });
     const given = { preprocess_cfg: { size: 224, mean: null } };
     const sized = fromOpenClipPreprocess(file, given, { imageSize: 336 });
-    assert.deepEqual(sized, evaluationPreset("clip", 336));
+    assert.deepEqual(sized, { ...evaluationPreset("clip", 336), ...last });
   });
   it("is written only where open_clip has words for it", () => {
     const wrong: [Partial<EvaluationTransform>, RegExp][] = [
@@ -200,9 +204,10 @@ describe("fromOpenClipPreprocess", () => {
       resampler: "torchvision",
     } as const;
     const json = toOpenClipPreprocess(file, { ...clip, ...small });
-    assert.deepEqual(json["limn_transform"], small);
+    assert.deepEqual(json["limn_transform"], { ...small, colorConversion: "beforeResize" });
     assert.deepEqual(fromOpenClipPreprocess(file, json), { ...clip, ...small });
-    assert.ok(!("limn_transform" in toOpenClipPreprocess(file, clip)));
+    const theirs: EvaluationTransform = { ...clip, colorConversion: "afterResize" };
+    assert.ok(!("limn_transform" in toOpenClipPreprocess(file, theirs)));
   });
 });
 

@@ -6,6 +6,10 @@ import { saveLayouts } from "../../checkpoints/layouts/writers.ts";
 import { defineCommand, type Command } from "../command.ts";
 import { loadOptions, modelOptions } from "../options/model-options.ts";
 
+const cropNote =
+  "open_clip rounds a crop of half a pixel to the even side, where this model's library rounds down: it " +
+  "cuts some pictures a pixel elsewhere. limn reads the folder as the model was.";
+
 const command: Command = defineCommand({
   name: "convert",
   summary:
@@ -41,6 +45,7 @@ const command: Command = defineCommand({
         ...(to === undefined ? {} : { layout: to }),
         ...(precision === undefined ? {} : { dtype: precision }),
       });
+      if (to === "open-clip" && loaded.evaluationTransform.cropRounding === "down") note(cropNote);
       const parameters = loaded.pair.parameterCount();
       print(
         `${loaded.layout}, ${parameters.toLocaleString("en-US")} parameters, written to ${folder}`,

@@ -12,12 +12,14 @@ import type { Looks, PictureEmbedder } from "./describe-pictures.ts";
 import { duplicateSheet } from "./duplicate-sheet.ts";
 import {
   type DuplicateReport,
+  excludedBy,
   findDuplicates,
   type FindDuplicatesOptions,
 } from "./find-duplicates.ts";
 import { findNearPairs } from "./near-pictures.ts";
 import { perceptualHash } from "./perceptual-hash.ts";
 import { Thumbnails } from "./thumbnails.ts";
+import { reportBytes } from "./write-duplicates.ts";
 
 const top = mkdtempSync(join(tmpdir(), "limn-dedupe-"));
 after(() => rmSync(top, { recursive: true }));
@@ -224,7 +226,7 @@ describe("what follows", () => {
     const packed = await packDataset({
       source: trainSource,
       directory: join(top, "clean"),
-      exclude: new Set(report.exclude),
+      exclude: excludedBy(report),
       requireCaption: false,
     });
     assert.equal(packed.excluded, report.exclude.length);
@@ -232,6 +234,13 @@ describe("what follows", () => {
     const source: SourceSpec = { kind: "webdataset", shards: packed.shards };
     const clean = await findDuplicates({ source, against: [heldSource] });
     assert.deepEqual(clean.exclude, []);
+  });
+  it("writes the report as JSON, however long", () => {
+    const pairs = Array.from({ length: 20_000 }, (_, i) => ({ first: `a\n${i}`, second: "é", i }));
+    const long = { ...report, pairs, groups: [] };
+    for (const one of [report, long]) {
+      assert.equal(reportBytes(one).toString("utf8"), `${JSON.stringify(one, null, 2)}\n`);
+    }
   });
   it("shows pairs side by side", async () => {
     const options = { report, source: trainSource, against: [heldSource], count: 5, side: 16 };

@@ -1,4 +1,5 @@
 /** Near-duplicates within a set of pictures, and between it and evaluation sets. */
+import { DigestTable } from "../../arrays/digest-table.ts";
 import { didYouMean } from "../../errors.ts";
 import type { SourceSpec } from "../sources/source-spec.ts";
 import type { Problem } from "../sources/source.ts";
@@ -122,6 +123,15 @@ function report(
   };
   listDropped(found, names, groups, evaluation);
   return found;
+}
+
+/** The names that should go, for `packDataset`: of any number, where a `Set` ends at 16.7 million. */
+export function excludedBy({ exclude }: Pick<DuplicateReport, "exclude">): {
+  has: (name: string) => boolean;
+} {
+  const names = new DigestTable();
+  for (const name of exclude) names.set(name, 1);
+  return { has: (name) => names.get(name) > 0 };
 }
 
 /** Fills in what goes and why: all that are near an evaluation set, of each group all but the first. */

@@ -13,13 +13,43 @@ const names = { json: "duplicates.json", html: "duplicates.html" } as const;
  * throws  StorageError naming the folder, or a file of that name that limn did not write
  */
 export function writeDuplicates(folder: string, report: DuplicateReport, html: Uint8Array): string {
-  const json = `${JSON.stringify(report, null, 2)}\n`;
   const files = new Map([
-    [names.json, Buffer.from(json)],
+    [names.json, reportBytes(report)],
     [names.html, html],
   ]);
   writeRecordedFiles(folder, files, isOlderReport);
   return path.join(folder, names.html);
+}
+
+/** Characters of a report that are one string at a time: V8 has none of more than 512 million. */
+const MOST_TEXT = 1 << 20;
+
+/** The report as `JSON.stringify(report, null, 2)` has it, however many pairs there are. */
+export function reportBytes(report: object): Buffer {
+  const pieces: Buffer[] = [];
+  let text = "";
+  const add = (more: string): void => {
+    text += more;
+    if (text.length < MOST_TEXT) return;
+    pieces.push(Buffer.from(text));
+    text = "";
+  };
+  const indented = (value: unknown, by: string): string =>
+    JSON.stringify(value, null, 2).replaceAll("\n", `\n${by}`);
+  add("{");
+  for (const [number, [key, value]] of Object.entries(report).entries()) {
+    add(`${number === 0 ? "" : ","}\n  ${JSON.stringify(key)}: `);
+    if (!Array.isArray(value) || value.length === 0) {
+      add(indented(value, "  "));
+      continue;
+    }
+    for (const [place, item] of value.entries()) {
+      add(`${place === 0 ? "[" : ","}\n    ${indented(item, "    ")}`);
+    }
+    add("\n  ]");
+  }
+  add("\n}\n");
+  return Buffer.concat([...pieces, Buffer.from(text)]);
 }
 
 /** Whether an earlier version wrote the report: its keys are those of no other program. */

@@ -12,6 +12,7 @@ import {
   writePlanes,
 } from "./crop.ts";
 import { decodeImage, type DecodeOptions, type RgbImage } from "./decode/decode.ts";
+import { decodeStored, paddingOf, type StoredPicture } from "./decode/stored.ts";
 import {
   type EvaluationPreset,
   type Normalization,
@@ -28,6 +29,7 @@ import {
   vector3,
 } from "./field-checks.ts";
 import { resizeAsTensorFlow, shortestSideAsTensorFlow } from "./resize/resize-tensorflow.ts";
+import { resizeStored } from "./resize/resize-stored.ts";
 import { type Interpolation, type Region, resizeImage } from "./resize/resize.ts";
 
 export { type EvaluationPreset, NORMALIZATIONS } from "./evaluation-presets.ts";
@@ -63,6 +65,13 @@ export interface EvaluationTransform {
    * they are blended onto white, as transformers 5 does. Default: `drop`
    */
   transparency?: "drop" | "white";
+  /**
+   * When pictures become RGB: `beforeResize`, as transformers, timm and loaders of shards do it;
+   * `afterResize`, as `preprocess(Image.open(file))` of OpenAI and open_clip, where pixels of a palette
+   * are chosen and not mixed, alpha is a weight, and grey of 16 bits is clipped last. Equal for JPEGs
+   * and other pictures in RGB or grey of 8 bits. Default: `beforeResize`
+   */
+  colorConversion?: "beforeResize" | "afterResize";
   /** per channel, of pixels in [0, 1] */
   mean: [number, number, number];
   /** per channel, of pixels in [0, 1] */
@@ -93,6 +102,7 @@ const FIELDS: FieldChecks = {
   cropRounding: oneOf(["halfEven", "down"]),
   fill: bytes3,
   transparency: oneOf(["drop", "white"]),
+  colorConversion: oneOf(["beforeResize", "afterResize"]),
   mean: vector3({ above: -Infinity }),
   std: vector3({ above: 0 }),
 };
@@ -139,9 +149,31 @@ function checkTogether(transform: EvaluationTransform, path: string): void {
   if (transform.fill !== undefined && resizeMode !== "longest") {
     refuse("fill", `nothing with resizeMode "${resizeMode}", which fills no border,`);
   }
+  if (transform.colorConversion === "afterResize" && !convertsLast(transform)) {
+    refuse("colorConversion", '"beforeResize" with another resampler than "pillow", or on white');
+  }
   if (transform.cropRounding === "down" && (crop === "none" || resizeMode === "longest")) {
     refuse("cropRounding", `"halfEven" with resizeMode "${resizeMode}" and crop "${crop}"`);
   }
+}
+
+/** Whether a transform may convert to RGB last, which only Pillow's images do. */
+export function convertsLast({
+  resampler = "pillow",
+  transparency = "drop",
+}: Pick<EvaluationTransform, "resampler" | "transparency">): boolean {
+  return resampler === "pillow" && transparency === "drop";
+}
+
+/**
+ * The transform of a loader that gives RGB, as open_clip's and the reference's loaders of shards and of
+ * class folders do: what training and its validation see.
+ */
+export function convertedFirst({
+  colorConversion: _,
+  ...transform
+}: EvaluationTransform): EvaluationTransform {
+  return transform;
 }
 
 export interface EvaluationOptions extends DecodeOptions {
@@ -164,6 +196,11 @@ export async function applyEvaluationTransform(
   const { imageSize, transparency = "drop" } = transform;
   const out = given ?? new Uint8Array(3 * imageSize ** 2);
   checkSlot(out, imageSize);
+  if (transform.colorConversion === "afterResize") {
+    const stored = await decodeStored(bytes, decodeOptions);
+    writePlanes(resizeStoredForEvaluation(stored, transform).data, out);
+    return out;
+  }
   const image = await decodeImage(bytes, { transparency, ...decodeOptions });
   writePlanes(resizeForEvaluation(image, transform).data, out);
   return out;
@@ -213,14 +250,42 @@ export function normalizePixels(
 
 /** The resized and cropped image, [S, S, 3]. Columns and rows that the crop drops are not computed. */
 export function resizeForEvaluation(image: RgbImage, transform: EvaluationTransform): RgbImage {
+  return resizeAndCrop(image, transform, {
+    resize: (size) => resample(image, size, transform),
+    fill: transform.fill ?? black,
+  });
+}
+
+/** `resizeForEvaluation` of a picture that becomes RGB after it was resized. */
+function resizeStoredForEvaluation(
+  stored: StoredPicture,
+  transform: EvaluationTransform,
+): RgbImage {
+  const { interpolation } = transform;
+  return resizeAndCrop(stored.image, transform, {
+    resize: (size) => resizeStored(stored, { ...size, interpolation }),
+    fill: paddingOf(stored, transform.fill ?? black),
+  });
+}
+
+const black = [0, 0, 0] as const;
+
+interface Resizing {
+  resize: (size: Size & { window?: Region }) => RgbImage;
+  fill: readonly [number, number, number];
+}
+
+function resizeAndCrop(
+  original: Size,
+  transform: EvaluationTransform,
+  { resize, fill }: Resizing,
+): RgbImage {
   const { imageSize, resizeMode, crop, cropRounding = "halfEven" } = transform;
-  const full = resizedSize(image, transform);
-  if (crop === "none") return resample(image, full, transform);
-  if (resizeMode === "longest") {
-    return cropOrPad(resample(image, full, transform), imageSize, transform.fill);
-  }
+  const full = resizedSize(original, transform);
+  if (crop === "none") return resize(full);
+  if (resizeMode === "longest") return cropOrPad(resize(full), imageSize, fill);
   const window = centerRegion(full.width, full.height, imageSize, cropRounding);
-  return resample(image, { ...full, window }, transform);
+  return resize({ ...full, window });
 }
 
 interface Size {

@@ -3,6 +3,7 @@
  * the recipe, or from the model that the run starts from.
  */
 import {
+  convertedFirst,
   evaluationPreset,
   parseEvaluationTransform,
   type EvaluationTransform,
@@ -59,7 +60,7 @@ async function partsOfOrigin(recipe: ResolvedRecipe, origin: ModelSource): Promi
     logits: resolveLogits(recipe.logits, recipe.objective),
     scaleAs: recipe.logits.scale.as,
   });
-  const transform = atSize(origin.evaluationTransform(), config.image.imageSize);
+  const transform = atSize(convertedFirst(origin.evaluationTransform()), config.image.imageSize);
   // Another tokenizer than the model's must fit its table of tokens, which loading checks.
   const text = data.tokenizer ? withVocabulary(config.text, tokenizer) : config.text;
   return { config: { ...config, text }, tokenizer, transform: transformOf(recipe, transform) };

@@ -1,6 +1,6 @@
 /** What of a pair's run must fit together before its first step: model, weights, caches, loader. */
 import { createLoader, type Loader, type LoaderOptions } from "../../data/loader/loader.ts";
-import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
+import { convertedFirst, type EvaluationTransform } from "../../data/image/evaluation-transform.ts";
 import type { Tokenizer } from "../../text/tokenizer-description.ts";
 import { RecipeError, UnsettledError } from "../../errors.ts";
 import { loadWeights, pairConfigOf } from "../../checkpoints/checkpoint.ts";
@@ -172,7 +172,7 @@ function checkNormalization(
 /** Undefined where the checkpoint does not say how pictures are prepared. */
 function knownTransform(origin: ModelSource): EvaluationTransform | undefined {
   try {
-    return origin.evaluationTransform();
+    return convertedFirst(origin.evaluationTransform());
   } catch (error) {
     if (error instanceof UnsettledError) return undefined;
     throw error;

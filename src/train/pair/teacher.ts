@@ -1,6 +1,6 @@
 /** A teacher pair for distillation: embeds each batch with its own tokens and normalisation. */
 import { factsOf, pathOf } from "../../checkpoints/named-model.ts";
-import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
+import { convertedFirst, type EvaluationTransform } from "../../data/image/evaluation-transform.ts";
 import { RecipeError } from "../../errors.ts";
 import { pairEncoder } from "../../inference/encoder.ts";
 import { teacherOf } from "../../objectives/index.ts";
@@ -29,7 +29,7 @@ export async function openTeacher(
   const facts = factsOf(named, "objective.teacher");
   const loaded = await loadModel(pathOf(named), { ...facts, device });
   try {
-    check(recipe, loaded.evaluationTransform, transform);
+    check(recipe, convertedFirst(loaded.evaluationTransform), transform);
     return { source: { teacher: teacherFrom(loaded) }, close: () => loaded.dispose() };
   } catch (error) {
     loaded.dispose();

@@ -122,6 +122,7 @@ describe("openClipFolder", () => {
       resizeMode: "squash",
       crop: "none",
       interpolation: "bicubic",
+      colorConversion: "afterResize",
       mean: half,
       std: half,
     });

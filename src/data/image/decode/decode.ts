@@ -234,17 +234,31 @@ function checked(image: RgbImage, header: ImageHeader): RgbImage {
   return image;
 }
 
-/**
- * Subtractive samples without a profile: R = max(0, 255 - K - C (255 - K) / 255), rounded. libvips
- * and Pillow both take the samples of every CMYK JPEG as inverted, Adobe's marker or not.
- */
 async function decodeCmyk(input: Sharp, header: ImageHeader): Promise<RgbImage> {
+  const { data, width, height } = await readCmyk(input, header);
+  return checked({ data: cmykToRgb(data), width, height }, header);
+}
+
+/**
+ * Inks, [H, W, 4]. libvips and Pillow both take the samples of every CMYK JPEG as inverted, Adobe's marker
+ * or not.
+ */
+export async function readCmyk(input: Sharp, header: ImageHeader): Promise<RgbImage> {
   const { data, info } = await input
     .pipelineColourspace("cmyk")
     .toColourspace("cmyk")
     .raw()
     .toBuffer({ resolveWithObject: true });
-  const rgb = new Uint8Array(info.width * info.height * 3);
+  const { width, height } = info;
+  if (width === header.width && height === header.height && data.length === 4 * width * height) {
+    return { data, width, height };
+  }
+  throw new Error(`internal: ${data.length} bytes for ${width} x ${height} in CMYK`);
+}
+
+/** [N, 4] inks without a profile to [N, 3]: R = max(0, 255 - K - C (255 - K) / 255), rounded. */
+export function cmykToRgb(data: Uint8Array): Uint8Array {
+  const rgb = new Uint8Array((data.length / 4) * 3);
   for (let i = 0, out = 0; i < data.length; i += 4) {
     const white = 255 - (data[i + 3] as number);
     for (let c = 0; c < 3; c++) {
@@ -252,11 +266,24 @@ async function decodeCmyk(input: Sharp, header: ImageHeader): Promise<RgbImage> 
       rgb[out++] = Math.max(0, white - (((product >> 8) + product) >> 8));
     }
   }
-  return checked({ data: rgb, width: info.width, height: info.height }, header);
+  return rgb;
 }
 
 /** Pillow's "I;16" to RGB clips: all above 255 is white. A pity, but it is what models were fed. */
 async function decodeGrey16(input: Sharp, header: ImageHeader): Promise<RgbImage> {
+  const samples = await readGrey16(input, header);
+  const rgb = new Uint8Array(samples.length * 3);
+  for (let i = 0, to = 0; i < samples.length; i++, to += 3) {
+    const level = Math.min(255, samples[i] as number);
+    rgb[to] = level;
+    rgb[to + 1] = level;
+    rgb[to + 2] = level;
+  }
+  return checked({ data: rgb, width: header.width, height: header.height }, header);
+}
+
+/** Samples of 16 bits, [H, W]. */
+export async function readGrey16(input: Sharp, header: ImageHeader): Promise<Uint16Array> {
   const { data, info } = await input
     .removeAlpha()
     .pipelineColourspace("grey16")
@@ -266,12 +293,8 @@ async function decodeGrey16(input: Sharp, header: ImageHeader): Promise<RgbImage
   const count = info.width * info.height;
   const samples = new Uint16Array(data.buffer, data.byteOffset, data.byteLength >> 1);
   const stride = samples.length / count;
-  const rgb = new Uint8Array(count * 3);
-  for (let i = 0, from = 0, to = 0; i < count; i++, from += stride, to += 3) {
-    const level = Math.min(255, samples[from] as number);
-    rgb[to] = level;
-    rgb[to + 1] = level;
-    rgb[to + 2] = level;
+  if (info.width !== header.width || info.height !== header.height || !Number.isInteger(stride)) {
+    throw new Error(`internal: ${data.length} bytes for ${info.width} x ${info.height} of 16 bits`);
   }
-  return checked({ data: rgb, width: info.width, height: info.height }, header);
+  return stride === 1 ? samples : samples.filter((_, i) => i % stride === 0);
 }

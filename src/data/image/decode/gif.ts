@@ -26,6 +26,10 @@ interface GifPixels {
   height: number;
   /** [H, W, 3] */
   data: Uint8Array;
+  /** 256 colours as RGB triplets. */
+  colors: Uint8Array;
+  /** No palette, or one of grey values in their order, which the reference takes for none. */
+  isGrey: boolean;
   /** [H, W], 0 where the index is the transparent one, else 255; absent without such an index */
   alpha?: Uint8Array;
 }
@@ -68,7 +72,8 @@ export function decodeGif(bytes: Uint8Array, maxPixels: number): GifPixels {
       data[out++] = colors[color + 2] as number;
     }
   }
-  return { width, height, data, ...(alpha ? { alpha } : {}) };
+  const isGrey = frame.palette?.every((level, i) => level === Math.trunc(i / 3)) ?? true;
+  return { width, height, data, colors, isGrey, ...(alpha ? { alpha } : {}) };
 }
 
 function fillWith(data: Uint8Array, colors: Uint8Array, index: number): void {

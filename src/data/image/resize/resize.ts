@@ -156,7 +156,12 @@ interface ScaledKernel {
   weigh(at: number, exact: Float64Array): { low: number; n: number };
 }
 
-function scaledKernel(inSize: number, outSize: number, interpolation: Interpolation): ScaledKernel {
+/** The weights of every output of `outSize` from inputs of `inSize`. */
+export function scaledKernel(
+  inSize: number,
+  outSize: number,
+  interpolation: Interpolation,
+): ScaledKernel {
   const kernel = KERNELS[interpolation];
   const scale = inSize / outSize;
   const filterScale = Math.max(scale, 1);
