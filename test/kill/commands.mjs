@@ -4,6 +4,7 @@
  */
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { train } from "../../dist/src/train/train-pair.js";
 import { startLocalHub } from "../../dist/test/support/local-hub.js";
 import { saveTinyModel, tinyPicture } from "../../dist/test/support/tiny-model.js";
 import { tinyData, tinyRecipe } from "../../dist/test/support/tiny-run.js";
@@ -50,13 +51,13 @@ export async function prepareCommands(folder, steps) {
   const recipes = {
     "train-amorlip": recipe("amorlip", { objective: amorlip }),
     "train-fastclip": recipe("fastclip", { objective: { kind: "fastclip", version: 3 } }),
-    "train-lit": recipe("lit", lockedTower(data)),
+    "train-lit": recipe("lit", await lockedTower(data, path.join(inputs, "pretrained"))),
   };
   const source = { kind: "webdataset", shards: data.shards };
   const pretraining = recipe("pretrain", {
     kind: "nextToken",
     model: undefined,
-    text: { kind: "transformer", width: 16, depth: 2, heads: 2, embedDim: 16 },
+    text: { kind: "transformer", width: 16, depth: 2, heads: 2 },
     data: { train: source, tokenizer: tinyRecipe(data).data.tokenizer, workers: 1 },
   });
   /** @type {Record<string, Command>} */
@@ -97,12 +98,14 @@ export async function prepareCommands(folder, steps) {
 /**
  * A locked image tower whose features are cached.
  * @param {Awaited<ReturnType<typeof tinyData>>} data
+ * @param {string} directory
  */
-function lockedTower(data) {
+async function lockedTower(data, directory) {
   const recipe = tinyRecipe(data);
+  await train({ recipe, directory, set: ["train.steps=1", "evaluate.suites=[]"] });
   return {
     data: { ...recipe.data, augmentation: undefined },
-    towers: { image: { locked: true, cache: {} } },
+    towers: { image: { pretrained: path.join(directory, "model"), locked: true, cache: {} } },
   };
 }
 
