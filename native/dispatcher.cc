@@ -39,7 +39,7 @@ Argument describe(const c10::Argument& argument) {
   c10::TypePtr type = argument.type();
   const bool optional = type->kind() == c10::TypeKind::OptionalType;
   if (optional) type = type->containedType(0);
-  return {kindOf(type), optional, argument.name(), argument.default_value()};
+  return {kindOf(type), optional, argument.name(), argument.default_value(), argument.N().value_or(0)};
 }
 
 at::Scalar readScalar(napi_env env, napi_value value, const char* name) {
@@ -67,6 +67,23 @@ c10::List<Element> readTypedList(napi_env env, napi_value value, const char* nam
   return list;
 }
 
+// A list that the schema fixes to 2 or more elements: operators read that many without looking. One
+// stands for all, as in Python; none is for those whose default is none.
+template <typename List>
+List fitted(const Argument& argument, List list) {
+  const size_t wanted = static_cast<size_t>(argument.length);
+  if (argument.length < 2 || list.size() == wanted) return list;
+  const bool emptyDefault = argument.fallback && argument.fallback->isList() &&
+                            argument.fallback->toListRef().empty();
+  if (list.empty() && emptyDefault) return list;
+  if (list.size() != 1) {
+    throw std::invalid_argument("Expected a list of " + std::to_string(wanted) + " for " +
+                                argument.name + " but received one of " + std::to_string(list.size()));
+  }
+  while (list.size() < wanted) list.push_back(list[0]);
+  return list;
+}
+
 c10::IValue readArgument(Environment& state, const Argument& argument, napi_value value) {
   napi_env env = state.env;
   const char* name = argument.name.c_str();
@@ -82,13 +99,15 @@ c10::IValue readArgument(Environment& state, const Argument& argument, napi_valu
     }
     case Kind::kScalar: return readScalar(env, value, name);
     case Kind::kInt: return readInt64(env, value, name);
-    case Kind::kIntList: return readIntList(env, value, name);
+    case Kind::kIntList: return fitted(argument, readIntList(env, value, name));
     case Kind::kFloat: return readDouble(env, value, name);
-    case Kind::kFloatList: return readTypedList<double>(env, value, name, readDouble);
+    case Kind::kFloatList:
+      return fitted(argument, readTypedList<double>(env, value, name, readDouble));
     case Kind::kScalarList:
       return c10::IValue(readTypedList<at::Scalar>(env, value, name, readScalar));
     case Kind::kBool: return readBool(env, value, name);
-    case Kind::kBoolList: return readTypedList<bool>(env, value, name, readBool);
+    case Kind::kBoolList:
+      return fitted(argument, readTypedList<bool>(env, value, name, readBool));
     case Kind::kString: return readString(env, value, name);
     case Kind::kDevice: return readDevice(env, value, name);
     case Kind::kAbsent: break;
@@ -181,7 +200,7 @@ napi_value findOperator(Environment& state, const Arguments& arguments) {
   const std::string overload = readString(state.env, arguments[1], "overload");
   auto handle = c10::Dispatcher::singleton().findSchema({name.c_str(), overload.c_str()});
   if (!handle) return writeInt(state.env, -1);
-  Operator found{*handle, {}};
+  Operator found{*handle, {}, guardOf(name, overload)};
   for (const auto& argument : handle->schema().arguments()) {
     found.arguments.push_back(describe(argument));
   }
@@ -229,6 +248,7 @@ napi_value callOperator(Environment& state, const Arguments& arguments) {
     const Operand operand{arguments.values[i + 2], ((tensors >> i) & 1) != 0};
     pushArgument(state, op.arguments[i], &operand, stack);
   }
+  checkOperands(op, stack);
   // A copy of the handle: a nested call may grow the table while this operator runs.
   const c10::OperatorHandle handle = op.handle;
   handle.callBoxed(&stack);

@@ -27,12 +27,46 @@ struct Argument {
   bool optional;
   std::string name;
   c10::optional<c10::IValue> fallback;
+  int32_t length;  // of a list that the schema fixes, int[2]; else 0
 };
+
+class Operands;
+// Throws where operands would end the process.
+using Guard = void (*)(const Operands& operands);
 
 struct Operator {
   c10::OperatorHandle handle;
   std::vector<Argument> arguments;
+  Guard guard;
 };
+
+// The operands by the names of the schema.
+class Operands {
+ public:
+  Operands(const Operator& op, const torch::jit::Stack& stack) : op_(op), stack_(stack) {}
+
+  const c10::IValue& operator[](const char* name) const {
+    for (size_t i = 0; i < op_.arguments.size(); i++) {
+      if (op_.arguments[i].name == name) return stack_[i];
+    }
+    static const c10::IValue none;
+    return none;
+  }
+
+  // An undefined tensor where it was left out, or where this libtorch has no such argument.
+  at::Tensor tensor(const char* name) const {
+    const c10::IValue& value = (*this)[name];
+    return value.isTensor() ? value.toTensor() : at::Tensor();
+  }
+
+ private:
+  const Operator& op_;
+  const torch::jit::Stack& stack_;
+};
+
+// The guard of an operator, null for those that check their operands themselves.
+Guard guardOf(const std::string& name, const std::string& overload);
+void checkOperands(const Operator& op, const torch::jit::Stack& stack);
 
 // The state of one environment (the main thread or a worker). Handles are indices into `slots`.
 struct Environment {

@@ -1,9 +1,11 @@
 /** A few hundred damaged files for every reader, and that the campaign sees what it looks for. */
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, describe, it } from "node:test";
+import { promisify } from "node:util";
 import { campaign } from "./fuzz/campaign.mjs";
 
 const readers = path.join(import.meta.dirname, "fuzz", "readers");
@@ -46,6 +48,18 @@ describe("a campaign reports", () => {
       assert.ok(failures.every(({ index }) => index >= 0 && index < 20));
     });
   }
+});
+
+it("operators that look at their operands too late are refused before they do", async () => {
+  const only = [
+    ...["max_unpool2d", "max_unpool3d", "reflection_pad2d_backward", "native_channel_shuffle"],
+    ...["native_batch_norm", "batch_norm_update_stats", "matrix_exp_backward", "slow_conv3d"],
+    ...["fractional_max_pool2d_backward", "align_tensors", "choose_qparams_optimized"],
+  ].map((name) => `aten::${name}`);
+  const script = path.join(import.meta.dirname, "fuzz", "operators.mjs");
+  const args = [script, "--count", "40", "--only", only.join(",")];
+  const { stdout } = await promisify(execFile)(process.execPath, args);
+  assert.match(stdout, /^11 operators, 40 calls each in \d+ s: 0 end the process, 0 hang\n$/);
 });
 
 describe("a reader refuses damaged files in limn's words", () => {

@@ -2,6 +2,7 @@
 import sharp from "sharp";
 import { createRandom } from "../arrays/random.ts";
 import { DataError, didYouMean } from "../errors.ts";
+import { decodeImage } from "./image/index.ts";
 import { escapeHtml } from "../files/escape-html.ts";
 import { openSource } from "./sources/open-source.ts";
 import { readSamples } from "./sources/read-sample.ts";
@@ -103,9 +104,9 @@ async function makeTile(sample: Sample, side: number): Promise<Tile> {
 
 /** A picture as a PNG of at most `side` x `side`. Throws if it cannot be decoded. */
 export async function pictureTile(image: Uint8Array, side: number): Promise<Buffer> {
-  return sharp(image)
+  const { data, width, height } = await decodeImage(image);
+  return sharp(data, { raw: { width, height, channels: 3 } })
     .resize({ width: side, height: side, fit: "inside" })
-    .toColourspace("srgb")
     .png()
     .toBuffer();
 }

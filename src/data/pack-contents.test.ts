@@ -52,6 +52,15 @@ describe("packDataset", () => {
     assert.deepEqual(texts(repacked.shards[0]!), expected);
   });
 
+  it("says which records were lost", async () => {
+    const files = { "a.png": await png(), "a.json": "{cut", "a.txt": "one" };
+    const source = { kind: "webdataset", shards: write("lost.tar", tarOf(files)) } as const;
+    const packed = await packDataset({ source, directory: join(top, "lost") });
+    assert.deepEqual([packed.samples, packed.withoutRecord], [1, 1]);
+    assert.match(packed.lostRecords[0]!.reason, /^its JSON record is not JSON/);
+    assert.deepEqual(texts(packed.shards[0]!), { "a.txt": "one" });
+  });
+
   it("keeps the labels of sets for classification where they stand", async () => {
     const picture = await png();
     const files = {

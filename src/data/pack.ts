@@ -53,6 +53,9 @@ export interface PackResult {
   skipped: number;
   /** The first hundred of the skipped samples. */
   badSamples: Problem[];
+  /** Samples that were packed without their record, as it cannot be read; the first hundred by name. */
+  withoutRecord: number;
+  lostRecords: Problem[];
 }
 
 const KEYS: (keyof PackOptions)[] = [
@@ -88,6 +91,8 @@ export async function packDataset(options: PackOptions): Promise<PackResult> {
     excluded: 0,
     skipped: 0,
     badSamples: [],
+    withoutRecord: 0,
+    lostRecords: [],
   };
   await checkPackTarget(options);
   const written = await writeShards({
@@ -141,6 +146,10 @@ async function* packSamples(options: PackOptions, result: PackResult): AsyncGene
       continue;
     }
     if (packed.resized) result.resized += 1;
+    if (packed.lost !== undefined) {
+      result.withoutRecord += 1;
+      if (result.lostRecords.length < 100) result.lostRecords.push(packed.lost);
+    }
     count += 1;
     yield packed.sample;
   }
@@ -157,7 +166,7 @@ async function packOne(
   { ref, image, text }: Readable,
   options: PackOptions,
   taken: DigestTable,
-): Promise<{ sample: PackSample; resized: boolean } | { problem: Problem }> {
+): Promise<{ sample: PackSample; resized: boolean; lost?: Problem } | { problem: Problem }> {
   const { key, file, classIndex: labelFile } = ref;
   const bad = (reason: string): { problem: Problem } => ({ problem: { file, key, reason } });
   if ((options.requireCaption ?? true) && text.captions.length === 0)
@@ -183,7 +192,9 @@ async function packOne(
     if (text.meta !== undefined || text.record !== undefined) {
       packed.meta = { ...text.record, ...text.meta };
     }
-    return { sample: packed, resized: shrink };
+    const done = { sample: packed, resized: shrink };
+    const reason = text.lostRecord;
+    return reason === undefined ? done : { ...done, lost: { file, key, reason } };
   } catch (error) {
     return bad(error instanceof Error ? error.message : String(error));
   }

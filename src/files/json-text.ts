@@ -33,7 +33,7 @@ export interface ParseOptions {
 export function parseJson(text: string, options: ParseOptions = {}): unknown {
   const json = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
   checkDepth(json);
-  const exact = options.integers !== "rounded" && /\d{16}/.test(json);
+  const exact = options.integers !== "rounded" && /(?<![\d.])\d{16}/.test(json);
   const marked = options.floats === "marked" && /\d[.eE]/.test(json);
   if (exact || marked) return new Parser(json, options).parse();
   try {

@@ -20,6 +20,7 @@ import {
   scope,
   tensor,
   type Tensor,
+  zeros,
 } from "./index.ts";
 import { tensorOperators } from "./tensor-operators.ts";
 
@@ -191,6 +192,44 @@ describe("operator misuse", () => {
     assert.throws(() => callMany(operator("relu"), x), /several tensors .* received one tensor;/);
     scope(() => callForEffect(operator("topk"), x, 1));
     assert.equal(memory().tensors, before + 1, "the tensor of the second call alone");
+  });
+  it("refuses what libtorch would end the process on", () => {
+    const x = zeros([1, 2, 4, 4]);
+    const refused: [string, string, RegExp, unknown[]][] = [
+      ["max_unpool2d", "", /a list of 2 for output_size but received one of 0$/, [x, x, []]],
+      ["reflection_pad2d_backward", "", /a list of 4 for padding .* one of 3$/, [x, x, [1, 1, 1]]],
+      ["max_pool2d", "", /a list of 2 for kernel_size but received one of 3$/, [x, [2, 2, 2]]],
+      ["native_channel_shuffle", "", /an integer from 1 to 65535 for groups$/, [x, 0]],
+      ["pixel_shuffle", "", /from 1 to 65535 for upscale_factor$/, [x, 2 ** 40]],
+      ["align_tensors", "", /at least one tensor for tensors$/, [[]]],
+      ["matrix_exp_backward", "", /square matrices for self$/, [tensor(1), tensor(1)]],
+      ["histogramdd", "", /one entry a dimension for bins$/, [x, []]],
+      [
+        "choose_qparams_optimized",
+        "",
+        /number of elements of input for numel$/,
+        [x, -1, 2, 0.5, 8],
+      ],
+      ["batch_norm_update_stats", "", /not empty for input$/, [zeros([1, 0, 4]), null, null, 0.1]],
+      [
+        "batch_norm_update_stats",
+        "",
+        /one number a channel for running_mean$/,
+        [x, zeros([1]), zeros([2]), 0.1],
+      ],
+      ["fbgemm_pack_quantized_matrix", "", /limn does not offer this operator/, [x]],
+    ];
+    for (const [name, overload, message, operands] of refused) {
+      const op = operator(name, overload);
+      if (!hasOperator(op)) continue;
+      assert.throws(() => callMany(op, ...(operands as Tensor[])), nativeError(op.name, message));
+    }
+    const pool = operator("max_pool2d");
+    for (const kernel of [[2, 2], [2]]) {
+      for (const stride of [undefined, [], [2], [2, 2]]) {
+        assert.deepEqual(call(pool, x, kernel, stride).shape, [1, 2, 2, 2]);
+      }
+    }
   });
   it("names the overloads that there are", () => {
     assert.throws(

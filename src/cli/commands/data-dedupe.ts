@@ -4,9 +4,10 @@ import { excludedBy, findDuplicates } from "../../data/dedupe/find-duplicates.ts
 import { writeDuplicates } from "../../data/dedupe/write-duplicates.ts";
 import { checkPackTarget, packDataset } from "../../data/pack.ts";
 import { UsageError } from "../../errors.ts";
+import { describePack } from "../print/inspection.ts";
 import { defineCommand, type Command } from "../command.ts";
 import { loadPictureEmbedder } from "../options/picture-embedder.ts";
-import { parseSource, sourceOptions } from "../options/source-argument.ts";
+import { noteColumns, parseSource, sourceOptions } from "../options/source-argument.ts";
 
 const command: Command = defineCommand({
   name: "data dedupe",
@@ -36,6 +37,7 @@ const command: Command = defineCommand({
       throw new UsageError("Expected --model <folder> with --cosine and --device.");
     }
     const source = parseSource(operands[0] ?? "", options);
+    noteColumns(source, note);
     const against = (options.against ?? []).map((text) => parseSource(text, {}));
     // Before the work of hours.
     if (out !== undefined) await checkPackTarget({ source, directory: out });
@@ -58,7 +60,7 @@ const command: Command = defineCommand({
     if (out !== undefined) {
       const exclude = excludedBy(report);
       const packed = await packDataset({ source, directory: out, exclude, requireCaption: false });
-      note(`${packed.samples} samples in ${packed.shards.length} shards in ${out}`);
+      note(describePack(packed, out));
     }
     const { pictures, groups, contaminated, bad } = report;
     const lines = [`${pictures} pictures, ${groups.length} groups of near-duplicates`];

@@ -1,9 +1,9 @@
 /** `limn data pack`: pack pairs into WebDataset shards. */
 import { packDataset } from "../../data/pack.ts";
-import type { PackOptions, PackResult } from "../../data/pack.ts";
+import type { PackOptions } from "../../data/pack.ts";
 import { defineCommand, type Command } from "../command.ts";
-import { columnNames } from "../print/inspection.ts";
-import { parseSource, sourceOptions } from "../options/source-argument.ts";
+import { describePack } from "../print/inspection.ts";
+import { noteColumns, parseSource, sourceOptions } from "../options/source-argument.ts";
 
 const command: Command = defineCommand({
   name: "data pack",
@@ -35,10 +35,12 @@ const command: Command = defineCommand({
     "limn data pack photos shards --resize 256 --label-from-folder",
     "limn data pack 'raw/{000..031}.tar' shards --on-error fail --json",
   ],
-  async run({ options, operands, print }) {
+  async run({ options, operands, print, note }) {
     const [from = "", directory = ""] = operands;
+    const source = parseSource(from, options);
+    noteColumns(source, note);
     const pack: PackOptions = {
-      source: parseSource(from, options),
+      source,
       directory,
       requireCaption: options["keep-uncaptioned"] !== true,
       ...(options["samples-per-shard"] && { samplesPerShard: options["samples-per-shard"] }),
@@ -49,20 +51,7 @@ const command: Command = defineCommand({
       ...(options["on-error"] && { onError: options["on-error"] }),
     };
     const result = await packDataset(pack);
-    print(describe(result, directory), result);
+    print(describePack(result, directory), result);
   },
 });
 export default command;
-
-function describe(result: PackResult, directory: string): string {
-  const { shards, samples, resized, skipped, badSamples } = result;
-  const lines = [`${samples} samples in ${shards.length} shards in ${directory}`];
-  if (result.columns) lines.push(`columns: ${columnNames(result.columns)}`);
-  if (resized > 0) lines.push(`${resized} images were shrunk`);
-  if (skipped > 0) lines.push(`${skipped} samples were left out:`);
-  for (const { file, key, reason } of badSamples.slice(0, 10)) {
-    lines.push(`  ${file}${key === undefined ? "" : ` (${key})`}: ${reason}`);
-  }
-  if (skipped > 10) lines.push(`  ... (--json lists the first hundred)`);
-  return lines.join("\n");
-}

@@ -7,7 +7,7 @@ import { defineCommand, type Command } from "../command.ts";
 import { chosenDevice, deviceOption, loadOptions, modelOptions } from "../options/model-options.ts";
 import { describeEmbedded, describeEmbedding } from "../print/outcomes.ts";
 import { progressLine } from "../print/progress-line.ts";
-import { parseSource, sourceOptions } from "../options/source-argument.ts";
+import { noteColumns, parseSource, sourceOptions } from "../options/source-argument.ts";
 
 const command: Command = defineCommand({
   name: "embed",
@@ -34,6 +34,7 @@ const command: Command = defineCommand({
   async run({ options, operands, print, note }) {
     const [folder = "", from = ""] = operands;
     const source = parseSource(from, options);
+    noteColumns(source, note);
     const given = loadOptions(options, note);
     if (options.out === undefined) {
       throw new UsageError("Expected --out <folder> but received nothing; name a folder.");

@@ -5,7 +5,7 @@ import type { Source } from "../../data/sources/source.ts";
 import { trainTokenizer } from "../../text/index.ts";
 import { UsageError } from "../../errors.ts";
 import { defineCommand, type Command } from "../command.ts";
-import { parseSource, sourceOptions } from "../options/source-argument.ts";
+import { noteColumns, parseSource, sourceOptions } from "../options/source-argument.ts";
 
 const command: Command = defineCommand({
   name: "tokenizer train",
@@ -21,13 +21,15 @@ const command: Command = defineCommand({
     "limn tokenizer train shards tokenizer --vocab-size 8000",
     "limn tokenizer train captions.csv tokenizer --vocab-size 16000 --kind unigram",
   ],
-  async run({ options, operands, print }) {
+  async run({ options, operands, print, note }) {
     const [from = "", folder = ""] = operands;
     const vocabSize = options["vocab-size"];
     if (vocabSize === undefined) {
       throw new UsageError("Expected --vocab-size <n> but received nothing; 8000 is a start.");
     }
-    const source = await openSource(parseSource(from, options));
+    const spec = parseSource(from, options);
+    noteColumns(spec, note);
+    const source = await openSource(spec);
     const count = { captions: 0 };
     const tokenizer = await trainTokenizer({
       texts: captionsOf(source, count),

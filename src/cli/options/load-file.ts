@@ -1,11 +1,11 @@
 /** Loads what a recipe or suite file exports: TypeScript, JavaScript or JSON. */
-import { existsSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { createJiti } from "jiti";
 
 import { UsageError } from "../../errors.ts";
-import { readJsonFile } from "../../files/regular-file.ts";
+import { openRegular, readJsonFile } from "../../files/regular-file.ts";
 import { packageRoot } from "../../torch/engine-info.ts";
 
 /**
@@ -20,6 +20,8 @@ export async function loadFile(file: string): Promise<unknown> {
   }
   try {
     if (full.endsWith(".json")) return readJsonFile(full);
+    // What is no file would be waited for.
+    closeSync(openRegular(full));
     const jiti = createJiti(pathToFileURL(full).href, {
       alias: libraryAliases(),
       fsCache: false,

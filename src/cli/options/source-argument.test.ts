@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
-import { parseSource, withFlags } from "./source-argument.ts";
+import { noteColumns, parseSource, withFlags } from "./source-argument.ts";
 
 test("what is no source is refused with what would be", () => {
   assert.throws(
@@ -61,4 +61,44 @@ test("messages about sources name the flags", () => {
     withFlags("name the column in source.image or source.caption; see source.shards"),
     "name the column in --image-column or --caption-column; see source.shards",
   );
+});
+
+test("columns that were found by other names than the default ones are said", () => {
+  const folder = mkdtempSync(path.join(tmpdir(), "limn-columns-"));
+  try {
+    const file = path.join(folder, "t.csv");
+    writeFileSync(file, "filepath,title,label\na.jpg,a,1\n");
+    const notes: string[] = [];
+    const note = (text: string): number => notes.push(text);
+    noteColumns({ kind: "table", file }, note);
+    noteColumns({ kind: "table", file, image: "filepath", caption: "title" }, note);
+    assert.deepEqual(notes, ['columns: image "filepath", caption "title", label "label"']);
+    writeFileSync(file, "image,caption\na.jpg,a\n");
+    noteColumns({ kind: "table", file }, note);
+    noteColumns({ kind: "webdataset", shards: "x.tar" }, note);
+    assert.equal(notes.length, 1);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("archives that limn does not read are shards that say so, and addresses are refused", () => {
+  for (const shards of ["a.tgz", "a-{0..9}.tar.zst", "photos.zip"]) {
+    assert.deepEqual(parseSource(shards, {}), { kind: "webdataset", shards });
+  }
+  assert.throws(() => parseSource("https://e.org/a.tar", {}), {
+    name: "UsageError",
+    message: /^Expected the path of data for <source> but received the web address https:/,
+  });
+  const folder = mkdtempSync(path.join(tmpdir(), "limn-source-"));
+  const write = (name: string): void => writeFileSync(path.join(folder, name), "");
+  try {
+    for (const name of ["b.tar.zst", "a.tar.zst", "._a.tar", "sizes.json"]) write(name);
+    const shards = ["a.tar.zst", "b.tar.zst"].map((name) => path.join(folder, name));
+    assert.deepEqual(parseSource(folder, {}), { kind: "webdataset", shards });
+    write("cat.jpg");
+    assert.deepEqual(parseSource(folder, {}), { kind: "folder", directory: folder });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

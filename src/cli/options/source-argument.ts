@@ -2,11 +2,13 @@
 import { readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { datasetIn } from "../../data/sources/dataset-folder.ts";
+import { sourceColumns } from "../../data/sources/open-source.ts";
 import { checkSourceSpec, type SourceSpec } from "../../data/sources/source-spec.ts";
 import { UsageError } from "../../errors.ts";
 import { isHidden } from "../../data/paths/file-kinds.ts";
 import { noPath } from "../../data/paths/web-address.ts";
 import { parseJson } from "../../files/json-text.ts";
+import { columnNames } from "../print/inspection.ts";
 import type { OptionSpecs, OptionValues } from "../command.ts";
 
 /** Flags that say more about a source; each suits some kinds only. */
@@ -30,6 +32,8 @@ const SHARD = /\.(tar(\.gz)?|tgz)$/i;
 /** Packed or collected otherwise: read as shards, which say what they are and how to unpack them. */
 const FOREIGN = /\.(tar\.\w+|tbz2?|txz|tzst|zip|7z|rar)$/i;
 
+const BESIDE_SHARDS = /\.(json|txt|md|idx|parquet)$/i;
+
 /** Which flags each kind of source understands, and the key that each one sets. */
 const KEYS: Record<SourceSpec["kind"], Record<string, string>> = {
   table: {
@@ -48,6 +52,18 @@ const KEYS: Record<SourceSpec["kind"], Record<string, string>> = {
   webdataset: { "caption-per-line": "captionPerLine" },
   folder: { "caption-per-line": "captionPerLine", "label-from-folder": "labelFromFolder" },
 };
+
+/** Says which columns a source is read by, where they were found by other names than the default ones. */
+export function noteColumns(spec: SourceSpec, note: (text: string) => void): void {
+  const columns = sourceColumns(spec);
+  if (columns === undefined) return;
+  const given: Readonly<Record<string, unknown>> = { ...spec };
+  const found = Object.entries(columns).some(
+    ([role, name]: [string, string | undefined]) =>
+      name !== undefined && name !== role && given[role] === undefined,
+  );
+  if (found) note(`columns: ${columnNames(columns)}`);
+}
 
 /** A message about a source with the flags of the command line instead of the keys of recipes. */
 export function withFlags(message: string): string {
@@ -114,9 +130,12 @@ function guessFolder(folder: string, options: OptionValues<typeof sourceOptions>
   const names = readdirSync(folder)
     .filter((name) => !isHidden(name))
     .sort();
-  const shards = [SHARD, FOREIGN].map((ending) => names.filter((name) => ending.test(name)));
-  const found = shards.find((list) => list.length > 0);
-  if (found !== undefined) {
+  const shards = names.filter((name) => SHARD.test(name));
+  // Other archives stand for shards where nothing else could be meant.
+  const others = names.filter((name) => FOREIGN.test(name));
+  const alone = names.every((name) => FOREIGN.test(name) || BESIDE_SHARDS.test(name));
+  const found = shards.length > 0 ? shards : alone ? others : [];
+  if (found.length > 0) {
     return { kind: "webdataset", shards: found.map((name) => path.join(folder, name)) };
   }
   const plain = options["label-from-folder"] === true || options["caption-per-line"] === true;

@@ -1,7 +1,8 @@
-/** The text of `limn data inspect`. */
+/** The texts of `limn data inspect` and `limn data pack`. */
 import type { Bin, Summary } from "../../arrays/stream-summary.ts";
 import type { InspectReport } from "../../data/inspect.ts";
-import type { Columns } from "../../data/sources/source.ts";
+import type { PackResult } from "../../data/pack.ts";
+import type { Columns, Problem } from "../../data/sources/source.ts";
 
 const SHOWN = 10;
 
@@ -12,6 +13,14 @@ export function columnNames(columns: Columns): string {
       name === undefined ? [] : [`${role} "${name}"`],
     )
     .join(", ");
+}
+
+/** The first ten of some problems, and that there are more of them. */
+export function problemLines(problems: readonly Problem[], all: number): string[] {
+  const lines = problems.slice(0, SHOWN).map(({ file, key, reason }) => {
+    return `  ${file}${key === undefined ? "" : ` (${key})`}: ${reason}`;
+  });
+  return all > SHOWN ? [...lines, "  ... (--json lists the first hundred)"] : lines;
 }
 
 function passedOver(endings: Readonly<Record<string, number>>): string[] {
@@ -89,4 +98,18 @@ function range({ min, median, mean, p95, max }: Summary, unit = 1): string {
 
 function bins(histogram: readonly Bin[]): string {
   return histogram.map(({ from, to, count }) => `${from}-${to}: ${count}`).join("  ") || "-";
+}
+
+/** What `limn data pack` did. */
+export function describePack(result: PackResult, directory: string): string {
+  const { shards, samples, resized, skipped, badSamples, withoutRecord, lostRecords } = result;
+  const lines = [`${samples} samples in ${shards.length} shards in ${directory}`];
+  if (resized > 0) lines.push(`${resized} images were shrunk`);
+  if (skipped > 0)
+    lines.push(`${skipped} samples were left out:`, ...problemLines(badSamples, skipped));
+  if (withoutRecord > 0) {
+    lines.push(`${withoutRecord} samples lost a record that cannot be read:`);
+    lines.push(...problemLines(lostRecords, withoutRecord));
+  }
+  return lines.join("\n");
 }

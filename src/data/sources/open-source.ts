@@ -4,11 +4,11 @@ import { checkPath } from "../paths/web-address.ts";
 import { datasetIn } from "./dataset-folder.ts";
 import { expandPaths } from "../paths/expand-paths.ts";
 import { openFolder } from "./folder-source.ts";
-import { openParquet } from "./parquet-source.ts";
+import { openParquet, parquetColumns } from "./parquet-source.ts";
 import { shardPart } from "./shard.ts";
 import { checkSourceSpec, type SourceSpec, type WebDatasetSpec } from "./source-spec.ts";
-import type { Source } from "./source.ts";
-import { openTable } from "./table-source.ts";
+import type { Columns, Source } from "./source.ts";
+import { openTable, tableColumns } from "./table-source.ts";
 
 /**
  * Opens a source: expands shard names, reads a table, lists a folder. Shards and Parquet files with
@@ -35,6 +35,23 @@ export async function openSource(spec: SourceSpec): Promise<Source> {
       return dataset.kind === "table" ? openTable(dataset) : openParquet(dataset);
     }
   }
+}
+
+/**
+ * The columns that a table, or the first of some Parquet files, is read by, from its header alone.
+ * Undefined for other sources.
+ *
+ * throws   DataError as `openSource` does
+ */
+export function sourceColumns(spec: SourceSpec): Columns | undefined {
+  const checked = checkSourceSpec(spec);
+  if (checked.kind === "table") {
+    checkPath(checked.file, "the path of a table for source.file");
+    return tableColumns(checked);
+  }
+  if (checked.kind !== "parquet") return undefined;
+  checkPaths(checked.files, "the path of a file for source.files");
+  return parquetColumns(checked);
 }
 
 function checkPaths(patterns: string | readonly string[], what: string): void {

@@ -28,14 +28,7 @@ const SLICE = 1 << 10;
  * throws   DataError if there is no file, or the first (with paths: one) cannot be read or lacks a column
  */
 export async function openParquet(spec: ParquetSpec): Promise<Source> {
-  const name = typeof spec.files === "string" ? spec.files : spec.files.join(", ");
-  const [first, ...others] = expandPaths(spec.files);
-  if (first === undefined) {
-    throw new DataError(
-      `Expected at least one file for source.files but received none for ${name}; check the pattern`,
-      { source: name },
-    );
-  }
+  const { name, first, others } = filesOf(spec);
   const { columns } = openFile(first, spec);
   const source = {
     name,
@@ -49,6 +42,21 @@ export async function openParquet(spec: ParquetSpec): Promise<Source> {
   const parts: Part[] = [];
   for (const file of files) parts.push(await pathPart(file, spec));
   return { ...source, listed: true, parts };
+}
+
+/** The columns of the first file; throws as `openParquet` does. */
+export function parquetColumns(spec: ParquetSpec): Columns {
+  return namesOf(openFile(filesOf(spec).first, spec).columns);
+}
+
+function filesOf(spec: ParquetSpec): { name: string; first: string; others: string[] } {
+  const name = typeof spec.files === "string" ? spec.files : spec.files.join(", ");
+  const [first, ...others] = expandPaths(spec.files);
+  if (first !== undefined) return { name, first, others };
+  throw new DataError(
+    `Expected at least one file for source.files but received none for ${name}; check the pattern`,
+    { source: name },
+  );
 }
 
 function namesOf({ image, caption, label }: ParquetColumns): Columns {

@@ -90,6 +90,8 @@ export interface SampleText {
   meta?: Record<string, unknown>;
   /** The whole record, as it stands beside the picture. */
   record?: Readonly<Record<string, unknown>>;
+  /** Why there is no record though a file for it stands there. */
+  lostRecord?: string;
 }
 
 /**
@@ -142,6 +144,7 @@ export function readText(
   const meta = metaOf(ref, record, captionKeys);
   if (meta !== undefined) result.meta = meta;
   if (record !== undefined) result.record = record;
+  else if (problems.record instanceof Error) result.lostRecord = problems.record.message;
   return result;
 }
 

@@ -2,7 +2,6 @@
 import { closeSync, readSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { openRegular, readingReason } from "../../files/regular-file.ts";
-import { MOST_PICTURE_BYTES } from "../image/decode/decode.ts";
 import {
   foreignArchive,
   IMAGE_EXTENSIONS,
@@ -17,6 +16,12 @@ import { type TarEnd, type TarEntry, TarError } from "./tar-format.ts";
 
 /** A scan lets other work of its thread run after this many milliseconds. */
 const SLICE_MS = 5;
+
+/**
+ * Bytes of the pictures of one sample of a compressed shard. Less than elsewhere: these are held in
+ * memory before they are decoded, and 100 kB unpack to so many.
+ */
+const MOST_PACKED_BYTES = 64 << 20;
 
 /** A cut between two files leaves whole files only: the missing end mark is all that shows it. */
 const UNMARKED =
@@ -103,7 +108,7 @@ function mostHeld(entry: TarEntry, grouper: Grouper): number {
   const split = sampleName(entry.name);
   if (split === undefined || !isSampleExtension(split.extension)) return -1;
   const { key, extension } = split;
-  if (isImageExtension(extension)) return MOST_PICTURE_BYTES - grouper.heldPictures(key);
+  if (isImageExtension(extension)) return MOST_PACKED_BYTES - grouper.heldPictures(key);
   return grouper.has(key, extension) ? -1 : MOST_TEXT_BYTES;
 }
 
@@ -251,7 +256,7 @@ function groupToRef(
     return { problem: { file, key, reason: `${wrong.name} is ${wrong.problem}` } };
   }
   if (compressed && image.bytes === undefined) {
-    const reason = `${image.name} has ${image.size} bytes, more than the ${MOST_PICTURE_BYTES} that a sample of a compressed shard may hold`;
+    const reason = `${image.name} has ${image.size} bytes, more than the ${MOST_PACKED_BYTES} that a sample of a compressed shard may hold`;
     return { problem: { file, key, reason } };
   }
   const ref: SampleRef = { key, file, image: piece(file, image) };

@@ -10,7 +10,7 @@ import { type DelimiterName, openDelimited } from "../tables/delimited-format.ts
 import { openJson } from "../tables/json-lines.ts";
 import type { OpenTable } from "../tables/scan-rows.ts";
 import type { TableSpec } from "./source-spec.ts";
-import { listedSource, type Source } from "./source.ts";
+import { type Columns, listedSource, type Source } from "./source.ts";
 import { imagePath, listTable } from "./table-entries.ts";
 
 /** Tables in UTF-16 are held in memory; spreadsheets write them, which end at a million rows. */
@@ -28,6 +28,15 @@ export async function openTable(spec: TableSpec): Promise<Source> {
     const { file, root } = spec;
     const list = await listTable(table, { file, root, columns, row: "line" });
     return { ...listedSource(file, list), columns };
+  } catch (error) {
+    throw tableError(spec.file, error);
+  }
+}
+
+/** The columns that a table's header gives; throws as `openTable` does. */
+export function tableColumns(spec: TableSpec): Columns {
+  try {
+    return readHeader(spec).columns;
   } catch (error) {
     throw tableError(spec.file, error);
   }
