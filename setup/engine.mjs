@@ -22,9 +22,10 @@ import { note } from "./report.mjs";
  * @property {string} request what $LIMN_LIBTORCH and $LIBTORCH asked for
  * @property {boolean} gpu a GPU was here
  * @property {number} gflops of a 512 x 512 float32 product when it was built
+ * @property {{at: string, share: number}} measured when, and with which share of the cores' time
  *
  * @typedef {import("./context.mjs").Context} Context
- * @typedef {{code: number, output: string, facts?: {gflops: number, cuda: number}}} Trial
+ * @typedef {{code: number, output: string, facts?: {gflops: number, share: number, cuda: number}}} Trial
  */
 
 /**
@@ -92,12 +93,20 @@ export async function setUpEngine(context) {
     key: buildKey(plan),
     sources: hashSources(context.root),
     ...{ request: context.request, gpu, gflops: trial.facts.gflops },
+    measured: { at: new Date().toISOString(), share: trial.facts.share },
   };
   writeEngine(context, engine);
   note(
     `engine: libtorch ${libtorch.version} (${libtorch.source}, ${libtorch.path}), ` +
-      `${engine.gflops} GFLOP/s`,
+      `${engine.gflops} GFLOP/s${crowded(trial.facts.share)}`,
   );
+}
+
+/** @param {number} share of the cores' time that the measurement had */
+function crowded(share) {
+  if (share >= 0.7) return "";
+  const percent = Math.round(100 * share);
+  return ` with ${percent} % of the cores' time, as other programs ran; limn doctor measures again`;
 }
 
 /** @param {Context} context */
@@ -121,13 +130,16 @@ const TRIAL = `
   setThreadCount(Number(threads));
   const [rand, mm] = ["aten::rand", "aten::mm"].map((name) => findOperator(name, ""));
   const [a, b] = [1, 2].map(() => callOperator(rand, 0, [512, 512]));
+  const [begin, before] = [performance.now(), process.cpuUsage()];
   const milliseconds = Array.from({ length: 12 }, () => {
     const start = performance.now();
     releaseTensor(callOperator(mm, 3, a, b));
     return performance.now() - start;
   });
   const gflops = Math.round((2 * 512 ** 3) / Math.min(...milliseconds) / 1e5) / 10;
-  console.log("FACTS " + JSON.stringify({ gflops, cuda: deviceCount("cuda") }));`;
+  const { user, system } = process.cpuUsage(before);
+  const share = (user + system) / 1000 / (performance.now() - begin) / Number(threads);
+  console.log("FACTS " + JSON.stringify({ gflops, share: Math.min(1, Math.round(share * 100) / 100), cuda: deviceCount("cuda") }));`;
 
 /**
  * Loads the addon in a process of its own: what goes wrong there cannot take setup with it.

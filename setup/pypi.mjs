@@ -57,11 +57,24 @@ async function cudaPackages(requirements, target, { gpu, parts }) {
   return packages;
 }
 
+/**
+ * An index that gives no hash, as a mirror may, is not trusted with code.
+ * @param {{url: string, digests?: {sha256?: string}}} wheel
+ */
+function hashOf({ url, digests }) {
+  const sha256 = digests?.sha256 ?? "";
+  if (/^[0-9a-f]{64}$/.test(sha256)) return sha256;
+  throw new SetupError(
+    `Expected a sha256 for ${url} in the index but received ${sha256 === "" ? "none" : sha256}; ` +
+      "use an index that gives hashes, or another LIMN_LIBTORCH.",
+  );
+}
+
 /** @param {Project} project @param {string} version @param {string} target */
 async function readRequirements(project, version, target) {
   const file = path.join(target, "metadata.whl");
   const wheel = pickWheel(project.releases[version] ?? [], `${version} of the CUDA toolkit`);
-  await download(wheel.url, file, wheel.digests.sha256);
+  await download(wheel.url, file, hashOf(wheel));
   const text = await readZipText(file, (name) => name.endsWith(".dist-info/METADATA"));
   rmSync(file);
   return [...text.matchAll(/^Requires-Dist: (.*)$/gm)].map(([, line = ""]) => line);
@@ -77,7 +90,7 @@ async function readRequirements(project, version, target) {
 async function fetchAndUnpack(project, version, target, wanted) {
   const wheel = pickWheel(project.releases[version] ?? [], version);
   const file = path.join(target, wheel.filename);
-  await download(wheel.url, file, wheel.digests.sha256);
+  await download(wheel.url, file, hashOf(wheel));
   await unzip(file, target, wanted);
   rmSync(file);
   return project.info.requires_dist ?? [];

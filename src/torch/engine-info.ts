@@ -32,8 +32,10 @@ export interface EngineRecord {
   request: string;
   /** A GPU was here when it was built. */
   gpu: boolean;
-  /** GFLOP/s of a 512 x 512 float32 product when it was built. */
+  /** GFLOP/s of a 512 x 512 float32 product when it was built; see `measured`. */
   gflops: number;
+  /** When that was, and the share of the cores' time that it had; other programs had the rest. */
+  measured?: { at: string; share: number };
 }
 
 export interface EngineFile {

@@ -38,11 +38,15 @@ async function engineFacts(threads: number): Promise<EngineFacts> {
   try {
     const torch = await import("../../torch/index.ts");
     torch.setThreadCount(threads);
+    const [start, before] = [performance.now(), process.cpuUsage()];
     const gflops = Math.round(torch.matrixProductRate(SIZE, 15) * 10) / 10;
+    const { user, system } = process.cpuUsage(before);
+    const available = (performance.now() - start) * 1000 * threads;
+    const share = Math.min(1, Math.round(((user + system) / available) * 100) / 100);
     return {
       engineError: null,
       libtorch: torch.libtorchVersion(),
-      matrixProduct: { size: SIZE, dtype: "float32", gflops },
+      matrixProduct: { size: SIZE, dtype: "float32", gflops, share },
       devices: torch.devices(),
     };
   } catch (error) {

@@ -19,7 +19,7 @@ const healthy: Facts = {
   engineError: null,
   libtorch: "1.13.0",
   compiler: "g++ 12",
-  matrixProduct: { size: 1024, dtype: "float32", gflops: 120 },
+  matrixProduct: { size: 1024, dtype: "float32", gflops: 120, share: 0.97 },
   threads: { used: 2, usable: 2, machine: 8, quota: 2 },
   devices: ["cpu"],
   gpu: false,
@@ -54,8 +54,16 @@ test("a compiler matters only while the engine is not built", () => {
 });
 
 test("slow matrix products are told apart: the reference BLAS, or something else", () => {
-  const slow = { ...healthy, matrixProduct: { size: 1024, dtype: "float32", gflops: 3 } } as const;
+  const slow = { ...healthy, matrixProduct: { ...healthy.matrixProduct!, gflops: 3 } };
   assert.match(diagnose(slow).problems[0]?.problem ?? "", /slow: 1\.5 GFLOP\/s for each core/);
+  const crowded = { ...slow, matrixProduct: { ...slow.matrixProduct, share: 0.25 } };
+  const [problem] = diagnose(crowded).problems;
+  assert.match(
+    problem?.problem ?? "",
+    /slow now: 1\.5 GFLOP.*; only 25 % of the cores' time was free/,
+  );
+  assert.match(problem?.cure ?? "", /^end other programs, .* run limn doctor again$/);
+  assert.match(formatReport(diagnose(crowded)), /3 GFLOP\/s now \(float32, 1024\); only 25 % of/);
   const { engine } = healthy;
   assert.ok(engine);
   const reference = { ...engine, libtorch: { ...engine.libtorch, blas: "reference" } };
@@ -76,7 +84,7 @@ test("a healthy machine has no problems and the report says what it measured", (
   const report = diagnose(healthy);
   assert.deepEqual(report.problems, []);
   const text = formatReport(report);
-  assert.match(text, /^matrix product {2}120 GFLOP\/s \(float32, 1024\)$/m);
+  assert.match(text, /^matrix product {2}120 GFLOP\/s now \(float32, 1024\)$/m);
   assert.match(text, /^threads +2 of 2 usable \(8 cores, CPU quota 2\)$/m);
   assert.match(text, /Training can run here\.$/);
 });

@@ -19,7 +19,8 @@ export interface Facts {
   /** The version that the loaded libtorch names itself. */
   libtorch: string | null;
   compiler: string | null;
-  matrixProduct: { size: number; dtype: "float32"; gflops: number } | null;
+  /** `share`: of the cores' time that this process had while it was measured. */
+  matrixProduct: { size: number; dtype: "float32"; gflops: number; share: number } | null;
   threads: { used: number; usable: number; machine: number; quota: number | null };
   devices: string[];
   gpu: boolean;
@@ -37,6 +38,8 @@ export interface Report extends Facts {
 
 /** Below this a core runs the reference BLAS, an emulator, or is shared with others. GFLOP/s. */
 const SLOW_PER_CORE = 8;
+/** Below this share of the cores' time, the speed is not the machine's: other programs ran as well. */
+const BUSY_SHARE = 0.7;
 const LOW_DISK = 2e9;
 const FULL_DISK = 1e8;
 
@@ -80,6 +83,12 @@ function speedProblems({ engine, matrixProduct, threads }: Facts): Problem[] {
       problem: "libtorch runs on the reference BLAS, about 40 times slower than OpenBLAS",
       cure: "sudo apt-get install libopenblas0-pthread",
     });
+  } else if (matrixProduct && matrixProduct.share < BUSY_SHARE) {
+    problems.push({
+      severity: "warning",
+      problem: `matrix products are slow now: ${perCore.toFixed(1)} GFLOP/s for each core; ${busy(matrixProduct)}`,
+      cure: "end other programs, or let them end, and run limn doctor again",
+    });
   } else if (matrixProduct) {
     problems.push({
       severity: "warning",
@@ -88,6 +97,10 @@ function speedProblems({ engine, matrixProduct, threads }: Facts): Problem[] {
     });
   }
   return problems;
+}
+
+function busy({ share }: { share: number }): string {
+  return `only ${Math.round(100 * share)} % of the cores' time was free for it`;
 }
 
 function deviceProblems({ engine, gpu, devices }: Facts): Problem[] {
@@ -132,6 +145,12 @@ function machineProblems({ sharp, sharpError, disk, node }: Facts): Problem[] {
   return problems;
 }
 
+function speedLine(measured: NonNullable<Facts["matrixProduct"]>): string {
+  const { gflops, dtype, size, share } = measured;
+  const speed = `${gflops.toFixed(0)} GFLOP/s now (${dtype}, ${size})`;
+  return share < BUSY_SHARE ? `${speed}; ${busy(measured)}` : speed;
+}
+
 /** The report as a person reads it. */
 export function formatReport(report: Report): string {
   const { engine, threads, matrixProduct } = report;
@@ -144,12 +163,7 @@ export function formatReport(report: Report): string {
     ["BLAS", engine?.libtorch.blas ?? "-"],
     ["compiler", report.compiler ?? "none"],
     ["threads", `${threads.used} of ${threads.usable} usable (${threads.machine} cores${quota})`],
-    [
-      "matrix product",
-      matrixProduct
-        ? `${matrixProduct.gflops.toFixed(0)} GFLOP/s (${matrixProduct.dtype}, ${matrixProduct.size})`
-        : "not measured",
-    ],
+    ["matrix product", matrixProduct ? speedLine(matrixProduct) : "not measured"],
     ["devices", report.devices.join(", ") || "none"],
     ["sharp", report.sharp ?? "missing"],
     ["memory", gigabytes(report.memory.totalBytes)],
