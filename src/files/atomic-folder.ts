@@ -16,7 +16,7 @@ import {
 import { basename, dirname, join } from "node:path";
 import { StorageError } from "../errors.ts";
 import { syncFolder, syncPath, writeTextAtomically } from "./atomic-write.ts";
-import { asOnlyWriter, removeEndedLock } from "./file-lock.ts";
+import { asOnlyWriter, removeEndedLock, removeLeftLock } from "./file-lock.ts";
 import {
   isOwnName,
   lockName,
@@ -58,6 +58,8 @@ export async function writeFolderAtomically(
   await guarded(folder, async () => {
     const target = physicalPath(folder);
     const parent = dirname(target);
+    // Of one that was killed when its folder was whole already.
+    await removeLeftLock(lockBeside(target));
     // Before anything is made: it need not be possible at all.
     checkTarget(folder, target, options);
     const inside = isInPlace(target);
@@ -98,7 +100,11 @@ export async function checkFolderTarget(
   folder: string,
   options: FolderOptions = {},
 ): Promise<void> {
-  await guarded(folder, () => checkTarget(folder, physicalPath(folder), options));
+  await guarded(folder, async () => {
+    const target = physicalPath(folder);
+    await removeLeftLock(lockBeside(target));
+    checkTarget(folder, target, options);
+  });
 }
 
 /**

@@ -140,11 +140,15 @@ export async function lockHolder(file: string, patience = PATIENCE_MS): Promise<
 export async function removeLeftLocks(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);
   for (const name of names.filter((one) => one.endsWith(".limn.lock"))) {
-    const file = path.join(folder, name);
-    const owner = await readOwner(file);
-    // Where it cannot be removed it does not matter either.
-    if (owner && hasEnded(owner)) await breakLock(file, PATIENCE_MS).catch(() => {});
+    await removeLeftLock(path.join(folder, name));
   }
+}
+
+/** Removes a lock whose process of this host has ended, unless somebody takes it over. */
+export async function removeLeftLock(file: string): Promise<void> {
+  const owner = await readOwner(file);
+  // Where it cannot be removed it does not matter either.
+  if (owner && hasEnded(owner)) await breakLock(file, PATIENCE_MS).catch(() => {});
 }
 
 /** Removes a lock whose process of this host has ended; the caller knows that nobody else takes it. */
