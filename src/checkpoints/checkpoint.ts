@@ -13,7 +13,7 @@ import { checkedRows, copyRows, tableWeights, type WeightSource } from "./load-w
 import { writeModelFolder } from "./model-folder.ts";
 import { modelShapes } from "./model-shapes.ts";
 import { partToTheirs, weightRows, type WeightRow } from "./weights/key-table.ts";
-import { matchWeights, type FoundWeight } from "./weights/check-weights.ts";
+import { inType, matchWeights, type FoundWeight } from "./weights/check-weights.ts";
 import { writeSafetensors } from "./weights/safetensors.ts";
 
 export interface CheckpointContents extends WrittenModel {
@@ -36,7 +36,7 @@ export interface SaveOptions {
  * Writes a model folder in place of what `folder` held, all of it or nothing.
  *
  * throws  CheckpointError naming the folder or file: weights that are not those of `config`, a layout
- *         that cannot hold the model; StorageError naming the folder: a full disk, no permission.
+ *         that cannot hold the model, a number beyond `dtype`; StorageError naming the folder: a full disk, no permission.
  *         What was there before stays
  */
 export async function saveCheckpoint(
@@ -58,7 +58,9 @@ export async function saveCheckpoint(
       const entries = [...splitRows(rows, weights), ...carried];
       writeSafetensors(
         join(partial, written.weightsFile),
-        dtype === undefined ? entries : entries.map(([name, one]) => [name, inType(one, dtype)]),
+        dtype === undefined
+          ? entries
+          : entries.map(([name, one]) => [name, inType(folder, name, one, dtype)]),
       );
     });
     for (const [name, text] of Object.entries(written.files)) {
@@ -66,10 +68,6 @@ export async function saveCheckpoint(
     }
     await tokenizerFiles?.(partial);
   });
-}
-
-function inType(tensor: Tensor, dtype: DType): Tensor {
-  return isFloating(tensor.dtype) ? tensor.detach().to(dtype) : tensor;
 }
 
 function describe({ shape, dtype }: Tensor): FoundWeight {

@@ -16,6 +16,7 @@ import type { ModelSource } from "./layout.ts";
 import { checkModelTarget, writeModelFolder } from "./model-folder.ts";
 import { openModelAt } from "./open-model.ts";
 import { openPlace } from "./place.ts";
+import { inType } from "./weights/check-weights.ts";
 import { buildHeader } from "./weights/safetensors-header.ts";
 import type { Weights } from "./weights/weight-file.ts";
 
@@ -93,7 +94,7 @@ function writeBetween(file: string, alpha: number, first: Weights, second: Weigh
     write(bytes);
     for (const { name } of order) {
       const { buffer, byteOffset, byteLength } = scope(() =>
-        between(first.tensor(name), second.tensor(name), alpha).data(),
+        between([first.tensor(name), second.tensor(name)], alpha, second.file, name).data(),
       );
       write(new Uint8Array(buffer, byteOffset, byteLength));
     }
@@ -101,7 +102,12 @@ function writeBetween(file: string, alpha: number, first: Weights, second: Weigh
 }
 
 /** Numbers that are not floating-point, such as positions, are the same on both sides. */
-function between(a: Tensor, b: Tensor, alpha: number): Tensor {
+function between(
+  [a, b]: readonly [Tensor, Tensor],
+  alpha: number,
+  file: string,
+  name: string,
+): Tensor {
   const { dtype } = b;
   if (!isFloating(dtype)) return b;
   const wide = dtype === "float64" || a.dtype === "float64" ? "float64" : "float32";
@@ -110,7 +116,7 @@ function between(a: Tensor, b: Tensor, alpha: number): Tensor {
       .to(wide)
       .mul(1 - alpha)
       .add(b.to(wide).mul(alpha));
-    return mixed.to(dtype);
+    return inType(file, name, mixed, dtype);
   });
 }
 

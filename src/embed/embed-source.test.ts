@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  appendFileSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -210,10 +211,36 @@ describe("the state of a run", () => {
     assert.equal(readFileSync(join(given.folder, "img_emb", "img_emb_3.npy"), "utf8"), "mine");
   });
 
+  it("says how large the source was, so that another one is noticed", async () => {
+    const given = await options();
+    await embedSource(given);
+    const whole = everything(given.folder);
+    const { resumedFrom, complete } = await embedSource(given);
+    assert.deepEqual([resumedFrom, complete], [6, true]);
+    const { shards } = given.source as { shards: string };
+    appendFileSync(shards.replace("*", "shard-000000"), Buffer.alloc(512));
+    await assert.rejects(embedSource(given), {
+      name: "DataError",
+      message: /the source that the embeddings in .* are of, 1 files of \d+ bytes, but received 1 /,
+    });
+    const photos = join(root, "growing");
+    mkdirSync(photos);
+    for (const i of [0, 1]) writeFileSync(join(photos, `${i}.png`), await tinyPicture(i));
+    const source = { kind: "folder", directory: photos } as const;
+    const folder = join(root, "out-growing");
+    await embedSource({ model, source, folder });
+    writeFileSync(join(photos, "2.png"), await tinyPicture(2));
+    await assert.rejects(
+      embedSource({ model, source, folder }),
+      /are of, 2 pictures, but received 3 pictures; choose another folder/,
+    );
+    assert.deepEqual(everything(given.folder), whole);
+  });
+
   it("of limn 0.1 is gone on with", async () => {
     const given = await options();
     await stopped(given, 4);
-    const { columns, width, settings, ...rest } = state(given.folder);
+    const { columns, width, settings, extent: _, ...rest } = state(given.folder);
     assert.ok(columns);
     assert.equal(width, 1);
     const first = { ...rest, version: 1, settings: { ...(settings as object), samples: 6 } };

@@ -10,6 +10,7 @@ import { embedTexts } from "../inference/encode-texts.ts";
 import { checkCount, type InferenceModel } from "../inference/inference-model.ts";
 import { EmbeddingShard, type ShardLayout, type ShardRows } from "./embedding-shard.ts";
 import {
+  checkExtent,
   openState,
   writeState,
   type EmbedSettings,
@@ -91,7 +92,7 @@ export async function embedSource(options: EmbedOptions): Promise<EmbedResult> {
   return asOnlyWriterOf(folder, async () => {
     const state = await openState(folder, settings);
     const run = new EmbedRun(options, { folder, dim, precision, texts }, state);
-    if (!state.complete) await run.work();
+    await run.work();
     return run.result();
   });
 }
@@ -131,8 +132,10 @@ class EmbedRun {
       ...(workers === undefined ? {} : { workers }),
       ...(position === null ? {} : { position }),
     });
-    this.#started = performance.now();
     try {
+      checkExtent(this.#options.folder, this.#state, loader.extent);
+      if (this.#state.complete) return;
+      this.#started = performance.now();
       await this.#embedAll(loader);
     } finally {
       this.#shard?.discard();
@@ -177,7 +180,7 @@ class EmbedRun {
     const rows = this.#embed(batch);
     this.#rows += batch.size - dropped;
     for (let from = dropped; from < batch.size;) {
-      this.#shard ??= this.#nextShard();
+      this.#shard ??= this.#nextShard(loader);
       const to = Math.min(batch.size, from + shardSize - this.#shard.rows);
       this.#shard.append(slice(rows, from, to, this.#layout.dim));
       from = to;
@@ -191,10 +194,10 @@ class EmbedRun {
   }
 
   /** The state says what the files are before there are any. */
-  #nextShard(): EmbeddingShard {
+  #nextShard({ extent }: Loader): EmbeddingShard {
     const number = this.#state.shards.length;
     const width = Math.max(this.#state.width, digitsOf(number + 1));
-    if (number === 0 || width > this.#state.width) this.#keep({ width });
+    if (number === 0 || width > this.#state.width) this.#keep({ width, extent });
     widenNames(this.#layout.folder, number, width);
     return new EmbeddingShard(this.#layout, { number, width, columns: this.#state.columns });
   }

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import path from "node:path";
 
+import type { LoaderExtent } from "../data/loader/loader.ts";
 import type { LoaderPosition } from "../data/loader/options.ts";
 import type { NpyPrecision } from "../files/npy.ts";
 import type { SourceSpec } from "../data/sources/source-spec.ts";
@@ -32,6 +33,8 @@ export interface EmbedSettings {
 export interface EmbedState {
   readonly version: 2;
   readonly settings: EmbedSettings;
+  /** The source's size when it was begun; absent from folders of limn 0.1 that held shards. */
+  readonly extent?: LoaderExtent;
   /** Rows of each whole shard. */
   readonly shards: readonly number[];
   /** Digits of the numbers in the shards' names. */
@@ -108,6 +111,23 @@ export async function openState(folder: string, settings: EmbedSettings): Promis
   }
   widenNames(folder, state.shards.length, state.width);
   return state;
+}
+
+/**
+ * Whether the source is as large as it was. Shards of other names the loader notices; in a folder or a
+ * table the number of pictures tells.
+ *
+ * throws  DataError where it is not
+ */
+export function checkExtent(folder: string, { extent }: EmbedState, now: LoaderExtent): void {
+  if (extent === undefined || JSON.stringify(extent) === JSON.stringify(now)) return;
+  const words = ({ parts, samples, bytes }: LoaderExtent): string =>
+    samples === undefined || bytes > 0 ? `${parts} files of ${bytes} bytes` : `${samples} pictures`;
+  throw new DataError(
+    `Expected the source that the embeddings in ${folder} are of, ${words(extent)}, but received ` +
+      `${words(now)}; choose another folder, or put the source back`,
+    { source: path.join(folder, NAME) },
+  );
 }
 
 /** The state as this version has it, of a folder that an earlier one began. */

@@ -5,6 +5,7 @@
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 
+import { checkHalf } from "../files/half.ts";
 import { NpyWriter, type NpyPrecision } from "../files/npy.ts";
 import { storageError } from "../files/storage.ts";
 import type { Column } from "./metadata-columns.ts";
@@ -40,12 +41,14 @@ export class EmbeddingShard {
   readonly #images: NpyWriter;
   readonly #texts: NpyWriter | undefined;
   readonly #metadata: MetadataSpool;
+  readonly #half: boolean;
 
   /** Throws StorageError where files cannot be written. */
   constructor(
     { folder, dim, precision, texts }: ShardLayout,
     { number, width, columns }: ShardPlace,
   ) {
+    this.#half = precision === "float16";
     const files = shardFiles(folder, number, width);
     const opened: { discard(): void }[] = [];
     const open = <F extends { discard(): void }>(file: string, make: () => F): F => {
@@ -79,6 +82,10 @@ export class EmbeddingShard {
   }
 
   append({ images, texts, metadata }: ShardRows): void {
+    if (this.#half) {
+      checkHalf(images, this.#images.file);
+      if (texts) checkHalf(texts, this.#texts?.file ?? "");
+    }
     this.#images.append(images);
     if (texts) this.#texts?.append(texts);
     for (const row of metadata) this.#metadata.append(row);

@@ -14,16 +14,18 @@ export class ClassAnswers {
   constructor(classes: readonly Pick<NamedClass, "key" | "names">[]) {
     this.#count = classes.length;
     classes.forEach(({ names }, i) => {
-      for (const name of new Set(names)) {
+      for (const name of new Set(names.map((one) => one.trim()))) {
         if (this.#byName.has(name)) this.#shared.add(name);
         else this.#byName.set(name, i);
       }
     });
-    // A key is one class's alone, and more than a further name of another.
-    classes.forEach(({ key }, i) => {
-      this.#shared.delete(key);
-      this.#byName.set(key, i);
-    });
+    // A key is one class's alone, and more than a further name of another. Spaces around it say less
+    // than their absence.
+    const own = classes.map(({ key }, i) => [key, i] as const);
+    for (const [key, i] of [...own].sort(([a], [b]) => spaces(b) - spaces(a))) {
+      this.#shared.delete(key.trim());
+      this.#byName.set(key.trim(), i);
+    }
     this.#numbered = !classes.some(({ key }) => isNumber(key));
   }
 
@@ -49,6 +51,10 @@ export class ClassAnswers {
       ? `no class has this name, and as a number it is not below ${this.#count}`
       : "no class has this name, and classes that are named by numbers are not counted";
   }
+}
+
+function spaces(text: string): number {
+  return text.length - text.trim().length;
 }
 
 function isNumber(text: string): boolean {

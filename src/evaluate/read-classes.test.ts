@@ -109,6 +109,12 @@ describe("the class of an answer", () => {
     assert.deepEqual(find(["3", "5"], "1", "5"), [undefined, 1]);
   });
 
+  it("is found whatever spaces there are around the names", () => {
+    const spaced = [" cat ", "dog\n", "cat"];
+    assert.deepEqual(find(spaced, "cat", " dog", "1"), [2, 1, 1]);
+    assert.deepEqual(find([" cat ", "dog"], "cat"), [0]);
+  });
+
   it("is a key before it is a further name of another class", () => {
     const classes = [["dog", "cat"], "cat"] as unknown as string[];
     assert.deepEqual(find(classes, "cat", "dog"), [1, 0]);

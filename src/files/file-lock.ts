@@ -4,7 +4,17 @@
  */
 import { randomUUID } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
-import { link, mkdir, open, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
+import {
+  link,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StorageError } from "../errors.ts";
@@ -83,7 +93,7 @@ export async function asOnlyWriter<T>(
 ): Promise<T> {
   const owner = newOwner();
   while (!(await acquired(file, owner))) {
-    if (await isAbandoned(file, WRITERS_PATIENCE_MS)) {
+    if (!(await isHeld(file)) && (await isAbandoned(file, WRITERS_PATIENCE_MS))) {
       await breakLock(file, WRITERS_PATIENCE_MS);
       continue;
     }
@@ -124,6 +134,17 @@ async function whileHeld<T>(file: string, owner: LockOwner, work: () => Promise<
 export async function lockHolder(file: string, patience = PATIENCE_MS): Promise<Owner | undefined> {
   const owner = await readOwner(file);
   return owner === undefined || (await isAbandoned(file, patience)) ? undefined : owner;
+}
+
+/** Removes the locks of a folder that were left behind; others, and those that somebody takes over, stay. */
+export async function removeLeftLocks(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names.filter((one) => one.endsWith(".limn.lock"))) {
+    const file = path.join(folder, name);
+    const owner = await readOwner(file);
+    // Where it cannot be removed it does not matter either.
+    if (owner && hasEnded(owner)) await breakLock(file, PATIENCE_MS).catch(() => {});
+  }
 }
 
 /** Removes a lock whose process of this host has ended; the caller knows that nobody else takes it. */
@@ -197,14 +218,18 @@ async function exists(file: string): Promise<boolean> {
 async function isAbandoned(file: string, patience: number): Promise<boolean> {
   const owner = await readOwner(file);
   if (owner && hasEnded(owner)) return true;
-  // Its thread may be busy, or stopped, for as long as it likes.
-  if (owner && isRunning(owner)) return false;
   try {
     return Date.now() - (await stat(file)).mtimeMs > patience;
   } catch {
     // Released in between: there is nothing to break.
     return false;
   }
+}
+
+/** Whether its owner is known to run: its thread may be busy, or stopped, for as long as it likes. */
+async function isHeld(file: string): Promise<boolean> {
+  const owner = await readOwner(file);
+  return owner !== undefined && isRunning(owner);
 }
 
 /** Undefined where there is none, where its owner is about to write it, or for another's file. */

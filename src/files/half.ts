@@ -11,6 +11,20 @@ export function toHalf(values: Float32Array): Uint16Array<ArrayBuffer> {
   return out;
 }
 
+/**
+ * Refuses finite numbers that `toHalf` would make infinite.
+ *
+ * throws  RangeError naming `what` and the number
+ */
+export function checkHalf(values: Float32Array, what: string): void {
+  const at = values.findIndex((value) => Math.abs(value) >= 65520 && Number.isFinite(value));
+  if (at < 0) return;
+  throw new RangeError(
+    `Expected numbers up to 65504, the largest of float16, for ${what} but received ${values[at]}; ` +
+      "choose float32",
+  );
+}
+
 const scratch = new Float32Array(1);
 const scratchBits = new Uint32Array(scratch.buffer);
 

@@ -58,6 +58,9 @@ async function bringIn(job: DownloadJob, { etag, ...announced }: FileMetadata): 
   const { cache, commit, file } = job;
   const size = announced.size ?? job.size;
   if (size === undefined) throw mismatch(job, "the size of the file", "none");
+  if (job.size !== undefined && size !== job.size) {
+    throw mismatch(job, `${job.size} bytes, as the list of files says,`, `${size}`);
+  }
   const blob = blobFile(cache, etag);
   const target = snapshotFile(cache, commit, file);
   await withFileLock(

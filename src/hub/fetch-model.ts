@@ -2,6 +2,7 @@
  * Models of the hub, brought into the cache folder that Python's huggingface_hub uses too. Knows
  * nothing about what a model consists of: the caller chooses the files.
  */
+import { removeLeftLocks } from "../files/file-lock.ts";
 import { HubError } from "../errors.ts";
 import {
   isCommit,
@@ -121,6 +122,8 @@ async function fromHub(task: Task): Promise<string> {
         onBytes,
       }),
     );
+    // Of one that was killed when its file was there already.
+    await removeLeftLocks(task.cache.locks);
     return folderOf(task, listing.commit);
   } finally {
     await transport.close();

@@ -3,6 +3,7 @@
  * files, and the files. Follows redirects, keeps the token to the hub's own host, retries.
  */
 import { HubError } from "../errors.ts";
+import { parseJson } from "../files/json-text.ts";
 import type { Tree, TreeEntry } from "./cache-layout.ts";
 import { formatReference, isInside, type HubReference } from "./reference.ts";
 import { requestedWait, retrying, TransientError, type Headers, type RetryPlan } from "./retry.ts";
@@ -177,12 +178,24 @@ async function refuse(answer: Answer, asked: Asked, url: URL): Promise<void> {
   throw refusal(status, headers, asked);
 }
 
+/** Bytes of a list of files: some 300,000 of them, more than any model has. */
+const MOST_LISTING = 64 << 20;
+
 async function readJson(url: URL, answer: Answer): Promise<unknown> {
+  const announced = Number(answer.headers["content-length"] ?? 0);
   const parts: Uint8Array[] = [];
-  for await (const chunk of answer.chunks()) parts.push(chunk);
+  let length = 0;
+  // An error inside closes the connection.
+  for await (const chunk of answer.chunks()) {
+    length += chunk.length;
+    if (Math.max(length, announced) > MOST_LISTING) {
+      throw unlike(url, `more than ${MOST_LISTING} bytes`);
+    }
+    parts.push(chunk);
+  }
   const text = Buffer.concat(parts).toString();
   try {
-    return JSON.parse(text);
+    return parseJson(text, { integers: "rounded" });
   } catch (cause) {
     throw unlike(url, `"${text.slice(0, 60)}"`, { cause });
   }
@@ -201,7 +214,8 @@ function readListing(url: URL, body: unknown): Listing {
     throw unlike(url, "no list of files");
   }
   const tree = new Map<string, TreeEntry>();
-  for (const { rfilename, size, blobId, lfs } of siblings) {
+  for (const sibling of siblings as (Sibling | null)[]) {
+    const { rfilename, size, blobId, lfs } = sibling ?? {};
     if (typeof rfilename !== "string") throw unlike(url, "a file without a name");
     if (!isInside(rfilename)) {
       throw new HubError(
@@ -209,8 +223,12 @@ function readListing(url: URL, body: unknown): Listing {
         `Expected files inside the repository from ${url.host} but received "${rfilename}"; nothing was written: do not trust this repository.`,
       );
     }
-    const inLfs = lfs?.sha256 === undefined ? {} : { lfs_sha256: lfs.sha256, lfs_size: lfs.size };
-    const bytes = lfs?.size ?? size;
+    const bytes = lfs?.size ?? size ?? undefined;
+    if (bytes !== undefined && !(Number.isSafeInteger(bytes) && bytes >= 0)) {
+      throw unlike(url, `a size of ${JSON.stringify(bytes)} for "${rfilename}"`);
+    }
+    const inLfs =
+      typeof lfs?.sha256 === "string" ? { lfs_sha256: lfs.sha256, lfs_size: bytes } : {};
     tree.set(rfilename, { size: bytes, ...(blobId && { blob_id: blobId }), ...inLfs });
   }
   return { commit: sha, tree };
@@ -222,7 +240,7 @@ function readMetadata(url: URL, commit: string, { status, headers }: Answer): Fi
   const found = headers["x-repo-commit"];
   if (found !== commit) throw unlike(url, `X-Repo-Commit ${found ?? "missing"}`);
   const length = headers["x-linked-size"] ?? (status < 300 ? headers["content-length"] : undefined);
-  return { etag, size: length && /^\d+$/.test(length) ? Number(length) : undefined };
+  return { etag, size: length && /^\d{1,15}$/.test(length) ? Number(length) : undefined };
 }
 
 /** The etag as the cache names it: without the quotes and the mark of a weak one. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   existsSync,
@@ -49,6 +49,21 @@ test("two processes that want the same model fetch it once", async (t) => {
   assert.equal(fixture.hub.log.filter(({ server }) => server === "store").length, 1);
   assert.deepEqual(readdirSync(path.dirname(lockOf(fixture.cache))), []);
   assert.equal(fixture.listed("blobs").length, 2);
+});
+
+test("a lock that was left beside a whole file goes with the next fetch, that of another host stays", async (t) => {
+  const fixture = await hubFixture(t);
+  await fixture.fetch();
+  const { pid: dead } = spawnSync(process.execPath, ["--version"]);
+  const folder = path.dirname(lockOf(fixture.cache));
+  for (const [name, owner] of [
+    ["ended.limn.lock", { ...thisProcess(), pid: dead }],
+    ["other.limn.lock", { host: "another", pid: dead }],
+  ] as const) {
+    writeFileSync(path.join(folder, name), JSON.stringify({ id: name, ...owner }));
+  }
+  await fixture.fetch();
+  assert.deepEqual(readdirSync(folder), ["other.limn.lock"]);
 });
 
 test("a process that is killed leaves nothing stuck, and its bytes are used", async (t) => {

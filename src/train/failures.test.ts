@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 
 import { writeShards } from "../data/write-shards.ts";
@@ -82,6 +82,12 @@ test("an evaluation that fails after the last step loses no step", async () => {
 test("a finished run that is run again is evaluated again and keeps its weights", async () => {
   const directory = join(folder, "evaluation");
   const before4 = weights(directory, 4);
+  const log = readFileSync(join(directory, "metrics.jsonl"), "utf8");
+  const tasks = [{ kind: "zeroShot", classes: join(folder, "classes.json") }];
+  const suites = [{ name: "colors", source: { kind: "webdataset", shards: data.shards }, tasks }];
+  const same = ["train.checkpoint={}", `evaluate.suites=${JSON.stringify(suites)}`];
+  assert.equal((await run({ directory, set: same })).suites.length, 1);
+  assert.equal(readFileSync(join(directory, "metrics.jsonl"), "utf8"), log, "logged once");
   const set = ["train.checkpoint={}", "evaluate.suites=[]"];
   const again = await run({ directory, set, allowRecipeChange: true });
   assert.equal(again.step, 4);
@@ -148,6 +154,37 @@ test("a checkpoint that was being replaced when the power failed is found", asyn
   renameSync(checkpoint(directory, 4), hidden);
   const result = await run({ directory, set: ["train.checkpoint={}", "evaluate.suites=[]"] });
   assert.equal(result.step, 4);
+});
+
+test("data that changed between stop and resume is refused, until it is allowed", async () => {
+  const directory = join(folder, "changed");
+  const moved = join(folder, "moved");
+  cpSync(dirname(data.shards[0]!), moved, { recursive: true });
+  const shards = data.shards.map((file) => join(moved, basename(file)));
+  const common = ["evaluate.suites=[]", `data.train.shards=${JSON.stringify(shards)}`];
+  await run({ directory, set: [...common, "train.steps=2"] });
+  const more = { directory, set: [...common, "train.steps=3"] };
+  // Another number of steps is another recipe; a copy of the data is the same.
+  writeFileSync(
+    join(directory, "recipe.json"),
+    readFileSync(join(directory, "recipe.json"), "utf8").replace('"steps": 2', '"steps": 3'),
+  );
+  const bytes = readFileSync(shards[1]!);
+  bytes[600] = bytes[600]! ^ 1;
+  writeFileSync(shards[1]!, bytes);
+  await assert.rejects(run(more), {
+    name: "DataError",
+    message:
+      /^Expected the data that .*step-00000002 was trained on, 3 files of \d+ bytes, for data\.train but received the same number and sizes with other contents; put it back, .* --allow-recipe-change$/,
+  });
+  assert.equal(existsSync(checkpoint(directory, 3)), false);
+  assert.equal((await run({ ...more, allowRecipeChange: true })).step, 3);
+  const state = join(checkpoint(directory, 3), "training", "state.json");
+  const { data: _, ...older } = JSON.parse(readFileSync(state, "utf8")) as Record<string, unknown>;
+  writeFileSync(state, JSON.stringify(older));
+  bytes[600] = bytes[600] ^ 1;
+  writeFileSync(shards[1]!, bytes);
+  assert.equal((await run(more)).step, 3, "a checkpoint of an earlier version says nothing");
 });
 
 test("a batch may be larger than the data set", async () => {

@@ -18,7 +18,7 @@ export interface TrainOptions extends LoopOptions {
   set?: readonly string[];
   /** Two steps of eight pairs. */
   smoke?: boolean;
-  /** Go on with a run whose recipe was another. */
+  /** Go on with a run whose recipe or data was another. */
   allowRecipeChange?: boolean;
   /** Processes that share each batch; this one by itself when absent, the only kind built so far. */
   group?: ProcessGroup;
@@ -46,7 +46,10 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   const directory = new RunDirectory(options.directory, options.group ?? solo);
   return directory.asOnlyRun(async () => {
     if (!options.allowRecipeChange) directory.checkRecipe(recipe);
-    const prepared = await preparePair(recipe, directory, announcer(options)).catch(refuseSetting);
+    const prepared = await preparePair(recipe, directory, {
+      announce: announcer(options),
+      allowChange: options.allowRecipeChange ?? false,
+    }).catch(refuseSetting);
     const begin = (): void => directory.saveRecipe(recipe);
     return runToEnd(prepared, { recipe, directory, options, begin }, (outcome, { model }) => ({
       ...outcome,

@@ -10,6 +10,7 @@ import {
   noGrad,
   operator,
   scope,
+  type DType,
   type Tensor,
 } from "../../torch/index.ts";
 
@@ -105,12 +106,45 @@ export function checkFinite(file: string, entries: Iterable<readonly [string, Te
 }
 
 function allFinite(tensor: Tensor): boolean {
+  return extremes(tensor).every(Number.isFinite);
+}
+
+/** The least and the largest element. */
+function extremes(tensor: Tensor): number[] {
   return scope(() => {
     // libtorch 1.13 has no extrema of 16-bit types on the CPU.
     const numbers = dtypeBytes(tensor.dtype) < 4 ? tensor.detach().to("float32") : tensor;
-    const ends = noGrad(() => callMany(aminmax, numbers));
-    return ends.every((end) => Number.isFinite(end.item()));
+    return noGrad(() => callMany(aminmax, numbers)).map((end) => end.item());
   });
+}
+
+/** The largest finite number of each type that weights are written in. */
+const largest: Partial<Record<DType, string>> = {
+  float16: "65504",
+  bfloat16: "3.39e38",
+  float32: "3.40e38",
+};
+
+/**
+ * A weight in the floating-point type `dtype`; integers stay as they are.
+ *
+ * file     of the weight, for messages
+ * throws   CheckpointError naming the weight where a finite number of it is beyond that type
+ */
+export function inType(file: string, name: string, tensor: Tensor, dtype: DType): Tensor {
+  if (!isFloating(tensor.dtype) || tensor.dtype === dtype) return tensor;
+  const cast = noGrad(() => tensor.detach().to(dtype));
+  if (tensor.count === 0 || allFinite(cast)) return cast;
+  const [low = NaN, high = NaN] = extremes(tensor);
+  // What was not finite before is for the readers of the weights to refuse.
+  if (!Number.isFinite(low) || !Number.isFinite(high)) return cast;
+  const value = Math.abs(low) > Math.abs(high) ? low : high;
+  const wider = dtype === "float16" ? "bfloat16 or float32" : "a wider type";
+  throw new CheckpointError(
+    file,
+    `Expected numbers up to ${largest[dtype] ?? "its largest"}, the largest of ${dtype}, for ${name} ` +
+      `in ${file} but received ${Number(value.toPrecision(7))}; choose ${wider} (nothing was written)`,
+  );
 }
 
 const aminmax = operator("aminmax");

@@ -11,7 +11,10 @@ export const runOptions = {
     type: "boolean",
     help: "two steps of eight examples, to see that it runs; by default in runs/<name>-smoke-...",
   },
-  "allow-recipe-change": { type: "boolean", help: "go on with a run whose recipe was another" },
+  "allow-recipe-change": {
+    type: "boolean",
+    help: "go on with a run whose recipe or data was another",
+  },
 } as const;
 
 type Given = OptionValues<typeof runOptions>;

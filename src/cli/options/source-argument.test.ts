@@ -81,3 +81,24 @@ test("columns that were found by other names than the default ones are said", ()
     rmSync(folder, { recursive: true });
   }
 });
+
+test("archives that limn does not read are shards that say so, and addresses are refused", () => {
+  for (const shards of ["a.tgz", "a-{0..9}.tar.zst", "photos.zip"]) {
+    assert.deepEqual(parseSource(shards, {}), { kind: "webdataset", shards });
+  }
+  assert.throws(() => parseSource("https://e.org/a.tar", {}), {
+    name: "UsageError",
+    message: /^Expected the path of data for <source> but received the web address https:/,
+  });
+  const folder = mkdtempSync(path.join(tmpdir(), "limn-source-"));
+  const write = (name: string): void => writeFileSync(path.join(folder, name), "");
+  try {
+    for (const name of ["b.tar.zst", "a.tar.zst", "._a.tar", "sizes.json"]) write(name);
+    const shards = ["a.tar.zst", "b.tar.zst"].map((name) => path.join(folder, name));
+    assert.deepEqual(parseSource(folder, {}), { kind: "webdataset", shards });
+    write("cat.jpg");
+    assert.deepEqual(parseSource(folder, {}), { kind: "folder", directory: folder });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

@@ -32,6 +32,8 @@ const SHARD = /\.(tar(\.gz)?|tgz)$/i;
 /** Packed or collected otherwise: read as shards, which say what they are and how to unpack them. */
 const FOREIGN = /\.(tar\.\w+|tbz2?|txz|tzst|zip|7z|rar)$/i;
 
+const BESIDE_SHARDS = /\.(json|txt|md|idx|parquet)$/i;
+
 /** Which flags each kind of source understands, and the key that each one sets. */
 const KEYS: Record<SourceSpec["kind"], Record<string, string>> = {
   table: {
@@ -128,9 +130,12 @@ function guessFolder(folder: string, options: OptionValues<typeof sourceOptions>
   const names = readdirSync(folder)
     .filter((name) => !isHidden(name))
     .sort();
-  const shards = [SHARD, FOREIGN].map((ending) => names.filter((name) => ending.test(name)));
-  const found = shards.find((list) => list.length > 0);
-  if (found !== undefined) {
+  const shards = names.filter((name) => SHARD.test(name));
+  // Other archives stand for shards where nothing else could be meant.
+  const others = names.filter((name) => FOREIGN.test(name));
+  const alone = names.every((name) => FOREIGN.test(name) || BESIDE_SHARDS.test(name));
+  const found = shards.length > 0 ? shards : alone ? others : [];
+  if (found.length > 0) {
     return { kind: "webdataset", shards: found.map((name) => path.join(folder, name)) };
   }
   const plain = options["label-from-folder"] === true || options["caption-per-line"] === true;

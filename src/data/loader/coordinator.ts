@@ -3,6 +3,7 @@
  * Nothing here needs the main thread, which native calls may block for seconds.
  */
 import { createHash } from "node:crypto";
+import { statSync } from "node:fs";
 import { basename } from "node:path";
 import { type MessagePort, workerData } from "node:worker_threads";
 import { DataError } from "../../errors.ts";
@@ -79,9 +80,16 @@ function countCaptions(source: Source): (entry: Entry) => (number | undefined)[]
 }
 
 /** Entries are counted where they are listed already. */
-function extentOf({ parts, listed }: Source): { parts: number; samples: number | undefined } {
+function extentOf({
+  parts,
+  listed,
+}: Source): Extract<FromCoordinator, { kind: "ready" }>["extent"] {
   const count = (): number => parts.reduce((sum, { list }) => sum + (list?.length ?? 0), 0);
-  return { parts: parts.length, samples: listed ? count() : undefined };
+  const bytes = parts.reduce((sum, { path }) => {
+    const stats = statSync(path, { throwIfNoEntry: false });
+    return sum + (stats?.isFile() === true ? stats.size : 0);
+  }, 0);
+  return { parts: parts.length, samples: listed ? count() : undefined, bytes };
 }
 
 async function run(): Promise<void> {

@@ -60,6 +60,8 @@ export interface LoaderExtent {
   readonly parts: number;
   /** Entries, good or bad, of a table or a folder. */
   readonly samples: number | undefined;
+  /** Of the shards, or of a table's file; 0 for a folder. */
+  readonly bytes: number;
 }
 
 /**
@@ -93,7 +95,7 @@ type Ready = Extract<FromCoordinator, { kind: "ready" }>;
 class ThreadedLoader implements Loader {
   waited = 0;
   contextLength = 0;
-  extent: LoaderExtent = { parts: 0, samples: undefined };
+  extent: LoaderExtent = { parts: 0, samples: undefined, bytes: 0 };
   skipped = 0;
   readonly badSamples: Problem[] = [];
   readonly warnings: string[] = [];

@@ -69,7 +69,7 @@ export type FromCoordinator =
       slots: SharedArrayBuffer[];
       contextLength: number;
       start: LoaderPosition;
-      extent: { parts: number; samples: number | undefined };
+      extent: { parts: number; samples: number | undefined; bytes: number };
     }
   | BatchMessage
   | { kind: "end"; position: LoaderPosition; skipped: number; problems: Problem[] }

@@ -13,7 +13,13 @@ import {
   type RowGroup,
   type SchemaTree,
 } from "hyparquet";
-import { MOST_PAGE_BYTES, type PageHeader, readPageHeader, unpackPage } from "./parquet-pages.ts";
+import {
+  MOST_PAGE_BYTES,
+  type PageHeader,
+  readPageHeader,
+  unpackPage,
+  usesDictionary,
+} from "./parquet-pages.ts";
 import { FileBytes } from "../tables/table-bytes.ts";
 import { readThrift } from "./thrift-check.ts";
 
@@ -85,15 +91,26 @@ export class ParquetFile {
       yield await this.#decode(all, column, path, rows);
       return;
     }
+    // A dictionary may hold as many pictures as a page; writers go over to plain pages behind it.
     let dictionary: RawPage | undefined;
     let left = rows;
     for (const page of pages) {
       if (page.header.kind === "dictionary") dictionary = page;
       if (page.header.kind !== "data") continue;
+      const coded = usesDictionary(page.header);
+      if (!coded) dictionary = undefined;
+      else if (dictionary === undefined) [dictionary] = rawPages(bytes, this.#size, column, path);
+      if (coded && dictionary?.header.kind !== "dictionary") {
+        throw new Error("a page without its dictionary");
+      }
       const count = Math.min(left, page.header.values);
-      const pair = dictionary === undefined ? [page] : [dictionary, page];
-      if (count > 0) yield await this.#decode(pair, column, path, count);
       left -= count;
+      if (count === 0) continue;
+      const values = await this.#decode(coded ? [dictionary!, page] : [page], column, path, count);
+      // While the values are used, the page itself is not held.
+      page.raw = new Uint8Array(0);
+      page.unpacked = undefined;
+      yield values;
     }
     if (left > 0) throw new Error(`${rows - left} values in a column of ${rows} rows`);
   }
@@ -153,7 +170,7 @@ function readFooter(bytes: FileBytes): FileMetaData {
   if (length > bytes.size - 12 || length > MOST_FOOTER_BYTES) {
     throw new Error("a footer that is longer than the file, or than 64 MiB");
   }
-  const footer = Uint8Array.from(bytes.read(bytes.size - 8 - length, bytes.size));
+  const footer = bytes.take(bytes.size - 8 - length, bytes.size);
   readThrift(footer.subarray(0, length));
   return damaged("a footer that cannot be read", () =>
     parquetMetadata(footer, { parsers, geoparquet: false }),
@@ -196,7 +213,7 @@ function* rawPages(
     const header = headerAt(source, at, end);
     const next = at + header.headerSize + header.size;
     if (next > end) throw new Error("a page that is longer than its column");
-    const raw = Uint8Array.from(source.read(at, next));
+    const raw = source.take(at, next);
     const body = raw.subarray(header.headerSize);
     const unpacked = header.kind === "index" ? undefined : unpackPage(body, header, column, path);
     yield { header, raw, unpacked };

@@ -3,7 +3,12 @@
  * lengths of runs that a file announces.
  */
 import { constants, gunzipSync, brotliDecompressSync } from "node:zlib";
-import type { ColumnMetaData, Compressors, SchemaTree } from "hyparquet";
+import {
+  type ColumnMetaData,
+  type Compressors,
+  type SchemaTree,
+  snappyUncompress,
+} from "hyparquet";
 import { compressors as codecs } from "hyparquet-compressors";
 import { readThrift, type ThriftStruct } from "./thrift-check.ts";
 
@@ -99,13 +104,23 @@ function isCount(value: unknown, most: number): value is number {
 }
 
 const compressors: Compressors = {
-  SNAPPY: (input, length) => codecs.SNAPPY!(input, length),
+  SNAPPY: (input, length) => unpackSnappy(input, length),
   GZIP: (input, length) => unpackGzip(input, length),
   BROTLI: (input, length) => asBytes(brotliDecompressSync(input, { maxOutputLength: length || 1 })),
   ZSTD: (input, length) => codecs.ZSTD!(input, length),
   LZ4: (input, length) => codecs.LZ4!(input, length),
   LZ4_RAW: (input, length) => codecs.LZ4_RAW!(input, length),
 };
+
+/** WebAssembly is faster, but its memory never shrinks: large pages, of pictures, go without. */
+const MOST_WASM_BYTES = 8 << 20;
+
+function unpackSnappy(input: Uint8Array, length: number): Uint8Array {
+  if (length <= MOST_WASM_BYTES) return codecs.SNAPPY!(input, length);
+  const page = new Uint8Array(length);
+  snappyUncompress(input, page);
+  return page;
+}
 
 function unpackGzip(input: Uint8Array, length: number): Uint8Array {
   const options = { maxOutputLength: length || 1, finishFlush: constants.Z_SYNC_FLUSH };
@@ -216,10 +231,14 @@ function checkRuns(bytes: Uint8Array, bits: number): void {
   }
 }
 
+/** Whether a page of values is indices into the column's dictionary. */
+export function usesDictionary({ kind, encoding }: PageHeader): boolean {
+  return kind === "data" && (encoding === PLAIN_DICTIONARY || encoding === RLE_DICTIONARY);
+}
+
 function checkValues(values: Uint8Array, header: PageHeader, column: ColumnMetaData): void {
   const { encoding } = header;
-  const dictionary = encoding === PLAIN_DICTIONARY || encoding === RLE_DICTIONARY;
-  if (dictionary && values.length > 0) {
+  if (usesDictionary(header) && values.length > 0) {
     const [bits = 0] = values;
     if (column.type !== "BOOLEAN" && bits > 32) throw new Error("indices of more than 32 bits");
     checkRuns(values.subarray(column.type === "BOOLEAN" ? 0 : 1), bits);

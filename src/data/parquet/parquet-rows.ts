@@ -186,10 +186,12 @@ class Cursor {
   }
 
   async fill(): Promise<void> {
+    // The page before it is not held meanwhile.
+    this.#page = [];
+    this.#at = 0;
     const next = await this.#pages.next();
     if (next.done === true) throw new Error("a column with fewer values than rows");
     this.#page = next.value;
-    this.#at = 0;
   }
 
   take(): unknown {

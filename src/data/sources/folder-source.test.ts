@@ -28,6 +28,17 @@ it("every file with the ending of a picture is a sample, whatever limn can decod
   assert.deepEqual(passedOver, { mp4: 2, txt: 1, md: 1 });
 });
 
+it("a folder of other files says what it holds", async () => {
+  for (const name of ["a/x.tar", "b/x.tar", "notes"]) write(`none/${name}`);
+  await assert.rejects(lines("none"), {
+    code: "LIMN_DATA",
+    message:
+      /^Expected pictures in .*none but received other files only \(2 \.tar, 1 without an ending\); check/,
+  });
+  mkdirSync(join(top, "empty"));
+  assert.deepEqual(await lines("empty"), []);
+});
+
 it("what systems add beside pictures belongs to no sample", async () => {
   const added = [
     "._a.jpg",

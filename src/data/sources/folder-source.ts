@@ -1,5 +1,6 @@
 /** A folder of images with caption files and JSON records beside them. */
 import { basename, dirname, join } from "node:path";
+import { DataError } from "../../errors.ts";
 import { readableName } from "../../files/decode-text.ts";
 import { isImageExtension, splitEnding } from "../paths/file-kinds.ts";
 import { listFolder } from "../paths/folder-listing.ts";
@@ -11,7 +12,7 @@ import { type Entry, listedSource, type SampleRef, type Source } from "./source.
  * with the ending of a picture is a sample, also one that limn cannot decode, and so is a link that
  * leads to nothing; what else belongs to no sample is counted.
  *
- * throws   DataError if a folder cannot be read
+ * throws   DataError if a folder cannot be read, or holds other files only
  */
 export function openFolder(spec: FolderSpec): Source {
   const { files, broken } = listFolder(spec.directory);
@@ -23,6 +24,8 @@ export function openFolder(spec: FolderSpec): Source {
     if (isImageExtension(ending) || (broken.has(name) && !companions.has(name))) names.push(name);
     else if (!companions.has(name) || !companions.isUsed(stem)) others.push(ending);
   }
+  const passedOver = count(others);
+  if (names.length === 0 && others.length > 0) throw noPictures(spec.directory, passedOver);
   const source = listedSource(spec.directory, {
     length: names.length,
     at: (index) => entryOf(spec, names[index]!, { companions, broken }),
@@ -32,7 +35,7 @@ export function openFolder(spec: FolderSpec): Source {
     captionPerLine: spec.captionPerLine ?? false,
     anyJson: true,
   };
-  source.passedOver = count(others);
+  source.passedOver = passedOver;
   return source;
 }
 
@@ -94,6 +97,17 @@ function refOf(spec: FolderSpec, name: string, companions: Companions): SampleRe
     );
   }
   return ref;
+}
+
+function noPictures(directory: string, endings: Readonly<Record<string, number>>): DataError {
+  const found = Object.entries(endings)
+    .slice(0, 5)
+    .map(([ending, times]) => `${times} ${ending === "" ? "without an ending" : `.${ending}`}`);
+  return new DataError(
+    `Expected pictures in ${directory} but received other files only (${found.join(", ")}); ` +
+      "check the path, or name the table or the shards",
+    { source: directory },
+  );
 }
 
 /** How often each ending occurs, the most frequent first. */

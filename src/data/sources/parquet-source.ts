@@ -1,4 +1,5 @@
 /** Parquet files of pictures, or of paths of pictures. */
+import { basename } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { DataError } from "../../errors.ts";
 import { formatJson } from "../../files/json-text.ts";
@@ -123,7 +124,7 @@ function entryOf(
   { file, root }: { file: string; root: string | undefined },
 ): Entry {
   const { image, path } = row;
-  const key = (path || row.key) ?? String(row.row);
+  const key = (path || row.key) ?? `${basename(file, ".parquet")}/${row.row}`;
   const bad = (reason: string): Entry => ({
     problem: { file, key, reason: `row ${row.row + 1}: ${reason}` },
   });

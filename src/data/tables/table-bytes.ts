@@ -44,7 +44,13 @@ export class FileBytes implements ByteSource {
   }
 
   #load(start: number, end: number): void {
-    const bytes = Buffer.allocUnsafe(end - start);
+    this.#block = Buffer.from(this.take(start, end).buffer);
+    this.#start = start;
+  }
+
+  /** The same in a buffer of its own, of which nothing is kept here. */
+  take(start: number, end: number): Uint8Array<ArrayBuffer> {
+    const bytes = new Uint8Array(end - start);
     withFile(this.#file, (handle) => {
       const { size, mtimeNs, ino } = fstatSync(handle, { bigint: true });
       if (size !== this.#stats.size || mtimeNs !== this.#stats.mtimeNs || ino !== this.#stats.ino) {
@@ -56,8 +62,7 @@ export class FileBytes implements ByteSource {
         filled += count;
       }
     });
-    this.#block = bytes;
-    this.#start = start;
+    return bytes;
   }
 }
 

@@ -1,6 +1,14 @@
 /** Leave-one-out cross-attention over a batch, LIxP's context. Knows no loss, model or recipe. */
 import { ShapeError } from "../../errors.ts";
-import { arange, customGradient, noGrad, scope, type Tensor } from "../../torch/index.ts";
+import {
+  arange,
+  callInPlace,
+  customGradient,
+  noGrad,
+  operator,
+  scope,
+  type Tensor,
+} from "../../torch/index.ts";
 import { chunksOf, type Chunk, type ChunkOptions } from "../shared/chunks.ts";
 import { checkChunkSize } from "../shared/pairs.ts";
 
@@ -158,10 +166,15 @@ interface Attention {
 
 function attend({ image, contextTemperature, mask }: Inputs, { start, length }: Chunk): Attention {
   const temperature = contextTemperature.mul(Math.sqrt(image.size(1)));
-  const logits = image.narrow(0, start, length).mm(image.t()).div(temperature);
+  const logits = divideInPlace(image.narrow(0, start, length).mm(image.t()), temperature);
   const shown = mask ? logits.clone() : logits;
   if (mask) shown.narrow(1, start, length).diagonal().fill_(-Infinity);
   return { logits, shown, weights: shown.softmax(1), temperature };
+}
+
+/** x <- x / by. */
+function divideInPlace(x: Tensor, by: Tensor): Tensor {
+  return callInPlace(div_, x, by);
 }
 
 function forwardInChunks(inputs: Inputs, chunkSize: number): Context {
@@ -199,14 +212,18 @@ function backwardInChunks(
   for (const chunk of chunksOf(image.size(0), chunkSize)) {
     scope(() => {
       const rowsOf = (x: Tensor): Tensor => x.narrow(0, chunk.start, chunk.length);
-      const { logits, weights, temperature } = attend(inputs, chunk);
+      const { logits, shown, weights, temperature } = attend(inputs, chunk);
+      // Matrices of [length, N] are the largest there are: each goes as soon as it was used.
+      if (shown !== logits) shown.dispose();
       const gradient = rowsOf(upstream);
-      gradValues?.add_(weights.t().mm(gradient));
+      if (gradValues) scope(() => void gradValues.add_(weights.t().mm(gradient)));
       const mean = gradient.mul(rowsOf(output)).sum(1, true);
-      const gradLogits = gradient.mm(rawImage.t()).sub(mean).mul_(weights);
-      gradTemperature.add_(gradLogits.mul(logits).sum());
+      const gradLogits = gradient.mm(rawImage.t()).add_(mean, -1).mul_(weights);
+      weights.dispose();
+      gradTemperature.add_(logits.mul_(gradLogits).sum());
+      logits.dispose();
       gradLogits.mul_(temperature.pow(-1));
-      rowsOf(gradImage).add_(gradLogits.mm(image));
+      scope(() => void rowsOf(gradImage).add_(gradLogits.mm(image)));
       if (stopGradient !== "keys") gradImage.add_(gradLogits.t().mm(rowsOf(image)));
     });
   }
@@ -214,3 +231,5 @@ function backwardInChunks(
   gradTemperature.mul_(contextTemperature.pow(-1)).mul_(-1);
   return [gradImage, gradValues, gradTemperature];
 }
+
+const div_ = operator("div_", "Tensor");

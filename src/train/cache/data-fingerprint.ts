@@ -46,7 +46,7 @@ export async function fingerprintSource(
     bytes += Number(stats?.size ?? 0);
   }
   const by = bytes <= contentsUpTo ? "contents" : "sizes and times";
-  const hash = createHash("sha256").update(JSON.stringify([by, describe(spec)]));
+  const hash = createHash("sha256").update(JSON.stringify([by, describeReading(spec)]));
   for await (const { name, path, stats } of filesOf(source, spec)) {
     hash.update(JSON.stringify([name, stats === undefined ? "missing" : String(stats.size)]));
     if (stats === undefined) continue;
@@ -57,7 +57,7 @@ export async function fingerprintSource(
 }
 
 /** How the files are read, without where they are. */
-function describe(spec: SourceSpec): unknown {
+export function describeReading(spec: SourceSpec): unknown {
   if (spec.kind === "webdataset") return { ...spec, shards: null };
   if (spec.kind === "folder") return { ...spec, directory: null };
   if (spec.kind === "parquet") return { ...spec, files: null, root: null };

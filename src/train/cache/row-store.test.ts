@@ -98,6 +98,17 @@ test("a missing key is named, and rows of another width are refused", () => {
   assert.throws(() => new RowWriter(beside, about), { code: "LIMN_STORAGE" });
 });
 
+test("features beyond float16 are refused where rows are stored as such", () => {
+  const file = join(folder, "large.rows");
+  const writer = new RowWriter(file, { dtype: "float16", shape: [2], key: "k" });
+  writer.append(["a"], fromData(Float32Array.of(65504, NaN), [1, 2]));
+  assert.throws(() => writer.append(["b"], fromData(Float32Array.of(1, 7e4), [1, 2])), {
+    name: "RangeError",
+    message: /up to 65504, the largest of float16, for .*large\.rows .* precision to float32$/,
+  });
+  writer.discard();
+});
+
 test("rows come back in the order asked for", () => {
   const { file, keys, rows } = written(300, 5);
   const store = opened(file);

@@ -47,7 +47,8 @@ export class RowWriter {
    * Appends the rows whose key is new.
    *
    * rows     [N, ...shape], borrowed; any type and device
-   * throws   ShapeError; StorageError naming the file when the disk is full
+   * throws   ShapeError; RangeError for a number beyond float16, where rows are stored as such;
+   *          StorageError naming the file when the disk is full
    */
   append(keys: readonly string[], rows: Tensor): void {
     const { dtype, shape } = this.#about;
@@ -65,9 +66,20 @@ export class RowWriter {
       const all = fresh.length === keys.length;
       const index = fromData(Int32Array.from(fresh), [fresh.length], { device: rows.device });
       const chosen = all ? rows : rows.indexSelect(0, index);
-      chosen.to(dtype).to("cpu").copyInto(data);
+      const stored = chosen.to(dtype);
+      if (dtype === "float16") this.#checkRange(chosen, stored);
+      stored.to("cpu").copyInto(data);
     });
     this.#write(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+
+  #checkRange(rows: Tensor, stored: Tensor): void {
+    const finite = (tensor: Tensor): boolean => tensor.isFinite().all().item() !== 0;
+    if (finite(stored) || !finite(rows)) return;
+    throw new RangeError(
+      `Expected numbers up to 65504, the largest of float16, for ${this.#file.file} but received ` +
+        "larger features; set the cache's precision to float32",
+    );
   }
 
   #write(bytes: Uint8Array): void {

@@ -41,6 +41,8 @@ interface MetricsLogOptions {
 /** Appends entries to a JSONL file. */
 export class MetricsLog {
   readonly path: string;
+  /** What the file holds already of the step that the run goes on from. */
+  readonly resumed: readonly MetricsEntry[];
   readonly #file: AppendFile;
 
   /**
@@ -53,8 +55,9 @@ export class MetricsLog {
   constructor(path: string, { resumeStep = Infinity }: MetricsLogOptions = {}) {
     this.path = path;
     mkdirSync(dirname(path), { recursive: true });
-    const keep = existsSync(path) ? keptBytes(path, resumeStep) : 0;
-    this.#file = new AppendFile(path, "a", keep);
+    const { bytes, entries } = existsSync(path) ? kept(path, resumeStep) : nothing;
+    this.resumed = entries.filter(({ step }) => step === resumeStep);
+    this.#file = new AppendFile(path, "a", bytes);
   }
 
   /**
@@ -141,21 +144,26 @@ function scan(
 /** Of a log's end, what is read at first. */
 const TAIL_BYTES = 1 << 16;
 
+const nothing: Scan = { entries: [], bytes: 0 };
+
 /**
- * The length of a log up to the last entry of `lastStep` or before. Steps only grow, so that its end
- * tells: as much of it is read as was logged after that step, however long the run was.
+ * The length of a log up to the last entry of `lastStep` or before, and all entries of that step. Steps
+ * only grow, so that its end tells: as much of it is read as was logged after that step, however long
+ * the run was.
  */
-function keptBytes(path: string, lastStep: number): number {
+function kept(path: string, lastStep: number): Scan {
   const descriptor = openRegular(path);
   try {
     const { size } = fstatSync(descriptor);
     for (let wanted = TAIL_BYTES; ; wanted *= 2) {
       const from = Math.max(0, size - wanted);
       const tail = readExactly(descriptor, from, size - from);
-      if (from === 0) return scan(path, tail, lastStep).bytes;
+      if (from === 0) return scan(path, tail, lastStep);
       const first = tail.indexOf(0x0a) + 1;
       const { entries, bytes } = scan(path, tail.subarray(first), lastStep, { byte: from + first });
-      if (first > 0 && entries.length > 0) return from + first + bytes;
+      if (first > 0 && entries.some(({ step }) => step < lastStep)) {
+        return { entries, bytes: from + first + bytes };
+      }
     }
   } finally {
     closeSync(descriptor);

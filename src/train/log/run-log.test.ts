@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
@@ -95,6 +95,30 @@ describe("RunLog", () => {
       "train/contrastiveAccuracy" in (readMetricsLog(metricsFile)[0]?.values ?? {}),
       false,
     );
+  });
+  it("holds an evaluation once that is made again after the last step, in both logs", () => {
+    log(1, 3);
+    log(4, 3, 3);
+    const entries = readMetricsLog(metricsFile);
+    assert.deepEqual(
+      entries.map(({ step, values: found }) => [step, "val/top1" in found]),
+      [
+        [1, false],
+        [2, false],
+        [3, false],
+        [3, true],
+      ],
+    );
+    const run = new RunLog({ path, metricsFile }, { totalSteps: 3, resumeStep: 3 });
+    run.evaluation(3, 24, { "val/other": 1 });
+    run.close();
+    assert.deepEqual(stepsOf(), [1, 2, 3, 3, 3], "another evaluation is another entry");
+    // Each file of events hides the steps from the one that it begins with, and holds that one again.
+    const folder = join(path, "tensorboard");
+    const times = readdirSync(folder).map(
+      (name) => readFileSync(join(folder, name)).toString("latin1").split("val/top1").length - 1,
+    );
+    assert.deepEqual(times, [1, 1, 1]);
   });
   it("drops what a resumed run takes again, and all of a run that starts anew", () => {
     log(1, 4);

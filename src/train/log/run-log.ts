@@ -39,9 +39,12 @@ export class RunLog {
     try {
       this.#events = new EventFile({
         directory: join(run.path, "tensorboard"),
-        ...(resumeStep === undefined ? {} : { purgeStep: resumeStep + 1 }),
+        ...(resumeStep === undefined ? {} : { purgeStep: resumeStep }),
       });
+      // That step's own numbers are hidden too, so that none of them is there twice.
+      for (const { step, values } of this.#metrics.resumed) this.#events.scalars(values, step);
     } catch (error) {
+      this.#events?.close();
       this.#metrics.close();
       throw error;
     }
@@ -59,7 +62,13 @@ export class RunLog {
     if (step % every === 0) this.#write(step, examplesSeen, { ...values });
   }
 
+  /** An evaluation that is made again, because a run was killed after it, is written once. */
   evaluation(step: number, examplesSeen: number, values: Record<string, number>): void {
+    const wanted = Object.keys(values).sort().join();
+    const known = this.#metrics?.resumed.some(
+      (entry) => entry.step === step && Object.keys(entry.values).sort().join() === wanted,
+    );
+    if (known === true) return;
     this.#write(step, examplesSeen, values);
   }
 

@@ -15,6 +15,7 @@ import { openCheckpoint, openOrigins, type Origins } from "./origins.ts";
 import { pairParts } from "./pair-parts.ts";
 import { PairLearner } from "./pair-learner.ts";
 import { openCaches, type Announce, type OpenCaches } from "../cache/open-caches.ts";
+import { checkSameData, sampleData } from "../cache/run-data.ts";
 import type { ProcessGroup } from "../process-group.ts";
 import type { ResolvedRecipe } from "../recipe/recipe.ts";
 import type { RunDirectory } from "../run/run-directory.ts";
@@ -28,12 +29,12 @@ import { loaderPosition, restoreTraining, type TrainingState } from "../run/run-
 export async function preparePair(
   recipe: ResolvedRecipe,
   directory: RunDirectory,
-  announce?: Announce,
+  { announce, allowChange = false }: { announce?: Announce; allowChange?: boolean } = {},
 ): Promise<Prepared<PairLearner>> {
   const latest = directory.latestCheckpoint();
   const origins = latest === undefined ? await openOrigins(recipe) : openCheckpoint(latest);
   try {
-    return await prepare(recipe, origins, { directory, latest, announce });
+    return await prepare(recipe, origins, { directory, latest, announce, allowChange });
   } finally {
     origins.close();
   }
@@ -44,12 +45,14 @@ interface Surroundings {
   /** The checkpoint that the run goes on from, which is then the pair of the origins. */
   latest: string | undefined;
   announce: Announce | undefined;
+  /** Goes on with other data than before. */
+  allowChange: boolean;
 }
 
 async function prepare(
   recipe: ResolvedRecipe,
   origins: Origins,
-  { directory, latest, announce }: Surroundings,
+  { directory, latest, announce, allowChange }: Surroundings,
 ): Promise<Prepared<PairLearner>> {
   const { config, tokenizer, transform } = await pairParts(recipe, origins.pair);
   const device = trainingDevice(recipe.train.device);
@@ -99,8 +102,10 @@ async function prepare(
         : { position: loaderPosition(latest, state, group) }),
     };
     open.loader = open.caches.filter(await createLoader({ ...options, ...open.caches.loader }));
+    const data = group.isFirst ? await sampleData(recipe.data.train) : undefined;
+    if (data && latest !== undefined && !allowChange) checkSameData(latest, state?.data, data);
     const { learner, loader } = open;
-    return { learner, loader, state, latest, close };
+    return { learner, loader, state, latest, data, close };
   } catch (error) {
     await close();
     throw error;

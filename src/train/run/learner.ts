@@ -2,6 +2,7 @@
 import type { Loader } from "../../data/loader/loader.ts";
 import type { Batch } from "../../data/sample.ts";
 import type { SuiteResult } from "../../evaluate/run-suite.ts";
+import type { RunData } from "../cache/run-data.ts";
 import type { TrainingState } from "./run-checkpoint.ts";
 
 export interface Evaluation {
@@ -39,5 +40,7 @@ export interface Prepared<L extends Learner> {
   /** Of the checkpoint that the run goes on from, and that checkpoint's folder. */
   state: TrainingState | undefined;
   latest: string | undefined;
+  /** Of the training data; undefined on ranks other than the first, which write nothing. */
+  data: RunData | undefined;
   close: () => Promise<void>;
 }

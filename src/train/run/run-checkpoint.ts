@@ -25,6 +25,7 @@ import {
 } from "../../torch/index.ts";
 import type { ProcessGroup } from "../process-group.ts";
 import type { TrainingObjective } from "../../objectives/objective.ts";
+import type { RunData } from "../cache/run-data.ts";
 import { toJson, type BestCheckpoint } from "./run-directory.ts";
 
 /** What a checkpoint holds in JSON. */
@@ -37,6 +38,8 @@ export interface TrainingState {
   examplesSeen: number;
   /** Where the loader goes on; of several processes each one's, in rank order. */
   loader: LoaderPosition | LoaderPosition[];
+  /** What the training data was; absent in checkpoints of 0.1.0. */
+  data?: RunData;
   best?: BestCheckpoint;
 }
 

@@ -121,7 +121,10 @@ class Run<L extends Learner> {
   }
 
   async toEnd(): Promise<RunOutcome> {
+    const { directory, recipe } = this.#parts;
     try {
+      // What was to be removed when the run was killed.
+      directory.prune(recipe.train.checkpoint.keepLast, this.#best);
       return await this.#steps();
     } catch (error) {
       await this.#rescue(error);
@@ -257,6 +260,7 @@ class Run<L extends Learner> {
       examplesSeen: learner.examplesSeen,
       loader: positions.length === 1 ? loader.position() : positions,
       ...(this.#best ? { best: this.#best } : {}),
+      ...(this.#parts.data ? { data: this.#parts.data } : {}),
     };
   }
 

@@ -21,6 +21,7 @@ import {
 } from "../recipe/build-model.ts";
 import type { Prepared } from "../run/learner.ts";
 import { openPixelCache, type Announce, type OpenCaches } from "../cache/open-caches.ts";
+import { checkSameData, sampleData } from "../cache/run-data.ts";
 import { refuseSetting } from "../recipe/check-recipe.ts";
 import { announcer, runToEnd, type LoopOptions, type RunOutcome } from "../run/run.ts";
 import { RunDirectory } from "../run/run-directory.ts";
@@ -44,7 +45,7 @@ export interface PretrainOptions extends LoopOptions {
   set?: readonly string[];
   /** Two steps of eight samples. */
   smoke?: boolean;
-  /** Go on with a run whose recipe was another. */
+  /** Go on with a run whose recipe or data was another. */
   allowRecipeChange?: boolean;
 }
 
@@ -69,7 +70,10 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainResult
   const directory = new RunDirectory(options.directory);
   return directory.asOnlyRun(async () => {
     if (!options.allowRecipeChange) directory.checkRecipe(recipe);
-    const prepared = await prepare(recipe, directory, announcer(options)).catch(refuseSetting);
+    const prepared = await prepare(recipe, directory, {
+      announce: announcer(options),
+      allowChange: options.allowRecipeChange ?? false,
+    }).catch(refuseSetting);
     const begin = (): void => directory.saveRecipe(recipe);
     return runToEnd(prepared, { recipe, directory, options, begin }, (outcome) => ({
       ...outcome,
@@ -88,7 +92,7 @@ interface Made {
 async function prepare(
   recipe: ResolvedPretrainRecipe,
   directory: RunDirectory,
-  announce: Announce,
+  { announce, allowChange }: { announce: Announce; allowChange: boolean },
 ): Promise<Prepared<TowerTrainer>> {
   const { seed, device: wanted } = recipe.train;
   const device = trainingDevice(wanted);
@@ -117,7 +121,9 @@ async function prepare(
         : { position: loaderPosition(latest, state, directory.group) };
     loader = await createLoader({ ...loaderOptions, ...position });
     if (caches) loader = caches.filter(loader);
-    return { learner, loader, state, latest, close };
+    const data = await sampleData(recipe.data.train);
+    if (latest !== undefined && !allowChange) checkSameData(latest, state?.data, data);
+    return { learner, loader, state, latest, data, close };
   } catch (error) {
     await close();
     throw error;
