@@ -44,6 +44,26 @@ void guardNativeGroups(const Operands& operands) {
   guardGroups(operands);
   const at::Tensor self = operands.tensor("self");
   expect(self.dim() >= 3 && self.numel() > 0, "a tensor [N, C, ...] that is not empty", "self");
+  expect(self.size(1) % operands["groups"].toInt() == 0, "a divisor of the channels", "groups");
+}
+
+// It writes where the sizes say, whatever there is.
+void guardUnfoldBackward(const Operands& operands) {
+  const std::vector<int64_t> sizes = operands["input_sizes"].toIntVector();
+  const int64_t rank = static_cast<int64_t>(sizes.size());
+  int64_t dim = operands["dim"].toInt();
+  if (dim < 0) dim += rank;
+  expect(dim >= 0 && dim < rank, "a dimension of input_sizes", "dim");
+  const int64_t size = operands["size"].toInt();
+  const int64_t step = operands["step"].toInt();
+  expect(size >= 1 && size <= sizes[dim], "an integer from 1 to the side", "size");
+  expect(step >= 1, "an integer from 1 on", "step");
+  std::vector<int64_t> wanted = sizes;
+  wanted[dim] = (sizes[dim] - size) / step + 1;
+  wanted.push_back(size);
+  const at::Tensor grad =
+      operands.tensor(operands["grad"].isTensor() ? "grad" : "grad_in");
+  expect(grad.defined() && grad.sizes() == at::IntArrayRef(wanted), "the shape of the windows", "grad");
 }
 
 // Kernels are divided by before they are looked at.
@@ -126,6 +146,7 @@ const Entry entries[] = {
     {"aten::pixel_unshuffle", guardPixelUnshuffle},
     {"aten::channel_shuffle", guardGroups},
     {"aten::native_channel_shuffle", guardNativeGroups},
+    {"aten::unfold_backward", guardUnfoldBackward},
     {"aten::slow_conv3d*", guardSlowConvolution},
     {"aten::matrix_exp_backward", guardMatrixExponential},
     {"aten::histogramdd", guardHistogram},

@@ -373,6 +373,32 @@ describe("bad samples", () => {
     assert.equal(reasons[4], "undefined: the shard does not exist");
     await loader.close();
   });
+  it("are told of where a batch is larger than the whole source", async () => {
+    const samples: PackSample[] = [];
+    for (let i = 0; i < 3; i++) {
+      const image = i === 1 ? Buffer.from("no image") : await picture(i);
+      samples.push({ key: `k${i}`, extension: "png", image, captions: [`words ${i}`] });
+    }
+    const directory = join(top, "few");
+    const written = await writeShards({ samples, directory, samplesPerShard: 100 });
+    const source: SourceSpec = { kind: "webdataset", shards: written.shards };
+    const warnings = async (options: Partial<LoaderOptions>): Promise<readonly string[]> => {
+      const loader = await createLoader(base({ source, onError: "skip", ...options }));
+      for (let i = 0; i < 4; i++) await loader.next();
+      await loader.close();
+      return loader.warnings;
+    };
+    const [text = "", ...more] = await warnings({ batchSize: 3 });
+    assert.match(text, /has 2 usable samples, fewer than a batch of 3: .* more than once, and/);
+    assert.deepEqual(more, []);
+    for (const fine of [
+      { batchSize: 2 },
+      { batchSize: 3, lastBatch: "keep" as const },
+      { batchSize: 3, epochs: 1, lastBatch: "continue" as const },
+    ]) {
+      assert.deepEqual(await warnings(fine), []);
+    }
+  });
   it("are pictures of more pixels than maxPixels, by their header alone", async () => {
     // 36 bytes of a WebP that announces 8,193 x 8,192 pixels.
     const huge = Buffer.alloc(36);

@@ -49,6 +49,8 @@ export interface Loader {
   readonly skipped: number;
   /** The first of them, with file, key and reason. */
   readonly badSamples: readonly Problem[];
+  /** What is odd about the batches so far, in sentences: a source of fewer samples than a batch. */
+  readonly warnings: readonly string[];
   close(): Promise<void>;
   [Symbol.asyncIterator](): AsyncIterator<Batch>;
 }
@@ -96,6 +98,7 @@ class ThreadedLoader implements Loader {
   extent: LoaderExtent = { parts: 0, samples: undefined, bytes: 0 };
   skipped = 0;
   readonly badSamples: Problem[] = [];
+  readonly warnings: string[] = [];
   readonly #worker: Worker;
   readonly #port: MessagePort;
   readonly #imageSize: number;
@@ -194,6 +197,10 @@ class ThreadedLoader implements Loader {
       const unseen = receiveMessageOnPort(this.#port);
       if (unseen !== undefined) this.#arrived.push(unseen.message);
       const message = this.#arrived.shift();
+      if (message?.kind === "warning") {
+        this.warnings.push(message.text);
+        continue;
+      }
       if (message?.kind === "failed") this.#failure = fromPlainError(message.error);
       else if (message !== undefined) return message;
       if (this.#failure !== undefined) throw this.#failure;

@@ -63,6 +63,7 @@ export class Pipeline {
   #position: LoaderPosition;
   #batchesInEpoch = 0;
   #firstProblems: Problem[] = [];
+  #toldOfRepeats = false;
 
   constructor(given: PipelineOptions) {
     this.#given = given;
@@ -230,9 +231,10 @@ export class Pipeline {
       this.#fail(this.#nothingUsable());
       return;
     }
+    const last = options.epochs === next.epoch;
+    if (!last) this.#tellOfRepeats(this.#position.epochSamples);
     // The cursor is the new epoch's: a batch that ends here must not resume before its end.
     this.#position = { ...this.#position, cursor: next, epochSamples: 0 };
-    const last = options.epochs === next.epoch;
     if (builder.size > 0) {
       if (options.lastBatch === "keep") this.#emit();
       else if (options.lastBatch === "drop" || last) builder.drop();
@@ -241,6 +243,19 @@ export class Pipeline {
       this.#fail(this.#tooFew());
     }
     this.#batchesInEpoch = 0;
+  }
+
+  /** A batch of more samples than there are holds some of them twice: each its own negative. */
+  #tellOfRepeats(samples: number): void {
+    const { options, source } = this.#given;
+    if (options.lastBatch !== "continue" || samples >= options.batchSize) return;
+    if (this.#toldOfRepeats) return;
+    this.#toldOfRepeats = true;
+    const text =
+      `${source.name} has ${samples} usable samples, fewer than a batch of ${options.batchSize}: every ` +
+      `batch holds some of them more than once, and a contrastive loss takes a sample's copy for its ` +
+      `negative. Lower the batch size, or add samples.`;
+    this.#given.post({ kind: "warning", text });
   }
 
   /** Whether the epoch that ended was visited from its start. */

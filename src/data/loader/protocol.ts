@@ -73,6 +73,7 @@ export type FromCoordinator =
     }
   | BatchMessage
   | { kind: "end"; position: LoaderPosition; skipped: number; problems: Problem[] }
+  | { kind: "warning"; text: string }
   | { kind: "failed"; error: PlainError };
 
 /** One bad sample as an error that names file and sample. */

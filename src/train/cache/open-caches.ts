@@ -286,6 +286,9 @@ function filtered(
     get badSamples() {
       return loader.badSamples;
     },
+    get warnings() {
+      return loader.warnings;
+    },
     close: () => loader.close(),
     [Symbol.asyncIterator]: () => iterate(next),
   };

@@ -295,7 +295,7 @@ class Run<L extends Learner> {
     const { skipped } = loader.position();
     const { badSamples } = loader;
     const { path } = directory;
-    const warnings = learner.warnings();
+    const warnings = [...loader.warnings, ...learner.warnings()];
     return {
       directory: path,
       step,
