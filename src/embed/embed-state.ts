@@ -1,5 +1,5 @@
 /** Where embedding a source stands: what it is, which shards are whole, where the next one starts. */
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 
 import type { LoaderExtent } from "../data/loader/loader.ts";
@@ -10,7 +10,7 @@ import { DataError } from "../errors.ts";
 import { writeTextAtomically } from "../files/atomic-write.ts";
 import { isPartial } from "../files/owner.ts";
 import { readJsonFile, readingReason } from "../files/regular-file.ts";
-import { storageError } from "../files/storage.ts";
+import { makeFolder } from "../files/storage.ts";
 import { MAX_PIXELS } from "../data/image/index.ts";
 import { cellBytes, placePicture } from "../data/image/picture-cell.ts";
 import { embedTexts } from "../inference/encode-texts.ts";
@@ -64,11 +64,7 @@ const PROBE_TOLERANCE = 1e-3;
 
 /** Makes the folder too. throws  StorageError where it cannot be written */
 export function writeState(folder: string, state: EmbedState): void {
-  try {
-    mkdirSync(folder, { recursive: true });
-  } catch (cause) {
-    throw storageError(folder, cause);
-  }
+  makeFolder(folder);
   writeTextAtomically(path.join(folder, NAME), `${JSON.stringify(state, null, 2)}\n`);
 }
 
