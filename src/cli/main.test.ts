@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { CheckpointError, DataError, HubError, StorageError, UsageError } from "../errors.ts";
 import { defineCommand, parseCommandLine, type Command } from "./command.ts";
 import type { CommandTable } from "./commands.ts";
@@ -34,6 +37,11 @@ const table: CommandTable = {
   usage: row(failing(new UsageError("bad"))),
   checkpoint: row(failing(new CheckpointError("m.safetensors", "weight x is missing"))),
   broken: row(failing(new TypeError("internal: oops"))),
+  full: row(
+    failing(
+      Object.assign(new Error("EROFS"), { code: "EROFS", syscall: "copyfile", dest: "out/a.json" }),
+    ),
+  ),
 };
 
 function row(command: Command): CommandTable[string] {
@@ -133,3 +141,21 @@ test("--json prints the data alone; without it the text", async () => {
   const { out } = await limn("data", "pack", "a", "--json");
   assert.deepEqual(JSON.parse(out), { operands: ["a"] });
 });
+
+test("a bare failure of writing names the file and ends with exit code 4", async () => {
+  const { code, err } = await limn("full");
+  assert.equal(code, 4);
+  assert.match(err, /Expected a writable file system for writing out\/a\.json but received EROFS/);
+});
+
+test(
+  "standard output on a full disk ends with exit code 4 and a sentence",
+  { skip: !existsSync("/dev/full") },
+  () => {
+    const bin = fileURLToPath(new URL("../../../bin/limn.mjs", import.meta.url));
+    const command = `"${process.execPath}" "${bin}" --version > /dev/full`;
+    const { status, stderr } = spawnSync("sh", ["-c", command], { encoding: "utf8" });
+    assert.equal(status, 4);
+    assert.match(stderr, /^limn: Expected room for standard output but received ENOSPC; free some/);
+  },
+);

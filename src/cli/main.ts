@@ -13,6 +13,7 @@ import {
   UsageError,
   didYouMean,
 } from "../errors.ts";
+import { asWritingError } from "../files/storage.ts";
 import { packageRoot, setupCommand } from "../torch/engine-info.ts";
 import { parseCommandLine, type Command, type Invocation } from "./command.ts";
 import { commands, type CommandTable } from "./commands.ts";
@@ -26,7 +27,8 @@ export async function main(argv: readonly string[], table = commands): Promise<n
   const understood: Understood = { names: [] };
   try {
     return await dispatch(argv, table, understood);
-  } catch (error) {
+  } catch (caught) {
+    const error = asWritingError(caught);
     reportError(error, understood, argv.includes("--debug"));
     return exitCode(error);
   }

@@ -2,12 +2,11 @@
  * One shard of embeddings, rows aligned over its files. Written under temporary names until the shard
  * is whole: readers look for `*.npy` and `*.parquet`.
  */
-import { mkdirSync } from "node:fs";
 import path from "node:path";
 
 import { checkHalf } from "../files/half.ts";
 import { NpyWriter, type NpyPrecision } from "../files/npy.ts";
-import { storageError } from "../files/storage.ts";
+import { makeFolder } from "../files/storage.ts";
 import type { Column } from "./metadata-columns.ts";
 import { MetadataSpool, type MetadataRow } from "./metadata-spool.ts";
 import { shardFiles } from "./shard-files.ts";
@@ -52,7 +51,7 @@ export class EmbeddingShard {
     const files = shardFiles(folder, number, width);
     const opened: { discard(): void }[] = [];
     const open = <F extends { discard(): void }>(file: string, make: () => F): F => {
-      makeFolderOf(file);
+      makeFolder(path.dirname(file), file);
       const made = make();
       opened.push(made);
       return made;
@@ -103,13 +102,5 @@ export class EmbeddingShard {
     this.#images.discard();
     this.#texts?.discard();
     this.#metadata.discard();
-  }
-}
-
-function makeFolderOf(file: string): void {
-  try {
-    mkdirSync(path.dirname(file), { recursive: true });
-  } catch (cause) {
-    throw storageError(file, cause);
   }
 }

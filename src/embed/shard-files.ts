@@ -8,7 +8,7 @@ import { existsSync, renameSync } from "node:fs";
 import path from "node:path";
 
 import { DataError } from "../errors.ts";
-import { storageError } from "../files/storage.ts";
+import { orStorageError } from "../files/storage.ts";
 
 /** The folders of a set of embeddings. */
 export const EMBEDDING_FOLDERS = ["img_emb", "text_emb", "metadata"] as const;
@@ -59,9 +59,5 @@ function rename(from: string, to: string): void {
       { source: to },
     );
   }
-  try {
-    renameSync(from, to);
-  } catch (cause) {
-    throw storageError(to, cause);
-  }
+  orStorageError(to, () => renameSync(from, to));
 }

@@ -26,7 +26,14 @@ import {
   strangersIn,
 } from "./folder-record.ts";
 import { discard, partialPath, releasePartial, removeAbandoned } from "./owner.ts";
-import { liesIn, physicalPath, statsOf, storageError } from "./storage.ts";
+import {
+  liesIn,
+  makeFolder,
+  orStorageError,
+  physicalPath,
+  statsOf,
+  storageError,
+} from "./storage.ts";
 
 export interface FolderOptions {
   /** Whether a folder without a record is one that limn wrote before there were records. */
@@ -63,7 +70,7 @@ export async function writeFolderAtomically(
     // Before anything is made: it need not be possible at all.
     checkTarget(folder, target, options);
     const inside = isInPlace(target);
-    mkdirSync(parent, { recursive: true });
+    makeFolder(parent, folder);
     const lock = canWrite(parent) ? lockBeside(target) : join(target, lockName);
     await asOnlyWriter(folder, lock, async () => {
       restorePrevious(target);
@@ -186,19 +193,19 @@ export function nameOfPrevious(name: string): string | undefined {
 
 /** Removes a folder of limn's: it is gone under its name at once, or not at all. */
 export function removeFolder(folder: string): void {
-  const target = physicalPath(folder);
-  for (const path of [target, previousOf(target)]) {
-    if (!statsOf(path)) continue;
-    const partial = partialPath(dirname(target), basename(target));
-    try {
-      renameSync(path, partial);
-      rmSync(partial, { recursive: true, force: true });
-    } catch (cause) {
-      throw storageError(folder, cause);
-    } finally {
-      releasePartial(partial);
+  orStorageError(folder, () => {
+    const target = physicalPath(folder);
+    for (const path of [target, previousOf(target)]) {
+      if (!statsOf(path)) continue;
+      const partial = partialPath(dirname(target), basename(target));
+      try {
+        renameSync(path, partial);
+        rmSync(partial, { recursive: true, force: true });
+      } finally {
+        releasePartial(partial);
+      }
     }
-  }
+  });
 }
 
 async function guarded<T>(folder: string, body: () => T | Promise<T>): Promise<T> {

@@ -1,5 +1,5 @@
 /** Where a path leads, writing all of some bytes, and what the file system says no to. Knows no kind of file. */
-import { lstatSync, readlinkSync, writeSync, type Stats } from "node:fs";
+import { lstatSync, mkdirSync, mkdtempSync, readlinkSync, writeSync, type Stats } from "node:fs";
 import path from "node:path";
 import { StorageError } from "../errors.ts";
 
@@ -34,6 +34,16 @@ const reasons: Record<string, string> = {
   EBUSY: "a folder that nothing is mounted on",
   EXDEV: "a folder that nothing is mounted on",
   ETXTBSY: "a file that nobody runs",
+  ENOTEMPTY: "a folder that nobody else fills",
+  EMLINK: "a folder that can hold more",
+  EMFILE: "fewer open files, or a higher limit of them,",
+  ENFILE: "fewer open files, or a higher limit of them,",
+  EINVAL: "a name that the file system allows",
+  EILSEQ: "a name that the file system allows",
+  ENXIO: "a device that is there",
+  ENODEV: "a device that is there",
+  ESTALE: "a network file system that is there",
+  ETIMEDOUT: "a network file system that answers",
 };
 
 const fullDisk = new Set(["ENOSPC", "EDQUOT"]);
@@ -63,6 +73,48 @@ export function storageError(
     `Expected ${expected} for writing ${what} but received ${code}; ${cure} and try again (${kept})`,
     { cause },
   );
+}
+
+/** Calls that only somebody who writes makes. */
+const writingCalls = new Set(
+  "mkdir mkdtemp write writev rename copyfile link symlink unlink rmdir ftruncate fsync fdatasync".split(
+    " ",
+  ),
+);
+/** What only somebody who writes is told. */
+const writingCodes = new Set(["ENOSPC", "EDQUOT", "EROFS", "EFBIG"]);
+
+/** A bare failure of the file system, wherever it came from, as a StorageError if it was of writing. */
+export function asWritingError(error: unknown): unknown {
+  if (!(error instanceof Error) || !("syscall" in error)) return error;
+  const { code, syscall, path: from, dest } = error as NodeJS.ErrnoException & { dest?: string };
+  if (!writingCodes.has(code ?? "") && !writingCalls.has(syscall ?? "")) return error;
+  return storageError(dest ?? from ?? "a file", error, { kept: "it was not finished" });
+}
+
+/** Runs `body`, which writes; a failure of the file system becomes a StorageError that names `file`. */
+export function orStorageError<T>(file: string, body: () => T, words?: StorageWords): T {
+  try {
+    return body();
+  } catch (cause) {
+    throw storageError(file, cause, words);
+  }
+}
+
+/**
+ * Makes a folder and those above it, where they are missing.
+ *
+ * named   what the error names: what is to be written there; the folder when absent
+ * throws  StorageError
+ */
+export function makeFolder(folder: string, named: string = folder): void {
+  orStorageError(named, () => mkdirSync(folder, { recursive: true }));
+}
+
+/** Makes a new folder whose name begins with `prefix`, and those above it. throws  StorageError */
+export function makeUniqueFolder(prefix: string): string {
+  makeFolder(path.dirname(prefix));
+  return orStorageError(prefix, () => mkdtempSync(prefix));
 }
 
 /** As many as the kernel follows. */

@@ -1,5 +1,5 @@
 /** What a study's functions are given: folders, artifacts made once, and training that can stop. */
-import { existsSync, mkdirSync, renameSync } from "node:fs";
+import { existsSync, renameSync } from "node:fs";
 import path from "node:path";
 
 import { pendingSignal } from "../torch/index.ts";
@@ -10,6 +10,7 @@ import { hashOf } from "./result-file.ts";
 import { removeFolder } from "../files/atomic-folder.ts";
 import { lockHolder, withFileLock } from "../files/file-lock.ts";
 import type { Owner } from "../files/owner.ts";
+import { makeFolder, orStorageError } from "../files/storage.ts";
 
 /** Thrown where a signal ends a study; whatever is half done goes on with the same command. */
 export class StudyInterrupted extends Error {
@@ -161,18 +162,18 @@ async function artifact(
 ): Promise<string> {
   const target = path.join(parent, `${name}-${hashOf([of ?? null, smoke, set]).slice(0, 8)}`);
   if (existsSync(target)) return target;
-  mkdirSync(parent, { recursive: true });
+  makeFolder(parent);
   return exclusively(
     target,
     async () => {
       if (existsSync(target)) return target;
       note(`Making ${name} ...`);
       const partial = `${target}.partial`;
-      mkdirSync(partial, { recursive: true });
+      makeFolder(partial);
       await make(partial);
       stopIfAsked();
       removeFolder(path.join(partial, "checkpoints"));
-      renameSync(partial, target);
+      orStorageError(target, () => renameSync(partial, target));
       return target;
     },
     note,

@@ -232,3 +232,14 @@ test("a smoke run trains two steps of one seed, beside its own page", async () =
   assert.ok(existsSync(path.join(folder, "model")));
   assert.ok(!existsSync(path.join(folder, "checkpoints")));
 });
+
+test("a work folder that cannot be made is a StorageError that names it", async () => {
+  const { workdir, out } = places();
+  mkdirSync(path.dirname(workdir), { recursive: true });
+  writeFileSync(workdir, "");
+  await assert.rejects(runStudy(instant().study, { workdir, out }), {
+    name: "StorageError",
+    file: workdir,
+  });
+  assert.equal(readFileSync(workdir, "utf8"), "");
+});

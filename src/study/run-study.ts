@@ -2,13 +2,14 @@
  * Runs the arms of a study, seed by seed, and writes its page. Whatever is finished stays: a study
  * that was cut off goes on with the same command.
  */
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 
 import { StorageError, UsageError } from "../errors.ts";
 import { removeFolder } from "../files/atomic-folder.ts";
 import { readJsonFile } from "../files/regular-file.ts";
 import { writeTextAtomically } from "../files/atomic-write.ts";
+import { makeFolder } from "../files/storage.ts";
 import { catchSignals } from "../torch/index.ts";
 import { formatDuration, type ProgressStream } from "../train/log/run-progress.ts";
 import { checkStudy, chooseArms, chooseSeeds } from "./check-study.ts";
@@ -177,7 +178,7 @@ class Session<P> {
   async #plan(): Promise<{ context: StudyContext; jobs: Job[] }> {
     const { workdir, smoke, set = [], note } = this.#options;
     const sharedFolder = this.#options.sharedFolder ?? path.join(path.dirname(workdir), "data");
-    mkdirSync(workdir, { recursive: true });
+    makeFolder(workdir);
     const context = studyContext({ workdir, sharedFolder, smoke, set, note });
     const prepared = await this.#study.prepare(context);
     stopIfAsked();
@@ -208,7 +209,7 @@ class Session<P> {
     const started = path.join(folder, "started.json");
     // What was begun with other settings must not be gone on with.
     if (existsSync(folder) && readHash(started) !== hash) removeRun(folder, started);
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     writeTextAtomically(started, `${JSON.stringify({ hash })}\n`);
     const { progress } = this.#options;
     const context = runContext(shared, {

@@ -1,6 +1,6 @@
 /** What `limn train` and `limn pretrain` have in common: their options, and where a run goes. */
-import { mkdirSync, mkdtempSync } from "node:fs";
 import path from "node:path";
+import { makeUniqueFolder } from "../../files/storage.ts";
 
 import type { OptionValues } from "../command.ts";
 
@@ -44,6 +44,5 @@ export function runArguments(options: Given, name: string, json: boolean): RunAr
 /** A smoke run gets a new folder each time: it must neither go on with a run nor stand in its way. */
 function runFolder(name: string, smoke: boolean): string {
   if (!smoke) return path.join("runs", name);
-  mkdirSync("runs", { recursive: true });
-  return mkdtempSync(path.join("runs", `${name}-smoke-`));
+  return makeUniqueFolder(path.join("runs", `${name}-smoke-`));
 }

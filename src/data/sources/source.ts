@@ -96,7 +96,7 @@ export interface ReadingOptions {
   captionPerLine: boolean;
   /** JSON beside a picture may be anything (folders): what is no record is passed over. */
   anyJson?: boolean;
-  /** Whole numbers that a record has as floats (1.0) are Number objects, see `parseJson`. */
+  /** Whole numbers that a record or a Parquet column has as floats (1.0) are Number objects, see `parseJson`. */
   floats?: "plain" | "marked";
 }
 

@@ -15,7 +15,7 @@ import {
 import { dirname } from "node:path";
 
 import { CheckpointError, LimnError } from "../../errors.ts";
-import { storageError, writeFully } from "../../files/storage.ts";
+import { orStorageError, storageError, writeFully } from "../../files/storage.ts";
 import {
   callInPlace,
   fromData,
@@ -231,7 +231,7 @@ export class SampleState {
     this.#unmap();
     closeSync(this.#open.descriptor);
     this.#open = null;
-    rmSync(this.file, { force: true });
+    orStorageError(this.file, () => rmSync(this.file, { force: true }));
   }
 }
 

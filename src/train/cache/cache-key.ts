@@ -3,7 +3,7 @@
  * by people, so that two keys that differ can say in what; the digest of all of them names the folder.
  */
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
@@ -12,6 +12,7 @@ import { saveTokenizer, type Tokenizer } from "../../text/index.ts";
 import type { Module } from "../../nn/module.ts";
 import { writeTextAtomically } from "../../files/atomic-write.ts";
 import { isOwnName } from "../../files/folder-record.ts";
+import { makeFolder, makeUniqueFolder } from "../../files/storage.ts";
 import { allocate } from "../../torch/dtype.ts";
 import type { DataFingerprint } from "./data-fingerprint.ts";
 import type { RowDType } from "./row-file.ts";
@@ -67,7 +68,7 @@ export function preprocessingPart(options: {
 
 /** The contents of the tokenizer's files; where they came from does not matter. */
 export async function tokenizerPart(tokenizer: Tokenizer): Promise<unknown> {
-  const folder = mkdtempSync(join(tmpdir(), "limn-tokenizer-"));
+  const folder = makeUniqueFolder(join(tmpdir(), "limn-tokenizer-"));
   try {
     await saveTokenizer(tokenizer, folder);
     const hash = createHash("sha256");
@@ -147,7 +148,7 @@ export function viewFile(folder: string, view: number): string {
 
 /** Writes what the cache was made from, for people and for `explainMissing`. */
 export function saveKey(folder: string, { digest, parts }: CacheKey): void {
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   writeTextAtomically(join(folder, KEY_FILE), `${JSON.stringify({ digest, ...parts }, null, 2)}\n`);
 }
 

@@ -1,10 +1,9 @@
 /** Writes a file of rows under a temporary name; it takes its own name when it is complete. */
 import { createHash, type Hash } from "node:crypto";
-import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { ShapeError } from "../../errors.ts";
 import { AtomicFile } from "../../files/atomic-write.ts";
-import { storageError } from "../../files/storage.ts";
+import { makeFolder } from "../../files/storage.ts";
 import { allocate } from "../../torch/dtype.ts";
 import { fromData, scope, type Tensor } from "../../torch/index.ts";
 import { KeyIndex } from "./key-index.ts";
@@ -27,11 +26,7 @@ export class RowWriter {
   /** throws   StorageError naming `file` where its folder cannot be written */
   constructor(file: string, about: NewRows) {
     this.#about = about;
-    try {
-      mkdirSync(dirname(file), { recursive: true });
-    } catch (cause) {
-      throw storageError(file, cause);
-    }
+    makeFolder(dirname(file), file);
     this.#file = new AtomicFile(file);
   }
 

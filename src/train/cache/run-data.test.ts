@@ -34,6 +34,8 @@ function fresh(): string {
   writeFileSync(join(folder, "table.csv"), "image,caption\na.png,a\n");
   mkdirSync(join(folder, "pictures"));
   for (const key of ["a", "b"]) writeFileSync(join(folder, "pictures", `${key}.png`), "png");
+  writeFileSync(join(folder, "pictures", "a.txt"), "one");
+  writeFileSync(join(folder, "a.png"), "png");
   return folder;
 }
 
@@ -71,6 +73,18 @@ const changes: [string, keyof typeof sources, (folder: string) => void][] = [
     "pictures",
     (folder) => writeFileSync(join(folder, "pictures", "a.png"), ""),
   ],
+  [
+    "another picture of the same size",
+    "pictures",
+    (folder) => writeFileSync(join(folder, "pictures", "a.png"), "gnp"),
+  ],
+  [
+    "another caption of the same size",
+    "pictures",
+    (folder) => writeFileSync(join(folder, "pictures", "a.txt"), "two"),
+  ],
+  ["another picture", "table", (folder) => writeFileSync(join(folder, "a.png"), "gnp")],
+  ["a picture that is missing", "table", (folder) => rmSync(join(folder, "a.png"))],
 ];
 for (const [what, kind, change] of changes) {
   test(`${kind}: ${what} makes other data`, async () => {
@@ -86,11 +100,38 @@ for (const [what, kind, change] of changes) {
   });
 }
 
+test("a table's pictures that were all replaced are noticed, however many there are", async () => {
+  const folder = mkdtempSync(join(root, "many-"));
+  const count = 2000;
+  const names = Array.from({ length: count }, (_, i) => `${i}.png`);
+  writeFileSync(
+    join(folder, "table.csv"),
+    `image,caption\n${names.map((name) => `${name},a\n`).join("")}`,
+  );
+  for (const name of names) writeFileSync(join(folder, name), "one");
+  const spec: SourceSpec = { kind: "table", file: join(folder, "table.csv") };
+  const before = await sampleData(spec);
+  assert.deepEqual(await sampleData(spec), before);
+  for (const name of names) writeFileSync(join(folder, name), "two");
+  const now = await sampleData(spec);
+  assert.throws(() => checkSameData("run", before, now), {
+    name: "DataError",
+    message: /received other pictures or captions of the same names; put it back/,
+  });
+});
+
+test("a checkpoint of an earlier version knows of no pictures", async () => {
+  const spec = sources["table"]!(fresh());
+  const { pictures, ...earlier } = await sampleData(spec);
+  assert.match(String(pictures), /^[0-9a-f]{32}$/);
+  checkSameData("run", earlier, await sampleData(spec));
+});
+
 test("how the data is read belongs to it", async () => {
   const folder = fresh();
   const { kind, file } = sources["table"]!(folder) as { kind: "table"; file: string };
   const before = await sampleData({ kind, file });
-  const now = await sampleData({ kind, file, caption: "text" });
+  const now = await sampleData({ kind, file, caption: "caption" });
   assert.notEqual(before.digest, now.digest);
 });
 

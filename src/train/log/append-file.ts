@@ -1,7 +1,7 @@
 /** A file that only grows, by whole records. Knows nothing about what a record is. */
 import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync } from "node:fs";
 import { DisposedError } from "../../errors.ts";
-import { storageError, writeFully } from "../../files/storage.ts";
+import { orStorageError, storageError, writeFully } from "../../files/storage.ts";
 
 /** Appends records; a record is in the file whole or not at all, unless the process is killed. */
 export class AppendFile {
@@ -23,10 +23,12 @@ export class AppendFile {
     } catch (error) {
       throw (error as NodeJS.ErrnoException).code === "EEXIST" ? error : storageError(path, error);
     }
-    this.#size = fstatSync(this.#descriptor).size;
-    if (keep >= this.#size) return;
-    ftruncateSync(this.#descriptor, keep);
-    this.#size = keep;
+    const descriptor = this.#descriptor;
+    this.#size = orStorageError(path, () => {
+      const { size } = fstatSync(descriptor);
+      if (keep < size) ftruncateSync(descriptor, keep);
+      return Math.min(keep, size);
+    });
   }
 
   /**
@@ -53,16 +55,18 @@ export class AppendFile {
     }
   }
 
-  /** Waits until everything appended is on the disk itself. */
+  /** Waits until everything appended is on the disk itself. throws  StorageError naming the file */
   sync(): void {
-    fdatasyncSync(this.#open());
+    const descriptor = this.#open();
+    orStorageError(this.path, () => fdatasyncSync(descriptor));
   }
 
   /** Closing twice is fine, appending afterwards is not. */
   close(): void {
     if (this.#descriptor === undefined) return;
-    closeSync(this.#descriptor);
+    const descriptor = this.#descriptor;
     this.#descriptor = undefined;
+    orStorageError(this.path, () => closeSync(descriptor));
   }
 
   #open(): number {

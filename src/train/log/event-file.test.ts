@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, it } from "node:test";
+import { afterEach, beforeEach, describe, it, test } from "node:test";
 import { crc32c, EventFile, maskedCrc32c } from "./event-file.ts";
 
 interface Golden {
@@ -73,4 +73,12 @@ describe("EventFile", () => {
     assert.deepEqual(paths.toSorted(), paths);
     assert.match(paths[0] ?? "", /events\.out\.tfevents\.0000000999\.limn\.\d+\.0$/);
   });
+});
+
+test("a file in the way of the directory is a StorageError that names it", () => {
+  const file = join(directory, "tensorboard");
+  writeFileSync(file, "");
+  assert.throws(() => new EventFile({ directory: file }), { name: "StorageError", file });
+  const inside = join(file, "run");
+  assert.throws(() => new EventFile({ directory: inside }), { name: "StorageError", file: inside });
 });

@@ -2,9 +2,9 @@
  * TensorBoard event files: TFRecord frames around Event messages, for scalars, texts and pictures.
  * Field numbers are those of tensorboard/compat/proto/{event,summary,tensor}.proto.
  */
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { AppendFile } from "./append-file.ts";
+import { makeFolder } from "../../files/storage.ts";
 import { bytesField, doubleField, floatField, message, varintField } from "../../files/protobuf.ts";
 
 interface EventFileOptions {
@@ -25,10 +25,10 @@ export class EventFile {
   readonly #file: AppendFile;
   readonly #now: () => number;
 
-  /** throws  the file system's error if the directory cannot be written */
+  /** throws  StorageError naming the directory or the file where it cannot be written */
   constructor({ directory, purgeStep, now = () => Date.now() / 1000 }: EventFileOptions) {
     this.#now = now;
-    mkdirSync(directory, { recursive: true });
+    makeFolder(directory);
     this.#file = createFile(directory, now());
     this.path = this.#file.path;
     this.#write(bytesField(3, "brain.Event:2"));

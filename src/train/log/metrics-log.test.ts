@@ -24,6 +24,12 @@ function writeSteps(...steps: number[]): void {
 const stepsOf = (): number[] => readMetricsLog(path).map(({ step }) => step);
 
 describe("MetricsLog", () => {
+  it("names the file where its folder cannot be made", () => {
+    const inside = join(directory, "taken", "metrics.jsonl");
+    writeFileSync(join(directory, "taken"), "");
+    assert.throws(() => new MetricsLog(inside), { name: "StorageError", file: inside });
+  });
+
   it("refuses bad steps and writing after close", () => {
     const log = new MetricsLog(path);
     assert.throws(() => log.append({ step: -1, examplesSeen: 0, values: {} }), RangeError);

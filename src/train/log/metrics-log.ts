@@ -2,10 +2,11 @@
  * The metrics of a run as JSON lines, one object per line, appended as training goes.
  * Survives being killed at any moment: at worst the last line is incomplete, and is dropped.
  */
-import { closeSync, existsSync, fstatSync, mkdirSync } from "node:fs";
+import { closeSync, existsSync, fstatSync } from "node:fs";
 import { dirname } from "node:path";
 import { DataError } from "../../errors.ts";
 import { openRegular, readExactly, readRegular } from "../../files/regular-file.ts";
+import { makeFolder } from "../../files/storage.ts";
 import { AppendFile } from "./append-file.ts";
 
 /**
@@ -50,11 +51,11 @@ export class MetricsLog {
    * so is everything after that step.
    *
    * throws  DataError if a line near the end, other than the last, cannot be read: then it is not a
-   *         metrics log
+   *         metrics log; StorageError naming the file where it cannot be written
    */
   constructor(path: string, { resumeStep = Infinity }: MetricsLogOptions = {}) {
     this.path = path;
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolder(dirname(path), path);
     const { bytes, entries } = existsSync(path) ? kept(path, resumeStep) : nothing;
     this.resumed = entries.filter(({ step }) => step === resumeStep);
     this.#file = new AppendFile(path, "a", bytes);

@@ -2,13 +2,13 @@
  * A training checkpoint: a model folder that any tool can open, with what an exact resume needs in a
  * subfolder. Everything appears at once or not at all.
  */
-import { mkdirSync } from "node:fs";
 import { join, relative } from "node:path";
 
 import { CheckpointError } from "../../errors.ts";
 import { readJsonFile, readingReason } from "../../files/regular-file.ts";
 import { writeTextAtomically } from "../../files/atomic-write.ts";
 import { rewriteRecorded } from "../../files/folder-record.ts";
+import { makeFolder } from "../../files/storage.ts";
 import type { LoaderPosition } from "../../data/loader/loader.ts";
 import type { Ema } from "../../optimize/ema.ts";
 import type { Optimizer } from "../../optimize/optimizer.ts";
@@ -80,7 +80,7 @@ export function withTrainingState(
 ): (folder: string) => Promise<void> {
   return async (folder) => {
     await further?.(folder);
-    mkdirSync(join(folder, folderName));
+    makeFolder(join(folder, folderName));
     const objective = writeTensors(folder, trained);
     const { objectiveKind } = trained;
     writeTextAtomically(

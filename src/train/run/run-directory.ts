@@ -2,7 +2,7 @@
  * The folder of a run: the resolved recipe, logs, checkpoints and the finished model. Knows names,
  * which checkpoints stay, and that only the first rank writes; knows nothing of what is in them.
  */
-import { existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 import { CheckpointError, RecipeError, StorageError } from "../../errors.ts";
@@ -16,7 +16,7 @@ import { writeTextAtomically } from "../../files/atomic-write.ts";
 import { addedTo, isOwnName } from "../../files/folder-record.ts";
 import { isPartial } from "../../files/owner.ts";
 import { readJsonFile, readingReason } from "../../files/regular-file.ts";
-import { storageError } from "../../files/storage.ts";
+import { makeFolder } from "../../files/storage.ts";
 import { solo, type ProcessGroup } from "../process-group.ts";
 
 export interface BestCheckpoint {
@@ -47,11 +47,7 @@ export class RunDirectory {
   #make(): void {
     const { path } = this;
     refuseOther(path);
-    try {
-      mkdirSync(join(path, "checkpoints"), { recursive: true });
-    } catch (cause) {
-      throw storageError(path, cause);
-    }
+    makeFolder(join(path, "checkpoints"), path);
   }
 
   get recipeFile(): string {
