@@ -2,7 +2,8 @@
 import sharp from "sharp";
 import { createRandom } from "../arrays/random.ts";
 import { DataError, didYouMean } from "../errors.ts";
-import { decodeImage } from "./image/index.ts";
+import { pixelBound } from "./image/decode/decode.ts";
+import { decodeImage, MAX_PIXELS } from "./image/index.ts";
 import { escapeHtml } from "../files/escape-html.ts";
 import { openSource } from "./sources/open-source.ts";
 import { readSamples } from "./sources/read-sample.ts";
@@ -22,6 +23,8 @@ export interface ContactSheetOptions {
   columns?: number;
   /** Pixels of an image's square, by default 160. */
   side?: number;
+  /** A picture of more pixels is not shown but named as bad. By default 178,956,970. */
+  maxPixels?: number;
 }
 
 interface Tile {
@@ -40,12 +43,14 @@ const KEYS: (keyof ContactSheetOptions)[] = [
   "among",
   "columns",
   "side",
+  "maxPixels",
 ];
 
 /**
  * A contact sheet as the bytes of a PNG, JPEG or HTML file. Bad samples appear with their reason.
  *
- * throws   DataError if the source cannot be opened or is empty; TypeError for an unknown option
+ * throws   DataError if the source cannot be opened or is empty; TypeError for an unknown option,
+ *          RangeError for `maxPixels` that is no positive integer
  */
 export async function contactSheet(options: ContactSheetOptions): Promise<Buffer> {
   for (const key of Object.keys(options)) {
@@ -61,6 +66,7 @@ export async function contactSheet(options: ContactSheetOptions): Promise<Buffer
 
 async function collectTiles(options: ContactSheetOptions, side: number): Promise<Tile[]> {
   const { count = 48, choose = { seed: 0 } } = options;
+  const maxPixels = pixelBound(options.maxPixels, MAX_PIXELS);
   const among = choose === "first" ? count : Math.max(count, options.among ?? 5000);
   const source = await openSource(options.source);
   const random = choose === "first" ? undefined : createRandom([choose.seed, "contact-sheet"]);
@@ -70,7 +76,8 @@ async function collectTiles(options: ContactSheetOptions, side: number): Promise
   for await (const sample of readSamples(source)) {
     if (seen === among) break;
     const place = seen < count ? seen : random!.integer(seen + 1);
-    if (place < count) chosen[place] = { order: seen, tile: () => makeTile(sample, side) };
+    if (place < count)
+      chosen[place] = { order: seen, tile: () => makeTile(sample, side, maxPixels) };
     seen += 1;
   }
   if (seen === 0) {
@@ -87,14 +94,14 @@ async function collectTiles(options: ContactSheetOptions, side: number): Promise
 
 type Sample = ReturnType<typeof readSamples> extends AsyncGenerator<infer S> ? S : never;
 
-async function makeTile(sample: Sample, side: number): Promise<Tile> {
+async function makeTile(sample: Sample, side: number, maxPixels: number): Promise<Tile> {
   if ("problem" in sample) {
     const { key = sample.problem.file, reason } = sample.problem;
     return { key, captions: [], picture: undefined, reason };
   }
   const { ref, image, text } = sample;
   try {
-    const picture = await pictureTile(image, side);
+    const picture = await pictureTile(image, side, maxPixels);
     return { key: ref.key, captions: text.captions, picture, reason: undefined };
   } catch (error) {
     const reason = (error instanceof Error ? error.message : String(error)).split("\n")[0];
@@ -102,10 +109,16 @@ async function makeTile(sample: Sample, side: number): Promise<Tile> {
   }
 }
 
-/** A picture as a PNG of at most `side` x `side`. Throws if it cannot be decoded. */
-export async function pictureTile(image: Uint8Array, side: number): Promise<Buffer> {
-  const { data, width, height } = await decodeImage(image);
-  return sharp(data, { raw: { width, height, channels: 3 } })
+/** A picture as a PNG of at most `side` x `side`. Throws if it has more pixels or cannot be decoded. */
+export async function pictureTile(
+  image: Uint8Array,
+  side: number,
+  maxPixels: number,
+): Promise<Buffer> {
+  const { data, width, height } = await decodeImage(image, { maxPixels });
+  // What was decoded is bounded by `maxPixels`.
+  const raw = { width, height, channels: 3 } as const;
+  return sharp(data, { raw, limitInputPixels: false })
     .resize({ width: side, height: side, fit: "inside" })
     .png()
     .toBuffer();

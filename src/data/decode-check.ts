@@ -7,6 +7,7 @@ export interface CheckTask {
   image: Uint8Array;
   source: string;
   key: string;
+  maxPixels: number;
 }
 
 /** Pictures after which threads are started: they take as long to start as these to decode. */
@@ -67,9 +68,14 @@ export class DecodeCheck {
 }
 
 /** Why a picture cannot be decoded. */
-export async function undecodable({ image, source, key }: CheckTask): Promise<string | undefined> {
+export async function undecodable({
+  image,
+  source,
+  key,
+  maxPixels,
+}: CheckTask): Promise<string | undefined> {
   try {
-    await decodeImage(image, { at: { source, key } });
+    await decodeImage(image, { at: { source, key }, maxPixels });
     return undefined;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);

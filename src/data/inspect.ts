@@ -11,7 +11,8 @@ import { usableCores } from "../files/cores.ts";
 import type { Tokenizer } from "../text/index.ts";
 import { TextCounts } from "./caption-counts.ts";
 import { DecodeCheck } from "./decode-check.ts";
-import { readImageHeader } from "./image/index.ts";
+import { pixelBound, tooLarge } from "./image/decode/decode.ts";
+import { MAX_TRAINING_PIXELS, readImageHeader } from "./image/index.ts";
 import { openSource } from "./sources/open-source.ts";
 import { type ReadSample, readSamples } from "./sources/read-sample.ts";
 import type { SourceSpec } from "./sources/source-spec.ts";
@@ -23,6 +24,11 @@ export interface InspectOptions {
   tokenizer?: Tokenizer;
   /** `header` trusts an image whose header is sound; `decode` (default) decodes every one. */
   check?: "header" | "decode";
+  /**
+   * A picture of more pixels is a bad sample, told from its header. By default 67,108,864, so that what
+   * training passes over is listed.
+   */
+  maxPixels?: number;
   /** Stop after this many samples. */
   limit?: number;
   /** Decoding threads; by default the usable cores. Has no influence on the result. */
@@ -95,6 +101,7 @@ const KEYS: (keyof InspectOptions)[] = [
   "source",
   "tokenizer",
   "check",
+  "maxPixels",
   "limit",
   "workers",
   "onProgress",
@@ -110,7 +117,7 @@ const MOST_WAITING = { samples: 64, bytes: 64 << 20 };
  * memory   27 to 54 bytes for each different key and caption, see `DigestTable`; the rest is bounded.
  *          Counts are exact, quantiles as `StreamSummary` has them
  * throws   DataError if the source cannot be opened or is empty; TypeError for an unknown option,
- *          RangeError for `workers` that is no positive integer
+ *          RangeError for `workers` and `maxPixels` that are no positive integers
  */
 export async function inspectSource(options: InspectOptions): Promise<InspectReport> {
   for (const key of Object.keys(options)) {
@@ -124,6 +131,7 @@ export async function inspectSource(options: InspectOptions): Promise<InspectRep
       `Expected a positive integer for workers but received ${workers}; leave it out for one a core`,
     );
   }
+  pixelBound(options.maxPixels, MAX_TRAINING_PIXELS);
   const source = await openSource(options.source);
   const check = new DecodeCheck(workers);
   const inspection = new Inspection(
@@ -257,9 +265,12 @@ class Inspection {
     this.#numbers.aspectRatio.add(long / short);
     this.#numbers.bytes.add(image.length);
     this.#shortest.add(short);
+    const maxPixels = this.#options.maxPixels ?? MAX_TRAINING_PIXELS;
+    const refused = tooLarge(header, maxPixels, { source: ref.file, key: ref.key });
+    if (refused !== undefined) return bad(refused.message);
     const silent = text.captions.length === 0 ? bad("it has no caption") : undefined;
     if (this.#options.check === "header") return silent;
-    const decoded = this.#check.check({ image, source: ref.file, key: ref.key });
+    const decoded = this.#check.check({ image, source: ref.file, key: ref.key, maxPixels });
     return decoded.then((reason) => (reason === undefined ? silent : bad(reason)));
   }
 

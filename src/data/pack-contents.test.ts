@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { parquetWriteFile } from "hyparquet-writer";
 import sharp, { type Sharp } from "sharp";
 import { decodeImage } from "./image/index.ts";
 import { packDataset } from "./pack.ts";
@@ -50,6 +51,33 @@ describe("packDataset", () => {
     const again = { kind: "webdataset", shards: packed.shards } as const;
     const repacked = await packDataset({ source: again, directory: join(top, "again") });
     assert.deepEqual(texts(repacked.shards[0]!), expected);
+  });
+
+  it("keeps columns of floats in Parquet floats, and those of integers integers", async () => {
+    const file = write("columns.parquet", Buffer.alloc(0));
+    parquetWriteFile({
+      filename: file,
+      columnData: [
+        { name: "image", data: [await png(), await png(5)], type: "BYTE_ARRAY" },
+        { name: "caption", data: ["a", "b"], type: "STRING" },
+        { name: "score", data: [1, 2.5], type: "DOUBLE" },
+        { name: "small", data: [-0, 3], type: "FLOAT" },
+        { name: "n", data: [1, 2], type: "INT32" },
+      ],
+    });
+    const source = { kind: "parquet", files: file } as const;
+    const packed = await packDataset({ source, directory: join(top, "columns") });
+    const found = Object.values(texts(packed.shards[0]!)).filter((text) => text.startsWith("{"));
+    assert.deepEqual(found, [
+      '{"score":1.0,"small":-0.0,"n":1,"captions":["a"]}',
+      '{"score":2.5,"small":3.0,"n":2,"captions":["b"]}',
+    ]);
+    const opened = await openSource(source);
+    for await (const sample of readSamples(opened)) {
+      assert.ok("ref" in sample);
+      const values = Object.values(sample.text.meta ?? {});
+      assert.ok(values.length === 3 && values.every((value) => typeof value === "number"));
+    }
   });
 
   it("says which records were lost", async () => {

@@ -3,7 +3,8 @@ import sharp from "sharp";
 import { DigestTable } from "../arrays/digest-table.ts";
 import { DataError, didYouMean } from "../errors.ts";
 import { checkApart, checkFolderTarget } from "../files/atomic-folder.ts";
-import { decodeImage, type ImageOrigin, readImageHeader } from "./image/index.ts";
+import { pixelBound, tooLarge } from "./image/decode/decode.ts";
+import { decodeImage, type ImageOrigin, MAX_PIXELS, readImageHeader } from "./image/index.ts";
 import { partNames } from "./loader/batch-builder.ts";
 import { problemError } from "./loader/protocol.ts";
 import type { PackSample } from "./sample.ts";
@@ -33,6 +34,8 @@ export interface PackOptions {
   format?: "jpg" | "png" | "webp";
   /** 1 to 100, of resized JPEG and WebP; by default 95. */
   quality?: number;
+  /** A picture of more pixels is a bad sample, told from its header. By default 178,956,970. */
+  maxPixels?: number;
   /** Leave out samples without a caption (true by default). */
   requireCaption?: boolean;
   /** Samples left out, by the names that batches give their pictures (`Batch.imageIds`). */
@@ -66,6 +69,7 @@ const KEYS: (keyof PackOptions)[] = [
   "resize",
   "format",
   "quality",
+  "maxPixels",
   "requireCaption",
   "exclude",
   "onError",
@@ -174,12 +178,14 @@ async function packOne(
   const header = readImageHeader(image);
   if ("problem" in header) return bad(header.detail);
   const { format, width, height } = header;
+  const at = { source: file, key };
+  const refused = tooLarge(header, options.maxPixels ?? MAX_PIXELS, at);
+  if (refused !== undefined) return bad(refused.message);
   const shrink = options.resize !== undefined && Math.min(width, height) > options.resize;
   if (format === "gif" && !shrink)
     return bad("GIF images cannot be packed as they are; set resize");
   const extension = packExtension(format, shrink ? options.format : undefined);
   try {
-    const at = { source: file, key };
     const bytes = shrink ? await shrinkImage(image, at, extension, options) : image;
     const packed: PackSample = {
       key: uniqueKey(key, taken),
@@ -212,10 +218,12 @@ async function shrinkImage(
   extension: PackSample["extension"],
   options: PackOptions,
 ): Promise<Uint8Array> {
-  const { quality = 95, resize: side } = options;
+  const { quality = 95, resize: side, maxPixels = MAX_PIXELS } = options;
   // Decoded as everywhere in limn: profiles and EXIF are ignored, and what is not RGB becomes RGB.
-  const { data, width, height } = await decodeImage(bytes, { at });
-  const resized = sharp(data, { raw: { width, height, channels: 3 } }).resize({
+  const { data, width, height } = await decodeImage(bytes, { at, maxPixels });
+  const raw = { width, height, channels: 3 } as const;
+  // What was decoded is bounded by `maxPixels`.
+  const resized = sharp(data, { raw, limitInputPixels: false }).resize({
     width: side!,
     height: side!,
     fit: "outside",
@@ -256,6 +264,7 @@ function checkPackOptions(options: PackOptions): void {
       throw new TypeError(`Unknown pack option ${key}.${didYouMean(key, KEYS)}`);
     }
   }
+  pixelBound(options.maxPixels, MAX_PIXELS);
   const { resize, quality } = options;
   if (resize !== undefined && (!Number.isInteger(resize) || resize < 1)) {
     throw new RangeError(`Expected a positive integer for resize but received ${resize}`);

@@ -16,6 +16,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 
 import { parquetMetadata, parquetReadObjects } from "hyparquet";
+import { parquetWriteFile } from "hyparquet-writer";
 
 import { writeShards } from "../data/write-shards.ts";
 import { loadModel, type LoadedModel } from "../inference/load-model.ts";
@@ -248,6 +249,26 @@ describe("the state of a run", () => {
     const result = await embedSource(given);
     assert.deepEqual([result.complete, result.resumedFrom, result.shards], [true, 4, 3]);
     assert.equal(new Set(tables(given.folder).map(schemaOf)).size, 1);
+  });
+});
+
+describe("columns of Parquet", () => {
+  it("keep their types, also where a shard's values are all whole", async () => {
+    const files = join(root, "typed.parquet");
+    const pictures = await Promise.all([1, 2, 3, 4].map((i) => tinyPicture(i)));
+    parquetWriteFile({
+      filename: files,
+      columnData: [
+        { name: "image", data: pictures, type: "BYTE_ARRAY" },
+        { name: "caption", data: ["a", "b", "c", "d"], type: "STRING" },
+        { name: "score", data: [1, 2, 3, 4], type: "DOUBLE" },
+        { name: "n", data: [1, 2, 3, 4], type: "INT32" },
+      ],
+    });
+    const given = { ...(await options()), source: { kind: "parquet", files } as const };
+    await embedSource(given);
+    const schema = "image_path:BYTE_ARRAY score:DOUBLE n:INT64";
+    assert.deepEqual(tables(given.folder).map(schemaOf), [schema, schema]);
   });
 });
 

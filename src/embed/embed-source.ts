@@ -1,6 +1,8 @@
 /** Embeds every picture of a source into a folder of shards, and goes on where it was stopped. */
 import { createLoader, type Loader } from "../data/loader/loader.ts";
 import { asOnlyWriterOf, checkApart } from "../files/atomic-folder.ts";
+import { pixelBound } from "../data/image/decode/decode.ts";
+import { MAX_PIXELS } from "../data/image/index.ts";
 import type { NpyPrecision } from "../files/npy.ts";
 import type { Batch } from "../data/sample.ts";
 import type { Problem } from "../data/sources/source.ts";
@@ -35,6 +37,8 @@ export interface EmbedOptions {
   batchSize?: number;
   /** Decoding threads. */
   workers?: number;
+  /** A picture of more pixels cannot be read, told from its header. By default 178,956,970. */
+  maxPixels?: number;
   /** A sample that cannot be read ends the run (default), or is left out and counted. */
   onError?: "skip" | "fail";
   /** Called after every batch. */
@@ -86,6 +90,7 @@ export async function embedSource(options: EmbedOptions): Promise<EmbedResult> {
   const settings: EmbedSettings = {
     ...{ source, texts, precision, shardSize, dim },
     onError: options.onError ?? "fail",
+    maxPixels: pixelBound(options.maxPixels, MAX_PIXELS),
     probe: modelProbe(model),
   };
   if (source.kind === "folder") checkApart(folder, [source.directory]);
@@ -119,7 +124,7 @@ class EmbedRun {
   }
 
   async work(): Promise<void> {
-    const { model, onError = "fail", texts = false, workers } = this.#options;
+    const { model, onError = "fail", texts = false, workers, maxPixels } = this.#options;
     const { position } = this.#state.next;
     const loader = await createLoader({
       source: this.#options.source,
@@ -130,6 +135,7 @@ class EmbedRun {
       floats: "marked",
       ...(texts ? { tokenizer: model.tokenizer.description } : {}),
       ...(workers === undefined ? {} : { workers }),
+      ...(maxPixels === undefined ? {} : { maxPixels }),
       ...(position === null ? {} : { position }),
     });
     try {

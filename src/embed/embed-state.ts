@@ -11,6 +11,7 @@ import { writeTextAtomically } from "../files/atomic-write.ts";
 import { isPartial } from "../files/owner.ts";
 import { readJsonFile, readingReason } from "../files/regular-file.ts";
 import { makeFolder } from "../files/storage.ts";
+import { MAX_PIXELS } from "../data/image/index.ts";
 import { cellBytes, placePicture } from "../data/image/picture-cell.ts";
 import { embedTexts } from "../inference/encode-texts.ts";
 import type { InferenceModel } from "../inference/inference-model.ts";
@@ -25,6 +26,8 @@ export interface EmbedSettings {
   readonly precision: NpyPrecision;
   readonly shardSize: number;
   readonly onError: "skip" | "fail";
+  /** Absent from folders of limn 0.1, which had but one bound. */
+  readonly maxPixels?: number;
   readonly dim: number;
   /** The embeddings of one fixed picture and text: another model has others. */
   readonly probe: readonly number[];
@@ -91,13 +94,12 @@ export async function openState(folder: string, settings: EmbedSettings): Promis
   const found = parse(file);
   if (found.shards.length === 0 && !found.complete) return begin;
   const state = await upgraded(folder, found);
+  // Before `maxPixels` was a setting it was always the same.
+  const before = { maxPixels: MAX_PIXELS, ...state.settings };
   for (const key of Object.keys(settings) as (keyof EmbedSettings)[]) {
-    if (
-      key === "probe" ? sameProbe(state.settings, settings) : same(state.settings, settings, key)
-    ) {
-      continue;
-    }
-    const what = key === "probe" ? "another model or preprocessing" : `${key} ${value(state, key)}`;
+    if (key === "probe" ? sameProbe(before, settings) : same(before, settings, key)) continue;
+    const old = `${key} ${JSON.stringify(before[key])}`;
+    const what = key === "probe" ? "another model or preprocessing" : old;
     const now = key === "probe" ? "this one" : JSON.stringify(settings[key]);
     throw new DataError(
       `Expected embeddings of the same model, source and settings in ${folder} but received ` +
@@ -159,10 +161,6 @@ function parse(file: string): EmbedState | FirstState {
       { cause },
     );
   }
-}
-
-function value({ settings }: EmbedState, key: keyof EmbedSettings): string {
-  return JSON.stringify(settings[key]);
 }
 
 function same(a: EmbedSettings, b: EmbedSettings, key: keyof EmbedSettings): boolean {

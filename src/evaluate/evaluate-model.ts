@@ -15,6 +15,8 @@ export interface EvaluateOptions {
   batchSize?: number;
   device?: Device;
   precision?: "float32" | "bfloat16";
+  /** A picture of more pixels cannot be read, told from its header. Default: 178,956,970. */
+  maxPixels?: number;
   bootstrap?: BootstrapOptions;
   /** Called before each suite with its title. */
   onSuite?: (title: string) => void;
@@ -32,7 +34,12 @@ export async function evaluate(options: EvaluateOptions): Promise<SuiteResult[]>
   try {
     const { encoder, tokenizer } = loaded;
     const embedder = embedderOf(encoder, tokenizer, { precision });
-    const loader = { transform: encoder.transform, tokenizer: tokenizer.description, batchSize };
+    const loader = {
+      transform: encoder.transform,
+      tokenizer: tokenizer.description,
+      batchSize,
+      ...(options.maxPixels !== undefined && { maxPixels: options.maxPixels }),
+    };
     const results: SuiteResult[] = [];
     for (const suite of suites) {
       options.onSuite?.(suite.title ?? suite.name);

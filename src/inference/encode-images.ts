@@ -1,6 +1,8 @@
 /** Pictures to embeddings: decoding and forward passes side by side. */
 import { fromData, type Tensor } from "../torch/index.ts";
 import type { Embeddings } from "../arrays/embeddings.ts";
+import { pixelBound } from "../data/image/decode/decode.ts";
+import { MAX_PIXELS } from "../data/image/index.ts";
 import { imageBatchSize } from "./batch-size.ts";
 import type { EncodeOptions } from "./encoder.ts";
 import {
@@ -29,6 +31,11 @@ export interface EncodeImagesOptions extends EncodeOptions {
    * 0 for lists of fewer than 64 pictures.
    */
   readonly workers?: number;
+  /**
+   * An encoded picture of more pixels cannot be read: refused from its header. Default: 178,956,970, as
+   * Pillow does.
+   */
+  readonly maxPixels?: number;
 }
 
 /** The embeddings of a list in which some pictures may have been passed over. */
@@ -124,6 +131,7 @@ export async function* embeddingBatches(
     batchSize: checkCount("batchSize", options.batchSize ?? imageBatchSize(encoder, wanted)),
     onError: checkOnError(options.onError),
     workers: checkCount("workers", options.workers ?? decodingThreads(wanted), 0),
+    maxPixels: pixelBound(options.maxPixels, MAX_PIXELS),
   };
   let start = 0;
   for await (const { cells, indices, skipped } of pictureBatches(pictures, settings)) {

@@ -18,6 +18,8 @@ export interface PictureBatchOptions {
   readonly onError: "throw" | "skip";
   /** Decoding threads; 0 decodes on this one. */
   readonly workers: number;
+  /** A picture of more pixels cannot be read. */
+  readonly maxPixels: number;
 }
 
 interface PictureBatch {
@@ -47,11 +49,11 @@ export async function* pictureBatches(
   pictures: Iterable<unknown> | AsyncIterable<unknown>,
   options: PictureBatchOptions,
 ): AsyncGenerator<PictureBatch> {
-  const { transform, batchSize, workers } = options;
+  const { batchSize, workers } = options;
   const decoder =
     workers === 0
-      ? localDecoder(transform, 2 * batchSize)
-      : await threadedDecoder(transform, 2 * batchSize, workers);
+      ? localDecoder(options, 2 * batchSize)
+      : await threadedDecoder(options, 2 * batchSize, workers);
   const iterator =
     Symbol.asyncIterator in pictures
       ? pictures[Symbol.asyncIterator]()

@@ -3,6 +3,7 @@ import { loadModel } from "../../inference/load-model.ts";
 import { classificationText, type NamedResult } from "../print/outcomes.ts";
 import { labelsOf } from "../options/classify-labels.ts";
 import { defineCommand, type Command } from "../command.ts";
+import { maxPixelsOf, maxPixelsOption } from "../options/max-pixels.ts";
 import { chosenDevice, deviceOption, loadOptions, modelOptions } from "../options/model-options.ts";
 import { templateOption, templatesOf } from "../options/template-argument.ts";
 import { pictureOperands, unreadablePicture } from "../options/picture-operands.ts";
@@ -27,6 +28,7 @@ const command: Command = defineCommand({
     top: { type: "integer", least: 1, value: "<n>", help: "labels shown per picture; default 5" },
     "batch-size": { type: "integer", least: 1, value: "<n>", help: "default by the memory" },
     "on-error": { type: "string", choices: ["skip", "fail"], help: "default fail" },
+    ...maxPixelsOption,
     ...deviceOption,
     ...modelOptions,
   },
@@ -55,6 +57,7 @@ const command: Command = defineCommand({
         topK: Math.min(top, classifier.labels.length),
         // The stream knows positions only; the error is to name the picture.
         onError: "skip",
+        ...maxPixelsOf(options),
         ...(options["batch-size"] && { batchSize: options["batch-size"] }),
       });
       for await (const { index, ...result } of stream) {

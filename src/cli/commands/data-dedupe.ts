@@ -6,6 +6,7 @@ import { checkPackTarget, packDataset } from "../../data/pack.ts";
 import { UsageError } from "../../errors.ts";
 import { describePack } from "../print/inspection.ts";
 import { defineCommand, type Command } from "../command.ts";
+import { maxPixelsOf, maxPixelsOption } from "../options/max-pixels.ts";
 import { loadPictureEmbedder } from "../options/picture-embedder.ts";
 import { noteColumns, parseSource, sourceOptions } from "../options/source-argument.ts";
 
@@ -24,6 +25,7 @@ const command: Command = defineCommand({
     device: { type: "string", value: "<name>", help: "of the model; default auto" },
     report: { type: "string", value: "<folder>", help: "write duplicates.json and .html here" },
     out: { type: "string", value: "<folder>", help: "write shards of what is left here" },
+    ...maxPixelsOption,
     ...sourceOptions,
   },
   examples: [
@@ -45,21 +47,22 @@ const command: Command = defineCommand({
       folder === undefined
         ? undefined
         : await loadPictureEmbedder(folder, options.device ?? "auto");
+    const bound = maxPixelsOf(options);
     const report = await findDuplicates({
-      source,
-      against,
+      ...{ source, against, ...bound },
       ...(distance !== undefined && { distance }),
       ...(correlation !== undefined && { correlation }),
       ...(cosine !== undefined && { cosine }),
       ...(embedder && { embedder }),
     }).finally(() => embedder?.dispose());
     if (reports !== undefined) {
-      const html = await duplicateSheet({ report, source, against });
+      const html = await duplicateSheet({ report, source, against, ...bound });
       note(`report: ${writeDuplicates(reports, report, html)}`);
     }
     if (out !== undefined) {
       const exclude = excludedBy(report);
-      const packed = await packDataset({ source, directory: out, exclude, requireCaption: false });
+      const pack = { source, directory: out, exclude, requireCaption: false, ...bound };
+      const packed = await packDataset(pack);
       note(describePack(packed, out));
     }
     const { pictures, groups, contaminated, bad } = report;

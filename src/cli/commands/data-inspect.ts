@@ -6,6 +6,7 @@ import type { SourceSpec } from "../../data/sources/source-spec.ts";
 import { loadTokenizer } from "../../text/index.ts";
 import { UsageError } from "../../errors.ts";
 import { defineCommand, type Command } from "../command.ts";
+import { maxPixelsOf, maxPixelsOption } from "../options/max-pixels.ts";
 import { formatInspection } from "../print/inspection.ts";
 import { parseSource, sourceOptions } from "../options/source-argument.ts";
 
@@ -23,6 +24,10 @@ const command: Command = defineCommand({
     },
     tokenizer: { type: "string", value: "<folder>", help: "count tokens with this tokenizer" },
     check: { type: "string", choices: ["header", "decode"], help: "default decode: every image" },
+    "max-pixels": {
+      ...maxPixelsOption["max-pixels"],
+      help: "a larger picture is bad; default 67108864, as in training",
+    },
     limit: { type: "integer", least: 1, value: "<n>", help: "stop after so many samples" },
     ...sourceOptions,
   },
@@ -38,11 +43,17 @@ const command: Command = defineCommand({
       source,
       ...(options.tokenizer && { tokenizer: await loadTokenizer(options.tokenizer) }),
       ...(options.check && { check: options.check }),
+      ...maxPixelsOf(options),
       ...(options.limit !== undefined && { limit: options.limit }),
     });
     print(formatInspection(report), report);
     if (options.sheet === undefined || format === undefined) return;
-    await writeSheet(source, { file: options.sheet, format, count: options["sheet-count"] ?? 48 });
+    await writeSheet(source, {
+      file: options.sheet,
+      format,
+      count: options["sheet-count"] ?? 48,
+      ...maxPixelsOf(options),
+    });
     note(`contact sheet: ${options.sheet}`);
   },
 });
@@ -60,8 +71,8 @@ function sheetFormat(file: string): Format {
 
 async function writeSheet(
   source: SourceSpec,
-  { file, format, count }: { file: string; format: Format; count: number },
+  { file, ...look }: { file: string; format: Format; count: number; maxPixels?: number },
 ): Promise<void> {
-  const sheet = await contactSheet({ source, format, count });
+  const sheet = await contactSheet({ source, ...look });
   writeFileAtomically(file, (write) => write(Buffer.from(sheet)));
 }

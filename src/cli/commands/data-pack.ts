@@ -2,6 +2,7 @@
 import { packDataset } from "../../data/pack.ts";
 import type { PackOptions } from "../../data/pack.ts";
 import { defineCommand, type Command } from "../command.ts";
+import { maxPixelsOf, maxPixelsOption } from "../options/max-pixels.ts";
 import { describePack } from "../print/inspection.ts";
 import { noteColumns, parseSource, sourceOptions } from "../options/source-argument.ts";
 
@@ -28,6 +29,7 @@ const command: Command = defineCommand({
     },
     "keep-uncaptioned": { type: "boolean", help: "keep images without a caption" },
     "on-error": { type: "string", choices: ["skip", "fail"], help: "default skip, and count" },
+    ...maxPixelsOption,
     ...sourceOptions,
   },
   examples: [
@@ -48,6 +50,7 @@ const command: Command = defineCommand({
       ...(options.resize !== undefined && { resize: options.resize }),
       ...(options.format && { format: options.format }),
       ...(options.quality !== undefined && { quality: options.quality }),
+      ...maxPixelsOf(options),
       ...(options["on-error"] && { onError: options["on-error"] }),
     };
     const result = await packDataset(pack);

@@ -4,6 +4,7 @@ import { UsageError } from "../../errors.ts";
 import { loadModel } from "../../inference/load-model.ts";
 import { catchSignals, pendingSignal } from "../../torch/index.ts";
 import { defineCommand, type Command } from "../command.ts";
+import { maxPixelsOf, maxPixelsOption } from "../options/max-pixels.ts";
 import { chosenDevice, deviceOption, loadOptions, modelOptions } from "../options/model-options.ts";
 import { describeEmbedded, describeEmbedding } from "../print/outcomes.ts";
 import { progressLine } from "../print/progress-line.ts";
@@ -23,6 +24,7 @@ const command: Command = defineCommand({
     "batch-size": { type: "integer", least: 1, value: "<n>", help: "default by the memory" },
     workers: { type: "integer", least: 1, value: "<n>", help: "decoding threads" },
     "on-error": { type: "string", choices: ["skip", "fail"], help: "default fail" },
+    ...maxPixelsOption,
     ...deviceOption,
     ...sourceOptions,
     ...modelOptions,
@@ -51,6 +53,7 @@ const command: Command = defineCommand({
         ...(options.precision && { precision: options.precision }),
         ...(options["batch-size"] && { batchSize: options["batch-size"] }),
         ...(options.workers && { workers: options.workers }),
+        ...maxPixelsOf(options),
         ...(options["on-error"] && { onError: options["on-error"] }),
         onProgress: progress.show,
         shouldStop: () => pendingSignal() !== 0,

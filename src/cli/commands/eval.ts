@@ -2,6 +2,7 @@
 import { evaluate } from "../../evaluate/evaluate-model.ts";
 import { formatTable, metricsJson } from "../../evaluate/metric-table.ts";
 import { defineCommand, type Command } from "../command.ts";
+import { maxPixelsOf, maxPixelsOption } from "../options/max-pixels.ts";
 import { chosenDevice, deviceOption, loadOptions, modelOptions } from "../options/model-options.ts";
 import { sourceOptions } from "../options/source-argument.ts";
 import { suitesOf } from "../options/suite-arguments.ts";
@@ -33,6 +34,7 @@ const command: Command = defineCommand({
       value: "<n>",
       help: "pictures per forward pass; default 64",
     },
+    ...maxPixelsOption,
     ...deviceOption,
     precision: { type: "string", choices: ["float32", "bfloat16"], help: "default float32" },
     ...sourceOptions,
@@ -54,6 +56,7 @@ const command: Command = defineCommand({
       device: chosenDevice(options),
       precision: options.precision ?? "float32",
       batchSize: options["batch-size"] ?? 64,
+      ...maxPixelsOf(options),
       onSuite: (title) => note(`Evaluating ${title}`),
     });
     const text = results.map(({ title, tasks }) =>

@@ -49,6 +49,7 @@ const TRANSFORM: EvaluationTransform = {
 interface DescribeOptions {
   embedder?: PictureEmbedder | undefined;
   workers?: number | undefined;
+  maxPixels?: number | undefined;
   /** Called after each batch with a source's pictures read so far, in both passes. */
   onProgress?: ((source: number, pictures: number) => void) | undefined;
 }
@@ -114,7 +115,7 @@ interface Visited {
 
 async function forEachBatch(
   { number, ...given }: Reading,
-  { workers, onProgress }: DescribeOptions,
+  { workers, maxPixels, onProgress }: DescribeOptions,
   visit: (batch: Visited) => void,
 ): Promise<Unread> {
   const loader = await createLoader({
@@ -123,6 +124,7 @@ async function forEachBatch(
     captions: "first",
     onError: "skip",
     ...(workers !== undefined && { workers }),
+    ...(maxPixels !== undefined && { maxPixels }),
   });
   try {
     let read = 0;

@@ -1,6 +1,7 @@
 /** A page that shows pairs of near-duplicates side by side, the least certain ones first. */
 import { escapeHtml } from "../../files/escape-html.ts";
 import { pictureTile } from "../contact-sheet.ts";
+import { MAX_PIXELS } from "../image/index.ts";
 import { partNames } from "../loader/batch-builder.ts";
 import { openSource } from "../sources/open-source.ts";
 import { PieceReader, readImage } from "../sources/read-sample.ts";
@@ -16,6 +17,8 @@ export interface DuplicateSheetOptions {
   count?: number;
   /** Pixels of a picture's square, by default 128. */
   side?: number;
+  /** As it was given to `findDuplicates`. */
+  maxPixels?: number;
 }
 
 /**
@@ -26,6 +29,7 @@ export interface DuplicateSheetOptions {
  */
 export async function duplicateSheet(options: DuplicateSheetOptions): Promise<Buffer> {
   const { report, source, against = [], count = 100, side = 128 } = options;
+  const look = { side, maxPixels: options.maxPixels ?? MAX_PIXELS };
   const pairs = report.pairs.toSorted(byDoubt(report.thresholds)).slice(0, count);
   const wanted = [source, ...against].map(() => new Set<string>());
   for (const pair of pairs) {
@@ -34,7 +38,7 @@ export async function duplicateSheet(options: DuplicateSheetOptions): Promise<Bu
   }
   const tiles: Map<string, string>[] = [];
   for (const [number, spec] of [source, ...against].entries()) {
-    tiles.push(await readTiles(spec, wanted[number]!, side));
+    tiles.push(await readTiles(spec, wanted[number]!, look));
   }
   const figures = pairs.map((pair) => {
     const set = pair.against === undefined ? 0 : pair.against + 1;
@@ -58,7 +62,7 @@ function byDoubt({
 async function readTiles(
   spec: SourceSpec,
   wanted: ReadonlySet<string>,
-  side: number,
+  look: { side: number; maxPixels: number },
 ): Promise<Map<string, string>> {
   const tiles = new Map<string, string>();
   if (wanted.size === 0) return tiles;
@@ -71,7 +75,7 @@ async function readTiles(
       for await (const { ref } of part.read()) {
         const id = `${names[number]}#${index++}`;
         if (ref === undefined || !wanted.has(id)) continue;
-        tiles.set(id, await tileOf(() => readImage(reader, ref), side));
+        tiles.set(id, await tileOf(() => readImage(reader, ref), look));
       }
     }
   } finally {
@@ -80,9 +84,12 @@ async function readTiles(
   return tiles;
 }
 
-async function tileOf(read: () => Uint8Array, side: number): Promise<string> {
+async function tileOf(
+  read: () => Uint8Array,
+  { side, maxPixels }: { side: number; maxPixels: number },
+): Promise<string> {
   try {
-    const png = await pictureTile(read(), side);
+    const png = await pictureTile(read(), side, maxPixels);
     return `<img alt="" src="data:image/png;base64,${png.toString("base64")}">`;
   } catch {
     // It was read a moment ago; a picture that only Pillow's rules decode has no tile.

@@ -22,6 +22,8 @@ export interface FindDuplicatesOptions {
   embedder?: PictureEmbedder;
   /** What the cosine of two embeddings must reach, -1 to 1; 0.97 by default. */
   cosine?: number;
+  /** A picture of more pixels cannot be read, told from its header. By default 178,956,970. */
+  maxPixels?: number;
   /** Decoding threads. Has no influence on the result. */
   workers?: number;
   /** Called now and then with the source's number (0, then `against`) and its pictures read. */
@@ -64,6 +66,7 @@ const KEYS: (keyof FindDuplicatesOptions)[] = [
   "correlation",
   "embedder",
   "cosine",
+  "maxPixels",
   "workers",
   "onProgress",
 ];
@@ -80,8 +83,9 @@ const KEYS: (keyof FindDuplicatesOptions)[] = [
  */
 export async function findDuplicates(options: FindDuplicatesOptions): Promise<DuplicateReport> {
   const thresholds = checkOptions(options);
-  const { source, against = [], embedder, workers, onProgress } = options;
-  const described = await describePictures([source, ...against], { embedder, workers, onProgress });
+  const { source, against = [], embedder, workers, maxPixels, onProgress } = options;
+  const reading = { embedder, workers, maxPixels, onProgress };
+  const described = await describePictures([source, ...against], reading);
   const { names } = described;
   const setOf = (picture: number): number => names.setOf(picture);
   const near = findNearPairs(described, setOf, thresholds, embedder);

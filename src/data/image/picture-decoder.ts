@@ -10,6 +10,13 @@ import { cellBytes, type PictureTransform, placePicture, preparePicture } from "
  */
 export type Picture = Uint8Array | string | RgbImage;
 
+/** What a picture becomes, and how large it may be. */
+export interface PictureRules {
+  transform: PictureTransform;
+  /** A larger picture cannot be read: refused from its header. */
+  maxPixels: number;
+}
+
 export interface PictureDecoder {
   /** uint8 [cells, cellBytes(transform)] */
   readonly cells: Uint8Array;
@@ -25,7 +32,10 @@ export interface PictureDecoder {
 const CONCURRENT = 4;
 
 /** Decodes on this thread and on sharp's. */
-export function localDecoder(transform: PictureTransform, cellCount: number): PictureDecoder {
+export function localDecoder(
+  { transform, maxPixels }: PictureRules,
+  cellCount: number,
+): PictureDecoder {
   const size = cellBytes(transform);
   const cells = new Uint8Array(cellCount * size);
   const limit = limiter(CONCURRENT);
@@ -33,15 +43,14 @@ export function localDecoder(transform: PictureTransform, cellCount: number): Pi
     cells,
     decode: (picture, index, cell) => {
       const out = cells.subarray(cell * size, (cell + 1) * size);
-      return limit(() => decodeInto(picture, { index, transform, out }));
+      return limit(() => decodeInto(picture, { index, transform, maxPixels, out }));
     },
     close: () => Promise.resolve(),
   };
 }
 
 /** Given to a picture worker when it starts. */
-export interface PictureWorkerData {
-  transform: PictureTransform;
+export interface PictureWorkerData extends PictureRules {
   /** uint8 [cells, cellBytes(transform)] */
   cells: SharedArrayBuffer;
 }
@@ -59,7 +68,7 @@ export interface PictureTask {
  * throws  what a worker failed with
  */
 export async function threadedDecoder(
-  transform: PictureTransform,
+  { transform, maxPixels }: PictureRules,
   cellCount: number,
   workers: number,
 ): Promise<PictureDecoder> {
@@ -67,7 +76,7 @@ export async function threadedDecoder(
   const shared = new SharedArrayBuffer(cellCount * size);
   const cells = new Uint8Array(shared);
   const waiting = new Map<number, Waiting>();
-  const data: PictureWorkerData = { transform, cells: shared };
+  const data: PictureWorkerData = { transform, maxPixels, cells: shared };
   const pool = new DecoderPool<PictureTask, string | undefined>({
     script: new URL("./picture-worker.js", import.meta.url),
     workers,
@@ -117,7 +126,7 @@ interface Waiting {
  */
 export async function decodeInto(
   picture: Picture,
-  { index, transform, out }: { index: number; transform: PictureTransform; out: Uint8Array },
+  { index, transform, maxPixels, out }: PictureRules & { index: number; out: Uint8Array },
 ): Promise<string | undefined> {
   try {
     if (isEncoded(picture)) {
@@ -125,7 +134,8 @@ export async function decodeInto(
       // Blocks on purpose: libuv's few threads are needed for decoding.
       const bytes =
         typeof picture === "string" ? readRegular(picture, MOST_PICTURE_BYTES) : picture;
-      await preparePicture(bytes, transform, { at: { source, key: `picture ${index}` }, out });
+      const at = { source, key: `picture ${index}` };
+      await preparePicture(bytes, transform, { at, out, maxPixels });
     } else placePicture(picture, transform, out);
     return undefined;
   } catch (error) {

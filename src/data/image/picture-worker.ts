@@ -4,7 +4,7 @@ import { serveDecoding } from "./decoder-pool.ts";
 import { cellBytes } from "./picture-cell.ts";
 import { decodeInto, type PictureTask, type PictureWorkerData } from "./picture-decoder.ts";
 
-const { transform, cells } = workerData as PictureWorkerData;
+const { transform, maxPixels, cells } = workerData as PictureWorkerData;
 const size = cellBytes(transform);
 
 serveDecoding<PictureTask, string | undefined, undefined>(async () => ({
@@ -13,6 +13,7 @@ serveDecoding<PictureTask, string | undefined, undefined>(async () => ({
     decodeInto(picture, {
       index,
       transform,
+      maxPixels,
       out: new Uint8Array(cells, cell * size, size),
     }),
 }));

@@ -12,7 +12,7 @@ export interface ParquetColumns extends ChosenColumns {
   bytes: boolean;
   leaves: Record<"image" | "path" | "caption" | "label" | "key", LeafPath | undefined>;
   /** Other columns with one simple value a row. */
-  meta: { name: string; leaf: LeafPath }[];
+  meta: { name: string; leaf: LeafPath; fractional: boolean }[];
   /** Names of classes by their numbers, as `datasets` notes them. */
   classes: readonly string[] | undefined;
 }
@@ -25,6 +25,7 @@ export interface ParquetRow {
   caption: unknown;
   label: unknown;
   key: string | undefined;
+  /** Whole numbers of a column of fractions are Number objects, as `parseJson` marks 1.0. */
   meta: Record<string, unknown>;
 }
 
@@ -62,6 +63,7 @@ export function chooseParquetColumns(parquet: ParquetFile, wanted: WantedColumns
     meta: meta.slice(0, MOST_META).map((one) => ({
       name: one.element.name,
       leaf: parquet.leaf(one),
+      fractional: holdsFractions(one),
     })),
     classes: classNames(parquet.note("huggingface"), chosen.label),
   };
@@ -89,6 +91,15 @@ function isBinary({
 }: SchemaTree): boolean {
   const binary = type === "BYTE_ARRAY" || type === "FIXED_LEN_BYTE_ARRAY";
   return binary && converted === undefined && logical === undefined;
+}
+
+/** Of floats, or of decimals with digits behind the point: 1.0 in it is no integer. */
+function holdsFractions({
+  element: { type, converted_type: converted, logical_type: logical, scale = 0 },
+}: SchemaTree): boolean {
+  if (type === "FLOAT" || type === "DOUBLE" || logical?.type === "FLOAT16") return true;
+  const decimal = converted === "DECIMAL" || logical?.type === "DECIMAL";
+  return decimal && (logical?.type === "DECIMAL" ? logical.scale : scale) > 0;
 }
 
 /** A binary column, or a struct with `bytes`. */
@@ -151,7 +162,7 @@ async function* groupRows(
     label: open(leaves.label),
     key: open(leaves.key),
   };
-  const others = meta.map(({ name, leaf }) => ({ name, cursor: open(leaf)! }));
+  const others = meta.map(({ leaf, ...column }) => ({ ...column, cursor: open(leaf)! }));
   const all = [...Object.values(cursors), ...others.map(({ cursor }) => cursor)];
   for (let row = 0; row < Number(group.num_rows); row++) {
     for (const cursor of all) if (cursor?.isEmpty === true) await cursor.fill();
@@ -166,7 +177,12 @@ async function* groupRows(
       caption: textsOf(cursors.caption?.take()),
       label: classes === undefined ? text(label) : classes[Number(label ?? -1)],
       key: typeof key === "string" ? key : undefined,
-      meta: Object.fromEntries(others.map(({ name, cursor }) => [name, text(cursor.take())])),
+      meta: Object.fromEntries(
+        others.map(({ name, fractional, cursor }) => {
+          const value = text(cursor.take());
+          return [name, fractional && Number.isInteger(value) ? Object(value) : value];
+        }),
+      ),
     };
   }
 }

@@ -141,7 +141,7 @@ export function readText(
   if (captions.length === 0 && problem !== undefined) throw problem;
   const result: SampleText = { captions };
   if (label !== undefined) result.label = label;
-  const meta = metaOf(ref, record, captionKeys);
+  const meta = metaOf(ref, record, { captionKeys, floats });
   if (meta !== undefined) result.meta = meta;
   if (record !== undefined) result.record = record;
   else if (problems.record instanceof Error) result.lostRecord = problems.record.message;
@@ -235,14 +235,23 @@ function labelOf(
 function metaOf(
   ref: SampleRef,
   record: Readonly<Record<string, unknown>> | undefined,
-  captionKeys: readonly string[],
+  {
+    captionKeys,
+    floats,
+  }: { captionKeys: readonly string[]; floats: ReadingOptions["floats"] | undefined },
 ): Record<string, unknown> | undefined {
   const entries = Object.entries(record ?? {}).filter(
     ([key]) => key !== "label" && !captionKeys.includes(key),
   );
-  if (entries.length === 0 && Object.keys(ref.meta ?? {}).length === 0) return undefined;
+  const own = Object.entries(ref.meta ?? {});
+  if (entries.length === 0 && own.length === 0) return undefined;
+  const read = floats === "marked" ? own : own.map(([key, value]) => [key, unmarked(value)]);
   // Defines the keys, of which one may be `__proto__`.
-  return { ...ref.meta, ...Object.fromEntries(entries) };
+  return Object.fromEntries([...read, ...entries]) as Record<string, unknown>;
+}
+
+function unmarked(value: unknown): unknown {
+  return types.isNumberObject(value) ? Number(value) : value;
 }
 
 /** A sample with its bytes and texts, or what is wrong with it, and the part that it came from. */

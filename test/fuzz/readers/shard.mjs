@@ -5,6 +5,7 @@ import path from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { openSource } from "../../../dist/src/data/sources/open-source.js";
 import { readSamples } from "../../../dist/src/data/sources/read-sample.js";
+import { DataError } from "../../../dist/src/errors.js";
 import { tarEnd, tarEntry } from "../../../dist/src/data/sources/tar-format.js";
 import { golden } from "../weights.mjs";
 import { prepare as mendSums } from "./tar.mjs";
@@ -54,7 +55,12 @@ const file = path.join(folder, "shard.tar");
 export async function read(bytes) {
   writeFileSync(file, bytes);
   const source = await openSource({ kind: "webdataset", shards: file });
+  /** @type {string | undefined} */
+  let reason;
   for await (const sample of readSamples(source)) {
-    if ("problem" in sample && sample.problem.reason === "") throw new Error("no reason");
+    if ("problem" in sample) reason ??= sample.problem.reason;
+    if (reason === "") throw new Error("no reason");
   }
+  // Counted by its kind, as what other readers refuse.
+  if (reason !== undefined) throw new DataError(reason, { source: file });
 }

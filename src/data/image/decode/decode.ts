@@ -111,15 +111,32 @@ export function openImage(bytes: Uint8Array, options: DecodeOptions = {}): Image
       at,
     );
   }
-  const limit = options.maxPixels ?? MAX_PIXELS;
-  if (header.width * header.height > limit) {
-    throw new DataError(
-      `Expected an image of at most ${limit} pixels for ${nameOf(at)} but received ` +
-        `${header.width} x ${header.height}; shrink the file, or raise maxPixels if you trust it.`,
-      at,
-    );
-  }
+  const refused = tooLarge(header, options.maxPixels ?? MAX_PIXELS, at);
+  if (refused !== undefined) throw refused;
   return header;
+}
+
+/** The error of a picture that announces more than `most` pixels: a few bytes may announce any number. */
+export function tooLarge(
+  { width, height }: Pick<ImageHeader, "width" | "height">,
+  most: number,
+  at: ImageOrigin,
+): DataError | undefined {
+  if (width * height <= most) return undefined;
+  return new DataError(
+    `Expected an image of at most ${most} pixels for ${nameOf(at)} but received ` +
+      `${width} x ${height}; shrink the file, or raise maxPixels if you trust it.`,
+    at,
+  );
+}
+
+/** The bound that was given, else the usual one. throws  RangeError for no positive integer */
+export function pixelBound(given: number | undefined, usual: number): number {
+  if (given === undefined) return usual;
+  if (Number.isSafeInteger(given) && given >= 1) return given;
+  throw new RangeError(
+    `Expected a positive integer for maxPixels but received ${given}; ${usual} is usual`,
+  );
 }
 
 /** The EXIF orientation to undo, 1 to 8: 1 for a file without one, or if `options` ignore it. */

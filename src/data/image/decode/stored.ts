@@ -8,6 +8,7 @@ import {
   cmykToRgb,
   decodeImage,
   type DecodeOptions,
+  MAX_PIXELS,
   openImage,
   orientationOf,
   readCmyk,
@@ -44,7 +45,7 @@ export async function decodeStored(
   const { layout, bitDepth, format } = header;
   try {
     if (format === "gif") {
-      const { isGrey, colors, ...gif } = decodeGif(bytes, options.maxPixels ?? Infinity);
+      const { isGrey, colors, ...gif } = decodeGif(bytes, options.maxPixels ?? MAX_PIXELS);
       return isGrey ? { kind: "rgb", image: gif } : { kind: "indexed", image: gif, colors };
     }
     if (layout === "cmyk") {
