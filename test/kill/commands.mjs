@@ -85,9 +85,6 @@ export async function prepareCommands(folder, steps) {
   };
   commands["dedupe"] = { args: (target) => ["data", "dedupe", shards, "--out", target] };
   commands["report"] = { args: (target) => ["data", "dedupe", shards, "--report", target] };
-  commands["sheet"] = {
-    args: (target) => ["data", "inspect", pictures, "--sheet", path.join(target, "sheet.html")],
-  };
   commands["convert"] = { args: (target) => ["convert", model, target, "--to", "limn"] };
   commands["interpolate"] = { args: (target) => ["interpolate", model, tuned, "--out", target] };
   commands["tokenizer"] = {
