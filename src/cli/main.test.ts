@@ -37,6 +37,11 @@ const table: CommandTable = {
   usage: row(failing(new UsageError("bad"))),
   checkpoint: row(failing(new CheckpointError("m.safetensors", "weight x is missing"))),
   broken: row(failing(new TypeError("internal: oops"))),
+  shut: row(
+    failing(
+      Object.assign(new Error("EACCES"), { code: "EACCES", syscall: "stat", path: "in/shards" }),
+    ),
+  ),
   full: row(
     failing(
       Object.assign(new Error("EROFS"), { code: "EROFS", syscall: "copyfile", dest: "out/a.json" }),
@@ -140,6 +145,15 @@ test("--json prints the data alone; without it the text", async () => {
   assert.equal((await limn("data", "pack", "a")).out, "text\n");
   const { out } = await limn("data", "pack", "a", "--json");
   assert.deepEqual(JSON.parse(out), { operands: ["a"] });
+});
+
+test("a bare failure of reading names the place and ends with exit code 3", async () => {
+  const { code, err } = await limn("shut");
+  assert.equal(code, 3);
+  assert.match(
+    err,
+    /Expected a place that can be read for in\/shards but received EACCES: the file/,
+  );
 });
 
 test("a bare failure of writing names the file and ends with exit code 4", async () => {

@@ -13,6 +13,7 @@ import {
   UsageError,
   didYouMean,
 } from "../errors.ts";
+import { asReadingError } from "../files/regular-file.ts";
 import { asWritingError } from "../files/storage.ts";
 import { packageRoot, setupCommand } from "../torch/engine-info.ts";
 import { parseCommandLine, type Command, type Invocation } from "./command.ts";
@@ -28,7 +29,7 @@ export async function main(argv: readonly string[], table = commands): Promise<n
   try {
     return await dispatch(argv, table, understood);
   } catch (caught) {
-    const error = asWritingError(caught);
+    const error = asReadingError(asWritingError(caught));
     reportError(error, understood, argv.includes("--debug"));
     return exitCode(error);
   }

@@ -389,3 +389,10 @@ function add(...names: string[]): (folder: string) => void {
     }
   };
 }
+
+it("checkApart names the output where a file is in its way", () => {
+  const inTheWay = join(root, "in-the-way");
+  writeFileSync(inTheWay, "");
+  const file = join(inTheWay, "out");
+  assert.throws(() => checkApart(file, [root]), { name: "StorageError", file });
+});

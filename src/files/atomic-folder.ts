@@ -163,7 +163,7 @@ function removeIfEmpty(folder: string): void {
  * throws  StorageError naming the output
  */
 export function checkApart(output: string, inputs: readonly string[]): void {
-  const out = physicalPath(output);
+  const out = orStorageError(output, () => physicalPath(output));
   for (const input of inputs) {
     // A name on the hub is no path.
     if (!existsSync(input)) continue;

@@ -3,6 +3,7 @@
  * be waited for, or have no end. Nothing is read that is larger than its reader allows.
  */
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from "node:fs";
+import { DataError } from "../errors.ts";
 import { decodeText, encodePath } from "./decode-text.ts";
 import { parseJson } from "./json-text.ts";
 
@@ -122,4 +123,21 @@ export function readingReason(error: unknown): string {
   if (code === "ENOENT") return "the file does not exist";
   if (code === "EACCES" || code === "EPERM") return "the file is not readable";
   return message;
+}
+
+const readingCalls = new Set(
+  "open read stat lstat fstat scandir opendir readlink realpath".split(" "),
+);
+
+/** A bare failure of the file system that was of reading, as a DataError that names the place. */
+export function asReadingError(error: unknown): unknown {
+  if (!(error instanceof Error) || !("syscall" in error)) return error;
+  const { code, syscall, path } = error as NodeJS.ErrnoException;
+  if (path === undefined || !readingCalls.has(syscall ?? "")) return error;
+  return new DataError(
+    `Expected a place that can be read for ${path} but received ${code}: ${readingReason(error)}; ` +
+      "check the path and its permissions",
+    { source: path },
+    { cause: error },
+  );
 }

@@ -2,7 +2,7 @@
  * The commands that are killed: what each needs, how it is called on a target, and which of what it
  * leaves must be the same bytes however often it was stopped.
  */
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { train } from "../../dist/src/train/train-pair.js";
 import { startLocalHub } from "../../dist/test/support/local-hub.js";
@@ -35,6 +35,8 @@ export async function prepareCommands(folder, steps) {
   const inputs = path.join(folder, "inputs");
   mkdirSync(inputs, { recursive: true });
   const shards = path.dirname(data.shards[0] ?? "");
+  // Another user reads them too.
+  chmodSync(path.dirname(shards), 0o755);
   const model = await saveTinyModel(path.join(inputs, "model"));
   const tuned = await saveTinyModel(path.join(inputs, "tuned"), {}, 1);
   const hub = await hubOf(model);
@@ -82,18 +84,58 @@ export async function prepareCommands(folder, steps) {
     args: (target) => ["data", "pack", pictures, target, "--samples-per-shard", "5"],
   };
   commands["dedupe"] = { args: (target) => ["data", "dedupe", shards, "--out", target] };
+  commands["report"] = { args: (target) => ["data", "dedupe", shards, "--report", target] };
+  commands["sheet"] = {
+    args: (target) => ["data", "inspect", pictures, "--sheet", path.join(target, "sheet.html")],
+  };
   commands["convert"] = { args: (target) => ["convert", model, target, "--to", "limn"] };
   commands["interpolate"] = { args: (target) => ["interpolate", model, tuned, "--out", target] };
   commands["tokenizer"] = {
     args: (target) => ["tokenizer", "train", shards, target, "--vocab-size", "560"],
   };
+  const study = path.join(inputs, "study.mjs");
+  writeFileSync(study, tinyStudy);
+  commands["study"] = {
+    args: (target) => ["study", study, "--workdir", target, "--out", path.join(target, "page")],
+    // The others hold times.
+    same: (name) => name.endsWith("started.json"),
+  };
   commands["hub"] = {
     args: () => ["info", "hf://org/model"],
-    env: (target) => ({ HF_ENDPOINT: hub.endpoint, HF_HUB_CACHE: target }),
+    env: (target) => ({
+      HF_ENDPOINT: hub.endpoint,
+      HF_HUB_CACHE: target,
+      HF_HUB_DISABLE_IMPLICIT_TOKEN: "1",
+    }),
     shared: true,
   };
   return { commands, close: () => hub.close() };
 }
+
+/** A study of two arms that train nothing. */
+const tinyStudy = `
+const arm = (name, index) => ({
+  name,
+  factors: { index },
+  settings: index,
+  run: async () => ({ metrics: {}, items: { acc: Uint8Array.of(1, index, 0, index) } }),
+});
+export default {
+  name: "tiny",
+  title: "A tiny study",
+  question: "The paper found that b is better than a.",
+  source: "Nobody, arXiv:0000.00000",
+  seeds: [0, 1, 2],
+  secondsPerRun: 1,
+  metrics: { acc: { label: "accuracy", unit: "share", better: "higher" } },
+  prepare: () => Promise.resolve(null),
+  arms: () => [arm("a", 0), arm("b", 1)],
+  settings: () => ["Four items"],
+  tables: () => [{ kind: "arms", title: "Both", metrics: ["acc"], baseline: "a" }],
+  figures: () => [],
+  conclusions: () => [],
+};
+`;
 
 /**
  * A locked image tower whose features are cached.

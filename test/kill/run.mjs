@@ -6,15 +6,18 @@
  *   node test/kill/run.mjs --command embed --command pack --kills 50
  *   node test/kill/run.mjs --mode two                       two processes at each target
  *   node test/kill/run.mjs --mode full                      a full disk under each target; as root
+ *   node test/kill/run.mjs --mode refused                   a target that cannot be written; as root
  *
  * kill  SIGKILL at a random moment, then the same command again, killed too or to its end: the same
  *       bytes as a command that nobody stopped, nothing left behind, no step logged twice
  * two   one is refused with exit code 4 and the other's process, or comes after the other's end; the
  *       bytes are those of one
  * full  exit code 4 with the place's name, nothing half-written; with room, the same bytes again
+ * refused  a file in the way, a disk that is mounted for reading, another user's folder, a limit on the
+ *       size of files: exit code 4 with the place's name, and nothing left
  */
 import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -34,19 +37,48 @@ const { values } = parseArgs({
     steps: { type: "string", default: "60" },
   },
 });
+/** Ways in which a place says no: what makes it so, how limn is run there, and what ends it. */
+const refusals = {
+  "a file in the way": {
+    begin: (/** @type {string} */ place) => writeFileSync(place, "a file"),
+    end: (/** @type {string} */ place) => rmSync(place),
+  },
+  "read-only": {
+    begin: (/** @type {string} */ place) => {
+      mkdirSync(place);
+      shell("mount", ["-t", "tmpfs", "-o", "ro,size=1m", "none", place]);
+    },
+    end: (/** @type {string} */ place) => shell("umount", [place]),
+  },
+  "another user": {
+    begin: (/** @type {string} */ place) => mkdirSync(place, { mode: 0o755 }),
+    how: { uid: 65534, gid: 65534 },
+    end: () => {},
+  },
+  "size of files": {
+    begin: (/** @type {string} */ place) => mkdirSync(place),
+    how: { fileBlocks: 1 },
+    end: () => {},
+  },
+};
+
 const [kills = 0, steps = 0] = [values.kills, values.steps].map(Number);
-const modes = { kill: killed, two: twice, full: filled };
+const modes = { kill: killed, two: twice, full: filled, refused };
 const mode = Object.entries(modes).find(([name]) => name === values.mode)?.[1];
 if (mode === undefined || ![kills, steps].every((one) => Number.isInteger(one) && one > 0)) {
-  console.error("Expected kill, two or full for --mode, and whole numbers above 0 for the others.");
+  console.error(
+    "Expected kill, two, full or refused for --mode, and whole numbers above 0 for the others.",
+  );
   process.exit(2);
 }
-if (values.mode === "full" && process.getuid?.() !== 0) {
+if (["full", "refused"].includes(values.mode) && process.getuid?.() !== 0) {
   console.log("skipped: only root can mount a small disk");
   process.exit(0);
 }
 
 const folder = mkdtempSync(path.join(tmpdir(), "limn-kill-"));
+// The other user of `refused` reads the inputs.
+chmodSync(folder, 0o755);
 const { commands, close } = await prepareCommands(folder, steps);
 const chosen = values.command ?? Object.keys(commands);
 /** @type {Record<string, string | number>[]} */
@@ -57,6 +89,12 @@ try {
     const command = commands[name];
     if (command === undefined) {
       throw new Error(`Expected one of ${Object.keys(commands).join(", ")} but received ${name}.`);
+    }
+    if (mode === refused) {
+      const row = await refused(name, command);
+      table.push({ command: name, ...row });
+      process.stderr.write(`${name}: ${JSON.stringify(row)}\n`);
+      continue;
     }
     const straight = path.join(folder, `${name}-straight`);
     const first = await run(command, straight);
@@ -90,7 +128,7 @@ async function killed(name, command, { wanted, ms }) {
       const { code, signal, output } = await run(
         command,
         target,
-        goesOn ? 30 + Math.random() * ms : undefined,
+        goesOn ? { killAfter: 30 + Math.random() * ms } : {},
       );
       if (signal === "SIGKILL") done += 1;
       // Killed when all was done: what is whole is not written again.
@@ -162,6 +200,32 @@ async function filled(name, command, { wanted }) {
 }
 
 /**
+ * @param {string} name
+ * @param {Command} command
+ */
+async function refused(name, command) {
+  const problems = [];
+  /** @type {Record<string, string | number>} */
+  const codes = {};
+  for (const [what, { begin, end, ...further }] of Object.entries(refusals)) {
+    const place = path.join(folder, `${name}-${what.replaceAll(" ", "-")}`);
+    begin(place);
+    try {
+      const how = "how" in further ? further.how : {};
+      const { code, signal, output } = await run(command, path.join(place, "target"), { how });
+      codes[what] = code ?? String(signal);
+      if (code !== 4 || !output.includes(place)) problems.push(`${what}: ${code}: ${output}`);
+      const left = what === "a file in the way" ? [] : leftovers(place);
+      if (left.length > 0) problems.push(`${what}: left behind: ${left.join(", ")}`);
+    } finally {
+      end(place);
+    }
+  }
+  report(name, problems);
+  return { ...codes, problems: problems.length };
+}
+
+/**
  * What of a finished target is not as it should be.
  *
  * @param {Command} command
@@ -195,18 +259,23 @@ function report(name, problems) {
 /**
  * Runs limn to its end, or kills it after `killAfter` milliseconds.
  *
+ * @typedef {{ uid?: number, gid?: number, fileBlocks?: number }} How as whom, and the limit on a file's size
  * @param {Command} command
  * @param {string} target
- * @param {number} [killAfter]
+ * @param {{ killAfter?: number, how?: How }} [options]
  * @returns {Promise<Ended>}
  */
-async function run({ args, env }, target, killAfter) {
+async function run({ args, env }, target, { killAfter, how = {} } = {}) {
   const start = performance.now();
-  const child = spawn(
-    process.execPath,
-    [path.join(root, "bin", "limn.mjs"), ...args(target), "--json"],
-    { stdio: ["ignore", "ignore", "pipe"], env: { ...process.env, ...env?.(target) } },
-  );
+  const { fileBlocks, ...user } = how;
+  const limn = [process.execPath, path.join(root, "bin", "limn.mjs"), ...args(target), "--json"];
+  const limited = ["sh", "-c", `ulimit -f ${fileBlocks}; exec "$@"`, "sh", ...limn];
+  const [program = "", ...rest] = fileBlocks === undefined ? limn : limited;
+  const child = spawn(program, rest, {
+    ...user,
+    stdio: ["ignore", "ignore", "pipe"],
+    env: { ...process.env, ...env?.(target) },
+  });
   let output = "";
   child.stderr.on("data", (chunk) => (output += String(chunk)));
   /** @type {Promise<{ code: number | null, signal: string | null }>} */

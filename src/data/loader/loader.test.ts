@@ -158,6 +158,18 @@ describe("loader options", () => {
     [{ mode: "evaluate", augmentation: {} }, /Expected no augmentation with mode "evaluate"/],
     [{ shuffle: 1 }, /Expected true or false for shuffle but received 1/],
     [{ position: { version: 1 } }, /Expected a position from loader\.position\(\)/],
+    ...[-512, 0.5, "512"].map((byte): [Record<string, unknown>, RegExp] => [
+      {
+        position: {
+          version: 1,
+          order: "",
+          cursor: { epoch: 0, part: 0, entry: 0, offset: 0, byte },
+          epochSamples: 0,
+          skipped: 0,
+        },
+      },
+      /Expected a position from loader\.position\(\) for position but received .*"byte"/,
+    ]),
     [{ transform: { ...transform, imageSize: -1 } }, /transform\.imageSize/],
     [{ source: { kind: "webdataset", shards: "x", glob: 1 } }, /received "glob"/],
     [{ tokenizer: { kind: "clip-bpe", merges: "/absent/merges.txt" } }, /merges/],

@@ -258,8 +258,9 @@ function oneOf<T extends string>(
 
 function checkPosition(position: LoaderPosition): LoaderPosition {
   const { cursor } = position;
-  const counts = [cursor?.epoch, cursor?.part, cursor?.entry, cursor?.offset, cursor?.turn ?? 0];
-  const whole = [...counts, position.epochSamples, position.skipped].every(
+  const counts = [cursor?.epoch, cursor?.part, cursor?.entry, cursor?.offset];
+  const optional = [cursor?.turn ?? 0, cursor?.byte ?? 0];
+  const whole = [...counts, ...optional, position.epochSamples, position.skipped].every(
     (value) => Number.isSafeInteger(value) && value >= 0,
   );
   if (position.version !== 1 || typeof position.order !== "string" || !whole) {

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { gzipSync } from "node:zlib";
+import { openSource } from "../sources/open-source.ts";
+import { blocksOf, rawHeader, workspace } from "../sources/samples.test.helper.ts";
 import type { Entry, Part, Source } from "../sources/source.ts";
+import { tarEnd, tarEntry } from "../sources/tar-format.ts";
 import { type Cursor, type OrderOptions, visit } from "./order.ts";
 
 /** Parts of these sizes; every sample of a compressed part holds 10 bytes. */
@@ -180,3 +184,83 @@ describe("visit", () => {
     assert.ok(source.reads <= 20 + 3 * 30, `${source.reads} entries were read`);
   });
 });
+
+describe("visit of shards on disk", () => {
+  const { top, write } = workspace("order");
+  const file = (name: string): Buffer => tarEntry(name, Buffer.from(name));
+  /** Samples with what a walk carries along: links before and in a sample, and global records. */
+  const shard = (number: number): Buffer[] => {
+    const members = [rawHeader("g", { type: "g", size: 13 }), blocksOf("13 comment=x\n")];
+    for (let i = 0; i < 4 + 3 * number; i++) {
+      const key = `${number}/${i}`;
+      if (i % 4 === 3)
+        members.push(rawHeader(`${key}.txt`, { type: "1", link: `${number}/0.txt` }));
+      members.push(file(`${key}.jpg`));
+      if (i % 4 === 2) members.push(rawHeader(`${key}.txt`, { type: "2", link: "0.txt" }));
+      else if (i % 4 !== 3) members.push(file(`${key}.txt`));
+      // From here on a walk needs what stood before, so there are no bytes.
+      if (number === 2 && i === 6) {
+        members.push(rawHeader("g", { type: "g", size: 14 }), blocksOf("14 linkpath=x\n"));
+      }
+    }
+    return [...members, tarEnd()];
+  };
+  for (const ending of [".tar", ".tar.gz"]) {
+    for (const more of [{}, { shuffle: false, window: 3 }]) {
+      it(`resumes exactly with the cursor's byte and without it: ${ending} ${JSON.stringify(more)}`, async () => {
+        for (const number of [0, 1, 2]) {
+          const bytes = Buffer.concat(shard(number));
+          write(`${number}${ending}`, ending === ".tar" ? bytes : gzipSync(bytes));
+        }
+        const source = await openSource({ kind: "webdataset", shards: `${top}/{0..2}${ending}` });
+        const given = options({ window: 5, ...more, epochs: 2 });
+        const { steps, cursors } = await stepsOf(source, given, START);
+        assert.equal(steps.length, 2 * (4 + 7 + 10 + 1));
+        const within = cursors.filter(({ entry }) => entry > 0);
+        const seeking = within.filter(({ byte }) => byte !== undefined);
+        if (ending === ".tar") assert.ok(seeking.length > 0 && seeking.length < within.length);
+        else assert.equal(seeking.length, 0);
+        for (const [i, cursor] of cursors.entries()) {
+          const { byte: _, ...older } = cursor;
+          for (const start of [cursor, older, { ...older, byte: 512 }]) {
+            const rest = await stepsOf(source, given, start);
+            assert.deepEqual(rest.steps, steps.slice(i + 1), `behind ${i}`);
+          }
+          const rest = await stepsOf(source, given, cursor);
+          assert.deepEqual(rest.cursors, cursors.slice(i + 1), `cursors behind ${i}`);
+        }
+      });
+    }
+  }
+  it("does not read what stands before its window in the shard", async () => {
+    const key = (i: number): string => `${i}`.padStart(2, "0");
+    const bytes = Buffer.concat([
+      ...Array.from({ length: 20 }, (_, i) => file(`${key(i)}.jpg`)),
+      tarEnd(),
+    ]);
+    const shards = write("one.tar", bytes);
+    const source = await openSource({ kind: "webdataset", shards });
+    const given = options({ epochs: 1 });
+    const { steps, cursors } = await stepsOf(source, given, START);
+    const cursor = cursors[9]!;
+    assert.equal(cursor.byte, 7 * 1024);
+    // The first name is kept: by it a shard is told from other archives.
+    write("one.tar", bytes.fill(0xff, 100, cursor.byte));
+    assert.deepEqual((await stepsOf(source, given, cursor)).steps, steps.slice(10));
+  });
+});
+
+/** The examples, and the cursors behind them. */
+async function stepsOf(
+  source: Source,
+  given: OrderOptions,
+  start: Cursor,
+): Promise<{ steps: unknown[]; cursors: Cursor[] }> {
+  const steps: unknown[] = [];
+  const cursors: Cursor[] = [];
+  for await (const step of visit(source, given, start)) {
+    steps.push(step.kind === "example" ? [step.epoch, step.example] : "end");
+    cursors.push(JSON.parse(JSON.stringify(step.next)) as Cursor);
+  }
+  return { steps, cursors };
+}

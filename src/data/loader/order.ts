@@ -4,7 +4,7 @@
  * Parts (shards) are shuffled per epoch. Their entries, one part behind the other, are cut into
  * windows of a fixed number of entries, and each window is shuffled as a whole. Every window's
  * permutation depends only on the seed, the epoch and where the window starts, so a position is
- * three numbers, and resuming reads the headers of one window instead of an epoch.
+ * a few numbers, and resuming reads the headers of one window instead of an epoch.
  */
 import { createRandom } from "../../arrays/random.ts";
 import { DataError } from "../../errors.ts";
@@ -48,6 +48,8 @@ export interface Cursor {
   part: number;
   /** Entry in that part, where the window starts. */
   entry: number;
+  /** That entry's `byte`, where it has one. */
+  byte?: number;
   /** Examples of the window that were already taken. */
   offset: number;
   /** Of a share: examples of the ranks' common batch that were already taken. */
@@ -77,7 +79,8 @@ export async function* visit(
   const { share } = options;
   let turn = start.turn ?? 0;
   for await (const window of readAhead(windows(source, options, start))) {
-    const { epoch, part, entry, examples } = window;
+    const { examples, ...place } = window;
+    const { epoch, part, entry } = place;
     if (examples === undefined) {
       const next = { epoch: epoch + 1, part: 0, entry: 0, offset: 0, ...(share && { turn }) };
       yield { kind: "epochEnd", epoch, next };
@@ -94,7 +97,7 @@ export async function* visit(
         kind: "example",
         example: examples.take(i),
         epoch,
-        next: { epoch, part, entry, offset: i + 1, ...(share && { turn }) },
+        next: { ...place, offset: i + 1, ...(share && { turn }) },
       };
     }
   }
@@ -108,11 +111,10 @@ function changedSource(source: Source, start: Cursor, length: number): DataError
   );
 }
 
-interface Window {
-  epoch: number;
-  /** Where it starts. */
-  part: number;
-  entry: number;
+/** Where a window starts. */
+type Place = Pick<Cursor, "epoch" | "part" | "entry" | "byte">;
+
+interface Window extends Place {
   /** In the order of visiting; undefined marks the end of the epoch. */
   examples: ExampleList | undefined;
 }
@@ -132,7 +134,7 @@ async function* windows(
 async function* epochWindows(
   source: Source,
   options: OrderOptions,
-  start: { epoch: number; part: number; entry: number },
+  start: Place,
 ): AsyncGenerator<Window> {
   const { epoch } = start;
   const order = partOrder(source.parts.length, options, epoch);
@@ -142,21 +144,21 @@ async function* epochWindows(
     if (examples.length > 0) yield { epoch, part, entry, examples };
     return;
   }
-  let window = { epoch, part: start.part, entry: start.entry };
+  let window = placeOf(start, start.byte);
   let examples: Example[] = [];
   let entries = 0;
   let bytes = 0;
   for (let ordinal = start.part; ordinal < order.length; ordinal++) {
     const number = order[ordinal]!;
-    const first = ordinal === start.part ? start.entry : 0;
-    const { entries: read, index: from } = entriesFrom(source.parts[number] as Part, first);
+    const [first, byte] = ordinal === start.part ? [start.entry, start.byte] : [0];
+    const { entries: read, index: from } = entriesFrom(source.parts[number]!, first, byte);
     let index = from - 1;
     for await (const entry of read) {
       index += 1;
       if (index < first) continue;
       if (entries >= options.window || (entries > 0 && bytes >= options.windowBytes)) {
         yield { ...window, examples: arrange(examples, options, window) };
-        window = { epoch, part: ordinal, entry: index };
+        window = placeOf({ epoch, part: ordinal, entry: index }, entry.byte);
         examples = [];
         entries = 0;
         bytes = 0;
@@ -172,10 +174,18 @@ async function* epochWindows(
 }
 
 /** The entries of a part from one on, or from the first, and the number of the first. */
-function entriesFrom(part: Part, first: number): { entries: AsyncIterable<Entry>; index: number } {
+function entriesFrom(
+  part: Part,
+  first: number,
+  byte: number | undefined,
+): { entries: AsyncIterable<Entry>; index: number } {
   return first > 0 && part.readFrom !== undefined
-    ? { entries: part.readFrom(first), index: first }
+    ? { entries: part.readFrom(first, byte), index: first }
     : { entries: part.read(), index: 0 };
+}
+
+function placeOf({ epoch, part, entry }: Omit<Place, "byte">, byte: number | undefined): Place {
+  return { epoch, part, entry, ...(byte !== undefined && { byte }) };
 }
 
 /** The parts in the order of an epoch. */

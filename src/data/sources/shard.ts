@@ -12,7 +12,7 @@ import {
 import { MOST_TEXT_BYTES } from "./read-sample.ts";
 import type { Entry, Part, Piece, Problem, SampleRef } from "./source.ts";
 import { scanTar, streamTar, type TarFileEntry } from "./tar-file.ts";
-import { type TarEnd, type TarEntry, TarError } from "./tar-format.ts";
+import { BLOCK, type TarEnd, type TarEntry, TarError } from "./tar-format.ts";
 
 /** A scan lets other work of its thread run after this many milliseconds. */
 const SLICE_MS = 5;
@@ -29,7 +29,43 @@ const UNMARKED =
 
 /** A shard; whether it is compressed is told by its first bytes, not by its name. */
 export function shardPart(path: string): Part {
-  return { path, compressed: isCompressed(path), read: () => readShard(path) };
+  return {
+    path,
+    compressed: isCompressed(path),
+    read: () => readShard(path),
+    readFrom: (entry, byte) => readShardFrom(path, entry, byte),
+  };
+}
+
+async function* readShardFrom(
+  path: string,
+  entry: number,
+  byte: number | undefined,
+): AsyncGenerator<Entry> {
+  if (byte !== undefined && beginsAt(path, byte)) {
+    yield* readShard(path, byte);
+    return;
+  }
+  let index = 0;
+  for await (const read of readShard(path)) if (index++ >= entry) yield read;
+}
+
+/** Whether a file of a plain shard begins at this byte: an intact header, and contents that are there. */
+function beginsAt(path: string, byte: number): boolean {
+  // The sum of a header's bytes is the same where it is read a little beside its place.
+  if (byte % BLOCK !== 0 || isCompressed(path)) return false;
+  try {
+    const file = openRegular(path);
+    try {
+      const { done, value } = scanTar(file, byte).next();
+      return done !== true && value.start === byte;
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    // Reading from the start will report it, as a problem of this shard.
+    return false;
+  }
 }
 
 function isCompressed(path: string): boolean {
@@ -52,7 +88,7 @@ function firstBytes(path: string): Uint8Array {
   }
 }
 
-async function* readShard(path: string): AsyncGenerator<Entry> {
+async function* readShard(path: string, from = 0): AsyncGenerator<Entry> {
   const reason = refusal(path);
   if (reason !== undefined) {
     yield { problem: { file: path, reason } };
@@ -62,13 +98,13 @@ async function* readShard(path: string): AsyncGenerator<Entry> {
   const compressed = isCompressed(path);
   const entries = compressed
     ? streamTar(path, (entry) => mostHeld(entry, grouper))
-    : scanPlain(path);
+    : scanPlain(path, from);
   let end: TarEnd = { marked: true };
   try {
     let step = await entries.next();
     for (; step.done !== true; step = await entries.next()) {
       const group = grouper.push(step.value);
-      if (group !== undefined) yield groupToRef(group, path, compressed);
+      if (group !== undefined) yield entryOf(group, path, compressed);
     }
     end = step.value;
   } catch (error) {
@@ -77,7 +113,7 @@ async function* readShard(path: string): AsyncGenerator<Entry> {
     const cutKey = splitName(cut)?.key;
     // A cut may have taken files of the sample that was being collected, unless it is in the next.
     const complete = group !== undefined && cutKey !== undefined && cutKey !== group.key;
-    if (complete) yield groupToRef(group, path, compressed);
+    if (complete) yield entryOf(group, path, compressed);
     yield { problem: shardProblem(path, complete ? cutKey : group?.key, error) };
     return;
   } finally {
@@ -85,7 +121,7 @@ async function* readShard(path: string): AsyncGenerator<Entry> {
     await entries.return(end);
   }
   const last = grouper.finish();
-  if (last !== undefined) yield groupToRef(last, path, compressed);
+  if (last !== undefined) yield entryOf(last, path, compressed);
   if (!end.marked) yield { problem: { file: path, reason: UNMARKED } };
   if (end.joined !== undefined) {
     const reason = `another archive begins behind the end mark, at byte ${end.joined}, and is not read; give archives as a list`;
@@ -112,11 +148,11 @@ function mostHeld(entry: TarEntry, grouper: Grouper): number {
   return grouper.has(key, extension) ? -1 : MOST_TEXT_BYTES;
 }
 
-async function* scanPlain(path: string): AsyncGenerator<TarFileEntry, TarEnd> {
+async function* scanPlain(path: string, from: number): AsyncGenerator<TarFileEntry, TarEnd> {
   const file = openRegular(path);
   try {
     let sliceEnd = performance.now() + SLICE_MS;
-    const entries = scanTar(file);
+    const entries = scanTar(file, from);
     let step = entries.next();
     for (; step.done !== true; step = entries.next()) {
       yield step.value;
@@ -178,6 +214,8 @@ const MOST_OTHERS = 20;
 export interface Group {
   key: string;
   fields: Map<string, TarFileEntry>;
+  /** Of its first file, see `TarEntry.start`. */
+  start?: number | undefined;
   /** An extension that came twice. */
   duplicate?: string;
 }
@@ -210,8 +248,11 @@ export class Grouper {
       return undefined;
     }
     this.#pictures = bytes;
-    this.#current = { key, fields: new Map([[extension, entry]]) };
-    if (this.#link?.key === key) this.#current.fields.set(this.#link.extension, this.#link.entry);
+    this.#current = { key, fields: new Map([[extension, entry]]), start: entry.start };
+    if (this.#link?.key === key) {
+      this.#current.fields.set(this.#link.extension, this.#link.entry);
+      this.#current.start = this.#link.entry.start;
+    }
     this.#link = undefined;
     return before;
   }
@@ -232,6 +273,13 @@ export class Grouper {
   has(key: string, extension: string): boolean {
     return this.#current?.key === key && this.#current.fields.has(extension);
   }
+}
+
+/** The entry of a group. Reading can begin at those of plain shards. */
+function entryOf(group: Group, file: string, compressed: boolean): Entry {
+  const entry: Entry = groupToRef(group, file, compressed);
+  if (!compressed && group.start !== undefined) entry.byte = group.start;
+  return entry;
 }
 
 /** A sample from a group, or what is wrong with it. */

@@ -33,7 +33,12 @@ export interface Problem {
   reason: string;
 }
 
-export type Entry = { ref: SampleRef; problem?: undefined } | { problem: Problem; ref?: undefined };
+export type Entry = (
+  { ref: SampleRef; problem?: undefined } | { problem: Problem; ref?: undefined }
+) & {
+  /** Where it begins in its part's file, where reading can begin there. */
+  byte?: number;
+};
 
 /** A shard, or a whole table or folder. */
 export interface Part {
@@ -46,8 +51,12 @@ export interface Part {
    * data: what cannot be read is an entry with `problem`.
    */
   read(): AsyncIterable<Entry>;
-  /** The same from one entry on, where that is had without reading all before it. */
-  readFrom?(entry: number): AsyncIterable<Entry>;
+  /**
+   * The same from one entry on, where that is had without reading all before it.
+   *
+   * byte   the entry's, if it was kept; where nothing begins there, reading begins at the start
+   */
+  readFrom?(entry: number, byte?: number): AsyncIterable<Entry>;
   /** Where any entry can be had at once by its number: the same ones. */
   list?: EntryList;
 }

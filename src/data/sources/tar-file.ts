@@ -19,12 +19,13 @@ export interface TarFileEntry extends TarEntry {
  * The entries of an uncompressed archive. Reads headers through a window that grows while
  * headers lie close together and shrinks when large bodies are jumped over.
  *
+ * from     where to begin: 0, or the `start` of an entry
  * throws   TarError, where the archive is cut or damaged, after the entries before that place
  */
-export function* scanTar(file: number): Generator<TarFileEntry, TarEnd> {
+export function* scanTar(file: number, from = 0): Generator<TarFileEntry, TarEnd> {
   const fileSize = fstatSync(file).size;
   const window = new Window(file);
-  const walk = tarEntries();
+  const walk = tarEntries(from);
   let step = walk.next();
   while (step.done !== true) {
     if ("read" in step.value) {

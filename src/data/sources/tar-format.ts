@@ -6,7 +6,8 @@
 
 import { decodeName, readableName } from "../../files/decode-text.ts";
 
-const BLOCK = 512;
+/** Headers begin at multiples of this. */
+export const BLOCK = 512;
 /** A long name or pax header larger than this is not one. */
 const MAX_EXTENSION = 1 << 20;
 
@@ -21,6 +22,11 @@ export interface TarEntry {
   problem?: string;
   /** A link to another file; its contents are not here. */
   link?: true;
+  /**
+   * Where its first header begins; a walk from here finds it and what follows. Absent behind global
+   * records that count: they stand before.
+   */
+  start?: number;
 }
 
 /** What `tarEntries` yields: a wish for bytes, or an entry it found. */
@@ -51,10 +57,13 @@ export interface TarEnd {
  * Walks an archive. Answer each `read` with `next(bytes)`: fewer bytes than asked for mean that
  * the archive ends there.
  *
+ * from     where to begin: 0, or the `start` of an entry
  * throws   TarError for a header that is cut, has a wrong checksum or an unreadable size
  */
-export function* tarEntries(): Generator<TarStep, TarEnd, Uint8Array> {
-  let offset = 0;
+export function* tarEntries(from = 0): Generator<TarStep, TarEnd, Uint8Array> {
+  let offset = from;
+  /** Of the first header of the file that is being read. */
+  let first: number | undefined;
   let pax: Map<string, string> = new Map();
   const globals: Map<string, string> = new Map();
   let longName: string | undefined;
@@ -65,6 +74,7 @@ export function* tarEntries(): Generator<TarStep, TarEnd, Uint8Array> {
     if (block.length < BLOCK) throw new TarError("the archive is cut inside a header", offset);
     if (isZero(block)) return { marked: true, ...(yield* headerBehind(offset + BLOCK)) };
     checkSum(block, offset);
+    first ??= offset;
     const type = String.fromCharCode(block[156]!);
     const extended = "LKxXg".includes(type);
     const fromPax = extended ? undefined : (pax.get("size") ?? globals.get("size"));
@@ -90,6 +100,8 @@ export function* tarEntries(): Generator<TarStep, TarEnd, Uint8Array> {
     if (pax.size > 0) pax = new Map();
     longName = undefined;
     longLink = undefined;
+    const start = globals.size === 0 ? first : undefined;
+    first = undefined;
     // GNU's own form goes on with the rest of its map, in blocks that the size does not count.
     for (let more = type === "S" && block[482] !== 0; more; offset += BLOCK) {
       const map = yield { read: { offset: offset - paddedSize(size), length: BLOCK } };
@@ -99,7 +111,8 @@ export function* tarEntries(): Generator<TarStep, TarEnd, Uint8Array> {
     // Links, devices and folders have no contents, whatever their size field says.
     if ("123456".includes(type)) offset = body;
     if (name.endsWith("/")) continue;
-    const entry = { name, offset: body, size };
+    const entry: TarEntry = { name, offset: body, size };
+    if (start !== undefined) entry.start = start;
     if (sparse) {
       yield { entry: { ...entry, problem: "stored as a sparse file, which limn does not read" } };
     } else if (type === "0" || type === "\0" || type === "7") yield { entry };
