@@ -5,6 +5,7 @@ import { parquetMetadataAsync, parquetRead, type AsyncBuffer, type FileMetaData 
 import { ByteWriter, ParquetWriter, type SchemaElement } from "hyparquet-writer";
 
 import { AtomicFile } from "../files/atomic-write.ts";
+import { checkRegularFile } from "../files/regular-file.ts";
 import { cellOf, storedAs, type Cell, type Column } from "./metadata-columns.ts";
 
 /** Rows of one column after another, all of one length. */
@@ -85,6 +86,7 @@ function schemaOf(columns: readonly Column[]): SchemaElement[] {
  * throws  StorageError where it cannot be written; Error where it cannot be read
  */
 export async function conformTable(file: string, columns: readonly Column[]): Promise<void> {
+  checkRegularFile(file);
   const handle = await open(file);
   try {
     const source = await bufferOf(handle);
@@ -166,6 +168,7 @@ async function bufferOf(handle: FileHandle): Promise<AsyncBuffer> {
 
 /** The columns of a table that an earlier version wrote, where nothing else says what they are. */
 export async function columnsOf(file: string): Promise<Column[]> {
+  checkRegularFile(file);
   const handle = await open(file);
   try {
     const { schema } = await parquetMetadataAsync(await bufferOf(handle));

@@ -1,11 +1,25 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { lockHolder, withFileLock } from "./file-lock.ts";
+import {
+  asOnlyWriter,
+  lockHolder,
+  removeEndedLock,
+  removeLeftLock,
+  withFileLock,
+} from "./file-lock.ts";
 import { hasEnded, thisProcess, type Owner } from "./owner.ts";
 
 const root = mkdtempSync(path.join(tmpdir(), "limn-lock-"));
@@ -97,4 +111,19 @@ test("a lock that cannot be written is a storage error", async () => {
     withFileLock(path.join(file, "a.lock"), () => Promise.resolve()),
     { name: "StorageError", message: /folders only on the path/ },
   );
+});
+
+test("a pipe in a lock's place is refused, not waited for, and stays", async (t) => {
+  if (process.platform === "win32") return t.skip("needs mkfifo");
+  const file = path.join(mkdtempSync(path.join(root, "p-")), "study.lock");
+  spawnSync("mkfifo", [file]);
+  age(file, 3600);
+  const work = (): Promise<void> => assert.fail("it was taken for a lock");
+  const refused = { name: "StorageError", message: /Expected a file, not a pipe or a device, / };
+  await assert.rejects(withFileLock(file, work), refused);
+  await assert.rejects(asOnlyWriter(path.dirname(file), file, work), refused);
+  assert.equal(await lockHolder(file), undefined);
+  removeEndedLock(file);
+  await removeLeftLock(file);
+  assert.ok(lstatSync(file).isFIFO());
 });

@@ -3,7 +3,7 @@
  * one whose owner crashed, even on another host, is seen as left behind and broken.
  */
 import { randomUUID } from "node:crypto";
-import { readFileSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import {
   link,
   mkdir,
@@ -28,6 +28,7 @@ import {
   thisProcess,
   type Owner,
 } from "./owner.ts";
+import { checkRegularFile, readRegular } from "./regular-file.ts";
 import { storageError } from "./storage.ts";
 
 const TOUCH_MS = 5_000;
@@ -153,7 +154,7 @@ export async function removeLeftLock(file: string): Promise<void> {
 
 /** Removes a lock whose process of this host has ended; the caller knows that nobody else takes it. */
 export function removeEndedLock(file: string): void {
-  const owner = parseOwner(() => readFileSync(file, "utf8"));
+  const owner = parseOwner(() => readLock(file));
   if (owner && hasEnded(owner)) rmSync(file, { force: true });
 }
 
@@ -170,7 +171,10 @@ async function acquired(file: string, owner: LockOwner): Promise<boolean> {
     removeAbandoned(folder);
     whole = partialPath(folder, `.${path.basename(file)}`);
     await writeFile(whole, JSON.stringify(owner));
-    return await made(whole, file);
+    const isOurs = await made(whole, file);
+    // What is no file is nobody's lock: it is not waited for, and nothing that limn may remove.
+    if (!isOurs) checkRegularFile(file);
+    return isOurs;
   } catch (error) {
     throw storageError(file, error, { kept: "nothing was begun" });
   } finally {
@@ -238,8 +242,14 @@ async function isHeld(file: string): Promise<boolean> {
 
 /** Undefined where there is none, where its owner is about to write it, or for another's file. */
 async function readOwner(file: string): Promise<LockOwner | undefined> {
-  const text = await readFile(file, "utf8").catch(() => "");
-  return parseOwner(() => text);
+  return parseOwner(() => readLock(file));
+}
+
+/** Bytes of a lock's text, of which a hundred are usual. */
+const MOST_LOCK_BYTES = 1 << 16;
+
+function readLock(file: string): string {
+  return readRegular(file, MOST_LOCK_BYTES).toString("utf8");
 }
 
 function parseOwner(read: () => string): LockOwner | undefined {

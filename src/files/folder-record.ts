@@ -3,19 +3,12 @@
  * parts of it. So limn knows later which files are its own, and that nobody changed them since.
  */
 import { createHash } from "node:crypto";
-import {
-  closeSync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readSync,
-} from "node:fs";
+import { closeSync, fstatSync, mkdirSync, readdirSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { StorageError } from "../errors.ts";
 import { writeFileAtomically, writeTextAtomically } from "./atomic-write.ts";
 import { isPartial } from "./owner.ts";
+import { openRegular, readRegular } from "./regular-file.ts";
 import { statsOf, storageError } from "./storage.ts";
 
 /** The name of the record. */
@@ -78,7 +71,7 @@ export function rewriteRecorded(folder: string, name: string, text: string): voi
 function holds(file: string, content: Uint8Array): boolean {
   const stats = statsOf(file);
   return stats?.isFile() === true && stats.size === content.length
-    ? readFileSync(file).equals(content)
+    ? readRegular(file).equals(content)
     : false;
 }
 
@@ -125,7 +118,7 @@ export function addedTo(folder: string): string[] {
 
 /** A digest of a file's size and of its beginning, middle and end: no file takes long. */
 export function sampledDigest(file: string): string {
-  const descriptor = openSync(file, "r");
+  const descriptor = openRegular(file);
   try {
     const { size } = fstatSync(descriptor);
     const hash = createHash("sha256").update(`${size}\n`);
@@ -172,7 +165,9 @@ function readRecord(folder: string): Map<string, string> | undefined {
   const stats = statsOf(file);
   if (stats?.isFile() !== true || stats.size > MOST_RECORD) return undefined;
   try {
-    const { files } = JSON.parse(readFileSync(file, "utf8")) as { files?: unknown };
+    const { files } = JSON.parse(readRegular(file, MOST_RECORD).toString("utf8")) as {
+      files?: unknown;
+    };
     if (typeof files !== "object" || files === null) return undefined;
     return new Map(Object.entries(files as Record<string, string>));
   } catch {

@@ -14,6 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import {
+  checkRegularFile,
   openRegular,
   readExactly,
   readingReason,
@@ -42,6 +43,8 @@ test("what is no file is refused and not waited for", async (t) => {
   const pipe = join(folder, "pipe");
   execFileSync("mkfifo", [pipe]);
   assert.equal(reasonFor(pipe), "it is a pipe, not a file");
+  assert.throws(() => checkRegularFile(pipe), /it is a pipe, not a file/);
+  checkRegularFile(join(folder, "none"));
   symlinkSync("pipe", join(folder, "link"));
   assert.equal(reasonFor(join(folder, "link")), "it is a pipe, not a file");
   assert.equal(reasonFor("/dev/zero"), "it is a device, not a file");

@@ -32,6 +32,22 @@ export function openRegular(path: string): number {
   }
 }
 
+/**
+ * For a file that something else opens, which would wait for a pipe. One that is not there is fine.
+ *
+ * throws   as `openRegular`
+ */
+export function checkRegularFile(path: string): void {
+  const stats = statSync(encodePath(path), { throwIfNoEntry: false });
+  if (stats !== undefined) checkRegular(stats);
+}
+
+/** For a file that is about to be written. throws  as `openRegular`, for a pipe alone */
+export function checkNoPipe(path: string): void {
+  const stats = statSync(encodePath(path), { throwIfNoEntry: false });
+  if (stats?.isFIFO() === true) checkRegular(stats);
+}
+
 function checkRegular(stats: Stats): void {
   if (stats.isFile()) return;
   if (stats.isDirectory()) {

@@ -29,6 +29,7 @@ const reasons: Record<string, string> = {
   ENOTDIR: "folders only on the path",
   EEXIST: "folders only on the path",
   EISDIR: "a file, not a folder,",
+  ENOTFILE: "a file, not a pipe or a device,",
   ELOOP: "links that lead somewhere",
   ENAMETOOLONG: "a shorter name",
   EBUSY: "a folder that nothing is mounted on",

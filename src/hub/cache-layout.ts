@@ -9,20 +9,11 @@
  *     models--org--name/trees/<commit>.json             the files of a commit
  *     .locks/models--org--name/<etag>.limn.lock         one download at a time
  */
-import {
-  copyFile,
-  lstat,
-  mkdir,
-  readFile,
-  readdir,
-  rename,
-  rm,
-  stat,
-  symlink,
-} from "node:fs/promises";
+import { copyFile, lstat, mkdir, readdir, rename, rm, stat, symlink } from "node:fs/promises";
 import { randomUUID } from "node:crypto";
 import path from "node:path";
 import { writeTextAtomically } from "../files/atomic-write.ts";
+import { readTextFile } from "../files/regular-file.ts";
 
 /** What the hub says about a file of a commit; the names are those of the file in `trees/`. */
 export interface TreeEntry {
@@ -183,7 +174,7 @@ async function replaceText(file: string, text: string): Promise<void> {
 }
 
 async function readText(file: string): Promise<string | undefined> {
-  return unlessMissing(readFile(file, "utf8"));
+  return unlessMissing(Promise.resolve().then(() => readTextFile(file)));
 }
 
 async function statOrUndefined(file: string) {

@@ -1,7 +1,7 @@
 /** Writes what was found into the folder of a report. */
-import { readFileSync } from "node:fs";
 import path from "node:path";
 import { writeRecordedFiles } from "../../files/folder-record.ts";
+import { readTextFile } from "../../files/regular-file.ts";
 import type { DuplicateReport } from "./find-duplicates.ts";
 
 const names = { json: "duplicates.json", html: "duplicates.html" } as const;
@@ -56,7 +56,7 @@ export function reportBytes(report: object): Buffer {
 function isOlderReport(folder: string): boolean {
   try {
     const report = JSON.parse(
-      readFileSync(path.join(folder, names.json), "utf8"),
+      readTextFile(path.join(folder, names.json)),
     ) as Partial<DuplicateReport>;
     return [report.groups, report.contaminated, report.exclude].every(Array.isArray);
   } catch {

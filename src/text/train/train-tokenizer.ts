@@ -1,8 +1,9 @@
 /** Trains a vocabulary on captions and writes its files. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { DataError, didYouMean, SettingError } from "../../errors.ts";
 import { checkFolderTarget, writeFolderAtomically } from "../../files/atomic-folder.ts";
+import { readTextFile } from "../../files/regular-file.ts";
 import { writeJson } from "../save-tokenizer.ts";
 import type { Tokenizer } from "../tokenizer-description.ts";
 import { compileNormalizer } from "../tokenizer-json/normalize.ts";
@@ -87,7 +88,7 @@ function isOlder(folder: string): boolean {
   const names = readdirSync(folder);
   if (!names.every((name) => (fileNames as readonly string[]).includes(name))) return false;
   try {
-    const text = readFileSync(join(folder, fileNames[2]), "utf8");
+    const text = readTextFile(join(folder, fileNames[2]));
     return (JSON.parse(text) as { limn?: unknown }).limn !== undefined;
   } catch {
     return false;

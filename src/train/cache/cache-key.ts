@@ -12,6 +12,7 @@ import { saveTokenizer, type Tokenizer } from "../../text/index.ts";
 import type { Module } from "../../nn/module.ts";
 import { writeTextAtomically } from "../../files/atomic-write.ts";
 import { isOwnName } from "../../files/folder-record.ts";
+import { readTextFile } from "../../files/regular-file.ts";
 import { makeFolder, makeUniqueFolder } from "../../files/storage.ts";
 import { allocate } from "../../torch/dtype.ts";
 import type { DataFingerprint } from "./data-fingerprint.ts";
@@ -177,7 +178,7 @@ function listFolders(root: string): string[] {
 
 function readKey(folder: string): CacheKeyParts | undefined {
   try {
-    return JSON.parse(readFileSync(join(folder, KEY_FILE), "utf8")) as CacheKeyParts;
+    return JSON.parse(readTextFile(join(folder, KEY_FILE))) as CacheKeyParts;
   } catch {
     return undefined;
   }

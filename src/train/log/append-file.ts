@@ -1,6 +1,7 @@
 /** A file that only grows, by whole records. Knows nothing about what a record is. */
 import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync } from "node:fs";
 import { DisposedError } from "../../errors.ts";
+import { checkNoPipe } from "../../files/regular-file.ts";
 import { orStorageError, storageError, writeFully } from "../../files/storage.ts";
 
 /** Appends records; a record is in the file whole or not at all, unless the process is killed. */
@@ -19,6 +20,8 @@ export class AppendFile {
   constructor(path: string, flag: "a" | "ax", keep: number = Infinity) {
     this.path = path;
     try {
+      // A pipe would be waited for.
+      checkNoPipe(path);
       this.#descriptor = openSync(path, flag);
     } catch (error) {
       throw (error as NodeJS.ErrnoException).code === "EEXIST" ? error : storageError(path, error);
