@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { SetupError } from "./context.mjs";
 import { run, startLog, tail } from "./process.mjs";
@@ -24,6 +24,7 @@ export function packagesReady({ root }) {
 /** @param {Context} context */
 export async function installPackages(context) {
   await stage("npm packages", async () => {
+    refuseLink(path.join(context.root, "node_modules"));
     const log = startLog(context.state, "npm");
     const [command, prefix] = npmCommand();
     const args = [
@@ -48,6 +49,18 @@ export async function installPackages(context) {
     }
     writeStamp(context.root, readFileSync(path.join(context.root, "package-lock.json"), "utf8"));
   });
+}
+
+/**
+ * npm empties what the link leads to, which other programs may use.
+ * @param {string} folder
+ */
+function refuseLink(folder) {
+  if (!lstatSync(folder, { throwIfNoEntry: false })?.isSymbolicLink()) return;
+  throw new SetupError(
+    `Expected a folder of limn's own at ${folder} but received a link to ${readlinkSync(folder)} with other ` +
+      "packages, which npm would remove; run npm ci there, or remove the link",
+  );
 }
 
 /** npm runs by the Node that runs us where it started us; else the one on the PATH. */

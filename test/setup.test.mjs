@@ -126,6 +126,27 @@ function zipOf(folder) {
   );
 }
 
+test("packages that node_modules links to stay", async () => {
+  await inFolder(async (folder) => {
+    const theirs = path.join(folder, "theirs", "package");
+    fs.mkdirSync(theirs, { recursive: true });
+    fs.mkdirSync(path.join(folder, "limn"));
+    fs.symlinkSync("../theirs", path.join(folder, "limn", "node_modules"));
+    const context = { root: path.join(folder, "limn"), state: folder };
+    const { code, err } = await runNode(
+      `import { installPackages } from "./packages.mjs";
+       await installPackages(${JSON.stringify(context)});`,
+      {},
+    );
+    assert.notEqual(code, 0);
+    assert.match(
+      err,
+      /received a link to \.\.\/theirs with other packages, which npm would remove/,
+    );
+    assert.ok(fs.existsSync(theirs));
+  });
+});
+
 test("LIMN_LIBTORCH that means nothing is refused with what it may be", async () => {
   await inFolder(async (folder) => {
     const env = { LIMN_HOME: folder, LIMN_LIBTORCH: "sytem" };
