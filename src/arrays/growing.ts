@@ -80,3 +80,32 @@ export class RowBlocks<T extends Numbers> {
     return block.subarray(at, at + this.width) as T;
   }
 }
+
+const BLOCK = 1 << 16;
+
+/** A list of numbers in blocks that never move, each of which can be changed. */
+export class NumberBlocks<T extends Numbers> {
+  length = 0;
+  readonly #made: MadeOf<T>;
+  readonly #blocks: T[] = [];
+
+  constructor(made: MadeOf<T>) {
+    this.#made = made;
+  }
+
+  push(value: number): void {
+    const within = this.length % BLOCK;
+    if (within === 0) this.#blocks.push(new this.#made(BLOCK));
+    this.#blocks[this.#blocks.length - 1]![within] = value;
+    this.length += 1;
+  }
+
+  /** `index` is below the length. */
+  at(index: number): number {
+    return this.#blocks[Math.floor(index / BLOCK)]![index % BLOCK]!;
+  }
+
+  set(index: number, value: number): void {
+    this.#blocks[Math.floor(index / BLOCK)]![index % BLOCK] = value;
+  }
+}

@@ -2,7 +2,7 @@
 import { setImmediate } from "node:timers/promises";
 import { createRandom } from "../../arrays/random.ts";
 import type { EntryList, Source } from "../sources/source.ts";
-import { growingUint32 } from "../tables/growing-array.ts";
+import { NumberBlocks } from "../../arrays/growing.ts";
 import type { Example, OrderOptions } from "./order.ts";
 
 /** Examples of a window, in the order of visiting. */
@@ -48,9 +48,9 @@ async function several(
   places: Places,
   expand: NonNullable<OrderOptions["expand"]>,
 ): Promise<ExampleList> {
-  const owners = growingUint32();
+  const owners = new NumberBlocks(Uint32Array);
   /** Caption + 1, or 0. */
-  const captions = growingUint32();
+  const captions = new NumberBlocks(Uint32Array);
   for (let place = 0; place < places.length; place++) {
     const { part, index } = places.at(place);
     for (const caption of expand(places.list(part).at(index))) {

@@ -1,45 +1,14 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { after, describe, it } from "node:test";
+import { join } from "node:path";
+import { describe, it } from "node:test";
 import { gzipSync } from "node:zlib";
 import { DataError } from "../../errors.ts";
 import { expandBraces, expandPaths } from "../paths/expand-paths.ts";
 import { openSource } from "./open-source.ts";
-import { readSamples } from "./read-sample.ts";
+import { linesOf, tarOf, workspace } from "./samples.test.helper.ts";
 import { checkSourceSpec, type SourceSpec } from "./source-spec.ts";
-import { tarEnd, tarEntry } from "./tar-format.ts";
 
-const top = mkdtempSync(join(tmpdir(), "limn-source-"));
-after(() => rmSync(top, { recursive: true }));
-
-function write(name: string, contents: string | Uint8Array): string {
-  const path = join(top, name);
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, contents);
-  return path;
-}
-
-/** `key: caption | caption (label)` or `key!reason` of every sample. */
-async function read(spec: SourceSpec): Promise<string[]> {
-  const lines: string[] = [];
-  for await (const sample of readSamples(await openSource(spec))) {
-    if ("problem" in sample) lines.push(`${sample.problem.key ?? ""}!${sample.problem.reason}`);
-    else {
-      const { captions, label } = sample.text;
-      const tail = label === undefined ? "" : ` (${label})`;
-      lines.push(`${sample.ref.key}: ${captions.join(" | ")}${tail}`);
-    }
-  }
-  return lines;
-}
-
-const tar = (files: Record<string, string>): Buffer =>
-  Buffer.concat([
-    ...Object.entries(files).map(([name, text]) => tarEntry(name, Buffer.from(text))),
-    tarEnd(),
-  ]);
+const { top, write } = workspace("source");
 
 describe("source descriptions", () => {
   const cases: [unknown, RegExp][] = [
@@ -116,10 +85,10 @@ describe("shards", () => {
   ];
   for (const compressed of [false, true]) {
     it(`${compressed ? "compressed" : "plain"}: give captions, labels and what is wrong`, async () => {
-      const bytes = compressed ? gzipSync(tar(files)) : tar(files);
+      const bytes = compressed ? gzipSync(tarOf(files)) : tarOf(files);
       // Compression is told by content: the name says nothing here.
       const shards = write(`fields-${compressed}.tar`, bytes);
-      const lines = await read({ kind: "webdataset", shards });
+      const lines = await linesOf({ kind: "webdataset", shards });
       assert.deepEqual(lines.slice(0, 5), expected);
       assert.match(lines[5]!, /^f!its JSON record is not JSON/);
       assert.equal(lines[6], "g!the image file is empty");
@@ -129,9 +98,9 @@ describe("shards", () => {
   it("may keep one caption per line, and other keys", async () => {
     const shards = write(
       "lines.tar",
-      tar({ "a.jpg": "A", "a.txt": "one\r\n\ntwo\n", "b.jpg": "B", "b.json": '{"t": "x"}' }),
+      tarOf({ "a.jpg": "A", "a.txt": "one\r\n\ntwo\n", "b.jpg": "B", "b.json": '{"t": "x"}' }),
     );
-    const lines = await read({
+    const lines = await linesOf({
       kind: "webdataset",
       shards,
       captionPerLine: true,
@@ -140,7 +109,7 @@ describe("shards", () => {
     assert.deepEqual(lines, ["a: one | two", "b: x"]);
   });
   it("that are missing, cut or no archives are one bad sample each", async () => {
-    const whole = tar({ "a.jpg": "A", "a.txt": "a", "b.jpg": "B".repeat(2000), "b.txt": "b" });
+    const whole = tarOf({ "a.jpg": "A", "a.txt": "a", "b.jpg": "B".repeat(2000), "b.txt": "b" });
     const shards = [
       join(top, "missing.tar"),
       write("cut.tar", whole.subarray(0, 512 * 7)),
@@ -149,7 +118,7 @@ describe("shards", () => {
       top,
       write("whole.tar", whole),
     ];
-    const lines = await read({ kind: "webdataset", shards });
+    const lines = await linesOf({ kind: "webdataset", shards });
     assert.deepEqual(lines, [
       "!the shard does not exist",
       "a: a",
@@ -171,7 +140,7 @@ describe("tables", () => {
       "t/a.csv",
       '\ufeffimage,caption,kind\nx.jpg,"a, ""b""",1\nsub/y.png,"[""p"", ""q""]",2\nx.jpg,"two\nlines",1\n',
     );
-    const lines = await read({ kind: "table", file, label: "kind" });
+    const lines = await linesOf({ kind: "table", file, label: "kind" });
     assert.deepEqual(lines, ['x.jpg: a, "b" | two\nlines (1)', "sub/y.png: p | q (2)"]);
   });
   it("may name their columns, separator and root", async () => {
@@ -183,14 +152,14 @@ describe("tables", () => {
       caption: "title",
       root: join(top, "t"),
     };
-    assert.deepEqual(await read(spec), ['x.jpg: a "b" c | [d]']);
+    assert.deepEqual(await linesOf(spec), ['x.jpg: a "b" c | [d]']);
   });
   it("as JSON lines report the lines that are not usable", async () => {
     const file = write(
       "t/c.jsonl",
       '{"image":"x.jpg","caption":["a","b"]}\n\nnonsense\n[1]\n{"caption":"c"}\n{"image":"sub/y.png","caption":{"a":1}}\n{"image":"gone.jpg","caption":"d"}\n{"image":"sub/y.png"}\n',
     );
-    const lines = await read({ kind: "table", file });
+    const lines = await linesOf({ kind: "table", file });
     assert.equal(lines[0], "x.jpg: a | b");
     assert.match(lines[1]!, /^!line 3: not JSON/);
     assert.deepEqual(lines.slice(2), [
@@ -238,7 +207,7 @@ describe("folders", () => {
       write(name, "i");
     write("f/cat/1.txt", "one\n");
     write("f/dog/a.b.txt", "x\ny");
-    const lines = await read({
+    const lines = await linesOf({
       kind: "folder",
       directory: join(top, "f"),
       labelFromFolder: true,
@@ -257,10 +226,10 @@ describe("folders", () => {
 describe("a shard cut between two files", () => {
   for (const name of ["cut.tar", "cut.tar.gz"]) {
     it(`gives its whole samples and says so: ${name}`, async () => {
-      const whole = tar({ "a.png": "a", "a.txt": "one", "b.png": "b", "b.txt": "two" });
+      const whole = tarOf({ "a.png": "a", "a.txt": "one", "b.png": "b", "b.txt": "two" });
       const cut = whole.subarray(0, 2 * 1024);
       const shards = write(`between/${name}`, name.endsWith(".gz") ? gzipSync(cut) : cut);
-      const lines = await read({ kind: "webdataset", shards });
+      const lines = await linesOf({ kind: "webdataset", shards });
       assert.equal(lines[0], "a: one");
       assert.match(lines[1] ?? "", /^!the shard ends without the mark .* it may have been cut/);
     });

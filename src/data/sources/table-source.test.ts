@@ -1,37 +1,17 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { after, describe, it } from "node:test";
-import { openSource } from "./open-source.ts";
-import { readSamples } from "./read-sample.ts";
+import { describe, it } from "node:test";
+import { linesOf, workspace } from "./samples.test.helper.ts";
 import type { TableSpec } from "./source-spec.ts";
 
-const top = mkdtempSync(join(tmpdir(), "limn-table-"));
-after(() => rmSync(top, { recursive: true }));
-
-function write(name: string, contents: string | Uint8Array): string {
-  const path = join(top, name);
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, contents);
-  return path;
-}
+const { write } = workspace("table");
 for (const name of ["x.jpg", "y.jpg", "z.jpg"]) write(name, name);
 
-/** `key: caption | caption (label)` or `key!reason` of every sample. */
-async function read(name: string, contents: string | Uint8Array, spec: Partial<TableSpec> = {}) {
-  const lines: string[] = [];
-  const source = await openSource({ kind: "table", file: write(name, contents), ...spec });
-  for await (const sample of readSamples(source)) {
-    if ("problem" in sample) lines.push(`${sample.problem.key ?? ""}!${sample.problem.reason}`);
-    else {
-      const { captions, label } = sample.text;
-      const tail = label === undefined ? "" : ` (${label})`;
-      lines.push(`${sample.ref.key}: ${captions.join(" | ")}${tail}`);
-    }
-  }
-  return lines;
-}
+/** What `linesOf` says of a table. */
+const read = (
+  name: string,
+  contents: string | Uint8Array,
+  spec: Partial<TableSpec> = {},
+): Promise<string[]> => linesOf({ kind: "table", file: write(name, contents), ...spec });
 
 describe("a table's delimiter", () => {
   const tables: [string, string][] = [

@@ -3,7 +3,7 @@
  * sample, and 8 more where rows share a picture. Nothing of the rows themselves is kept.
  */
 import { setImmediate } from "node:timers/promises";
-import { type GrowingArray, growingFloat64, growingUint32 } from "./growing-array.ts";
+import { NumberBlocks } from "../../arrays/growing.ts";
 import { KeyTable } from "./row-keys.ts";
 import type { RowCells } from "./row-format.ts";
 import { type OpenTable, readRow, scanRows } from "./scan-rows.ts";
@@ -22,14 +22,14 @@ export type KeyOf = (cells: RowCells) => string | undefined;
 
 export class RowIndex {
   readonly #table: OpenTable;
-  readonly #offsets: GrowingArray<Float64Array> = growingFloat64();
+  readonly #offsets: NumberBlocks<Float64Array> = new NumberBlocks(Float64Array);
   /** First row of each entry. */
-  readonly #first: GrowingArray<Uint32Array> = growingUint32();
+  readonly #first: NumberBlocks<Uint32Array> = new NumberBlocks(Uint32Array);
   /** From the first row that joins an entry on: the next row of a row's entry; 0 for none. */
-  #next: GrowingArray<Uint32Array> | undefined;
+  #next: NumberBlocks<Uint32Array> | undefined;
   /** Rows whose line does not follow from the row before, and their lines. */
-  readonly #jumpRows: GrowingArray<Uint32Array> = growingUint32();
-  readonly #jumpLines: GrowingArray<Float64Array> = growingFloat64();
+  readonly #jumpRows: NumberBlocks<Uint32Array> = new NumberBlocks(Uint32Array);
+  readonly #jumpLines: NumberBlocks<Float64Array> = new NumberBlocks(Float64Array);
 
   private constructor(table: OpenTable) {
     this.#table = table;
@@ -67,7 +67,7 @@ export class RowIndex {
       return cells && keyOf(cells);
     });
     /** Last row of each entry, once rows are joined. */
-    let last: GrowingArray<Uint32Array> | undefined;
+    let last: NumberBlocks<Uint32Array> | undefined;
     let line = this.#table.line;
     let expected = NaN;
     for (const scanned of scanRows(this.#table)) {
@@ -119,14 +119,14 @@ export class RowIndex {
   }
 }
 
-function copyOf(array: GrowingArray<Uint32Array>): GrowingArray<Uint32Array> {
-  const copy = growingUint32();
+function copyOf(array: NumberBlocks<Uint32Array>): NumberBlocks<Uint32Array> {
+  const copy = new NumberBlocks(Uint32Array);
   for (let i = 0; i < array.length; i++) copy.push(array.at(i));
   return copy;
 }
 
-function zeros(length: number): GrowingArray<Uint32Array> {
-  const array = growingUint32();
+function zeros(length: number): NumberBlocks<Uint32Array> {
+  const array = new NumberBlocks(Uint32Array);
   for (let i = 0; i < length; i++) array.push(0);
   return array;
 }

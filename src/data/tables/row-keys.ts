@@ -1,5 +1,5 @@
 /** Finds the first entry with a key, in about 20 bytes an entry however long the keys are. */
-import { type GrowingArray, growingUint32 } from "./growing-array.ts";
+import { NumberBlocks } from "../../arrays/growing.ts";
 
 /** Keys that are compared without asking for them again. */
 const RECENT = 1 << 10;
@@ -12,8 +12,8 @@ export class KeyTable {
   /** Entry + 1; 0 is free. The length is a power of two. */
   #slots = new Uint32Array(1 << 10);
   #used = 0;
-  readonly #hashes: GrowingArray<Uint32Array> = growingUint32();
-  readonly #checks: GrowingArray<Uint32Array> = growingUint32();
+  readonly #hashes: NumberBlocks<Uint32Array> = new NumberBlocks(Uint32Array);
+  readonly #checks: NumberBlocks<Uint32Array> = new NumberBlocks(Uint32Array);
   readonly #keyOf: (entry: number) => string | undefined;
   readonly #recentKeys: string[] = [];
   readonly #recentEntries: number[] = [];
