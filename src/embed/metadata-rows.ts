@@ -1,4 +1,5 @@
 /** The rows of a Parquet file of metadata, in order, a page of each column in memory. */
+import { ColumnCursor } from "../data/parquet/column-cursor.ts";
 import type { RowGroup, SchemaTree } from "hyparquet";
 
 import { ParquetFile, type LeafPath } from "../data/parquet/parquet-file.ts";
@@ -107,7 +108,7 @@ export class MetadataCursor {
 
   async #values(count: number): Promise<unknown[][]> {
     const values: unknown[][] = [];
-    for (const cursor of this.#cursors) values.push(await cursor.take(count));
+    for (const cursor of this.#cursors) values.push(await cursor.takeMany(count));
     this.#left -= count;
     return values;
   }
@@ -135,32 +136,6 @@ function namesBelow(column: SchemaTree): string[] | undefined {
     names.push(node.children[0]!.element.name);
   }
   return names;
-}
-
-/** Takes any number of values of one column after another, whatever its pages. */
-class ColumnCursor {
-  readonly #pages: AsyncGenerator<readonly unknown[]>;
-  #page: readonly unknown[] = [];
-  #at = 0;
-
-  constructor(pages: AsyncGenerator<readonly unknown[]>) {
-    this.#pages = pages;
-  }
-
-  async take(count: number): Promise<unknown[]> {
-    const taken: unknown[] = [];
-    while (taken.length < count) {
-      if (this.#at === this.#page.length) {
-        const { value, done } = await this.#pages.next();
-        if (done === true) throw new Error("a column has fewer values than its rows");
-        this.#page = value;
-        this.#at = 0;
-      }
-      const end = Math.min(this.#page.length, this.#at + count - taken.length);
-      for (; this.#at < end; this.#at++) taken.push(this.#page[this.#at]);
-    }
-    return taken;
-  }
 }
 
 function plain(value: unknown): unknown {

@@ -42,6 +42,29 @@ export function damageJson(json, random) {
   return made.root;
 }
 
+/**
+ * `bytes`, a damaged form of `whole`: where they are no JSON any longer, mostly damage to what `whole`
+ * says instead.
+ * @param {Uint8Array} bytes
+ * @param {Uint8Array} whole
+ * @param {Random} random
+ */
+export function mostlyJson(bytes, whole, random) {
+  if (isJson(bytes) || random.below(8) === 0) return bytes;
+  const damaged = damageJson(JSON.parse(Buffer.from(whole).toString()), random);
+  return Buffer.from(JSON.stringify(damaged) ?? "");
+}
+
+/** @param {Uint8Array} bytes */
+function isJson(bytes) {
+  try {
+    JSON.parse(Buffer.from(bytes).toString());
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** @param {{ root: unknown }} made @param {Random} random */
 function damageOne(made, random) {
   const { holder, key } = place(made, random);

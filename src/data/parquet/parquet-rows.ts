@@ -1,4 +1,5 @@
 /** Rows of a Parquet file: which columns are the picture, its captions and its label, and their values. */
+import { ColumnCursor } from "./column-cursor.ts";
 import { isUtf8 } from "node:buffer";
 import type { RowGroup, SchemaTree } from "hyparquet";
 import { choosePictureColumns, type ChosenColumns, type WantedColumns } from "../tables/columns.ts";
@@ -153,8 +154,8 @@ async function* groupRows(
   group: RowGroup,
   { leaves, meta, classes }: ParquetColumns,
 ): AsyncGenerator<ParquetRow> {
-  const open = (leaf: LeafPath | undefined): Cursor | undefined =>
-    leaf && new Cursor(parquet.pages(group, leaf));
+  const open = (leaf: LeafPath | undefined): ColumnCursor | undefined =>
+    leaf && new ColumnCursor(parquet.pages(group, leaf));
   const cursors = {
     image: open(leaves.image),
     path: open(leaves.path),
@@ -184,34 +185,6 @@ async function* groupRows(
         }),
       ),
     };
-  }
-}
-
-/** Values of a column, one by one. */
-class Cursor {
-  readonly #pages: AsyncGenerator<readonly unknown[]>;
-  #page: readonly unknown[] = [];
-  #at = 0;
-
-  constructor(pages: AsyncGenerator<readonly unknown[]>) {
-    this.#pages = pages;
-  }
-
-  get isEmpty(): boolean {
-    return this.#at === this.#page.length;
-  }
-
-  async fill(): Promise<void> {
-    // The page before it is not held meanwhile.
-    this.#page = [];
-    this.#at = 0;
-    const next = await this.#pages.next();
-    if (next.done === true) throw new Error("a column with fewer values than rows");
-    this.#page = next.value;
-  }
-
-  take(): unknown {
-    return this.#page[this.#at++];
   }
 }
 

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { openModelAt } from "../../../dist/src/checkpoints/open-model.js";
-import { damageJson } from "../damage-json.mjs";
+import { mostlyJson } from "../damage-json.mjs";
 
 const goldens = fileURLToPath(new URL("../../goldens/models/", import.meta.url));
 const models = [
@@ -34,25 +34,12 @@ function seedOf(bytes) {
 }
 
 /**
- * Most files that are no JSON any longer get damage to what they say instead.
  * @param {Buffer} bytes
  * @param {import("../random.mjs").Random} random
  */
 export function prepare(bytes, random) {
-  const seed = seedOf(bytes);
-  if (isJson(bytes.subarray(1)) || random.below(8) === 0) return bytes;
-  const damaged = JSON.stringify(damageJson(JSON.parse(String(seed.bytes)), random)) ?? "";
-  return Buffer.concat([bytes.subarray(0, 1), Buffer.from(damaged)]);
-}
-
-/** @param {Buffer} bytes */
-function isJson(bytes) {
-  try {
-    JSON.parse(bytes.toString());
-    return true;
-  } catch {
-    return false;
-  }
+  const text = mostlyJson(bytes.subarray(1), seedOf(bytes).bytes, random);
+  return Buffer.concat([bytes.subarray(0, 1), text]);
 }
 
 /** @type {string | undefined} */

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { gunzipSync } from "node:zlib";
 import { createTokenizer } from "../../../dist/src/text/index.js";
-import { damageJson } from "../damage-json.mjs";
+import { mostlyJson } from "../damage-json.mjs";
 
 /** @typedef {import("../../../dist/src/text/index.js").TokenizerDescription} Description */
 
@@ -101,28 +101,14 @@ function seedOf(bytes) {
 }
 
 /**
- * Most JSON files that are none any longer get damage to what they say instead.
  * @param {Buffer} bytes
  * @param {import("../random.mjs").Random} random
  */
 export function prepare(bytes, random) {
   const seed = seedOf(bytes);
-  if (!seed.name.endsWith(".json") || isJson(bytes.subarray(1)) || random.below(8) === 0) {
-    return bytes;
-  }
-  const whole = JSON.parse(Buffer.from(seed.bytes).toString());
-  const damaged = JSON.stringify(damageJson(whole, random)) ?? "";
-  return Buffer.concat([bytes.subarray(0, 1), Buffer.from(damaged)]);
-}
-
-/** @param {Buffer} bytes */
-function isJson(bytes) {
-  try {
-    JSON.parse(bytes.toString());
-    return true;
-  } catch {
-    return false;
-  }
+  if (!seed.name.endsWith(".json")) return bytes;
+  const text = mostlyJson(bytes.subarray(1), seed.bytes, random);
+  return Buffer.concat([bytes.subarray(0, 1), text]);
 }
 
 /** @param {Buffer} bytes */
