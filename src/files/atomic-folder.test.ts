@@ -165,6 +165,16 @@ describe("what limn did not write", () => {
     assert.deepEqual(everything(folder), before);
   });
 
+  it("is kept where it has the name of limn's record", async () => {
+    const folder = mkdtempSync(join(root, "named-"));
+    add(recordName)(folder);
+    await assert.rejects(
+      write(folder, "new"),
+      /one with \.limn-files\.json, which limn did not write/,
+    );
+    assert.deepEqual(readdirSync(folder), [recordName]);
+  });
+
   it("is kept beside the target, whatever it is named", async () => {
     const folder = join(mkdtempSync(join(root, "beside-")), "model");
     const theirs = [`${folder}.previous`, `${folder}.partial`, `${folder}.old`];

@@ -227,8 +227,8 @@ function checkTarget(folder: string, target: string, options: FolderOptions): vo
     );
   }
   const names = namesIn(target);
-  if (names.length === 0) return;
   const strangers = strangersIn(target, options.isOlder).filter((name) => name !== mountsOwn);
+  if (names.length + strangers.length === 0) return;
   const own = "a new or empty folder, or one of limn's own,";
   if (strangers.length > 0 && options.onlyNew !== true) {
     refuse(folder, own, strangers, "which limn did not write");

@@ -94,8 +94,10 @@ function textOf(files: ReadonlyMap<string, string>): string {
  */
 export function strangersIn(folder: string, isOlder?: (folder: string) => boolean): string[] {
   const names = readdirSync(folder).filter((name) => !isOwnName(name));
-  if (names.length === 0) return [];
   const recorded = readRecord(folder);
+  // Something of that name which is no record is somebody else's.
+  if (recorded === undefined && statsOf(join(folder, recordName))) names.push(recordName);
+  if (names.length === 0) return [];
   if (recorded === undefined) return isOlder?.(folder) === true ? [] : names.sort();
   return filesIn(folder).filter((name) => {
     if (isOwnName(name)) return false;
