@@ -17,7 +17,7 @@ export interface DataFingerprint {
 }
 
 /** Sources up to this size are read in full, which takes a second or less. */
-const MOST_CONTENTS = 512 * 2 ** 20;
+export const MOST_CONTENTS = 512 * 2 ** 20;
 
 interface SourceFile {
   /** The same on every machine. */
@@ -97,7 +97,7 @@ function statsOf(path: string): BigIntStats | undefined {
 }
 
 /** The SHA-256 of a file, or why it cannot be read. */
-function contents(path: string): string {
+export function contents(path: string): string {
   const hash = createHash("sha256");
   const buffer = Buffer.allocUnsafe(1 << 20);
   let descriptor: number | undefined;

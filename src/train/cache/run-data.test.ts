@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import type { SourceSpec } from "../../data/sources/source-spec.ts";
-import { checkSameData, sampleData } from "./run-data.ts";
+import { checkSameData, sampleData, type RunData } from "./run-data.ts";
 
 const root = mkdtempSync(join(tmpdir(), "limn-run-data-"));
 after(() => rmSync(root, { recursive: true }));
@@ -56,6 +56,7 @@ const changes: [string, keyof typeof sources, (folder: string) => void][] = [
   ["a byte at the beginning", "shards", (folder) => flip(join(folder, "a.tar"), 0)],
   ["a byte at the end", "shards", (folder) => flip(join(folder, "a.tar"), (1 << 20) - 1)],
   ["a byte in the middle", "shards", (folder) => flip(join(folder, "a.tar"), 1 << 19)],
+  ["a byte anywhere", "shards", (folder) => flip(join(folder, "a.tar"), 200_000)],
   ["a size", "shards", (folder) => writeFileSync(join(folder, "b.tar"), Buffer.alloc(1025))],
   ["a file that is missing", "shards", (folder) => rmSync(join(folder, "b.tar"))],
   [
@@ -99,6 +100,17 @@ for (const [what, kind, change] of changes) {
     });
   });
 }
+
+test("of what is too large to be read whole, beginning, middle and end are", async () => {
+  const folder = fresh();
+  const source = sources["shards"]!(folder);
+  const sample = (): Promise<RunData> => sampleData(source, { contentsUpTo: 1000 });
+  const before = await sample();
+  flip(join(folder, "a.tar"), 200_000);
+  assert.deepEqual(await sample(), before);
+  flip(join(folder, "a.tar"), 1 << 19);
+  assert.notDeepEqual(await sample(), before);
+});
 
 test("a table's pictures that were all replaced are noticed, however many there are", async () => {
   const folder = mkdtempSync(join(root, "many-"));
