@@ -20,7 +20,7 @@ import {
   unpackPage,
   usesDictionary,
 } from "./parquet-pages.ts";
-import { foreignFile } from "../paths/foreign-file.ts";
+import { foreignFile } from "../tables/foreign-file.ts";
 import { FileBytes } from "../tables/table-bytes.ts";
 import { readThrift } from "./thrift-check.ts";
 

@@ -1,6 +1,6 @@
 /** What the names of files say: pictures, what belongs to them, and what belongs to no sample. */
 
-import { foreignFile } from "./foreign-file.ts";
+import { foreignFile } from "../tables/foreign-file.ts";
 
 /**
  * Endings of picture files, the first found being the picture of a sample. What limn cannot decode

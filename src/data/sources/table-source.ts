@@ -4,7 +4,7 @@ import { extname } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { DataError } from "../../errors.ts";
 import { decodeText } from "../../files/decode-text.ts";
-import { type ForeignFile, foreignFile } from "../paths/foreign-file.ts";
+import { type ForeignFile, foreignFile } from "../tables/foreign-file.ts";
 import { type ByteSource, FileBytes, memoryBytes } from "../tables/table-bytes.ts";
 import { isWebAddress } from "../tables/caption-cell.ts";
 import type { ChosenColumns } from "../tables/columns.ts";
