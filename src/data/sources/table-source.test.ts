@@ -153,7 +153,7 @@ describe("a table's text", () => {
     }
     const z = '{"image":"z.jpg","caption":"c"}';
     const sequences = [
-      `${JSON.stringify(JSON.parse(x!), null, 2)}\n${JSON.stringify(JSON.parse(y!), null, 2)}\n${z}`,
+      `${JSON.stringify(JSON.parse(x), null, 2)}\n${JSON.stringify(JSON.parse(y), null, 2)}\n${z}`,
       `${x}${y}\n${z}\n`,
       `${x},\n${y},\n${z}\n`,
       `\x1e${x}\n\x1e${y}\n\x1e${z}\n`,
