@@ -136,7 +136,7 @@ describe("text in a PNG", () => {
     it(`is not unpacked where it may take much memory: ${where}`, async () => {
       const bytes = Buffer.concat(parts);
       const header = readImageHeader(bytes);
-      assert.ok("packedText" in header && header.packedText! > 500_000);
+      assert.ok("packedText" in header && Number(header.packedText) > 500_000);
       assert.equal(Buffer.compare(withoutPackedText(bytes), png), 0);
       assert.deepEqual(await decodeImage(bytes), await decodeImage(png));
       const { comments } = await openSharp(bytes, header).metadata();
