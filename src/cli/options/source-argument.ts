@@ -26,7 +26,7 @@ export const sourceOptions = {
   "label-from-folder": { type: "boolean", help: "the name of an image's folder is its label" },
 } as const satisfies OptionSpecs;
 
-const TABLE = /\.(csv|tsv|tab|txt|jsonl|ndjson|json)$/i;
+const TABLE = /\.(csv|tsv|tab|txt|jsonl|ndjson|json)(\.gz)?$/i;
 const PARQUET = /\.parquet$/i;
 const SHARD = /\.(tar(\.gz)?|tgz)$/i;
 /** Packed or collected otherwise: read as shards, which say what they are and how to unpack them. */

@@ -20,6 +20,7 @@ import {
   unpackPage,
   usesDictionary,
 } from "./parquet-pages.ts";
+import { foreignFile } from "../tables/foreign-file.ts";
 import { FileBytes } from "../tables/table-bytes.ts";
 import { readThrift } from "./thrift-check.ts";
 
@@ -164,8 +165,12 @@ function readFooter(bytes: FileBytes): FileMetaData {
   const tail = bytes.read(bytes.size - 8, bytes.size);
   const magic = tail.toString("latin1", 4);
   if (magic === "PARE") throw new Error("an encrypted file, which is not supported");
-  if (magic !== "PAR1")
+  if (magic !== "PAR1") {
+    const start = bytes.read(0, Math.min(64, bytes.size));
+    const foreign = start.toString("latin1", 0, 4) === "PAR1" ? undefined : foreignFile(start);
+    if (foreign !== undefined) throw new Error(`${foreign.what} (${foreign.cure})`);
     throw new Error("no Parquet, or a file that is cut: its end mark is missing");
+  }
   const length = tail.readUInt32LE(0);
   if (length > bytes.size - 12 || length > MOST_FOOTER_BYTES) {
     throw new Error("a footer that is longer than the file, or than 64 MiB");

@@ -1,5 +1,7 @@
 /** What the names of files say: pictures, what belongs to them, and what belongs to no sample. */
 
+import { foreignFile } from "../tables/foreign-file.ts";
+
 /**
  * Endings of picture files, the first found being the picture of a sample. What limn cannot decode
  * stands here too: such a picture is a bad sample, where another file is none.
@@ -64,6 +66,9 @@ export function foreignArchive(first: Uint8Array): string | undefined {
     return `it is packed by ${name}, and limn reads .tar and .tar.gz; unpack it: ${command} shard > shard.tar`;
   }
   const archive = archives.find(([, magic]) => starts([...Buffer.from(magic, "latin1")]));
-  if (archive === undefined) return undefined;
+  if (archive === undefined) {
+    const foreign = foreignFile(first);
+    return foreign && `it is ${foreign.what}; ${foreign.cure}`;
+  }
   return `it is ${archive[0]}, and limn reads .tar and .tar.gz; unpack it and give the folder`;
 }

@@ -71,7 +71,7 @@ const ADDRESSES = /^(image_?)?ur[il]s?$/i;
 const VALUES = /\.(jpe?g|png|webp|gif)(#\d+)?$|^https?:/i;
 
 /**
- * The columns by their names as wanted, else by known names, upper or lower case. A name that is not
+ * The columns by their names as wanted, else by known names, however their words are joined. A name that is not
  * the default is taken only where it is the only known one.
  *
  * throws   DataError for a column that is missing or could be several
@@ -107,7 +107,13 @@ export function suitability(names: readonly string[], wanted: WantedColumns): 0 
 }
 
 function candidates(names: readonly string[], known: readonly string[]): string[] {
-  return names.filter((name) => known.includes(name.toLowerCase()));
+  const usual = known.map(plainName);
+  return names.filter((name) => usual.includes(plainName(name)));
+}
+
+/** `Image Path`, `image-path` and `imagePath` are `image_path`. */
+function plainName(name: string): string {
+  return name.toLowerCase().replace(/[\s_-]+/g, "");
 }
 
 function choose(
@@ -125,8 +131,8 @@ function choose(
   const found = candidates(names, known);
   const byDefault = known[0] as string;
   if (found.includes(byDefault)) return byDefault;
-  const [first] = found.filter((one) => one.toLowerCase() === byDefault).concat(found);
-  if (found.length <= 1 || first?.toLowerCase() === byDefault) return first;
+  const [first] = found.filter((one) => plainName(one) === byDefault).concat(found);
+  if (found.length <= 1 || plainName(first!) === byDefault) return first;
   throw new DataError(
     `Expected one column of ${role}s in ${file} but received ${found.join(", ")}; ` +
       `name one of them in source.${role}`,
