@@ -136,7 +136,8 @@ describe("text in a PNG", () => {
     it(`is not unpacked where it may take much memory: ${where}`, async () => {
       const bytes = Buffer.concat(parts);
       const header = readImageHeader(bytes);
-      assert.ok("packedText" in header && Number(header.packedText) > 500_000);
+      assert.ok("format" in header);
+      assert.ok((header.packedText ?? 0) > 500_000);
       assert.equal(Buffer.compare(withoutPackedText(bytes), png), 0);
       assert.deepEqual(await decodeImage(bytes), await decodeImage(png));
       const { comments } = await openSharp(bytes, header).metadata();
