@@ -6,7 +6,7 @@ import { createReadStream } from "node:fs";
 import { crc32, createInflateRaw, type InflateRaw } from "node:zlib";
 
 /** Packed bytes that are unpacked at a time: to at most 1,032 times as many. */
-const SLICE = 16 << 10;
+const SLICE = 64 << 10;
 /** A name or a comment in a header that is longer is none. */
 const MOST_NAME = 1 << 16;
 
