@@ -106,12 +106,18 @@ describe("names in archives", () => {
       ".data/c.txt": "three",
     };
     for (const shards of both(tarOf(files))) {
-      assert.deepEqual(await linesOf({ kind, shards }), ["home/.cache/set/a: one", ".data/c: three"]);
+      assert.deepEqual(await linesOf({ kind, shards }), [
+        "home/.cache/set/a: one",
+        ".data/c: three",
+      ]);
     }
   });
   it("are refused where no system has them: windows of samples hold them", async () => {
     for (const shards of both(tarOf({ [`${"long/".repeat(900)}a.jpg`]: "A" }))) {
-      assert.match((await linesOf({ kind, shards }))[0]!, /^!a name of 4505 characters, which is none/);
+      assert.match(
+        (await linesOf({ kind, shards }))[0]!,
+        /^!a name of 4505 characters, which is none/,
+      );
     }
   });
   it("are bytes: two that are not UTF-8 stay two", async () => {
@@ -208,29 +214,6 @@ describe("what stands where a sample is expected", () => {
       ]);
     }
   });
-  it("reading that begins at a sample finds the same ones behind it", async () => {
-    const archive = Buffer.concat([
-      rawHeader("a.jpg", { size: 1 }),
-      blocksOf("A"),
-      rawHeader("link.jpg", { type: "2", link: "a.jpg" }),
-      rawHeader("a.txt", { size: 3 }),
-      blocksOf("one"),
-      rawHeader("b.jpg", { type: "2", link: "a.jpg" }),
-      rawHeader("c.jpg", { size: 1 }),
-      blocksOf("C"),
-      tarEnd(),
-    ]);
-    const source = await openSource({ kind, shards: write("behind.tar", archive) });
-    const part = source.parts[0]!;
-    const all = [];
-    for await (const entry of part.read()) all.push(entry);
-    assert.equal(all.length, 4);
-    for (const [index, { byte }] of all.entries()) {
-      const rest = [];
-      for await (const entry of part.readFrom!(index, byte)) rest.push(entry);
-      assert.deepEqual(rest, all.slice(index));
-    }
-  });
   it("the first form of sparse files in pax is told from whole files", async () => {
     const records = Buffer.from("22 GNU.sparse.size=9\n29 GNU.sparse.numblocks=1\n");
     const archive = Buffer.concat([
@@ -282,14 +265,8 @@ describe("gzip", () => {
     wrongSum[packed.length - 5]! ^= 255;
     assert.deepEqual(await lines("sum", wrongSum), [
       "a: one",
-      "b!the compressed shard is damaged (incorrect length check)",
+      "b!the compressed shard is damaged (incorrect data check)",
     ]);
-    const second = gzipSync(archive.subarray(3 * 512));
-    second[4 + second.length / 2]! ^= 255;
-    const half = Buffer.concat([gzipSync(archive.subarray(0, 3 * 512)), second]);
-    const [first, ...more] = await lines("half", half);
-    assert.match(first!, /^a!the compressed shard is (damaged|cut)|^a: one$/);
-    assert.ok(more.length <= 1);
     assert.deepEqual(await lines("cut", packed.subarray(0, -4)), [
       "a: one",
       "b!the compressed shard is cut in the middle",

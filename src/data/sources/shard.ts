@@ -138,7 +138,7 @@ function refusal(path: string): string | undefined {
   try {
     const first = firstBytes(path);
     if (first.length === 0) return "the shard is empty (0 bytes)";
-    return foreignArchive(first) ?? standIn(first) ?? wordsInPlace(first);
+    return standIn(first) ?? foreignArchive(first) ?? wordsInPlace(first);
   } catch (error) {
     return shardProblem(path, undefined, error).reason;
   }

@@ -135,7 +135,8 @@ function absence(type: string, target: string): string | undefined {
     return `a link to ${target}, which limn does not follow; pack with tar --hard-dereference -h`;
   }
   if ("346".includes(type)) return "a device or a pipe";
-  if (type === "M") return "the rest of a file that begins in another volume; join the volumes with tar -M";
+  if (type === "M")
+    return "the rest of a file that begins in another volume; join the volumes with tar -M";
   // Folders, and what GNU writes about an archive: lists of folders, names and labels.
   return "5DNV".includes(type) ? undefined : `a member of the unknown type ${JSON.stringify(type)}`;
 }
@@ -239,12 +240,7 @@ function nameOf(bytes: Uint8Array): string {
 }
 
 /** The pax records that say where a file is and what it is called; others are not kept. */
-const usedRecords: ReadonlySet<string> = new Set([
-  "path",
-  "linkpath",
-  "size",
-  "GNU.sparse.name",
-]);
+const usedRecords: ReadonlySet<string> = new Set(["path", "linkpath", "size", "GNU.sparse.name"]);
 
 /** The used ones of the `<length> key=value\n` records; the length counts bytes, so values may hold line ends. */
 function paxRecords(bytes: Uint8Array): Map<string, string> {
