@@ -151,10 +151,32 @@ describe("a table's text", () => {
       for (const name of ["list.json", "list.jsonl"])
         assert.deepEqual(await read(name, text), expected);
     }
+    const z = '{"image":"z.jpg","caption":"c"}';
+    const sequences = [
+      `${JSON.stringify(JSON.parse(x), null, 2)}\n${JSON.stringify(JSON.parse(y), null, 2)}\n${z}`,
+      `${x}${y}\n${z}\n`,
+      `${x},\n${y},\n${z}\n`,
+      `\x1e${x}\n\x1e${y}\n\x1e${z}\n`,
+      `${x}\r${y}\r${z}\r`,
+    ];
+    for (const text of sequences) {
+      assert.deepEqual(await read("sequence.jsonl", text), [...expected, "z.jpg: c"]);
+    }
+    const torn = await read("damaged.jsonl", `${x}\n{"image":"y.jpg","cap\n${z}\n`);
+    assert.deepEqual([torn[0], torn[2]], [expected[0], "z.jpg: c"]);
+    assert.match(torn[1]!, /^!line 2: not JSON/);
     const damaged = await read("damaged.json", `[\n${x},\n7,\n${y},\n{"image":"z.jpg"`);
     assert.deepEqual(damaged.slice(0, 3), [expected[0], "!line 3: not a JSON object", expected[1]]);
     assert.match(damaged[3]!, /^!line 5: not JSON .*; what follows it is lost$/);
-    for (const text of ['{"images":[],"annotations":[]}', '{\n "images": []\n}']) {
+    const whole = [
+      '{"images":[],"annotations":[]}',
+      '{\n "images": []\n}',
+      '{"image":{"0":"x.jpg"},"caption":{"0":"a"}}',
+      '{"image":["x.jpg"],"caption":["a"]}',
+      '{"data":[{"image":"x.jpg","caption":"a"}]}',
+      '{"x.jpg":"a","y.jpg":"b"}',
+    ];
+    for (const text of whole) {
       await assert.rejects(
         read("coco.json", text),
         /received one object, such as COCO's annotations/,

@@ -70,6 +70,11 @@ const ADDRESSES = /^(image_?)?ur[il]s?$/i;
 /** What is no name of a column, but a picture's: of a table without a header. */
 const VALUES = /\.(jpe?g|png|webp|gif)(#\d+)?$|^https?:/i;
 
+/** Whether what stands for a column's name is a picture's. */
+export function isPictureName(name: string): boolean {
+  return VALUES.test(name);
+}
+
 /**
  * The columns by their names as wanted, else by known names, however their words are joined. A name that is not
  * the default is taken only where it is the only known one.
@@ -151,7 +156,7 @@ function missing(
   const addresses = role === "image" && names.some((one) => ADDRESSES.test(one));
   const cure = addresses
     ? "download the pictures first, for example with img2dataset"
-    : names.some((one) => VALUES.test(one))
+    : names.some(isPictureName)
       ? "begin the table with a line of names, such as image and caption"
       : `name the column in source.${role}`;
   const alone =
