@@ -7,7 +7,8 @@ import { foreignFile } from "../tables/foreign-file.ts";
  * stands here too: such a picture is a bad sample, where another file is none.
  */
 export const IMAGE_EXTENSIONS: readonly string[] = [
-  ...["jpg", "jpeg", "png", "webp", "gif", "jfif", "jpe", "jif", "apng"],
+  // In open_clip's order.
+  ...["jpg", "png", "jpeg", "webp", "gif", "jfif", "jpe", "jif", "apng"],
   ...["tif", "tiff", "avif", "heic", "heif", "bmp", "dib", "jxl", "jp2", "j2k", "jpx"],
   ...["ppm", "pgm", "pbm", "pnm", "tga", "ico", "psd", "svg", "dng", "exr"],
 ];
@@ -25,15 +26,33 @@ export function isSampleExtension(extension: string): boolean {
   return images.has(extension) || companions.has(extension);
 }
 
-const hidden =
-  /(?:^|\/)(?:\.(?!\.?(?:\/|$))[^/]*|__MACOSX|thumbs\.db|ehthumbs\.db|desktop\.ini|icon\r)(?:\/|$)/i;
+/** Files and folders of systems and of programs, whatever lies in them. */
+const system = new RegExp(
+  `(?:^|/)(?:${[
+    "__MACOSX|icon\\r|\\.AppleDouble|\\.Trashe?s?|\\.Spotlight-V100|\\.fseventsd",
+    "thumbs\\.db|ehthumbs\\.db|desktop\\.ini|\\$RECYCLE\\.BIN|System Volume Information",
+    "lost\\+found|\\.Trash-\\d+|\\.thumbnails",
+    // Disk stations of Synology and QNAP keep thumbnails and removed files.
+    "@eaDir|#recycle|#snapshot|@Recycle|@Recently-Snapshot|\\.@__thumb",
+    "\\.ipynb_checkpoints|\\.git",
+  ].join("|")})(?:/|$)`,
+  "i",
+);
+
+const dotted = /(?:^|\/)\.(?!\.?(?:\/|$))/;
+const dottedName = /(?:^|\/)\.[^/]*$/;
 
 /**
- * Whether a path is one of those that systems put beside people's files: macOS' `._name`,
+ * Whether a path in a folder is one of those that systems put beside people's files: macOS' `._name`,
  * `.DS_Store` and `__MACOSX`, Windows' `Thumbs.db`, and whatever else starts with a dot.
  */
 export function isHidden(path: string): boolean {
-  return hidden.test(path);
+  return dotted.test(path) || system.test(path);
+}
+
+/** The same for a member of an archive. A folder that starts with a dot may be all that was packed. */
+export function isHiddenMember(path: string): boolean {
+  return dottedName.test(path) || system.test(path);
 }
 
 /** Stem and ending of a file's name, the ending in lower case; `[name, ""]` without a dot. */
