@@ -89,6 +89,24 @@ describe("packDataset", () => {
     assert.deepEqual(texts(packed.shards[0]!), { "a.txt": "one" });
   });
 
+  it("says so too of a folder, where JSON may be anything", async () => {
+    const large = `{"caption": "one", "exif": "${"x".repeat(1 << 20)}"}`;
+    const records = { a: large, b: large, c: "[1]", d: '{"n": 1}' };
+    for (const [key, record] of Object.entries(records)) {
+      write(`beside/${key}.png`, await png());
+      write(`beside/${key}.json`, record);
+      if (key !== "b") write(`beside/${key}.txt`, key);
+    }
+    const source = { kind: "folder", directory: join(top, "beside") } as const;
+    const packed = await packDataset({ source, directory: join(top, "beside-packed") });
+    assert.deepEqual([packed.samples, packed.withoutRecord, packed.skipped], [3, 2, 1]);
+    assert.match(packed.lostRecords[0]!.reason, /^its JSON record cannot be read: its \d+ bytes/);
+    assert.match(packed.lostRecords[1]!.reason, /^its JSON record is not an object/);
+    assert.match(packed.badSamples[0]!.reason, /^it has no caption, and its JSON record cannot be/);
+    const found = texts(packed.shards[0]!);
+    assert.deepEqual(Object.keys(found), ["a.txt", "c.txt", "d.txt", "d.json"]);
+  });
+
   it("keeps the labels of sets for classification where they stand", async () => {
     const picture = await png();
     const files = {

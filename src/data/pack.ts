@@ -173,8 +173,10 @@ async function packOne(
 ): Promise<{ sample: PackSample; resized: boolean; lost?: Problem } | { problem: Problem }> {
   const { key, file, classIndex: labelFile } = ref;
   const bad = (reason: string): { problem: Problem } => ({ problem: { file, key, reason } });
-  if ((options.requireCaption ?? true) && text.captions.length === 0)
-    return bad("it has no caption");
+  if ((options.requireCaption ?? true) && text.captions.length === 0) {
+    const lost = text.lostRecord;
+    return bad(lost === undefined ? "it has no caption" : `it has no caption, and ${lost}`);
+  }
   const header = readImageHeader(image);
   if ("problem" in header) return bad(header.detail);
   const { format, width, height } = header;

@@ -6,8 +6,9 @@ import { closeSync, fstatSync } from "node:fs";
 import { types } from "node:util";
 import { decodeText } from "../../files/decode-text.ts";
 import { isJsonObject } from "../../files/json-fields.ts";
-import { formatJson, parseJson } from "../../files/json-text.ts";
+import { parseJson } from "../../files/json-text.ts";
 import { openRegular, readExactly, readingReason, readRegular } from "../../files/regular-file.ts";
+import { captionsOf, isNumber } from "../tables/caption-cell.ts";
 import { MOST_PICTURE_BYTES } from "../image/decode/decode.ts";
 import type { Piece, Problem, ReadingOptions, SampleRef, Source } from "./source.ts";
 
@@ -118,11 +119,7 @@ export function readText(
     }
   };
   const { json, text: file } = ref;
-  const record =
-    json &&
-    (anyJson
-      ? recordIfAny(reader, json, floats)
-      : tried("record", () => readRecord(reader, json, floats)));
+  const record = json && tried("record", () => readRecord(reader, json, floats));
   const fromRecord = recordCaptions(record ?? {}, captionKeys);
   let captions = clean(
     ref.captions ?? (Array.isArray(fromRecord.captions) ? fromRecord.captions : []),
@@ -137,7 +134,7 @@ export function readText(
   }
   const label = labelOf(reader, ref, record);
   // A label is enough to do without a record, but a caption that is there must not vanish.
-  const problem = problems.text ?? (label === undefined ? problems.record : undefined);
+  const problem = problems.text ?? (label === undefined && !anyJson ? problems.record : undefined);
   if (captions.length === 0 && problem !== undefined) throw problem;
   const result: SampleText = { captions };
   if (label !== undefined) result.label = label;
@@ -176,14 +173,6 @@ function readRecord(
   return value;
 }
 
-function recordIfAny(...given: Parameters<typeof readRecord>): Record<string, unknown> | undefined {
-  try {
-    return readRecord(...given);
-  } catch {
-    return undefined;
-  }
-}
-
 /** The first list or single caption that is not blank; and what stands in a caption's place. */
 function recordCaptions(
   record: Readonly<Record<string, unknown>>,
@@ -193,32 +182,16 @@ function recordCaptions(
   for (const key of captionKeys) {
     const value = Object.hasOwn(record, key) ? record[key] : undefined;
     if (value === undefined || value === null) continue;
-    const list = (Array.isArray(value) ? (value as unknown[]).flat(DEEPEST_LIST) : [value]).filter(
-      (item) => item !== null,
-    );
-    const texts = list.map(captionText);
-    if (texts.includes(undefined)) {
+    const texts = captionsOf(value);
+    if (texts === undefined) {
       const wanted = Array.isArray(value) ? "a list of texts" : "a text";
       problem ??= new Error(`"${key}" in its JSON record is not ${wanted}`);
       continue;
     }
-    const captions = clean(texts as string[]);
+    const captions = clean(texts);
     if (captions.length > 0) return { captions: Array.isArray(value) ? captions : captions[0]! };
   }
   return problem === undefined ? {} : { problem };
-}
-
-/** Lists in lists that are one list: of sentences, of paragraphs. */
-const DEEPEST_LIST = 4;
-
-/** A number is taken as its digits: a caption may be "2012". */
-function captionText(value: unknown): string | undefined {
-  if (typeof value === "string") return value;
-  return isNumber(value) ? formatJson(value) : undefined;
-}
-
-function isNumber(value: unknown): boolean {
-  return typeof value === "number" || typeof value === "bigint" || types.isNumberObject(value);
 }
 
 function labelOf(

@@ -14,8 +14,18 @@ test("a cell holds captions as a string, a list, or a list written as JSON or by
   ]);
   assert.deepEqual(captionsOfCell("[]"), []);
   assert.deepEqual(captionsOfCell(7n), ["7"]);
-  for (const none of [undefined, null, "", "  "]) assert.deepEqual(captionsOfCell(none), []);
-  for (const wrong of [{ a: 1 }, [1], [["a"]], true]) {
+  assert.deepEqual(captionsOfCell(["a", 3, [["b"], NaN], ""]), ["a", "3", "b", ""]);
+  assert.deepEqual(captionsOfCell('["a", 12345678901234567890]'), ["a", "12345678901234567890"]);
+  assert.deepEqual(
+    captionsOfCell([
+      { raw: "a", tokens: ["a"] },
+      { id: 3, caption: "b" },
+    ]),
+    ["a", "b"],
+  );
+  for (const none of [undefined, null, "", "  ", NaN, "\\N"])
+    assert.deepEqual(captionsOfCell(none), []);
+  for (const wrong of [{ a: 1 }, { raw: ["a"] }, [{ en: "a" }], ["a", true], true]) {
     assert.equal(captionsOfCell(wrong), undefined);
   }
 });
