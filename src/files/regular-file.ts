@@ -100,21 +100,38 @@ export function readTextFile(path: string, mostBytes: number = MOST_BYTES): stri
  * `parseJson`.
  */
 export function readJsonFile(path: string): unknown {
-  const text = readTextFile(path);
-  const other = otherThanJson(text);
+  const bytes = readRegular(path);
+  const other = standIn(bytes);
   if (other !== undefined) throw new Error(other);
+  const text = decodeText(bytes);
+  if (text.trim() === "") throw new Error("the file is empty");
   return parseJson(text, { integers: "rounded" });
 }
 
-/** What often lies in place of a file that was fetched. */
-function otherThanJson(text: string): string | undefined {
-  if (text.trim() === "") return "the file is empty";
-  if (text.startsWith("version https://git-lfs.github.com/spec/")) {
+/** What often lies in place of a file that was fetched, told by its first bytes, and how to mend it. */
+export function standIn(bytes: Uint8Array): string | undefined {
+  const start = Buffer.from(bytes.subarray(0, 1024))
+    .toString("latin1")
+    .replace(/^\xef\xbb\xbf/, "");
+  if (start.startsWith("version https://git-lfs.github.com/spec/")) {
     return "it is a Git LFS pointer in place of the file (git lfs pull fetches the file itself)";
   }
-  return /^\s*<(!doctype|html|\?xml|head|body)/i.test(text)
+  if (/^\s*<\?xml/i.test(start) && start.includes("<svg")) return undefined;
+  return /^\s*<(!doctype|html|\?xml|head|body)/i.test(start)
     ? "it is a web page, as a failed download leaves one (fetch it again)"
     : undefined;
+}
+
+/** No picture or archive that is text throughout is so short. */
+const MOST_WORDS = 1024;
+
+/** The same for files that are no text: a few words, which a server sent in place of the file. */
+export function wordsInPlace(bytes: Uint8Array): string | undefined {
+  if (bytes.length > MOST_WORDS) return undefined;
+  const words = Buffer.from(bytes).toString("latin1").trim();
+  if (!/^[\x20-\x7e\s]{8,}$/.test(words)) return undefined;
+  const shown = words.length > 80 ? `${words.slice(0, 77)}...` : words;
+  return `it is text, ${JSON.stringify(shown)}, as a failed download leaves it (fetch it again)`;
 }
 
 /** Why a file could not be read, as a sentence goes on after its name: never a code alone. */

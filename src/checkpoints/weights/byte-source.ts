@@ -4,7 +4,7 @@
  */
 import { closeSync, fstatSync, readSync } from "node:fs";
 
-import { openRegular } from "../../files/regular-file.ts";
+import { openRegular, standIn } from "../../files/regular-file.ts";
 import { fromData, noGrad, readFileInto, scope, viewAs, type Tensor } from "../../torch/index.ts";
 
 export interface ByteSource {
@@ -88,10 +88,6 @@ type Content = { kind: ContentKind } | { kind: undefined; words: string };
 
 const starts: readonly [string, string][] = [
   [
-    "version https://git-lfs.github.com/spec/",
-    "it is a Git LFS pointer in place of the file (git lfs pull fetches the file itself)",
-  ],
-  [
     "\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.",
     "it is a PyTorch file from before 1.6, which only Python can read (torch.load and torch.save " +
       "with a newer PyTorch, where you trust the file, make it readable)",
@@ -123,11 +119,8 @@ export function contentKind(source: ByteSource): Content {
     return { kind: undefined, words: "it is a tar archive (unpack it first)" };
   }
   if (/^\s*\{/.test(text)) return { kind: "json" };
-  if (/^\s*<(!doctype|html|\?xml|head|body)/i.test(text)) {
-    const words = "it is a web page, as a failed download leaves one (fetch it again)";
-    return { kind: undefined, words };
-  }
-  return { kind: undefined, words: "its first bytes are those of no such file" };
+  const words = standIn(bytes) ?? "its first bytes are those of no such file";
+  return { kind: undefined, words };
 }
 
 /** A length below the format's limit, then a brace. */

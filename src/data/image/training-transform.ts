@@ -3,7 +3,6 @@
  * (antialiased cubic; not to the pixel what Pillow gives, which evaluation needs and training does
  * not) unless the file has transparency or an unusual layout, where Pillow's rules matter more.
  */
-import sharp from "sharp";
 import {
   applyColorChanges,
   type ColorChange,
@@ -18,7 +17,7 @@ import {
   type ImageOrigin,
   openImage,
   orientationOf,
-  sharpOptions,
+  openSharp,
   undecodable,
 } from "./decode/decode.ts";
 import type { ImageHeader } from "./decode/image-header.ts";
@@ -217,7 +216,7 @@ export async function resizeNatively(
   { header, crop, imageSize, decodeReduced }: NativeResize,
   at?: ImageOrigin,
 ): Promise<Uint8Array> {
-  const input = sharp(bytes, sharpOptions(header));
+  const input = openSharp(bytes, header);
   const fill = { fit: "fill", kernel: "cubic" } as const;
   if (decodeReduced && reducesDecoding(header, crop, imageSize)) {
     // libvips shrinks while it decodes only if no crop comes first: resize the whole picture by the

@@ -1,11 +1,14 @@
 /** What the names of files say: pictures, what belongs to them, and what belongs to no sample. */
 
+import { foreignFile } from "../tables/foreign-file.ts";
+
 /**
  * Endings of picture files, the first found being the picture of a sample. What limn cannot decode
  * stands here too: such a picture is a bad sample, where another file is none.
  */
 export const IMAGE_EXTENSIONS: readonly string[] = [
-  ...["jpg", "jpeg", "png", "webp", "gif", "jfif", "jpe", "jif", "apng"],
+  // In open_clip's order.
+  ...["jpg", "png", "jpeg", "webp", "gif", "jfif", "jpe", "jif", "apng"],
   ...["tif", "tiff", "avif", "heic", "heif", "bmp", "dib", "jxl", "jp2", "j2k", "jpx"],
   ...["ppm", "pgm", "pbm", "pnm", "tga", "ico", "psd", "svg", "dng", "exr"],
 ];
@@ -23,15 +26,33 @@ export function isSampleExtension(extension: string): boolean {
   return images.has(extension) || companions.has(extension);
 }
 
-const hidden =
-  /(?:^|\/)(?:\.(?!\.?(?:\/|$))[^/]*|__MACOSX|thumbs\.db|ehthumbs\.db|desktop\.ini|icon\r)(?:\/|$)/i;
+/** Files and folders of systems and of programs, whatever lies in them. */
+const system = new RegExp(
+  `(?:^|/)(?:${[
+    "__MACOSX|icon\\r|\\.AppleDouble|\\.Trashe?s?|\\.Spotlight-V100|\\.fseventsd",
+    "thumbs\\.db|ehthumbs\\.db|desktop\\.ini|\\$RECYCLE\\.BIN|System Volume Information",
+    "lost\\+found|\\.Trash-\\d+|\\.thumbnails",
+    // Disk stations of Synology and QNAP keep thumbnails and removed files.
+    "@eaDir|#recycle|#snapshot|@Recycle|@Recently-Snapshot|\\.@__thumb",
+    "\\.ipynb_checkpoints|\\.git",
+  ].join("|")})(?:/|$)`,
+  "i",
+);
+
+const dotted = /(?:^|\/)\.(?!\.?(?:\/|$))/;
+const dottedName = /(?:^|\/)\.[^/]*$/;
 
 /**
- * Whether a path is one of those that systems put beside people's files: macOS' `._name`,
+ * Whether a path in a folder is one of those that systems put beside people's files: macOS' `._name`,
  * `.DS_Store` and `__MACOSX`, Windows' `Thumbs.db`, and whatever else starts with a dot.
  */
 export function isHidden(path: string): boolean {
-  return hidden.test(path);
+  return dotted.test(path) || system.test(path);
+}
+
+/** The same for a member of an archive. A folder that starts with a dot may be all that was packed. */
+export function isHiddenMember(path: string): boolean {
+  return dottedName.test(path) || system.test(path);
 }
 
 /** Stem and ending of a file's name, the ending in lower case; `[name, ""]` without a dot. */
@@ -64,6 +85,9 @@ export function foreignArchive(first: Uint8Array): string | undefined {
     return `it is packed by ${name}, and limn reads .tar and .tar.gz; unpack it: ${command} shard > shard.tar`;
   }
   const archive = archives.find(([, magic]) => starts([...Buffer.from(magic, "latin1")]));
-  if (archive === undefined) return undefined;
+  if (archive === undefined) {
+    const foreign = foreignFile(first);
+    return foreign && `it is ${foreign.what}; ${foreign.cure}`;
+  }
   return `it is ${archive[0]}, and limn reads .tar and .tar.gz; unpack it and give the folder`;
 }

@@ -52,6 +52,8 @@ const archives: Record<string, { bytes: Buffer; without?: number[] }> = {
       jpg("e"),
       link("z.jpg", "a.jpg", "2"),
     ),
+    // Links that join no sample.
+    without: [3, 5, 7],
   },
   "one key twice, folders, and the shard's own files": {
     bytes: joined(

@@ -32,6 +32,26 @@ describe("what is no shard", () => {
     }
     assert.deepEqual(await linesOf({ kind, shards: write("none.tar", tarEnd()) }), []);
   });
+  it("is named: what a download leaves, and archives of files without endings", async () => {
+    const pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 9\n";
+    const cases: [string | Buffer, RegExp][] = [
+      [pointer, /^!it is a Git LFS pointer in place of the file \(git lfs pull/],
+      ["\n<!doctype html><p>404", /^!it is a web page, as a failed download leaves one/],
+      [`<HTML>${"x".repeat(3000)}`, /^!it is a web page/],
+      ["Entry not found", /^!it is text, "Entry not found", as a failed download leaves it/],
+      [
+        tarOf({ "images/0001": "A", "images/0002": "B" }),
+        /^!none of its 2 files has an ending, such as images\/0001; those of a sample are named key\.jpg/,
+      ],
+    ];
+    for (const [contents, message] of cases) {
+      for (const name of ["page.tar", "page.tar.gz"]) {
+        const lines = await linesOf({ kind, shards: write(name, contents) });
+        assert.equal(lines.length, 1);
+        assert.match(lines[0]!, message);
+      }
+    }
+  });
   it("is refused and not waited for", async (t) => {
     if (process.platform === "win32") return t.skip("needs mkfifo");
     const pipe = join(top, "pipe.tar");
@@ -73,6 +93,31 @@ describe("names in archives", () => {
     };
     for (const shards of both(tarOf(files))) {
       assert.deepEqual(await linesOf({ kind, shards }), ["data/a: one", "b: two", "c: three"]);
+    }
+  });
+  it("may begin in a folder with a dot, but for those that programs fill", async () => {
+    const files = {
+      "home/.cache/set/a.jpg": "A",
+      "home/.cache/set/a.txt": "one",
+      ".data/.b.jpg": "hidden",
+      "@eaDir/a.jpg/SYNOPHOTO_THUMB_M.jpg": "thumbnail",
+      "x/.ipynb_checkpoints/a-checkpoint.jpg": "copy",
+      ".data/c.jpg": "C",
+      ".data/c.txt": "three",
+    };
+    for (const shards of both(tarOf(files))) {
+      assert.deepEqual(await linesOf({ kind, shards }), [
+        "home/.cache/set/a: one",
+        ".data/c: three",
+      ]);
+    }
+  });
+  it("are refused where no system has them: windows of samples hold them", async () => {
+    for (const shards of both(tarOf({ [`${"long/".repeat(900)}a.jpg`]: "A" }))) {
+      assert.match(
+        (await linesOf({ kind, shards }))[0]!,
+        /^!a name of 4505 characters, which is none/,
+      );
     }
   });
   it("are bytes: two that are not UTF-8 stay two", async () => {
@@ -135,11 +180,100 @@ describe("members without contents of their own", () => {
     for (const shards of both(archive)) {
       assert.deepEqual(await linesOf({ kind, shards }), [
         "a: one",
+        "passed!passed.jpg is a link to a.jpg, which limn does not follow; pack with tar --hard-dereference -h",
         "b!b.jpg is a link to a.jpg, which limn does not follow; pack with tar --hard-dereference -h",
         "s!s.jpg is stored as a sparse file, which limn does not read",
         "c: ",
       ]);
     }
+  });
+});
+
+describe("what stands where a sample is expected", () => {
+  it("links alone are bad samples, as are pipes and the rest of other volumes", async () => {
+    const archive = Buffer.concat([
+      rawHeader("a.jpg", { type: "2", link: "../a.jpg" }),
+      rawHeader("a.txt", { type: "2", link: "../a.txt" }),
+      rawHeader("pipe.png", { type: "6" }),
+      rawHeader("rest.jpg", { type: "M", size: 3 }),
+      blocksOf("end"),
+      rawHeader("odd.jpg", { type: "Z", size: 3 }),
+      blocksOf("odd"),
+      rawHeader("b.txt", { type: "1", link: "c.txt" }),
+      rawHeader("c.jpg", { size: 1 }),
+      blocksOf("C"),
+      tarEnd(),
+    ]);
+    for (const shards of both(archive, "apart")) {
+      assert.deepEqual(await linesOf({ kind, shards }), [
+        "a!a.jpg is a link to ../a.jpg, which limn does not follow; pack with tar --hard-dereference -h",
+        "pipe!pipe.png is a device or a pipe",
+        "rest!rest.jpg is the rest of a file that begins in another volume; join the volumes with tar -M",
+        'odd!odd.jpg is a member of the unknown type "Z"',
+        "c: ",
+      ]);
+    }
+  });
+  it("the first form of sparse files in pax is told from whole files", async () => {
+    const records = Buffer.from("22 GNU.sparse.size=9\n29 GNU.sparse.numblocks=1\n");
+    const archive = Buffer.concat([
+      rawHeader("x", { type: "x", size: records.length }),
+      blocksOf(records),
+      rawHeader("a.jpg", { size: 1 }),
+      blocksOf("A"),
+      tarEnd(),
+    ]);
+    for (const shards of both(archive)) {
+      assert.deepEqual(await linesOf({ kind, shards }), [
+        "a!a.jpg is stored as a sparse file, which limn does not read",
+      ]);
+    }
+  });
+  it("of several pictures the one that open_clip takes is the sample's", async () => {
+    const files = { "a.jpeg": "1", "a.webp": "22", "a.png": "333", "b.webp": "22", "b.jpeg": "1" };
+    const source = await openSource({ kind, shards: write("several.tar", tarOf(files)) });
+    const sizes = [];
+    for await (const { ref } of source.parts[0]!.read()) sizes.push(ref?.image.size);
+    assert.deepEqual(sizes, [3, 1]);
+  });
+});
+
+describe("gzip", () => {
+  const archive = tarOf({ "a.jpg": "A", "a.txt": "one", "b.jpg": "B", "b.txt": "two" });
+  const packed = gzipSync(archive);
+  const lines = (name: string, bytes: Uint8Array): Promise<string[]> =>
+    linesOf({ kind, shards: write(`${name}.tar.gz`, bytes) });
+  it("is read member behind member, whatever lies behind the last", async () => {
+    const pieces = [];
+    for (let i = 0; i < archive.length; i += 700) {
+      pieces.push(gzipSync(archive.subarray(i, i + 700)));
+    }
+    const named = Buffer.from(gzipSync(Buffer.alloc(0)));
+    named[3] = 4 + 8 + 16 + 2;
+    const fields = Buffer.from("\x03\0abcname\0comment\0\0\0", "latin1");
+    const many = Buffer.concat([named.subarray(0, 10), fields, named.subarray(10), ...pieces]);
+    const tails = ["", "\0\0\0", "garbage", "\x1f\x8bxx", "\x1f"];
+    for (const tail of tails) {
+      for (const whole of [packed, many]) {
+        const bytes = Buffer.concat([whole, Buffer.from(tail, "latin1")]);
+        assert.deepEqual(await lines("members", bytes), ["a: one", "b: two"], tail);
+      }
+    }
+  });
+  it("that is damaged gives what lies before the damage", async () => {
+    const wrongSum = Buffer.from(packed);
+    wrongSum[packed.length - 5]! ^= 255;
+    assert.deepEqual(await lines("sum", wrongSum), [
+      "a: one",
+      "b!the compressed shard is damaged (incorrect data check)",
+    ]);
+    assert.deepEqual(await lines("cut", packed.subarray(0, -4)), [
+      "a: one",
+      "b!the compressed shard is cut in the middle",
+    ]);
+    assert.deepEqual(await lines("start", packed.subarray(0, 12)), [
+      "!the compressed shard is cut in the middle",
+    ]);
   });
 });
 

@@ -1,15 +1,15 @@
 /** One WebDataset shard as a part of a source. */
 import { closeSync, readSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
-import { openRegular, readingReason } from "../../files/regular-file.ts";
+import { openRegular, readingReason, standIn, wordsInPlace } from "../../files/regular-file.ts";
 import {
   foreignArchive,
   IMAGE_EXTENSIONS,
-  isHidden,
   isImageExtension,
   isSampleExtension,
 } from "../paths/file-kinds.ts";
 import { MOST_TEXT_BYTES } from "./read-sample.ts";
+import { type Group, Grouper, sampleName, splitName } from "./sample-groups.ts";
 import type { Entry, Part, Piece, Problem, SampleRef } from "./source.ts";
 import { scanTar, streamTar, type TarFileEntry } from "./tar-file.ts";
 import { BLOCK, type TarEnd, type TarEntry, TarError } from "./tar-format.ts";
@@ -81,7 +81,7 @@ function isCompressed(path: string): boolean {
 function firstBytes(path: string): Uint8Array {
   const file = openRegular(path);
   try {
-    const first = Buffer.alloc(16);
+    const first = Buffer.alloc(1025);
     return first.subarray(0, readSync(file, first, 0, first.length, 0));
   } finally {
     closeSync(file);
@@ -99,29 +99,33 @@ async function* readShard(path: string, from = 0): AsyncGenerator<Entry> {
   const entries = compressed
     ? streamTar(path, (entry) => mostHeld(entry, grouper))
     : scanPlain(path, from);
+  const shard = new Shard(path, compressed);
   let end: TarEnd = { marked: true };
   try {
     let step = await entries.next();
     for (; step.done !== true; step = await entries.next()) {
-      const group = grouper.push(step.value);
-      if (group !== undefined) yield entryOf(group, path, compressed);
+      shard.look(step.value);
+      for (const group of grouper.push(step.value)) yield shard.entry(group);
     }
     end = step.value;
   } catch (error) {
-    const group = grouper.finish();
+    const { key } = grouper;
     const cut = error instanceof TarError && error.file !== undefined ? error.file : "";
-    const cutKey = splitName(cut)?.key;
+    const cutKey = sampleName(cut)?.key;
     // A cut may have taken files of the sample that was being collected, unless it is in the next.
-    const complete = group !== undefined && cutKey !== undefined && cutKey !== group.key;
-    if (complete) yield entryOf(group, path, compressed);
-    yield { problem: shardProblem(path, complete ? cutKey : group?.key, error) };
+    const complete = key !== undefined && cutKey !== undefined && cutKey !== key;
+    for (const group of grouper.finish()) {
+      if (complete || group.key !== key) yield shard.entry(group);
+    }
+    yield { problem: shardProblem(path, complete ? cutKey : key, error) };
     return;
   } finally {
     // A reader that stops early leaves the file open otherwise.
     await entries.return(end);
   }
-  const last = grouper.finish();
-  if (last !== undefined) yield entryOf(last, path, compressed);
+  for (const group of grouper.finish()) yield shard.entry(group);
+  const nothing = shard.nothingToRead();
+  if (nothing !== undefined) yield { problem: { file: path, reason: nothing } };
   if (!end.marked) yield { problem: { file: path, reason: UNMARKED } };
   if (end.joined !== undefined) {
     const reason = `another archive begins behind the end mark, at byte ${end.joined}, and is not read; give archives as a list`;
@@ -133,7 +137,8 @@ async function* readShard(path: string, from = 0): AsyncGenerator<Entry> {
 function refusal(path: string): string | undefined {
   try {
     const first = firstBytes(path);
-    return first.length === 0 ? "the shard is empty (0 bytes)" : foreignArchive(first);
+    if (first.length === 0) return "the shard is empty (0 bytes)";
+    return standIn(first) ?? foreignArchive(first) ?? wordsInPlace(first);
   } catch (error) {
     return shardProblem(path, undefined, error).reason;
   }
@@ -187,99 +192,37 @@ function shardProblem(
   return { ...at, reason: readingReason(error) };
 }
 
-/**
- * Key and extension of a file name: the key is everything before the first dot of the last path
- * segment, folders included; the extension, in lower case, is everything after that dot.
- * Undefined for names without such a dot, which belong to no sample.
- */
-export function splitName(name: string): { key: string; extension: string } | undefined {
-  const match = /^((?:[^\n]*\/|)[^.]+)[.]([^/]*)$/.exec(name);
-  return match === null ? undefined : { key: match[1]!, extension: match[2]!.toLowerCase() };
-}
+/** The entries of one shard, and what it holds beside them. */
+class Shard {
+  readonly #file: string;
+  readonly #compressed: boolean;
+  #samples = 0;
+  #others = 0;
+  #firstOther = "";
 
-/** The same, undefined for what belongs to no sample: the shard's own files, and what systems add. */
-function sampleName(name: string): { key: string; extension: string } | undefined {
-  const path = name.startsWith("./") ? name.slice(2) : name;
-  return isShardMetadata(path) || isHidden(path) ? undefined : splitName(path);
-}
-
-/** Files such as `__meta__` at the top of a shard describe the shard, not a sample. */
-function isShardMetadata(name: string): boolean {
-  return /^__[^/]*__($|\/)/.test(name);
-}
-
-/** Names of a sample's files that it has no use for are kept up to this number, for messages. */
-const MOST_OTHERS = 20;
-
-export interface Group {
-  key: string;
-  fields: Map<string, TarFileEntry>;
-  /** Of its first file, see `TarEntry.start`. */
-  start?: number | undefined;
-  /** An extension that came twice. */
-  duplicate?: string;
-}
-
-/** Collects consecutive files with one key. The same key again later starts a new sample. */
-export class Grouper {
-  #current: Group | undefined;
-  #pictures = 0;
-  #link: { key: string; extension: string; entry: TarFileEntry } | undefined;
-
-  /** Takes the next file; returns the sample that it completes, if any. */
-  push(entry: TarFileEntry): Group | undefined {
-    const split = sampleName(entry.name);
-    if (split === undefined) return undefined;
-    const { key, extension } = split;
-    const before = this.#current;
-    if (entry.link === true && before?.key !== key) {
-      // A link begins no sample: readers that pass links over would see another order.
-      this.#link = { key, extension, entry };
-      return undefined;
-    }
-    const bytes = isImageExtension(extension) ? (entry.bytes?.length ?? 0) : 0;
-    if (before?.key === key) {
-      const { fields } = before;
-      this.#pictures += bytes;
-      if (fields.has(extension)) before.duplicate ??= entry.name;
-      else if (isSampleExtension(extension) || fields.size < MOST_OTHERS) {
-        fields.set(extension, entry);
-      }
-      return undefined;
-    }
-    this.#pictures = bytes;
-    this.#current = { key, fields: new Map([[extension, entry]]), start: entry.start };
-    if (this.#link?.key === key) {
-      this.#current.fields.set(this.#link.extension, this.#link.entry);
-      this.#current.start = this.#link.entry.start;
-    }
-    this.#link = undefined;
-    return before;
+  constructor(file: string, compressed: boolean) {
+    this.#file = file;
+    this.#compressed = compressed;
   }
 
-  /** The last sample, once no more files come. */
-  finish(): Group | undefined {
-    const last = this.#current;
-    this.#current = undefined;
-    return last;
+  /** Takes note of files that belong to no sample. */
+  look({ name }: TarFileEntry): void {
+    if (splitName(name) === undefined && this.#others++ === 0) this.#firstOther = name;
   }
 
-  /** Bytes of pictures that the sample of this key holds so far. */
-  heldPictures(key: string): number {
-    return this.#current?.key === key ? this.#pictures : 0;
+  /** The entry of a group. Reading can begin at those of plain shards. */
+  entry(group: Group): Entry {
+    this.#samples += 1;
+    const entry: Entry = groupToRef(group, this.#file, this.#compressed);
+    if (!this.#compressed && group.start !== undefined) entry.byte = group.start;
+    return entry;
   }
 
-  /** Whether the sample of this key has a file with this ending already. */
-  has(key: string, extension: string): boolean {
-    return this.#current?.key === key && this.#current.fields.has(extension);
+  /** Why a shard without samples has none, where it is not empty. */
+  nothingToRead(): string | undefined {
+    if (this.#samples > 0 || this.#others === 0) return undefined;
+    return `none of its ${this.#others} files has an ending, such as ${this.#firstOther}; those of a sample are named key.jpg and key.txt`;
   }
-}
-
-/** The entry of a group. Reading can begin at those of plain shards. */
-function entryOf(group: Group, file: string, compressed: boolean): Entry {
-  const entry: Entry = groupToRef(group, file, compressed);
-  if (!compressed && group.start !== undefined) entry.byte = group.start;
-  return entry;
 }
 
 /** A sample from a group, or what is wrong with it. */
@@ -295,7 +238,8 @@ function groupToRef(
   const extension = IMAGE_EXTENSIONS.find((name) => fields.has(name));
   if (extension === undefined) {
     const names = [...fields.keys()].join(", ");
-    return { problem: { file, key, reason: `no image among its files (${names})` } };
+    const reason = `no image among its files (${names}); those of a sample lie side by side (tar --sort=name)`;
+    return { problem: { file, key, reason } };
   }
   const [text, json, cls] = [fields.get("txt"), fields.get("json"), fields.get("cls")];
   const image = fields.get(extension)!;

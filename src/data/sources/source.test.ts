@@ -81,7 +81,7 @@ describe("shards", () => {
     "b: one | two (cat)",
     "c: from text",
     "d:  (7)",
-    "e!no image among its files (txt)",
+    "e!no image among its files (txt); those of a sample lie side by side (tar --sort=name)",
   ];
   for (const compressed of [false, true]) {
     it(`${compressed ? "compressed" : "plain"}: give captions, labels and what is wrong`, async () => {

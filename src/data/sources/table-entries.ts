@@ -1,5 +1,6 @@
 /** The entries of a table of image paths, from its rows. */
-import { dirname, isAbsolute, join } from "node:path";
+import { existsSync } from "node:fs";
+import { dirname, isAbsolute, join, sep } from "node:path";
 import { addressOf } from "../paths/web-address.ts";
 import { captionsOfCell, labelOfCell, pathOfCell } from "../tables/caption-cell.ts";
 import type { ChosenColumns } from "../tables/columns.ts";
@@ -41,6 +42,9 @@ export async function listTable(table: OpenTable, given: TableEntries): Promise<
   };
 }
 
+/** Characters of a path, as systems have it; what is longer may be a picture in base64. */
+const MOST_PATH = 4096;
+
 interface RowSample {
   key: string;
   captions: string[];
@@ -56,6 +60,9 @@ function sampleOf(
   if (key === undefined) return { reason: `no image path in "${columns.image}"` };
   const address = addressOf(key);
   if (address !== undefined) return { key, reason: `its image is ${address}` };
+  if (key.length > MOST_PATH) {
+    return { reason: `no image path in "${columns.image}" but ${key.length} characters` };
+  }
   const captions = captionsOfCell(caption);
   if (captions === undefined) {
     return { key, reason: `"${columns.caption}" is neither a string nor a list of strings` };
@@ -86,10 +93,12 @@ function entryOf(rows: readonly NumberedRow[], given: TableEntries): Entry {
   return { ref: ref! };
 }
 
-/** Where the image of a cell is. */
+/** Where the image of a cell is. Backslashes that no file's name has are those of Windows. */
 export function imagePath(
   { file, root = dirname(file) }: Pick<TableEntries, "file" | "root">,
   image: string,
 ): string {
-  return isAbsolute(image) ? image : join(root, image);
+  const path = isAbsolute(image) ? image : join(root, image);
+  const foreign = sep === "/" && path.includes("\\") && !existsSync(path);
+  return foreign ? path.replaceAll("\\", "/") : path;
 }

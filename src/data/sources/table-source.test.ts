@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { sep } from "node:path";
 import { describe, it } from "node:test";
+import { gzipSync } from "node:zlib";
 import { linesOf, workspace } from "./samples.test.helper.ts";
 import type { TableSpec } from "./source-spec.ts";
 
@@ -20,6 +22,10 @@ describe("a table's delimiter", () => {
     ["tab.csv", "filepath\ttitle\nx.jpg\ta\ny.jpg\tb;c\n"],
     ["pipe.txt", "image_name| comment_number| comment\nx.jpg| 0| a\ny.jpg| 0| b;c\n"],
     ["comma.txt", "image,caption\r\n\r\nx.jpg,a\r\ny.jpg,b;c\r\n"],
+    ["quoted.csv", '"SEP=;"\r\n"image";"caption"\r\n"x.jpg";"a"\r\n"y.jpg";"b;c"\r\n'],
+    ["mac.csv", 'image,caption\rx.jpg,"a\n"\ry.jpg,b;c\r'],
+    ["windows.csv", "image,caption\r\r\nx.jpg,a\r\r\ny.jpg,b;c\r\r\n"],
+    ["trailing.csv", "image,caption\nx.jpg,a,\ny.jpg,b;c,,\n"],
     ["excel.csv", "sep=,\r\nimage,caption\r\nx.jpg,a\r\ny.jpg,b;c\r\n"],
     ["comma.tsv", "image,caption\nx.jpg,a\ny.jpg,b;c\n"],
   ];
@@ -51,6 +57,8 @@ describe("a table's columns", () => {
       ["file_name", "text"],
       ["filepath", "title"],
       ["Image", "TEXT"],
+      ["Image Path", "Caption"],
+      ["imagePath", "caption"],
       ["image_path", "captions"],
     ] as const) {
       const expected = ["x.jpg: a", "y.jpg: b"];
@@ -143,22 +151,52 @@ describe("a table's text", () => {
       for (const name of ["list.json", "list.jsonl"])
         assert.deepEqual(await read(name, text), expected);
     }
+    const z = '{"image":"z.jpg","caption":"c"}';
+    const sequences = [
+      `${JSON.stringify(JSON.parse(x), null, 2)}\n${JSON.stringify(JSON.parse(y), null, 2)}\n${z}`,
+      `${x}${y}\n${z}\n`,
+      `${x},\n${y},\n${z}\n`,
+      `\x1e${x}\n\x1e${y}\n\x1e${z}\n`,
+      `${x}\r${y}\r${z}\r`,
+    ];
+    for (const text of sequences) {
+      assert.deepEqual(await read("sequence.jsonl", text), [...expected, "z.jpg: c"]);
+    }
+    const torn = await read("damaged.jsonl", `${x}\n{"image":"y.jpg","cap\n${z}\n`);
+    assert.deepEqual([torn[0], torn[2]], [expected[0], "z.jpg: c"]);
+    assert.match(torn[1]!, /^!line 2: not JSON/);
     const damaged = await read("damaged.json", `[\n${x},\n7,\n${y},\n{"image":"z.jpg"`);
     assert.deepEqual(damaged.slice(0, 3), [expected[0], "!line 3: not a JSON object", expected[1]]);
     assert.match(damaged[3]!, /^!line 5: not JSON .*; what follows it is lost$/);
-    for (const text of ['{"images":[],"annotations":[]}', '{\n "images": []\n}']) {
+    const whole = [
+      '{"images":[],"annotations":[]}',
+      '{\n "images": []\n}',
+      '{"image":{"0":"x.jpg"},"caption":{"0":"a"}}',
+      '{"image":["x.jpg"],"caption":["a"]}',
+      '{"data":[{"image":"x.jpg","caption":"a"}]}',
+      '{"x.jpg":"a","y.jpg":"b"}',
+    ];
+    for (const text of whole) {
       await assert.rejects(
         read("coco.json", text),
         /received one object, such as COCO's annotations/,
       );
     }
   });
-  it("is refused in containers and in UTF-16 without its mark", async () => {
-    await assert.rejects(read("gz.csv", Buffer.from([0x1f, 0x8b, 8, 0])), /compressed by gzip/);
+  it("may be packed by gzip, and is refused in other containers and in UTF-16 without its mark", async () => {
+    const text = "image,caption\nx.jpg,a\n";
+    assert.deepEqual(await read("packed.csv.gz", gzipSync(text)), ["x.jpg: a"]);
+    assert.deepEqual(await read("gz.csv", gzipSync(`\uFEFF${text}`)), ["x.jpg: a"]);
+    const row = '{"image":"x.jpg","caption":"a"}\n';
+    assert.deepEqual(await read("packed.jsonl.gz", gzipSync(row)), ["x.jpg: a"]);
+    const cut = gzipSync(text).subarray(0, 20);
+    await assert.rejects(read("cut.csv.gz", cut), /gzip that is cut or damaged for .*; fetch it/);
+    const zstd = Buffer.from("28b52ffd0000", "hex");
+    await assert.rejects(read("z.csv", zstd), /packed by zstd for .*; unpack it with zstd -d$/);
     const unmarked = Buffer.from("image,caption\nx.jpg,a\n", "utf16le");
     await assert.rejects(read("unmarked.csv", unmarked), /zero bytes, as UTF-16 without its mark/);
     await assert.rejects(read("x.csv", "PK\x03\x04"), /a spreadsheet or zip file/);
-    await assert.rejects(read("p.csv", "PAR1"), /kind: "parquet"/);
+    await assert.rejects(read("p.csv", "PAR1"), /received Parquet for .*; give it a name/);
   });
   it("is JSON as Python writes it, and lines end at line feeds only", async () => {
     const text =
@@ -174,6 +212,24 @@ describe("a table's images", () => {
     for (const line of lines)
       assert.match(line, /its image is the (web )?address .*fetch it first/);
     assert.equal(lines.length, 2);
+  });
+  it("may have the backslashes of Windows, and a caption's number as Flickr's have", async () => {
+    write("in/x.jpg", "x");
+    write("odd\\name.jpg", "x");
+    const csv = "image,caption\nin\\x.jpg,a\nodd\\name.jpg,b\ny.jpg#0,c\ny.jpg#1,d\nz.jpg#,e\n";
+    const windows = sep === "\\";
+    assert.deepEqual(await read("windows-paths.csv", csv), [
+      "in\\x.jpg: a",
+      windows ? "odd\\name.jpg!the file does not exist" : "odd\\name.jpg: b",
+      "y.jpg: c | d",
+      "z.jpg#!the file does not exist",
+    ]);
+  });
+  it("are no pictures in base64", async () => {
+    const row = { image: "/9j/4AAQ".repeat(1000), caption: "a" };
+    assert.deepEqual(await read("base64.jsonl", JSON.stringify(row)), [
+      '!line 1: no image path in "image" but 8000 characters',
+    ]);
   });
   it("may stand in an object with a path", async () => {
     const jsonl = '{"image":{"bytes":null,"path":"x.jpg"},"text":"a"}\n';

@@ -1,8 +1,10 @@
 /** Tables of image paths and captions: CSV, TSV and JSON Lines. */
 import { existsSync } from "node:fs";
 import { extname } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { DataError } from "../../errors.ts";
 import { decodeText } from "../../files/decode-text.ts";
+import { type ForeignFile, foreignFile } from "../tables/foreign-file.ts";
 import { type ByteSource, FileBytes, memoryBytes } from "../tables/table-bytes.ts";
 import { isWebAddress } from "../tables/caption-cell.ts";
 import type { ChosenColumns } from "../tables/columns.ts";
@@ -13,8 +15,8 @@ import type { TableSpec } from "./source-spec.ts";
 import { type Columns, listedSource, type Source } from "./source.ts";
 import { imagePath, listTable } from "./table-entries.ts";
 
-/** Tables in UTF-16 are held in memory; spreadsheets write them, which end at a million rows. */
-const MOST_UTF16_BYTES = 1 << 29;
+/** Tables in UTF-16 and those that are packed are held in memory, up to this size. */
+const MOST_HELD_BYTES = 1 << 29;
 
 /**
  * Reads a whole table once, to find where its rows are. Rows that name the same image are joined into
@@ -62,20 +64,51 @@ function readHeader(spec: TableSpec): { table: OpenTable; columns: ChosenColumns
 
 const PICTURE = /\.(jpe?g|jfif|jpe|png|webp|gif|bmp|tiff?|avif|hei[cf]|jxl)$/i;
 
-/** UTF-8 is read as it stands in the file, without its mark; UTF-16 is changed to it. */
+/** UTF-8 is read as it stands in the file, without its mark; UTF-16 is changed to it, gzip unpacked. */
 function bytesOf(file: string): ByteSource {
   const source = new FileBytes(file);
+  const start = source.read(0, Math.min(64, source.size));
+  const head = start.toString("latin1");
+  if (head.startsWith("\x1F\x8B")) return asUtf8(unpacked(source));
+  const foreign = foreignFile(start);
+  if (foreign !== undefined) throw new UnreadableTable(foreign);
+  return asUtf8(source);
+}
+
+function asUtf8(source: ByteSource): ByteSource {
   const head = source.read(0, Math.min(4, source.size)).toString("latin1");
   if (head.startsWith("\xEF\xBB\xBF")) return withoutMark(source);
-  if (head.startsWith("\x1F\x8B")) throw new Error("a table compressed by gzip; decompress it");
-  if (head.startsWith("PK\x03\x04")) throw new Error("a spreadsheet or zip file; save it as CSV");
-  if (head.startsWith("PAR1"))
-    throw new Error('Parquet; describe it by { kind: "parquet", files }');
   if (!/^(\xFF\xFE|\xFE\xFF|\0\0\xFE\xFF)/.test(head)) return source;
-  if (source.size > MOST_UTF16_BYTES) {
-    throw new Error(`text in UTF-16 of more than ${MOST_UTF16_BYTES} bytes; save it as UTF-8`);
+  if (source.size > MOST_HELD_BYTES) {
+    throw new Error(`text in UTF-16 of more than ${MOST_HELD_BYTES} bytes; save it as UTF-8`);
   }
   return memoryBytes(Buffer.from(decodeText(source.read(0, source.size)), "utf8"));
+}
+
+function unpacked(source: ByteSource): ByteSource {
+  const maxOutputLength = MOST_HELD_BYTES;
+  const large = {
+    what: `more than ${maxOutputLength} bytes in gzip`,
+    cure: "unpack it with gzip -d",
+  };
+  if (source.size > maxOutputLength) throw new UnreadableTable(large);
+  try {
+    return memoryBytes(gunzipSync(source.read(0, source.size), { maxOutputLength }));
+  } catch (cause) {
+    if (cause instanceof RangeError) throw new UnreadableTable(large, { cause });
+    const cut = { what: "gzip that is cut or damaged", cure: "fetch it again" };
+    throw new UnreadableTable(cut, { cause });
+  }
+}
+
+/** What is no table, with what to do. */
+class UnreadableTable extends Error {
+  readonly cure: string;
+
+  constructor({ what, cure }: ForeignFile, options?: ErrorOptions) {
+    super(what, options);
+    this.cure = cure;
+  }
 }
 
 function withoutMark(source: ByteSource): ByteSource {
@@ -86,7 +119,7 @@ function withoutMark(source: ByteSource): ByteSource {
 }
 
 function formatOf(file: string, delimiter: DelimiterName | undefined): "csv" | "tsv" | "jsonl" {
-  const ending = extname(file).toLowerCase();
+  const ending = extname(file.replace(/\.gz$/i, "")).toLowerCase();
   if (ending === ".csv" || ending === ".txt") return "csv";
   if (ending === ".tsv" || ending === ".tab") return "tsv";
   if (ending === ".jsonl" || ending === ".ndjson" || ending === ".json") return "jsonl";
@@ -107,7 +140,7 @@ function tableError(file: string, error: unknown): DataError {
       ? ["no such file", "check the path"]
       : code === "EACCES" || code === "EISDIR"
         ? [code, "check the path and its permissions"]
-        : [message, "correct the table"];
+        : [message, error instanceof UnreadableTable ? error.cure : "correct the table"];
   return new DataError(
     `Expected a readable table for source.file but received ${what} for ${file}; ${cure}`,
     { source: file },

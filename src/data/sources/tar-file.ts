@@ -1,7 +1,7 @@
 /** Walks tar archives on disk: plain ones by header only, compressed ones with their bodies. */
-import { createReadStream, fstatSync, readSync } from "node:fs";
-import { createGunzip } from "node:zlib";
+import { fstatSync, readSync } from "node:fs";
 import { openRegular } from "../../files/regular-file.ts";
+import { gunzipFile } from "./gzip-file.ts";
 import { type TarEnd, tarEntries, type TarEntry, TarError } from "./tar-format.ts";
 
 const SMALLEST_WINDOW = 16 << 10;
@@ -95,11 +95,8 @@ export async function* streamTar(
   path: string,
   mostBytes: (entry: TarEntry) => number,
 ): AsyncGenerator<TarFileEntry, TarEnd> {
-  const input = createReadStream(path, { fd: openRegular(path), highWaterMark: 256 << 10 });
-  const gunzip = createGunzip({ chunkSize: 256 << 10 });
-  // A failing file must end the stream that is being read, with the file's own error.
-  input.on("error", (error) => gunzip.destroy(error));
-  const stream = new Forward(input.pipe(gunzip));
+  const unpacked = gunzipFile(openRegular(path));
+  const stream = new Forward(unpacked);
   try {
     const walk = tarEntries();
     let step = walk.next();
@@ -124,8 +121,7 @@ export async function* streamTar(
     }
     return step.value;
   } finally {
-    input.destroy();
-    gunzip.destroy();
+    await unpacked.return(undefined);
   }
 }
 

@@ -10,6 +10,8 @@ import { decodeName, readableName } from "../../files/decode-text.ts";
 export const BLOCK = 512;
 /** A long name or pax header larger than this is not one. */
 const MAX_EXTENSION = 1 << 20;
+/** The longest path that Linux has; windows of samples hold their names. */
+const MOST_NAME = 4096;
 
 /** One regular file of an archive. */
 export interface TarEntry {
@@ -20,8 +22,8 @@ export interface TarEntry {
   size: number;
   /** Why the contents cannot be read, where they stand here in another form or elsewhere. */
   problem?: string;
-  /** A link to another file; its contents are not here. */
-  link?: true;
+  /** Its contents are not here, and readers pass it over: a link, a pipe, the rest of another volume's file. */
+  absent?: true;
   /**
    * Where its first header begins; a walk from here finds it and what follows. Absent behind global
    * records that count: they stand before.
@@ -94,9 +96,12 @@ export function* tarEntries(from = 0): Generator<TarStep, TarEnd, Uint8Array> {
       continue;
     }
     const path = pax.get("path") ?? longName ?? globals.get("path") ?? headerName(block);
-    const sparse = type === "S" || pax.has("GNU.sparse.major") || pax.has("GNU.sparse.map");
+    const sparse = type === "S" || pax.has("GNU.sparse");
     const name = (sparse ? pax.get("GNU.sparse.name") : undefined) ?? path;
     const linked = pax.get("linkpath") ?? longLink;
+    if (name.length > MOST_NAME) {
+      throw new TarError(`a name of ${name.length} characters, which is none`, body - BLOCK);
+    }
     if (pax.size > 0) pax = new Map();
     longName = undefined;
     longLink = undefined;
@@ -116,12 +121,24 @@ export function* tarEntries(from = 0): Generator<TarStep, TarEnd, Uint8Array> {
     if (sparse) {
       yield { entry: { ...entry, problem: "stored as a sparse file, which limn does not read" } };
     } else if (type === "0" || type === "\0" || type === "7") yield { entry };
-    else if (type === "1" || type === "2") {
+    else {
       const target = linked ?? nameUntilZero(block, 157, 257);
-      const problem = `a link to ${target}, which limn does not follow; pack with tar --hard-dereference -h`;
-      yield { entry: { ...entry, size: 0, problem, link: true } };
+      const problem = absence(type, target.slice(0, MOST_NAME));
+      if (problem !== undefined) yield { entry: { ...entry, size: 0, problem, absent: true } };
     }
   }
+}
+
+/** What a member without contents of its own is; undefined for what is no file to anybody. */
+function absence(type: string, target: string): string | undefined {
+  if (type === "1" || type === "2") {
+    return `a link to ${target}, which limn does not follow; pack with tar --hard-dereference -h`;
+  }
+  if ("346".includes(type)) return "a device or a pipe";
+  if (type === "M")
+    return "the rest of a file that begins in another volume; join the volumes with tar -M";
+  // Folders, and what GNU writes about an archive: lists of folders, names and labels.
+  return "5DNV".includes(type) ? undefined : `a member of the unknown type ${JSON.stringify(type)}`;
 }
 
 /** Zero blocks that writers fill an archive with, at most. */
@@ -162,7 +179,7 @@ function headerName(block: Uint8Array): string {
 /** A number field: octal text, or base 256 where the first bit is set (GNU, sizes from 8 GB). */
 function sizeOf(block: Uint8Array, fromPax: string | undefined, offset: number): number {
   let size: number;
-  if (fromPax !== undefined) size = Number(fromPax);
+  if (fromPax !== undefined) size = /^\d+$/.test(fromPax) ? Number(fromPax) : Number.NaN;
   else if (block[124]! & 0x80) {
     size = block[124]! & 0x7f;
     for (let i = 125; i < 136; i++) size = size * 256 + block[i]!;
@@ -223,14 +240,7 @@ function nameOf(bytes: Uint8Array): string {
 }
 
 /** The pax records that say where a file is and what it is called; others are not kept. */
-const usedRecords: ReadonlySet<string> = new Set([
-  "path",
-  "linkpath",
-  "size",
-  "GNU.sparse.major",
-  "GNU.sparse.map",
-  "GNU.sparse.name",
-]);
+const usedRecords: ReadonlySet<string> = new Set(["path", "linkpath", "size", "GNU.sparse.name"]);
 
 /** The used ones of the `<length> key=value\n` records; the length counts bytes, so values may hold line ends. */
 function paxRecords(bytes: Uint8Array): Map<string, string> {
@@ -243,6 +253,8 @@ function paxRecords(bytes: Uint8Array): Map<string, string> {
     const equals = bytes.indexOf(61, space);
     if (equals < 0 || equals >= start + length) break;
     const key = untilZero(bytes, space + 1, Math.min(equals, space + 40));
+    // There are three forms, with other records each.
+    if (key.startsWith("GNU.sparse.")) records.set("GNU.sparse", "");
     if (usedRecords.has(key))
       records.set(key, nameOf(bytes.subarray(equals + 1, start + length - 1)));
     start += length;

@@ -109,11 +109,14 @@ export function labelOfCell(cell: unknown): { label: string | undefined } | unde
   return simple ? { label: String(cell) } : undefined;
 }
 
+/** Flickr's captions name a picture with the caption's number behind it: `1000268201.jpg#0`. */
+const NUMBERED = /(?<=\.(?:jpe?g|png|webp|gif))#\d{1,3}$/i;
+
 /** The path in a cell: a string, or an object with a `path`, as `datasets` writes pictures. */
 export function pathOfCell(cell: unknown): string | undefined {
   if (typeof cell === "object" && cell !== null && "path" in cell) return pathOfCell(cell.path);
   if (typeof cell !== "string") return undefined;
-  return cell.trim() === "" ? undefined : cell.trim();
+  return cell.trim() === "" ? undefined : cell.trim().replace(NUMBERED, "");
 }
 
 /** `https://`, `s3://`, `gs://` and their kin. */

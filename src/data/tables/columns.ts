@@ -70,8 +70,13 @@ const ADDRESSES = /^(image_?)?ur[il]s?$/i;
 /** What is no name of a column, but a picture's: of a table without a header. */
 const VALUES = /\.(jpe?g|png|webp|gif)(#\d+)?$|^https?:/i;
 
+/** Whether what stands for a column's name is a picture's. */
+export function isPictureName(name: string): boolean {
+  return VALUES.test(name);
+}
+
 /**
- * The columns by their names as wanted, else by known names, upper or lower case. A name that is not
+ * The columns by their names as wanted, else by known names, however their words are joined. A name that is not
  * the default is taken only where it is the only known one.
  *
  * throws   DataError for a column that is missing or could be several
@@ -107,7 +112,13 @@ export function suitability(names: readonly string[], wanted: WantedColumns): 0 
 }
 
 function candidates(names: readonly string[], known: readonly string[]): string[] {
-  return names.filter((name) => known.includes(name.toLowerCase()));
+  const usual = known.map(plainName);
+  return names.filter((name) => usual.includes(plainName(name)));
+}
+
+/** `Image Path`, `image-path` and `imagePath` are `image_path`. */
+function plainName(name: string): string {
+  return name.toLowerCase().replace(/[\s_-]+/g, "");
 }
 
 function choose(
@@ -125,8 +136,8 @@ function choose(
   const found = candidates(names, known);
   const byDefault = known[0] as string;
   if (found.includes(byDefault)) return byDefault;
-  const [first] = found.filter((one) => one.toLowerCase() === byDefault).concat(found);
-  if (found.length <= 1 || first?.toLowerCase() === byDefault) return first;
+  const [first] = found.filter((one) => plainName(one) === byDefault).concat(found);
+  if (found.length <= 1 || plainName(first!) === byDefault) return first;
   throw new DataError(
     `Expected one column of ${role}s in ${file} but received ${found.join(", ")}; ` +
       `name one of them in source.${role}`,
@@ -145,7 +156,7 @@ function missing(
   const addresses = role === "image" && names.some((one) => ADDRESSES.test(one));
   const cure = addresses
     ? "download the pictures first, for example with img2dataset"
-    : names.some((one) => VALUES.test(one))
+    : names.some(isPictureName)
       ? "begin the table with a line of names, such as image and caption"
       : `name the column in source.${role}`;
   const alone =

@@ -3,7 +3,14 @@ import { isUtf8 } from "node:buffer";
 import { DataError } from "../../errors.ts";
 import type { ByteSource } from "./table-bytes.ts";
 import { chooseColumns, type ChosenColumns, suitability, type WantedColumns } from "./columns.ts";
-import { cellText, cutCells, cutDelimited, type Dialect, type RowShape } from "./delimited-row.ts";
+import {
+  cellText,
+  cutCells,
+  cutDelimited,
+  isAsWide,
+  type Dialect,
+  type RowShape,
+} from "./delimited-row.ts";
 import { type CutRow, NOT_UTF8, type RowFormat } from "./row-format.ts";
 
 export const DELIMITERS = { comma: ",", tab: "\t", semicolon: ";", pipe: "|" } as const;
@@ -28,7 +35,7 @@ export interface OpenFormat {
   columns: ChosenColumns;
 }
 
-/** Bytes in which the kind of line end is looked for. */
+/** Bytes that are read at first. */
 const SAMPLE = 1 << 16;
 
 /**
@@ -39,13 +46,13 @@ const SAMPLE = 1 << 16;
 export function openDelimited(source: ByteSource, options: DelimitedOptions): OpenFormat {
   const { file, wanted } = options;
   const head = headOf(source);
-  const lineEnd = head.subarray(0, SAMPLE).includes(10) || !head.includes(13) ? 10 : 13;
+  const lineEnd = lineEndOf(head);
   let start = 0;
   let line = 1;
   for (; start < head.length && (head[start] === 10 || head[start] === 13); start++) {
     if (head[start] === lineEnd) line++;
   }
-  const given = excelDelimiter(head.toString("latin1", start, start + 7));
+  const given = excelDelimiter(head.toString("latin1", start, start + 12));
   if (given !== undefined) {
     start += given.length;
     line += 1;
@@ -81,15 +88,32 @@ export function openDelimited(source: ByteSource, options: DelimitedOptions): Op
   const sure = dialect.delimiter === 9;
   const isRow = (cells: string[]): boolean => {
     const image = cells[places.image]?.trim() ?? "";
-    return cells.length === names.length && image !== "" && (sure || options.isImage(image));
+    const isWide =
+      cells.length >= names.length && !cells.slice(names.length).some((cell) => cell.trim());
+    return isWide && image !== "" && (sure || options.isImage(image));
   };
   const format = delimitedFormat({ ...dialect, width: names.length, isRow }, places);
   return { format, start: end, line: line + best.lines, columns: chosen };
 }
 
+/**
+ * The byte that ends the first line. Spreadsheets on the Mac end lines by carriage returns alone, with
+ * line feeds in quoted cells; on Windows Python may write two carriage returns and a line feed.
+ */
+function lineEndOf(head: Buffer): 10 | 13 {
+  let quoted = false;
+  for (let at = 0; at < head.length; at++) {
+    if (head[at] === 0x22) quoted = !quoted;
+    if (quoted || (head[at] !== 10 && head[at] !== 13)) continue;
+    while (head[at] === 13) at++;
+    return head[at] === 10 || at === head.length ? 10 : 13;
+  }
+  return head.includes(10) || !head.includes(13) ? 10 : 13;
+}
+
 /** The line `sep=;` that Excel understands, and how long it is. */
 function excelDelimiter(text: string): { name: DelimiterName; length: number } | undefined {
-  const match = /^sep=(.)(\r\n|\r|\n)/.exec(text);
+  const match = /^"?sep=(.)"?(?:\r*\n|\r)/i.exec(text);
   const found = Object.entries(DELIMITERS).find(([, delimiter]) => delimiter === match?.[1]);
   return found && { name: found[0] as DelimiterName, length: match![0].length };
 }
@@ -167,7 +191,7 @@ function delimitedFormat(shape: RowShape, places: Places): RowFormat {
       const { end } = row;
       const lines = row.multiline ? countLines(bytes.subarray(start, end), shape.lineEnd) : 1;
       const cells = row.spans.length / 3;
-      if (cells !== shape.width) {
+      if (!isAsWide(row, bytes, shape.width)) {
         if (cells === 1 && cellText(bytes, row, 0).trim() === "") return { end, lines };
         return { end, lines, reason: wrongWidth(cells, shape) };
       }

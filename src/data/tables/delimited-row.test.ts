@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { cellText, cutDelimited, type RowShape } from "./delimited-row.ts";
 
-const isRow = (cells: string[]): boolean => cells.length === 2 && cells[0]!.endsWith(".jpg");
+const isRow = (cells: string[]): boolean => cells.length >= 2 && cells[0]!.endsWith(".jpg");
 const CSV: RowShape = { delimiter: 0x2c, lineEnd: 10, spaced: false, width: 2, isRow };
 const TSV: RowShape = { ...CSV, delimiter: 9 };
 
@@ -40,6 +40,24 @@ const cases: [string, string, string[][], RowShape?][] = [
     [
       ["a.jpg", "one"],
       ["b.jpg", "two"],
+    ],
+  ],
+  [
+    "two carriage returns before a line feed",
+    'a.jpg,one\r\r\nb.jpg,"two"\r\r\n',
+    [
+      ["a.jpg", "one"],
+      ["b.jpg", "two"],
+    ],
+  ],
+  [
+    "empty cells behind it",
+    'a.jpg,one,,\nb.jpg,"two\nlines",\nc.jpg,"x\nd.jpg,y",\n',
+    [
+      ["a.jpg", "one", "", ""],
+      ["b.jpg", "two\nlines", ""],
+      ["c.jpg", '"x'],
+      ["d.jpg", 'y"', ""],
     ],
   ],
   [

@@ -18,7 +18,7 @@ const MOST_CELL_BYTES = 1 << 20;
 export interface Dialect {
   /** As a byte. */
   delimiter: number;
-  /** 10 (a carriage return before it belongs to it), or 13. */
+  /** 10 (carriage returns before it belong to it), or 13. */
   lineEnd: number;
   /** Blanks behind a delimiter belong to it. */
   spaced: boolean;
@@ -70,15 +70,24 @@ export function cutDelimited(
 }
 
 function fits(row: DelimitedRow, bytes: Buffer, start: number, shape: RowShape): boolean {
-  if (row.spans.length !== 3 * shape.width) return false;
+  if (!isAsWide(row, bytes, shape.width)) return false;
   return !row.multiline || !holdsRows(bytes.subarray(start, row.end), shape);
+}
+
+/** Whether a row has so many cells; spreadsheets and scripts put empty ones behind them. */
+export function isAsWide(row: DelimitedRow, bytes: Buffer, width: number): boolean {
+  const cells = row.spans.length / 3;
+  for (let cell = width; cell < cells; cell++) {
+    if (cellText(bytes, row, cell).trim() !== "") return false;
+  }
+  return cells >= width;
 }
 
 /** Whether the first line of a row and another one are rows by themselves. */
 function holdsRows(bytes: Buffer, { delimiter, lineEnd, isRow }: RowShape): boolean {
   const [first = "", ...others] = bytes.toString("utf8").split(String.fromCharCode(lineEnd));
   const alone = (line: string): boolean =>
-    isRow(line.replace(/\r$/, "").split(String.fromCharCode(delimiter)));
+    isRow(line.replace(/\r+$/, "").split(String.fromCharCode(delimiter)));
   return alone(first) && others.some(alone);
 }
 
@@ -102,15 +111,16 @@ export function cutCells(
     if (close === NONE) {
       while (at < limit && bytes[at] !== delimiter && bytes[at] !== lineEnd) at++;
       if (at === limit && !last) return undefined;
-      const ended = bytes[at] !== delimiter && at > from && bytes[at - 1] === CR;
-      spans.push(Math.min(from, at), ended ? at - 1 : at, PLAIN);
+      let end = at;
+      if (bytes[at] !== delimiter) while (end > from && bytes[end - 1] === CR) end--;
+      spans.push(Math.min(from, at), end, PLAIN);
     } else {
       const inside = bytes.subarray(from + 1, close);
       multiline ||= inside.includes(lineEnd);
       const bare = !inside.includes(QUOTE);
       spans.push(from + 1, close, bare ? BARE : quoting === "backslash" ? ESCAPED : DOUBLED);
       at = close + 1;
-      if (bytes[at] === CR && lineEnd !== CR) at++;
+      if (lineEnd !== CR) while (bytes[at] === CR) at++;
     }
     if (at >= limit) return { end: limit, spans, multiline };
     if (bytes[at] === lineEnd) return { end: at + 1, spans, multiline };
@@ -137,8 +147,13 @@ function closingQuote(
     const next = bytes[at + 1];
     if (next === QUOTE) at++;
     else if (next === undefined || next === delimiter || next === lineEnd) return at;
-    else if (next === CR && (at + 2 >= limit || bytes[at + 2] === lineEnd)) return at;
-    else return NONE;
+    else if (next !== CR) return NONE;
+    else {
+      let behind = at + 2;
+      while (bytes[behind] === CR) behind++;
+      if (behind >= limit) return last ? at : MORE;
+      return bytes[behind] === lineEnd ? at : NONE;
+    }
   }
 }
 

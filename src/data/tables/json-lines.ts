@@ -5,7 +5,14 @@
 import { DataError } from "../../errors.ts";
 import { parseJson } from "../../files/json-text.ts";
 import type { ByteSource } from "./table-bytes.ts";
-import { chooseColumns, type ChosenColumns, type WantedColumns } from "./columns.ts";
+import {
+  chooseColumns,
+  type ChosenColumns,
+  isPictureName,
+  suitability,
+  type WantedColumns,
+} from "./columns.ts";
+import { pathOfCell } from "./caption-cell.ts";
 import { type OpenFormat, whyNotText } from "./delimited-format.ts";
 import { cutElement, listStart } from "./json-array.ts";
 import type { CutRow, ReadJson, RowFormat } from "./row-format.ts";
@@ -15,26 +22,33 @@ const MOST_OBJECTS = 1000;
 const MOST_BYTES = 1 << 20;
 
 /**
- * Looks at the keys of the first objects, of lines or of a list. Where there is no object among the
- * first lines, the default names are taken, and each line says what is wrong with it.
+ * Looks at the keys of the first objects, of lines or of a list. Where lines hold fewer objects than stand
+ * there one behind the other, these are read however they are set out: over several lines, several in a
+ * line, or with commas behind them. Where there is no object at all, the default names are taken, and
+ * each line says what is wrong with it.
  *
- * throws   DataError for objects without the wanted keys
+ * throws   DataError for objects without the wanted keys, and for one object that holds a whole table
  */
 export function openJson(
   source: ByteSource,
   { file, wanted }: { file: string; wanted: WantedColumns },
 ): OpenFormat {
   const head = Buffer.from(source.read(0, Math.min(source.size, MOST_BYTES)));
-  const start = listStart(head);
-  const cut = start === undefined ? cutLine : cutElement;
-  const names = firstNames(head.subarray(start ?? 0), head.length === source.size, cut);
-  if (
-    names.includes("annotations") ||
-    (names.length === 0 && /^\s*\{\s*\n/.test(head.toString("latin1")))
-  ) {
+  const whole = head.length === source.size;
+  const list = listStart(head);
+  const start = list ?? 0;
+  const begin = head.subarray(start);
+  const lines = list === undefined ? firstObjects(begin, whole, cutLine) : undefined;
+  const elements = firstObjects(begin, whole, cutElement);
+  const inLines = lines !== undefined && lines.count >= elements.count;
+  const cut = inLines ? cutLine : cutElement;
+  const { names, count, last } = inLines ? lines : elements;
+  const cutOff = list === undefined && count === 0 && /^\s*\{\s*\n/.test(head.toString("latin1"));
+  if (cutOff || (list === undefined && whole && count === 1 && holdsTable(last!, wanted))) {
     throw new DataError(
       `Expected lines of JSON objects or a list of them for ${file} but received one object, such as ` +
-        `COCO's annotations; write a row for each picture, such as {"image": ..., "captions": [...]}`,
+        `COCO's annotations or a frame of pandas; write a row for each picture, such as ` +
+        `{"image": ..., "captions": [...]} (pandas: to_json(file, orient="records", lines=True))`,
       { source: file },
     );
   }
@@ -46,26 +60,45 @@ export function openJson(
           label: wanted.label,
         }
       : chooseColumns(names, wanted, file);
-  const before = head.subarray(0, start ?? 0).filter((byte) => byte === 10).length;
-  return { format: jsonFormat(columns, cut), start: start ?? 0, line: 1 + before, columns };
+  const before = head.subarray(0, start).filter((byte) => byte === 10).length;
+  return { format: jsonFormat(columns, cut), start, line: 1 + before, columns };
 }
 
-function firstNames(head: Buffer, whole: boolean, cut: typeof cutLine): string[] {
+/** Whether the only object of a file is no row: without a picture's name, and with what may be rows. */
+function holdsTable(record: Record<string, unknown>, wanted: WantedColumns): boolean {
+  const names = Object.keys(record);
+  if (names.includes("annotations")) return true;
+  const values = Object.values(record);
+  const large = values.some((value) => typeof value === "object" && value !== null);
+  const rows = names.filter((name) => suitability([name], wanted) > 0);
+  const row = rows.some((name) => pathOfCell(record[name]) !== undefined);
+  const pictures = names.length > 0 && names.every((name) => isPictureName(name));
+  return pictures || (large && !row);
+}
+
+interface FirstObjects {
+  names: string[];
+  count: number;
+  last: Record<string, unknown> | undefined;
+}
+
+function firstObjects(head: Buffer, whole: boolean, cut: typeof cutLine): FirstObjects {
   const names = new Set<string>();
-  const found = { objects: 0 };
+  const found: FirstObjects = { names: [], count: 0, last: undefined };
   const collect: ReadJson = (bytes, from, to) => {
     const object = parseObject(bytes.toString("utf8", from, to));
     if ("reason" in object) return object;
-    found.objects++;
+    found.count++;
+    found.last = object.record;
     for (const name of Object.keys(object.record)) names.add(name);
     return {};
   };
-  for (let start = 0; start < head.length && found.objects < MOST_OBJECTS;) {
-    const row = cut(head, start, whole || found.objects === 0, collect);
+  for (let start = 0; start < head.length && found.count < MOST_OBJECTS;) {
+    const row = cut(head, start, whole || found.count === 0, collect);
     if (row === undefined) break;
     start = row.end;
   }
-  return [...names];
+  return { ...found, names: [...names] };
 }
 
 /** Cuts lines of JSON, or elements of a list; `columns` are keys. */

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { describe, it } from "node:test";
+import { crc32, deflateSync } from "node:zlib";
 import sharp from "sharp";
 import { DataError } from "../../../errors.ts";
 import { goldenBytes as bytesOf, goldenPictures } from "../golden-pictures.test.helper.ts";
-import { decodeImage, MAX_PIXELS } from "./decode.ts";
+import { decodeImage, MAX_PIXELS, openSharp } from "./decode.ts";
+import { readImageHeader, withoutPackedText } from "./image-header.ts";
 
 const at = { source: "shard-000.tar", key: "cat" };
 const cases = goldenPictures();
@@ -33,15 +35,34 @@ describe("decodeImage refuses", () => {
 
   it("no bytes", () => refuses(new Uint8Array(0), /received 0 bytes; fetch or write/));
   it("text", () =>
-    refuses(Buffer.from("not a picture"), /unknown format that start with 6e 6f 74 20/));
+    refuses(Buffer.from("not a picture"), /received text, "not a picture", as a failed download/));
   it("formats it does not read, by name", async () => {
-    await refuses(
-      Buffer.from("<svg xmlns='http://www.w3.org/2000/svg'/>"),
-      /an? SVG file; convert/,
-    );
+    await refuses(Buffer.from("<svg xmlns='http://www.w3.org/2000/svg'/>"), /an SVG file; convert/);
+    await refuses(Buffer.from('<?xml version="1.0"?>\n<svg/>'), /an SVG file; convert/);
     await refuses(Buffer.from("BM1234567890"), /a BMP file; convert/);
     await refuses(Buffer.from("II*\0abcdefgh"), /a TIFF file/);
-    await refuses(Buffer.from("<!DOCTYPE html><p>404"), /a HTML file/);
+    await refuses(Buffer.from("\0\0\0\x18ftypheic\0\0"), /an HEIF file; convert/);
+    await refuses(Buffer.from("\0\0\0\x18ftypisom\0\0"), /a video \(MP4 or MOV\); convert/);
+    await refuses(Buffer.from("P6\n2 2\n255\n"), /a PNM file; convert/);
+    await refuses(Buffer.from("zq\x01345678"), /unknown format that start with 7a 71 01 33/);
+  });
+  it("what lies in place of a picture, and how to fetch it", async () => {
+    for (const page of [
+      "<!DOCTYPE html><p>404",
+      "\n\n<HTML>",
+      "\ufeff<!doctype html>",
+      "<?xml?><Error/>",
+    ])
+      await refuses(
+        Buffer.from(page),
+        /received a web page, .* \(fetch it again\); put the picture itself/,
+      );
+    const pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 9\n";
+    await refuses(Buffer.from(pointer), /received a Git LFS pointer .*\(git lfs pull fetches/);
+    await refuses(
+      Buffer.from('{"error":"Not Found"}'),
+      /received text, .*Not Found.*fetch it again/,
+    );
   });
   it("truncated files of every format, wherever they are cut", async () => {
     const names = ["jpeg-4:2:2-75x100", "jpeg-progressive-100x75", "png-rgb-61x29"];
@@ -87,6 +108,50 @@ describe("decodeImage refuses", () => {
     await assert.rejects(decodeImage(bytes, black), /"drop" or "white" for transparency/);
     const turned = { orientation: "exif" } as object;
     await assert.rejects(decodeImage(bytes, turned), /"ignore" or "apply" for orientation/);
+  });
+});
+
+/** A chunk of a PNG. */
+function chunk(type: string, contents: Uint8Array): Buffer {
+  const named = Buffer.concat([Buffer.from(type), contents]);
+  const [length, sum] = [Buffer.alloc(4), Buffer.alloc(4)];
+  length.writeUInt32BE(contents.length);
+  sum.writeUInt32BE(crc32(named));
+  return Buffer.concat([length, named, sum]);
+}
+
+describe("text in a PNG", () => {
+  const png = bytesOf("png-rgb-61x29");
+  /** Of 2 MB of zeros each, 300 times: 600 MB in half a megabyte. */
+  const packed = deflateSync(Buffer.alloc(2_000_000));
+  const bomb = (type: string, head: string): Buffer => {
+    const one = chunk(type, Buffer.concat([Buffer.from(head), packed]));
+    return Buffer.concat(Array<Buffer>(300).fill(one));
+  };
+  const bombs = {
+    "before the pixels": [png.subarray(0, 33), bomb("zTXt", "a\0\0"), png.subarray(33)],
+    "behind the pixels": [png.subarray(0, -12), bomb("iTXt", "a\0\x01\0\0\0"), png.subarray(-12)],
+  };
+  for (const [where, parts] of Object.entries(bombs)) {
+    it(`is not unpacked where it may take much memory: ${where}`, async () => {
+      const bytes = Buffer.concat(parts);
+      const header = readImageHeader(bytes);
+      assert.ok("format" in header);
+      assert.ok((header.packedText ?? 0) > 500_000);
+      assert.equal(Buffer.compare(withoutPackedText(bytes), png), 0);
+      assert.deepEqual(await decodeImage(bytes), await decodeImage(png));
+      const { comments } = await openSharp(bytes, header).metadata();
+      assert.equal(comments, undefined);
+    });
+  }
+  it("is left alone where it is short", async () => {
+    const bytes = Buffer.concat([
+      png.subarray(0, 33),
+      chunk("zTXt", deflateSync(png)),
+      png.subarray(33),
+    ]);
+    assert.ok("packedText" in readImageHeader(bytes));
+    assert.deepEqual(await decodeImage(bytes), await decodeImage(png));
   });
 });
 

@@ -2,11 +2,16 @@
  * Encoded image bytes to RGB, equal to Pillow's `Image.open(file).convert("RGB")` in every pixel.
  * Always decodes at full size; knows nothing about resizing.
  */
-import sharp, { type Sharp, type SharpOptions } from "sharp";
+import sharp, { type Sharp } from "sharp";
 import { DataError, didYouMean } from "../../../errors.ts";
 import { applyOrientation } from "../crop.ts";
 import { decodeGif } from "./gif.ts";
-import { type ImageHeader, readImageHeader } from "./image-header.ts";
+import {
+  type HeaderProblem,
+  type ImageHeader,
+  readImageHeader,
+  withoutPackedText,
+} from "./image-header.ts";
 import {
   blendOntoWhite,
   flattenOntoWhite,
@@ -96,16 +101,21 @@ export async function decodeImage(
   }
 }
 
+const cures: Readonly<Record<HeaderProblem["problem"], string>> = {
+  unknown: "convert it to one of these formats",
+  replaced: "put the picture itself there",
+  empty: "fetch or write the file again",
+  truncated: "fetch or write the file again",
+  corrupt: "fetch or write the file again",
+};
+
 /** The header of `bytes` after the checks that need no decoding. Throws DataError. */
 export function openImage(bytes: Uint8Array, options: DecodeOptions = {}): ImageHeader {
   checkDecodeOptions(options);
   const at = options.at ?? UNNAMED;
   const header = readImageHeader(bytes);
   if ("problem" in header) {
-    const cure =
-      header.problem === "unknown"
-        ? "convert it to one of these formats"
-        : "fetch or write the file again";
+    const cure = cures[header.problem];
     throw new DataError(
       `Expected a JPEG, PNG, WebP or GIF image for ${nameOf(at)} but received ${header.detail}; ${cure}.`,
       at,
@@ -147,15 +157,27 @@ export async function orientationOf(
 ): Promise<number> {
   if (options.orientation !== "apply" || header.format === "gif") return 1;
   try {
-    return (await sharp(bytes, sharpOptions(header)).metadata()).orientation ?? 1;
+    return (await openSharp(bytes, header).metadata()).orientation ?? 1;
   } catch (error) {
     throw undecodable(header, options.at ?? UNNAMED, error);
   }
 }
 
-/** Options for sharp that keep it from changing colours and from accepting a cut file. */
-export function sharpOptions(header: ImageHeader): SharpOptions {
-  return { ignoreIcc: true, failOn: "truncated", limitInputPixels: header.width * header.height };
+/** Bytes of compressed text that a picture may have: zlib makes at most 1,032 times as many of them. */
+const MOST_PACKED_TEXT = 64 << 10;
+
+/**
+ * A picture for sharp, which neither changes its colours nor accepts a cut file, and which does not unpack
+ * text that is beside the pixels where that may take much memory.
+ */
+export function openSharp(bytes: Uint8Array, header: ImageHeader): Sharp {
+  const { width, height, packedText = 0 } = header;
+  const options = {
+    ignoreIcc: true,
+    failOn: "truncated",
+    limitInputPixels: width * height,
+  } as const;
+  return sharp(packedText > MOST_PACKED_TEXT ? withoutPackedText(bytes) : bytes, options);
 }
 
 /** The DataError that says which image failed to decode, with the decoder's own error as cause. */
@@ -206,7 +228,7 @@ async function decodeByLayout(
   maxPixels: number,
 ): Promise<RgbImage & { alpha?: Uint8Array }> {
   if (header.format === "gif") return decodeGif(bytes, maxPixels);
-  const input = sharp(bytes, sharpOptions(header));
+  const input = openSharp(bytes, header);
   if (header.layout === "cmyk") return decodeCmyk(input, header);
   if (header.format === "png" && header.layout === "grey" && header.bitDepth === 16) {
     return decodeGrey16(input, header);
@@ -232,7 +254,7 @@ async function decodeOnWhite(
     if (color) whitenColor(image.data, color);
     return image;
   }
-  const { data, info } = await sharp(bytes, sharpOptions(header))
+  const { data, info } = await openSharp(bytes, header)
     .ensureAlpha()
     .toColourspace("srgb")
     .raw()

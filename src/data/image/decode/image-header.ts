@@ -3,6 +3,9 @@
  * so that a picture of 30,000 x 30,000 pixels is refused before memory is taken for it.
  */
 
+import { standIn, wordsInPlace } from "../../../files/regular-file.ts";
+import { foreignPicture } from "./foreign-picture.ts";
+
 export type ImageFormat = "jpeg" | "png" | "webp" | "gif";
 
 /** How the file stores a pixel, as far as conversion to RGB depends on it. */
@@ -19,30 +22,17 @@ export interface ImageHeader {
   bitDepth: number;
   /** some pixels may be transparent (an alpha channel, or a transparent colour or index) */
   transparent: boolean;
+  /** bytes of compressed text beside the pixels (PNG); a decoder unpacks it, whatever its size */
+  packedText?: number;
 }
 
 /** A header that cannot be read; `decode.ts` names the sample. `format` is set once it is known. */
 export interface HeaderProblem {
-  problem: "empty" | "unknown" | "truncated" | "corrupt";
+  problem: "empty" | "unknown" | "replaced" | "truncated" | "corrupt";
   detail: string;
 }
 
 const PNG_SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
-
-/** Formats that are recognised only to say what a file is when it is refused. */
-const REFUSED: [name: string, offset: number, magic: string][] = [
-  ["BMP", 0, "BM"],
-  ["TIFF", 0, "II*\0"],
-  ["TIFF", 0, "MM\0*"],
-  ["AVIF", 4, "ftypavi"],
-  ["HEIF", 4, "ftyp"],
-  ["PDF", 0, "%PDF"],
-  ["SVG", 0, "<svg"],
-  ["XML or SVG", 0, "<?xml"],
-  ["HTML", 0, "<!DOCTYPE"],
-  ["HTML", 0, "<html"],
-  ["gzip", 0, "\x1f\x8b"],
-];
 
 /** The header of `bytes`, or why there is none. Never throws. */
 export function readImageHeader(bytes: Uint8Array): ImageHeader | HeaderProblem {
@@ -59,11 +49,13 @@ export function readImageHeader(bytes: Uint8Array): ImageHeader | HeaderProblem 
     }
     throw error;
   }
-  const refused = REFUSED.find(([, offset, magic]) => hasText(view, offset, magic));
+  const page = standIn(bytes);
+  const foreign = page === undefined ? foreignPicture(bytes) : undefined;
+  if (foreign !== undefined) return { problem: "unknown", detail: foreign };
+  const other = page ?? wordsInPlace(bytes);
+  if (other !== undefined) return { problem: "replaced", detail: other.replace(/^it is /, "") };
   const start = Array.from(bytes.subarray(0, 8), (b) => b.toString(16).padStart(2, "0")).join(" ");
-  const detail = refused
-    ? `a ${refused[0]} file`
-    : `${bytes.length} bytes of an unknown format that start with ${start}`;
+  const detail = `${bytes.length} bytes of an unknown format that start with ${start}`;
   return { problem: "unknown", detail };
 }
 
@@ -115,7 +107,7 @@ const PNG_LAYOUT: Record<number, PixelLayout> = {
   6: "rgba",
 };
 
-/** IHDR, then chunks up to the pixels for a transparent colour (PNG specification, 11.2 and 11.3). */
+/** IHDR, then chunks: up to the pixels for a transparent colour, all for text (PNG specification, 11.2 and 11.3). */
 function readPng(view: DataView): ImageHeader | HeaderProblem {
   if (!hasText(view, 12, "IHDR")) {
     if (view.byteLength < 33) throw new RangeError("short");
@@ -126,11 +118,42 @@ function readPng(view: DataView): ImageHeader | HeaderProblem {
   const layout = PNG_LAYOUT[view.getUint8(25)];
   if (!layout) return { problem: "corrupt", detail: `PNG colour type ${view.getUint8(25)}` };
   let transparent = layout === "rgba" || layout === "greyAlpha";
-  for (let at = 33; at + 8 <= view.byteLength && !hasText(view, at + 4, "IDAT");) {
-    if (hasText(view, at + 4, "tRNS")) transparent = true;
-    at += 12 + view.getUint32(at);
+  let packedText = 0;
+  let pixels = false;
+  for (const { at, length } of pngChunks(view)) {
+    pixels ||= hasText(view, at + 4, "IDAT");
+    if (!pixels && hasText(view, at + 4, "tRNS")) transparent = true;
+    if (isPackedText(view, at)) packedText += length;
   }
-  return sized({ format: "png", width, height, layout, bitDepth, transparent });
+  const header = { format: "png", width, height, layout, bitDepth, transparent } as const;
+  return sized(packedText === 0 ? header : { ...header, packedText });
+}
+
+/** The chunks behind IHDR: where each begins, and the bytes of its contents. */
+function* pngChunks(view: DataView): Generator<{ at: number; length: number }> {
+  for (let at = 33; at + 8 <= view.byteLength;) {
+    const length = view.getUint32(at);
+    yield { at, length };
+    at += 12 + length;
+  }
+}
+
+/** Whether a chunk is text that may be compressed: zTXt, and iTXt, which has more than compressed text. */
+function isPackedText(view: DataView, at: number): boolean {
+  return hasText(view, at + 4, "zTXt") || hasText(view, at + 4, "iTXt");
+}
+
+/** A PNG without the chunks that `packedText` counts. */
+export function withoutPackedText(bytes: Uint8Array): Uint8Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const kept: Uint8Array[] = [];
+  let start = 0;
+  for (const { at, length } of pngChunks(view)) {
+    if (!isPackedText(view, at)) continue;
+    kept.push(bytes.subarray(start, at));
+    start = at + 12 + length;
+  }
+  return Buffer.concat([...kept, bytes.subarray(start)]);
 }
 
 /** The first chunk: VP8 (RFC 6386, 9.1), VP8L or VP8X (RFC 9649, sections 2.7 and 3.4). */

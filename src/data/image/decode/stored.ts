@@ -2,7 +2,6 @@
  * Encoded bytes to the channels that Pillow opens them with, for libraries that resize before they convert
  * to RGB. Every kind holds 8-bit layers of three channels, which resize and turn like RGB.
  */
-import sharp from "sharp";
 import { applyOrientation } from "../crop.ts";
 import {
   cmykToRgb,
@@ -14,7 +13,7 @@ import {
   readCmyk,
   readGrey16,
   type RgbImage,
-  sharpOptions,
+  openSharp,
   undecodable,
 } from "./decode.ts";
 import { decodeGif } from "./gif.ts";
@@ -49,7 +48,7 @@ export async function decodeStored(
       return isGrey ? { kind: "rgb", image: gif } : { kind: "indexed", image: gif, colors };
     }
     if (layout === "cmyk") {
-      const { data, width, height } = await readCmyk(sharp(bytes, sharpOptions(header)), header);
+      const { data, width, height } = await readCmyk(openSharp(bytes, header), header);
       const [image, black] = [
         new Uint8Array(width * height * 3),
         new Uint8Array(width * height * 3),
@@ -61,7 +60,7 @@ export async function decodeStored(
       return { kind: "cmyk", image: turned(image, header), black: turned(black, header) };
     }
     if (format === "png" && layout === "grey" && bitDepth === 16) {
-      const samples = await readGrey16(sharp(bytes, sharpOptions(header)), header);
+      const samples = await readGrey16(openSharp(bytes, header), header);
       const image = new Uint8Array(samples.length * 3);
       for (const [i, sample] of samples.entries()) {
         image[3 * i] = sample >> 8;
@@ -83,7 +82,7 @@ async function withAlpha(
   header: ImageHeader,
   turned: (data: Uint8Array, size: Omit<RgbImage, "data">) => RgbImage,
 ): Promise<StoredPicture> {
-  const { data, info } = await sharp(bytes, sharpOptions(header))
+  const { data, info } = await openSharp(bytes, header)
     .ensureAlpha()
     .toColourspace("srgb")
     .raw()
