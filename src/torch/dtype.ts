@@ -82,15 +82,12 @@ export function allocate(dtype: DType, length: number): TensorData {
   return new (factsOf(dtype).array)(length);
 }
 
-// What a typed array calls itself, also one of another context or of a subclass such as Buffer.
-const tag = Object.getOwnPropertyDescriptor(
-  Object.getPrototypeOf(Uint8Array.prototype),
-  Symbol.toStringTag,
-)?.get;
+const typedArrays: object = Object.getPrototypeOf(Uint8Array.prototype) as object;
 
+/** What a typed array calls itself, also one of another context or of a subclass such as Buffer. */
 function carrierOf(data: unknown): string {
-  const name = tag?.call(data) as string | undefined;
-  if (name !== undefined) return name;
+  const name: unknown = Reflect.get(typedArrays, Symbol.toStringTag, data);
+  if (typeof name === "string") return name;
   throw new TypeError(
     `Expected a typed array for data but received ${shown(data)}; tensor() takes arrays of numbers`,
   );
