@@ -34,7 +34,7 @@ export function datasetIn(directory: string): TableSpec | ParquetSpec | undefine
   const splits = folders.filter((name) => {
     const inside = join(directory, name);
     const found = listed(inside);
-    const alone = !rest && found.length > 0 && found.some((one) => isParquet(one.name));
+    const alone = !rest && found.some((one) => isParquet(one.name));
     return alone || metadataIn(inside, found) !== undefined;
   });
   if (splits.length > 0) throw severalSplits(directory, splits);

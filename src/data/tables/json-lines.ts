@@ -64,6 +64,10 @@ export function openJson(
   return { format: jsonFormat(columns, cut), start, line: 1 + before, columns };
 }
 
+function isEmptyList(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0;
+}
+
 /** Whether the only object of a file is no row: it holds objects or whole columns, or names pictures. */
 function holdsTable(record: Record<string, unknown>, wanted: WantedColumns): boolean {
   const names = Object.keys(record);
@@ -73,7 +77,9 @@ function holdsTable(record: Record<string, unknown>, wanted: WantedColumns): boo
   if (image.some((value) => pathOfCell(value) !== undefined)) return false;
   const isLarge = (value: unknown): boolean => typeof value === "object" && value !== null;
   const rows = Object.values(record).filter(Array.isArray).flat().some(isLarge);
-  return rows || image.some(isLarge);
+  return (
+    rows || image.some(isLarge) || (image.length === 0 && Object.values(record).some(isEmptyList))
+  );
 }
 
 interface FirstObjects {
