@@ -4,7 +4,7 @@ import { closeSync, readSync, statSync, type BigIntStats } from "node:fs";
 import { DigestTable } from "../../arrays/digest-table.ts";
 import { openRegular } from "../../files/regular-file.ts";
 import { partNames } from "../../data/loader/batch-builder.ts";
-import { openSource } from "../../data/sources/open-source.ts";
+import { openSource, resolveSource } from "../../data/sources/open-source.ts";
 import type { Source } from "../../data/sources/source.ts";
 import type { SourceSpec } from "../../data/sources/source-spec.ts";
 
@@ -35,9 +35,10 @@ interface SourceFile {
  * throws   DataError where the source cannot be opened; that a file is missing is part of the digest
  */
 export async function fingerprintSource(
-  spec: SourceSpec,
+  given: SourceSpec,
   { contentsUpTo = MOST_CONTENTS }: { contentsUpTo?: number } = {},
 ): Promise<DataFingerprint> {
+  const spec = resolveSource(given);
   const source = await openSource(spec);
   let [files, bytes] = [0, 0];
   // Once for their sizes and once for the digest: a list of them would be as long as the data.

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { statSync } from "node:fs";
 import { partNames } from "../../data/loader/batch-builder.ts";
-import { openSource } from "../../data/sources/open-source.ts";
+import { openSource, resolveSource } from "../../data/sources/open-source.ts";
 import type { Source } from "../../data/sources/source.ts";
 import type { SourceSpec } from "../../data/sources/source-spec.ts";
 import { DataError } from "../../errors.ts";
@@ -36,9 +36,10 @@ const PICTURES = 512;
  * throws   DataError where the source cannot be opened; that a file is missing is part of the digest
  */
 export async function sampleData(
-  spec: SourceSpec,
+  given: SourceSpec,
   { contentsUpTo = MOST_CONTENTS }: { contentsUpTo?: number } = {},
 ): Promise<RunData> {
+  const spec = resolveSource(given);
   const source = await openSource(spec);
   const hash = createHash("sha256").update(JSON.stringify(describeReading(spec)));
   let [files, bytes] = [0, 0];
