@@ -53,6 +53,8 @@ class Operands {
     return none;
   }
 
+  const std::string& op() const { return op_.handle.operator_name().name; }
+
   // An undefined tensor where it was left out, or where this libtorch has no such argument.
   at::Tensor tensor(const char* name) const {
     const c10::IValue& value = (*this)[name];

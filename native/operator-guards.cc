@@ -80,6 +80,33 @@ void guardSlowConvolution(const Operands& operands) {
   }
 }
 
+// The places that pooling found are written to as they are.
+void guardPoolBackward(const Operands& operands) {
+  const at::Tensor grad = operands.tensor("grad_output");
+  const at::Tensor indices = operands.tensor("indices");
+  const at::Tensor self = operands.tensor("self");
+  const int64_t sides = operands.op().find("3d") == std::string::npos ? 2 : 3;
+  expect(self.dim() > sides, "a tensor [..., C, sides]", "self");
+  expect(grad.dim() == self.dim(), "as many dimensions as self", "grad_output");
+  expect(grad.sizes().slice(0, self.dim() - sides) == self.sizes().slice(0, self.dim() - sides),
+         "the samples and channels of self", "grad_output");
+  expect(indices.sizes() == grad.sizes() && indices.scalar_type() == at::kLong,
+         "the shape of grad_output, in int64,", "indices");
+  if (indices.numel() == 0) return;
+  int64_t places = 1;
+  for (const int64_t side : self.sizes().slice(self.dim() - sides)) places *= side;
+  expect(indices.min().item<int64_t>() >= 0 && indices.max().item<int64_t>() < places,
+         "places in self", "indices");
+}
+
+void guardBags(const Operands& operands) {
+  const at::Tensor weight = operands.tensor("weight");
+  const at::Tensor indices = operands.tensor("indices");
+  expect(weight.dim() == 2, "a matrix", "weight");
+  expect(indices.dim() == 1 || indices.dim() == 2, "one or two dimensions", "indices");
+  expect(operands.tensor("offsets").dim() == 1, "a vector", "offsets");
+}
+
 void guardMatrixExponential(const Operands& operands) {
   const at::Tensor self = operands.tensor("self");
   expect(self.dim() >= 2 && self.size(-1) == self.size(-2), "square matrices", "self");
@@ -148,6 +175,15 @@ const Entry entries[] = {
     {"aten::native_channel_shuffle", guardNativeGroups},
     {"aten::unfold_backward", guardUnfoldBackward},
     {"aten::slow_conv3d*", guardSlowConvolution},
+    {"aten::adaptive_max_pool2d_backward", guardPoolBackward},
+    {"aten::adaptive_max_pool3d_backward", guardPoolBackward},
+    {"aten::max_pool2d_with_indices_backward", guardPoolBackward},
+    {"aten::max_pool3d_with_indices_backward", guardPoolBackward},
+    {"aten::fractional_max_pool2d_backward", guardPoolBackward},
+    {"aten::fractional_max_pool3d_backward", guardPoolBackward},
+    {"aten::embedding_bag", guardBags},
+    {"aten::_embedding_bag", guardBags},
+    {"aten::_embedding_bag_forward_only", guardBags},
     {"aten::matrix_exp_backward", guardMatrixExponential},
     {"aten::histogramdd", guardHistogram},
     {"aten::_histogramdd*", guardHistogram},
