@@ -3,7 +3,7 @@ import { readdirSync, type Dirent } from "node:fs";
 import { join } from "node:path";
 import { DataError } from "../../errors.ts";
 import { FileBytes } from "../tables/table-bytes.ts";
-import { byCodeUnit } from "../paths/expand-paths.ts";
+import { byCodeUnit } from "../paths/directory-entries.ts";
 import type { ParquetSpec, TableSpec } from "./source-spec.ts";
 
 const METADATA = ["metadata.jsonl", "metadata.csv", "metadata.parquet"];
