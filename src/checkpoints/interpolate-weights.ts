@@ -2,7 +2,7 @@
  * WiSE-FT: a model between its original weights and its fine-tuned ones. Works on folders, one weight
  * at a time.
  */
-import { copyFileSync, readdirSync, statSync } from "node:fs";
+import { chmodSync, copyFileSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 import { CheckpointError } from "../errors.ts";
@@ -81,6 +81,8 @@ function copyOtherFiles(from: string, to: string): void {
     // Through links, as the hub's cache has them.
     if (isWeights || isOwnName(name) || !statSync(join(from, name)).isFile()) continue;
     copyFileSync(join(from, name), join(to, name));
+    // The copy of a protected file is not one.
+    chmodSync(join(to, name), statSync(join(to, name)).mode | 0o200);
   }
 }
 

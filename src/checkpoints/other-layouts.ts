@@ -1,7 +1,7 @@
 /** Layouts that limn does not read, told by the names of their files, and what leads to one that it reads. */
 import { existsSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
-import { modelsIn } from "./weights/unwrapped.ts";
+import { modelsIn, pairAmongOthers } from "./weights/unwrapped.ts";
 import { isWeightsFile } from "./weights/weight-file.ts";
 import type { Place } from "./place.ts";
 
@@ -89,6 +89,13 @@ function wordsFor(names: readonly string[]): string | undefined {
 function fileWords(place: Place, file: string): string | undefined {
   if (!isWeightsFile(file)) return undefined;
   const weights = place.weightsIn(file);
+  const pair = pairAmongOthers(weights.names);
+  if (pair !== undefined && pair.others.length > 0) {
+    return (
+      `beside the weights of a pair under ${pair.holder} its file has others ` +
+      `(${pair.others.slice(0, 3).join(", ")}); save those under ${pair.holder} alone`
+    );
+  }
   const models = modelsIn(weights);
   const shown = weights.names.slice(0, 3).join(", ");
   const several = models.length > 1 ? `, under ${models.slice(0, 6).join(", ")}` : "";

@@ -56,6 +56,15 @@ function refuses(path: string, message: RegExp, ask = (): unknown => openModelAt
   });
 }
 
+describe("a pair's weights among others", () => {
+  it("are named with what stands beside them", () => {
+    const file = join(root, "with-loss.safetensors");
+    const names = ["model.visual.proj", "model.logit_scale", "loss.weight"];
+    writeSafetensors(file, new Map(names.map((name) => [name, zeros([1])])));
+    refuses(file, /under model its file has others \(loss\.weight\); save those under model alone/);
+  });
+});
+
 describe("a folder around a model", () => {
   const layoutAt = (path: string): string => {
     using source = openModelAt(path);

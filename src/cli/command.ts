@@ -176,6 +176,12 @@ function checkOperands({ name, usage = "" }: Command, operands: readonly string[
   if (operands.length < least) {
     throw new UsageError(`Expected ${missing} but received nothing; usage: limn ${name} ${usage}`);
   }
+  // As an unset variable of a shell gives it: it would stand for the working folder.
+  const empty = operands.indexOf("");
+  if (empty >= 0) {
+    const place = places[Math.min(empty, places.length - 1)];
+    throw new UsageError(`Expected ${place} but received ""; usage: limn ${name} ${usage}`);
+  }
   if (operands.length > most) {
     const extra = operands[places.length];
     throw new UsageError(`Unexpected argument "${extra}"; usage: limn ${name} ${usage}`.trimEnd());

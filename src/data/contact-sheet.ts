@@ -27,6 +27,9 @@ export interface ContactSheetOptions {
   maxPixels?: number;
 }
 
+/** What every sheet says of itself, near the beginning of its file. */
+export const sheetMark = "limn contact sheet";
+
 interface Tile {
   key: string;
   captions: string[];
@@ -147,7 +150,9 @@ async function imageSheet(
       channels: 3,
       background: "#ffffff",
     },
-  }).composite(layers);
+  })
+    .composite(layers)
+    .withExif({ IFD0: { Software: sheetMark } });
   return format === "jpg" ? sheet.jpeg({ quality: 90 }).toBuffer() : sheet.png().toBuffer();
 }
 
@@ -189,7 +194,7 @@ function htmlSheet(tiles: Tile[], side: number): string {
     return `<figure>${image}<figcaption><code>${escapeHtml(key)}</code><ul>${list}</ul></figcaption></figure>`;
   });
   return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Contact sheet</title><style>
+<html lang="en"><head><meta charset="utf-8"><meta name="generator" content="${sheetMark}"><title>Contact sheet</title><style>
 body { font: 13px/1.35 system-ui, sans-serif; margin: 1rem; color: #222; background: #fff; }
 main { display: grid; grid-template-columns: repeat(auto-fill, minmax(${side}px, 1fr)); gap: 1rem; }
 figure { margin: 0; overflow-wrap: anywhere; } img { max-width: 100%; display: block; }

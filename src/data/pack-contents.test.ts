@@ -114,6 +114,20 @@ describe("packDataset", () => {
     assert.deepEqual(Object.keys(found), ["a.txt", "c.txt", "d.txt", "d.json"]);
   });
 
+  it("keeps half of a surrogate pair, which a caption's file cannot hold", async () => {
+    write("lone/a.png", await png());
+    const file = write("lone/table.jsonl", '{"image":"a.png","caption":"a \\ud800"}\n');
+    const packed = await packDataset({
+      source: { kind: "table", file },
+      directory: join(top, "lone-packed"),
+    });
+    assert.equal(texts(packed.shards[0]!)["a.json"], '{"captions":["a \\ud800"]}');
+    const again = await openSource({ kind: "webdataset", shards: packed.shards });
+    for await (const sample of readSamples(again)) {
+      assert.deepEqual("text" in sample && sample.text.captions, ["a \ud800"]);
+    }
+  });
+
   it("keeps the labels of sets for classification where they stand", async () => {
     const picture = await png();
     const files = {

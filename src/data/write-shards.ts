@@ -93,7 +93,9 @@ function sampleFiles(sample: PackSample): [string, Uint8Array][] {
   if (captions[0] !== undefined) files.push([`${key}.txt`, Buffer.from(captions[0], "utf8")]);
   if (classIndex !== undefined) files.push([`${key}.cls`, Buffer.from(classIndex, "utf8")]);
   const silent = captions.length === 0 && classIndex === undefined;
-  if (silent || captions.length > 1 || label !== undefined || meta !== undefined) {
+  // UTF-8 has no half of a pair; JSON has.
+  const broken = captions.some((caption) => /\p{Surrogate}/u.test(caption));
+  if (silent || broken || captions.length > 1 || label !== undefined || meta !== undefined) {
     // A label that was a number stays one.
     const known = meta !== undefined && Object.hasOwn(meta, "label") ? formatJson(meta.label) : "";
     const kept = label === undefined || known === label || known === `${label}.0`;

@@ -36,9 +36,10 @@ export class ClassAnswers {
   find(answer: unknown): number | undefined {
     const text = answerText(answer);
     if (text === undefined || this.#shared.has(text)) return undefined;
-    const found = this.#byName.get(text);
+    const whole = withoutPoint(text);
+    const found = this.#byName.get(text) ?? this.#byName.get(whole);
     if (found !== undefined) return found;
-    const number = this.#numbered && isNumber(text) ? Number(text) : NaN;
+    const number = this.#numbered && isNumber(whole) ? Number(whole) : NaN;
     return number < this.#count ? number : undefined;
   }
 
@@ -46,15 +47,20 @@ export class ClassAnswers {
   problem(answer: unknown): string {
     const text = answerText(answer) ?? "";
     if (this.#shared.has(text)) return "several classes have this name; label samples by number";
-    if (!isNumber(text)) return "no class has this name";
+    if (!isNumber(withoutPoint(text))) return "no class has this name";
     return this.#numbered
-      ? `no class has this name, and as a number it is not below ${this.#count}`
+      ? `no class has this name, and as a number, counted from 0, it is not below ${this.#count}`
       : "no class has this name, and classes that are named by numbers are not counted";
   }
 }
 
 function spaces(text: string): number {
   return text.length - text.trim().length;
+}
+
+/** pandas writes a column of integers with a gap as 3.0. */
+function withoutPoint(text: string): string {
+  return /^\d+\.0+$/.test(text) ? text.replace(/\.0+$/, "") : text;
 }
 
 function isNumber(text: string): boolean {

@@ -33,7 +33,8 @@ describe("a file of classes, misused", () => {
     refused(json([]), /\(it holds no class\)/);
     refused(json({}), /\(it holds no class\)/);
     refused(file("classes.json", '"cat"'), /\(it holds neither an array nor an object\)/);
-    refused(json({ cat: 3, dog: 4 }), /a name, .* for class 0 of .* but received 3;/);
+    refused(json({ cat: 3.5, dog: 4 }), /a name, .* for class 0 of .* but received 3.5;/);
+    refused(json({ cat: 3, dog: 3 }), /another answer for class 1 of .*"names":\["dog"\]\} again;/);
     refused(json({ "0": "cat", "1": null }), /for class 1 of .* but received null;/);
     refused(json([{ key: "a", names: ["b"] }, "a"]), /another answer for class 1 of .*"a" again;/);
   });
@@ -60,6 +61,43 @@ describe("a file of classes", () => {
     assert.equal(shown(json(config)), "cat: cat; dog: dog");
     const imagenet = { "0": ["n01440764", "tench"], "1": ["n01484850", "great_white_shark"] };
     assert.equal(shown(json(imagenet)), "n01440764: tench; n01484850: great white shark");
+  });
+
+  it("may number its lines, or give WordNet's ids, with remarks between", () => {
+    const text = (content: string): string => shown(file("lines.txt", content));
+    for (const lines of ["0 cat\n1 dog\n", "0: cat\n1: dog", "0\tcat\n1\tdog", "0. cat\n1. dog"]) {
+      assert.equal(text(lines), "cat: cat; dog: dog", lines);
+    }
+    assert.equal(text("1, cat\n2, dog\n"), "1: cat; 2: dog");
+    assert.equal(text("# of 2026\ncat\n#\n#1 fan\n"), "cat: cat; #1 fan: #1 fan");
+    const ids = "n01440764 tench, Tinca tinca\nn01484850\tgreat white shark\n";
+    assert.equal(text(ids), "n01440764: tench, Tinca tinca; n01484850: great white shark");
+    // Names, and no numbers of names.
+    for (const lines of ["1 dog\n2 dogs\n3 dogs", "7\n8", "2 eggs\n4 eggs", "0.5 mm\n1.0 mm"]) {
+      assert.equal(
+        text(lines),
+        lines
+          .split("\n")
+          .map((one) => `${one}: ${one}`)
+          .join("; "),
+      );
+    }
+  });
+
+  it("may lie inside another object, or be a list of categories", () => {
+    assert.equal(shown(json({ classes: ["cat", "dog"], version: 2 })), "cat: cat; dog: dog");
+    assert.equal(shown(json({ cifar: ["cat", "dog"] })), "cat: cat; dog: dog");
+    assert.equal(shown(json({ label2id: { dog: 1, cat: 0 } })), "cat: cat; dog: dog");
+    const categories = [
+      { id: 1, name: "person", supercategory: "person" },
+      { id: 17, name: "cat" },
+    ];
+    assert.equal(shown(json({ info: {}, categories })), "1: person; 17: cat");
+    assert.equal(shown(json({ cat: 1, dog: 2 })), "1: cat; 2: dog");
+    assert.equal(shown(json({ "1": "cat", "2": ["dog", "hound"] })), "1: cat; 2: dog, hound");
+    const answers = new ClassAnswers(readClasses(json(categories)));
+    const found = ["17", "cat", "17.0", "0"].map((one) => answers.find(one));
+    assert.deepEqual(found, [1, 1, 1, undefined]);
   });
 
   it("is an object of answers and their names", () => {
@@ -96,7 +134,9 @@ describe("the class of an answer", () => {
   it("is found by name, by further names, and by number", () => {
     const classes = ["cat", "dog"];
     assert.deepEqual(find(classes, "dog", "1", 1, 1n, Object(1), " 1\n"), [1, 1, 1, 1, 1, 1]);
-    assert.deepEqual(find(classes, "2", "-1", "1.0", "01", "", 0.5, null, undefined, ["cat"]), [
+    assert.deepEqual(find(classes, "1.0", "0.00", "2.0"), [1, 0, undefined]);
+    assert.deepEqual(find(["3", "5"], "5.0", 3, "1.0"), [1, 0, undefined]);
+    assert.deepEqual(find(classes, "2", "-1", "1.5", "01", "", 0.5, null, undefined, ["cat"]), [
       ...Array.from({ length: 9 }, () => undefined),
     ]);
     const several = [["dog", "hound"], "cat"] as unknown as string[];
@@ -123,7 +163,7 @@ describe("the class of an answer", () => {
   it("is said to be missing with what was seen", () => {
     const plain = new ClassAnswers(readClasses(["cat", "dog"]));
     assert.equal(plain.problem("bird"), "no class has this name");
-    assert.match(plain.problem(42), /and as a number it is not below 2$/);
+    assert.match(plain.problem(42), /and as a number, counted from 0, it is not below 2$/);
     const digits = new ClassAnswers(readClasses(["3", "5"]));
     assert.match(digits.problem("1"), /classes that are named by numbers are not counted$/);
   });

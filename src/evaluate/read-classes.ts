@@ -3,7 +3,7 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 
 import { DataError } from "../errors.ts";
-import { isJsonObject } from "../files/json-fields.ts";
+import { isJsonObject, type JsonObject } from "../files/json-fields.ts";
 import { readJsonFile, readingReason, readTextFile } from "../files/regular-file.ts";
 
 /** A class by its name, by several, or by the answer that samples give and the names to ask for. */
@@ -58,7 +58,9 @@ function namedClass(entry: unknown): { key?: string; names: readonly string[] } 
   if (isName(entry)) return { names: [entry] };
   if (isNames(entry)) return { names: entry };
   if (!isJsonObject(entry)) return undefined;
-  const { key, names } = entry;
+  const { key, names, id, name } = entry;
+  // As COCO lists its categories.
+  if (isName(name)) return { ...(Number.isInteger(id) ? { key: String(id) } : {}), names: [name] };
   return isName(key) && isNames(names) ? { key, names } : undefined;
 }
 
@@ -76,12 +78,16 @@ const NAMES = "classnames.txt";
 /**
  * The classes of a file, in the order of their numbers:
  *
- * - text      a name in each line, as `classnames.txt` of CLIP_benchmark, or a folder with that file
- * - a list    `["cat", ["dog", "hound"], { "key": "sheep", "names": ["ewe"] }]`
+ * - text      a name in each line, as `classnames.txt` of CLIP_benchmark, or a folder with that file; lines may
+ *             begin with numbers from 0 or 1 (`0: tench`) or with ids of WordNet
+ *             (`n01440764 tench, Tinca tinca`), and those that begin with `# ` are remarks
+ * - a list    `["cat", ["dog", "hound"], { "key": "sheep", "names": ["ewe"] }, { "id": 4, "name": "cow" }]`
  * - numbers   `{ "0": "cat", "1": "dog" }`, `{ "cat": 0, "dog": 1 }`, ImageNet's
- *             `{ "0": ["n01440764", "tench"] }`, and a Hugging Face `config.json` with `id2label`
+ *             `{ "0": ["n01440764", "tench"] }`, and a Hugging Face `config.json` with `id2label`; numbers
+ *             that do not count from 0 are the answers that samples give
  * - names     `{ "dog": ["hound"], "n01440764": "tench" }`: the answer that samples give, and its names;
  *             an answer with a list is the first of the names
+ * - inside    any of these as `classes`, `classnames` or the like of an object
  *
  * JSON is told by the file's ending.
  */
@@ -89,8 +95,7 @@ function readClassFile(given: string): readonly unknown[] {
   const file = isFolder(given) ? join(given, NAMES) : given;
   try {
     if (!file.toLowerCase().endsWith(".json")) return linesOf(file);
-    const value = readJsonFile(file);
-    const list: readonly unknown[] = Array.isArray(value) ? value : listOf(value);
+    const list = listOf(readJsonFile(file));
     if (list.length > 0) return list;
     throw new TypeError("it holds no class");
   } catch (cause) {
@@ -109,32 +114,75 @@ function isFolder(file: string): boolean {
 }
 
 /** The number of a class is that of its line, so that none may be passed over. */
-function linesOf(file: string): string[] {
-  const names = readTextFile(file)
+function linesOf(file: string): readonly unknown[] {
+  const lines = readTextFile(file)
     .split(/\r\n|\r|\n/)
     .map((line) => line.trim());
-  while (names.at(-1) === "") names.pop();
-  const blank = names.indexOf("");
+  while (lines.at(-1) === "") lines.pop();
+  const blank = lines.indexOf("");
   if (blank >= 0) throw new TypeError(`line ${blank + 1} is blank`);
+  const names = lines.filter((line) => !isRemark(line));
   if (names.length === 0) throw new TypeError("it holds no class");
-  return names;
+  return entriesOfLines(names);
 }
+
+/** `# a remark`; `#1` is a name. */
+export function isRemark(line: string): boolean {
+  return /^#+(\s|$)/.test(line);
+}
+
+/** Lines without the numbers or ids that all of them begin with. */
+export function entriesOfLines(lines: readonly string[]): readonly ClassDescription[] {
+  const identified = lines.map((line) => /^(n\d{8})[\s,:]+(\S.*)$/.exec(line));
+  if (identified.every((found) => found !== null)) {
+    return identified.map(([, key = "", names = ""]) => ({ key, names: names.split(/\s*,\s+/) }));
+  }
+  const counted = lines.map((line) => /^(\d+)(\s*[:,;)]\s*|\t\s*|\.? +)(\S.*)$/.exec(line));
+  if (!counted.every((found) => found !== null)) return lines;
+  const first = Number(counted[0]?.[1]);
+  const inOrder = counted.every(([, number], i) => Number(number) === first + i);
+  const names = counted.map(([, , , name = ""]) => name);
+  // "1 dog", "2 dogs", "3 dogs" are names.
+  const isCount = counted.some(([, , mark = ""]) => /^ +$/.test(mark)) && hasTwins(names);
+  if (!inOrder || first > 1 || isCount) return lines;
+  return first === 0 ? names : names.map((name, i) => ({ key: String(i + 1), names: [name] }));
+}
+
+function hasTwins(names: readonly string[]): boolean {
+  return new Set(names).size < names.length;
+}
+
+/** What lists of classes are called inside other objects. */
+const listNames = ["id2label", "label2id", "classes", "classnames", "class_names", "categories"];
 
 /** A wordnet id, which is an answer and no name. */
 const wordnetId = /^n\d{8}$/;
 
-function listOf(value: unknown): unknown[] {
+function listOf(value: unknown): readonly unknown[] {
+  if (Array.isArray(value)) return value;
   if (!isJsonObject(value)) throw new TypeError("it holds neither an array nor an object");
-  const entries = Object.entries(isJsonObject(value["id2label"]) ? value["id2label"] : value);
+  const entries = Object.entries(value);
+  const inner = listNames.map((name) => value[name]).find(isList);
+  if (inner !== undefined) return listOf(inner);
+  // One class alone would be no list.
+  if (entries.length === 1 && isList(entries[0]?.[1])) return listOf(entries[0]?.[1]);
   const byNumber = numbered(entries.map(([key]) => Number(/^\d+$/.test(key) ? key : NaN)));
   if (byNumber) return byNumber.map((at) => withoutId(entries[at]![1]));
   const byValue = numbered(entries.map(([, number]) => number));
   if (byValue) return byValue.map((at) => entries[at]![0]);
+  if (entries.length > 0 && entries.every(([, number]) => Number.isSafeInteger(number))) {
+    return entries.map(([name, number]) => ({ key: String(number), names: [name] }));
+  }
   return entries.map(([key, names]) => {
     if (typeof names === "string") return { key, names: [names] };
     if (!Array.isArray(names)) return names;
-    return { key, names: wordnetId.test(key) ? names : [...new Set([key, ...names])] };
+    const isAnswer = wordnetId.test(key) || /^\d+$/.test(key);
+    return { key, names: isAnswer ? names : [...new Set([key, ...names])] };
   });
+}
+
+function isList(value: unknown): value is readonly unknown[] | JsonObject {
+  return Array.isArray(value) ? value.length > 1 : isJsonObject(value);
 }
 
 /** Where 0, 1, 2 ... stand among `numbers`, where these are all that there are. */

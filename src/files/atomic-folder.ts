@@ -4,19 +4,19 @@
  */
 import {
   accessSync,
+  chmodSync,
   constants,
   existsSync,
   mkdirSync,
   readdirSync,
   renameSync,
-  rmdirSync,
   rmSync,
   statSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { StorageError } from "../errors.ts";
 import { syncFolder, syncPath, writeTextAtomically } from "./atomic-write.ts";
-import { asOnlyWriter, removeEndedLock, removeLeftLock } from "./file-lock.ts";
+import { asOnlyWriter, refuseHeld, removeEndedLock, removeLeftLock } from "./file-lock.ts";
 import {
   isOwnName,
   lockName,
@@ -27,10 +27,12 @@ import {
 } from "./folder-record.ts";
 import { discard, partialPath, releasePartial, removeAbandoned } from "./owner.ts";
 import {
+  checkWritable,
   liesIn,
-  makeFolder,
+  makeFolders,
   orStorageError,
   physicalPath,
+  removeEmpty,
   statsOf,
   storageError,
 } from "./storage.ts";
@@ -69,33 +71,46 @@ export async function writeFolderAtomically(
     await removeLeftLock(lockBeside(target));
     // Before anything is made: it need not be possible at all.
     checkTarget(folder, target, options);
-    const inside = isInPlace(target);
-    makeFolder(parent, folder);
-    const lock = canWrite(parent) ? lockBeside(target) : join(target, lockName);
-    await asOnlyWriter(folder, lock, async () => {
-      restorePrevious(target);
-      const place = inside ? target : parent;
-      removeAbandoned(place);
-      checkTarget(folder, target, options);
-      const partial = partialPath(place, inside ? ".limn" : basename(target));
-      try {
-        discard(partial);
-        mkdirSync(partial);
-        await fill(partial);
-        if (options.withoutRecord !== true) {
-          writeTextAtomically(join(partial, recordName), recordOf(partial));
-        }
-        syncTree(partial);
-        // Somebody may have put something there meanwhile.
-        checkTarget(folder, target, options);
-        if (inside) moveInto(target, partial);
-        else replaceFolder(target, partial);
-      } finally {
-        discard(partial);
-        releasePartial(partial);
-      }
-    });
+    const made = makeFolders(parent);
+    try {
+      await asOnlyWriter(folder, lockFor(target), () => write(folder, target, fill, options));
+    } finally {
+      removeEmpty(made);
+    }
   });
+}
+
+async function write(
+  folder: string,
+  target: string,
+  fill: (partial: string) => void | Promise<void>,
+  options: FolderOptions,
+): Promise<void> {
+  const inside = isInPlace(target);
+  const place = inside ? target : dirname(target);
+  if (!inside) restorePrevious(target);
+  removeAbandoned(place);
+  checkTarget(folder, target, options);
+  const partial = partialPath(place, inside ? ".limn" : basename(target));
+  try {
+    discard(partial);
+    mkdirSync(partial);
+    // Who could not look into the old folder cannot look into the new one.
+    const mode = statsOf(target)?.mode;
+    if (mode !== undefined) chmodSync(partial, (mode & 0o7777) | 0o700);
+    await fill(partial);
+    if (options.withoutRecord !== true) {
+      writeTextAtomically(join(partial, recordName), recordOf(partial));
+    }
+    syncTree(partial);
+    // Somebody may have put something there meanwhile.
+    checkTarget(folder, target, options);
+    if (inside) moveInto(target, partial);
+    else replaceFolder(target, partial);
+  } finally {
+    discard(partial);
+    releasePartial(partial);
+  }
 }
 
 /**
@@ -123,7 +138,7 @@ export async function checkFolderTarget(
  */
 export async function asOnlyWriterOf<T>(folder: string, work: () => Promise<T>): Promise<T> {
   const target = await guarded(folder, () => physicalPath(folder));
-  const made = await guarded(folder, () => mkdirSync(target, { recursive: true }) !== undefined);
+  const made = await guarded(folder, () => makeFolders(target));
   try {
     return await asOnlyWriter(folder, join(target, lockName), async () => {
       await guarded(folder, () => {
@@ -134,7 +149,7 @@ export async function asOnlyWriterOf<T>(folder: string, work: () => Promise<T>):
       return work();
     });
   } finally {
-    if (made) removeIfEmpty(target);
+    removeEmpty(made);
   }
 }
 
@@ -145,15 +160,6 @@ function tidy(folder: string): void {
     const moved = nameOfPrevious(name);
     if (moved !== undefined) restorePrevious(join(folder, moved));
     if (name.startsWith(".") && name.endsWith(lockName)) removeEndedLock(join(folder, name));
-  }
-}
-
-function removeIfEmpty(folder: string): void {
-  try {
-    rmdirSync(folder);
-  } catch {
-    // It holds something, or somebody removed it.
-    return;
   }
 }
 
@@ -220,14 +226,18 @@ function checkTarget(folder: string, target: string, options: FolderOptions): vo
   const stats = statsOf(target);
   if (stats === undefined) return;
   if (!stats.isDirectory()) {
+    const found = stats.isFile() ? "a file" : "a device, pipe or socket";
     throw new StorageError(
       folder,
-      `Expected a folder, or nothing yet, at ${folder} for writing but received a file; ` +
+      `Expected a folder, or nothing yet, at ${folder} for writing but received ${found}; ` +
         "choose another name (it is untouched)",
     );
   }
+  refuseWriters(folder, target, lockFor(target));
   const names = namesIn(target);
-  const strangers = strangersIn(target, options.isOlder).filter((name) => name !== mountsOwn);
+  const strangers = strangersIn(target, options.isOlder).filter(
+    (name) => name !== mountsOwn || !isMounted(target),
+  );
   if (names.length + strangers.length === 0) return;
   const own = "a new or empty folder, or one of limn's own,";
   if (strangers.length > 0 && options.onlyNew !== true) {
@@ -245,6 +255,26 @@ function checkTarget(folder: string, target: string, options: FolderOptions): vo
   if (isInPlace(target)) {
     refuse(folder, "a new or empty folder", names, "which cannot be replaced in one step here");
   }
+  refuseProtected(target);
+}
+
+/** Refuses a folder where somebody else writes, or in one in it; whatever is whole there is a stranger. */
+function refuseWriters(folder: string, inner: string, ownLock: string): void {
+  for (const entry of readdirSync(inner, { withFileTypes: true })) {
+    const path = join(inner, entry.name);
+    if (entry.isDirectory()) refuseWriters(folder, path, ownLock);
+    else if (entry.name.endsWith(lockName) && path !== ownLock) refuseHeld(folder, path);
+  }
+}
+
+/** Refuses what somebody protected from being written, and what could not be removed whole. */
+function refuseProtected(folder: string): void {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    checkWritable(path);
+    if (entry.isDirectory()) refuseProtected(path);
+  }
+  checkWritable(folder);
 }
 
 function refuse(folder: string, wanted: string, names: readonly string[], why: string): never {
@@ -263,9 +293,14 @@ const mountsOwn = "lost+found";
 
 /** What lies in a folder, but for what limn needs while it writes. */
 function namesIn(folder: string): string[] {
+  const mounted = isMounted(folder);
   return readdirSync(folder)
-    .filter((name) => name !== mountsOwn && !isOwnName(name))
+    .filter((name) => !(mounted && name === mountsOwn) && !isOwnName(name))
     .sort();
+}
+
+function isMounted(folder: string): boolean {
+  return statSync(folder).dev !== statSync(dirname(folder)).dev;
 }
 
 /** Whether a folder cannot be renamed: it is in use, something is mounted on it, or its parent is locked. */
@@ -273,7 +308,7 @@ function isInPlace(target: string): boolean {
   const stats = statsOf(target);
   if (stats === undefined) return false;
   const parent = dirname(target);
-  if (parent === target || !canWrite(parent) || stats.dev !== statSync(parent).dev) return true;
+  if (parent === target || !canWrite(parent) || isMounted(target)) return true;
   return liesIn(workingFolder() ?? parent, target);
 }
 
@@ -315,6 +350,10 @@ function moveInto(target: string, partial: string): void {
   syncFolder(target);
 }
 
+function lockFor(target: string): string {
+  return canWrite(dirname(target)) ? lockBeside(target) : join(target, lockName);
+}
+
 function lockBeside(target: string): string {
   return join(dirname(target), `.${basename(target)}${lockName}`);
 }
@@ -334,7 +373,8 @@ function physicalOrGiven(folder: string): string {
 function restorePrevious(target: string): void {
   const previous = previousOf(target);
   if (!statsOf(previous)) return;
-  if (statsOf(target)) removeFolder(previous);
+  // An empty folder, which somebody made since, is replaced by the rename itself.
+  if (statsOf(target) && readdirSync(target).length > 0) removeFolder(previous);
   else renameSync(previous, target);
 }
 

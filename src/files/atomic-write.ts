@@ -2,11 +2,20 @@
  * Files that are replaced as a whole: a reader sees the old one or the new one, and a crash or a full
  * disk leaves the old one.
  */
-import { closeSync, fchmodSync, fsyncSync, openSync, renameSync } from "node:fs";
+import {
+  closeSync,
+  copyFileSync,
+  fchmodSync,
+  fchownSync,
+  fsyncSync,
+  openSync,
+  renameSync,
+  type Stats,
+} from "node:fs";
 import { basename, dirname } from "node:path";
 import { StorageError } from "../errors.ts";
 import { discard, partialPath, releasePartial, removeAbandonedAtTimes } from "./owner.ts";
-import { physicalPath, statsOf, storageError, writeFully } from "./storage.ts";
+import { checkWritable, physicalPath, statsOf, storageError, writeFully } from "./storage.ts";
 
 /**
  * A file that is written in parts under a temporary name beside it, and takes its own name when it
@@ -34,13 +43,12 @@ export class AtomicFile {
     let partial: string | undefined;
     try {
       this.#target = physicalPath(file);
-      const mode = checkPlain(file, this.#target);
+      const old = checkPlain(file, this.#target);
       const folder = dirname(this.#target);
       removeAbandonedAtTimes(folder);
       this.partial = partial = partialPath(folder, `.${basename(this.#target)}`);
       this.#descriptor = openSync(partial, "w");
-      // Who could not read the old file cannot read the new one.
-      if (mode !== undefined) fchmodSync(this.#descriptor, mode);
+      if (old !== undefined) keepAccess(this.#descriptor, old);
     } catch (cause) {
       if (partial !== undefined) {
         discard(partial);
@@ -133,16 +141,49 @@ export function writeFileAtomically(
   }
 }
 
+/**
+ * Gives a file that has other names, as hard links of a backup are, a copy of its own: what is then
+ * changed in place stays the same under those. Does nothing to any other file, or to none.
+ *
+ * throws  the file system's error
+ */
+export function unshare(file: string): void {
+  const target = physicalPath(file);
+  const stats = statsOf(target);
+  if (stats?.isFile() !== true || stats.nlink < 2) return;
+  const partial = partialPath(dirname(target), `.${basename(target)}`);
+  try {
+    copyFileSync(target, partial);
+    renameSync(partial, target);
+  } finally {
+    discard(partial);
+    releasePartial(partial);
+  }
+}
+
 /** Replaces a text file atomically. */
 export function writeTextAtomically(file: string, text: string): void {
   writeFileAtomically(file, (write) => write(Buffer.from(text)));
 }
 
-/** The permissions of the plain file at `target`. Throws StorageError for anything else that lies there. */
-function checkPlain(file: string, target: string): number | undefined {
+/** Who could not read the old file cannot read the new one, and whose it was owns it still. */
+function keepAccess(descriptor: number, { mode, uid, gid }: Stats): void {
+  try {
+    if (uid !== process.getuid?.() || gid !== process.getgid?.()) fchownSync(descriptor, uid, gid);
+  } catch {
+    // Only the superuser may give a file away.
+  }
+  fchmodSync(descriptor, mode & 0o7777);
+}
+
+/** The plain file at `target`. Throws StorageError for anything else, and for one that is protected. */
+function checkPlain(file: string, target: string): Stats | undefined {
   const stats = statsOf(target);
   if (stats === undefined) return undefined;
-  if (stats.isFile()) return stats.mode & 0o7777;
+  if (stats.isFile()) {
+    checkWritable(target);
+    return stats;
+  }
   const found = stats.isDirectory() ? "a folder" : "a device, pipe or socket";
   throw new StorageError(
     file,

@@ -4,17 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
-import {
-  link,
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  rm,
-  stat,
-  utimes,
-  writeFile,
-} from "node:fs/promises";
+import { link, open, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { StorageError } from "../errors.ts";
@@ -29,7 +19,7 @@ import {
   type Owner,
 } from "./owner.ts";
 import { checkRegularFile, readRegular } from "./regular-file.ts";
-import { storageError } from "./storage.ts";
+import { makeFolders, storageError } from "./storage.ts";
 
 const TOUCH_MS = 5_000;
 const PATIENCE_MS = 30_000;
@@ -101,13 +91,23 @@ export async function asOnlyWriter<T>(
     const holder = await readOwner(file);
     // Given back in between, or about to be written.
     if (holder === undefined && !(await exists(file))) continue;
-    throw new StorageError(
-      target,
-      `Expected nobody else to write ${target} but received a lock of ${describe(holder)}; wait ` +
-        `until that has ended, or choose another place (if it has ended already, remove ${file})`,
-    );
+    throw heldError(target, file, holder);
   }
   return whileHeld(file, owner, work);
+}
+
+/** Refuses `target` where the lock `file` is of a process that is not known to have ended. */
+export function refuseHeld(target: string, file: string): void {
+  const holder = parseOwner(() => readLock(file));
+  if (holder !== undefined && !hasEnded(holder)) throw heldError(target, file, holder);
+}
+
+function heldError(target: string, file: string, holder: Owner | undefined): StorageError {
+  return new StorageError(
+    target,
+    `Expected nobody else to write ${target} but received a lock of ${describe(holder)}; wait ` +
+      `until that has ended, or choose another place (if it has ended already, remove ${file})`,
+  );
 }
 
 function describe(holder: Owner | undefined): string {
@@ -167,7 +167,7 @@ async function acquired(file: string, owner: LockOwner): Promise<boolean> {
   let whole: string | undefined;
   try {
     // Its own EEXIST says that a file is in the way, not that someone holds the lock.
-    await mkdir(folder, { recursive: true });
+    makeFolders(folder);
     removeAbandoned(folder);
     whole = partialPath(folder, `.${path.basename(file)}`);
     await writeFile(whole, JSON.stringify(owner));

@@ -3,21 +3,30 @@
  * parts of it. So limn knows later which files are its own, and that nobody changed them since.
  */
 import { createHash } from "node:crypto";
-import { closeSync, fstatSync, mkdirSync, readdirSync, readSync } from "node:fs";
+import { closeSync, fstatSync, readdirSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { StorageError } from "../errors.ts";
 import { writeFileAtomically, writeTextAtomically } from "./atomic-write.ts";
 import { isPartial } from "./owner.ts";
 import { openRegular, readRegular } from "./regular-file.ts";
-import { statsOf, storageError } from "./storage.ts";
+import {
+  makeFolders,
+  orStorageError,
+  physicalPath,
+  removeEmpty,
+  statsOf,
+  storageError,
+} from "./storage.ts";
 
 /** The name of the record. */
 export const recordName = ".limn-files.json";
 /** The lock of a folder that is written in place. */
 export const lockName = ".limn-lock";
 
-/** Bytes at the beginning, the middle and the end of a file that its digest covers. */
+/** Bytes of each part of a file that its digest covers. */
 const SAMPLED = 1 << 16;
+/** Parts, spread evenly: a file of up to 4 MiB is covered whole, of a larger one all but small changes. */
+const PARTS = 64;
 
 /** A record larger than this is none of limn's. */
 const MOST_RECORD = 1 << 24;
@@ -35,6 +44,23 @@ export function writeRecordedFiles(
   files: ReadonlyMap<string, Uint8Array>,
   isOlder: (folder: string) => boolean = () => false,
 ): void {
+  const target = orStorageError(folder, () => physicalPath(folder));
+  const made = orStorageError(folder, () => makeFolders(target));
+  try {
+    writeThose(folder, target, files, isOlder);
+  } catch (cause) {
+    throw storageError(folder, cause);
+  } finally {
+    removeEmpty(made);
+  }
+}
+
+function writeThose(
+  named: string,
+  folder: string,
+  files: ReadonlyMap<string, Uint8Array>,
+  isOlder: (folder: string) => boolean,
+): void {
   const recorded = readRecord(folder) ?? new Map<string, string>();
   const fresh = [...files].filter(([name, content]) => !holds(join(folder, name), content));
   for (const [name] of fresh) {
@@ -42,21 +68,16 @@ export function writeRecordedFiles(
     if (statsOf(file) === undefined || recorded.get(name) === digestOf(file)) continue;
     if (recorded.size === 0 && isOlder(folder)) continue;
     throw new StorageError(
-      file,
-      `Expected no ${name}, or one of limn's own, in ${folder} for writing but received another; ` +
+      join(named, name),
+      `Expected no ${name}, or one of limn's own, in ${named} for writing but received another; ` +
         "choose another folder, or move it away (nothing was changed)",
     );
   }
-  try {
-    mkdirSync(folder, { recursive: true });
-    for (const [name, content] of fresh) {
-      writeFileAtomically(join(folder, name), (write) => write(content));
-    }
-    for (const name of files.keys()) recorded.set(name, digestOf(join(folder, name)) ?? "");
-    writeTextAtomically(join(folder, recordName), textOf(recorded));
-  } catch (cause) {
-    throw storageError(folder, cause);
+  for (const [name, content] of fresh) {
+    writeFileAtomically(join(folder, name), (write) => write(content));
   }
+  for (const name of files.keys()) recorded.set(name, digestOf(join(folder, name)) ?? "");
+  writeTextAtomically(join(folder, recordName), textOf(recorded));
 }
 
 /** Replaces a file that the record of its folder names, and the record; a folder without one gets none. */
@@ -118,16 +139,17 @@ export function addedTo(folder: string): string[] {
   return filesIn(folder).filter((name) => !isOwnName(name) && !recorded.has(name));
 }
 
-/** A digest of a file's size and of its beginning, middle and end: no file takes long. */
-export function sampledDigest(file: string): string {
+/** A digest of a file's size and of `parts` of it, from its beginning to its end: no file takes long. */
+export function sampledDigest(file: string, parts = 3): string {
   const descriptor = openRegular(file);
   try {
     const { size } = fstatSync(descriptor);
     const hash = createHash("sha256").update(`${size}\n`);
-    const middle = Math.max(SAMPLED, Math.floor((size - SAMPLED) / 2));
-    const last = Math.max(middle + SAMPLED, size - SAMPLED);
+    // Those of a small file follow each other, and cover it whole.
+    const step = Math.max(SAMPLED, (size - SAMPLED) / (parts - 1));
     const buffer = Buffer.alloc(Math.min(SAMPLED, Math.max(size, 1)));
-    for (const at of [0, middle, last]) {
+    for (let part = 0; part < parts; part++) {
+      const at = Math.floor(part * step);
       if (at >= size) break;
       hash.update(buffer.subarray(0, readSync(descriptor, buffer, 0, buffer.length, at)));
     }
@@ -159,7 +181,7 @@ function filesIn(folder: string, prefix = ""): string[] {
 function digestOf(file: string): string | undefined {
   const stats = statsOf(file);
   if (stats?.isDirectory() === true) return "folder";
-  return stats?.isFile() === true ? sampledDigest(file) : undefined;
+  return stats?.isFile() === true ? sampledDigest(file, PARTS) : undefined;
 }
 
 function readRecord(folder: string): Map<string, string> | undefined {

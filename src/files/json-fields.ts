@@ -49,6 +49,11 @@ export class JsonFields {
     return Object.hasOwn(this.#values, key) ? (this.#values[key] ?? undefined) : undefined;
   }
 
+  /** True where the value is null and not merely absent. */
+  isNull(key: string): boolean {
+    return Object.hasOwn(this.#values, key) && this.#values[key] === null;
+  }
+
   /** An integer from `least`, 1 unless told otherwise, to `most`. */
   integer(
     key: string,

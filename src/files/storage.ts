@@ -1,5 +1,15 @@
 /** Where a path leads, writing all of some bytes, and what the file system says no to. Knows no kind of file. */
-import { lstatSync, mkdirSync, mkdtempSync, readlinkSync, writeSync, type Stats } from "node:fs";
+import {
+  accessSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readlinkSync,
+  rmdirSync,
+  writeSync,
+  type Stats,
+} from "node:fs";
 import path from "node:path";
 import { StorageError } from "../errors.ts";
 
@@ -109,7 +119,51 @@ export function orStorageError<T>(file: string, body: () => T, words?: StorageWo
  * throws  StorageError
  */
 export function makeFolder(folder: string, named: string = folder): void {
-  orStorageError(named, () => mkdirSync(folder, { recursive: true }));
+  orStorageError(named, () => makeFolders(folder));
+}
+
+/**
+ * As `makeFolder`, and gives the folders that it made, from the outermost; none of them stays where
+ * one cannot be made. Goes up by itself: Node's own `recursive` never ends where the system says of a
+ * folder that is there that it is not, as in /proc.
+ *
+ * throws  the file system's error
+ */
+export function makeFolders(folder: string): string[] {
+  const missing: string[] = [];
+  let above = physicalPath(folder);
+  for (; statsOf(above) === undefined; above = path.dirname(above)) missing.unshift(above);
+  if (statsOf(above)?.isDirectory() !== true) throw failure("ENOTDIR", above);
+  const made: string[] = [];
+  try {
+    for (const one of missing) if (makeOne(one)) made.push(one);
+  } catch (cause) {
+    removeEmpty(made);
+    throw cause;
+  }
+  return made;
+}
+
+/** Whether it was made here; somebody else may have made it meanwhile. */
+function makeOne(folder: string): boolean {
+  try {
+    mkdirSync(folder);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    if (statsOf(folder)?.isDirectory() === true) return false;
+    throw failure("ENOTDIR", folder);
+  }
+}
+
+/** Removes folders of `makeFolders`, as far as they are empty again. */
+export function removeEmpty(made: readonly string[]): void {
+  try {
+    for (const folder of made.toReversed()) rmdirSync(folder);
+  } catch {
+    // It holds something, or somebody removed it.
+    return;
+  }
 }
 
 /** Makes a new folder whose name begins with `prefix`, and those above it. throws  StorageError */
@@ -171,11 +225,26 @@ export function statsOf(file: string): Stats | undefined {
   }
 }
 
+/**
+ * Refuses what nobody, or not this user, may write: replacing it needs no such permission, but who
+ * took that away wanted it kept. A link is what lies there itself.
+ *
+ * throws  the file system's error, as EACCES
+ */
+export function checkWritable(file: string): void {
+  const stats = statsOf(file);
+  if (stats === undefined || stats.isSymbolicLink()) return;
+  accessSync(file, constants.W_OK);
+  // The superuser may write all.
+  if ((stats.mode & 0o222) === 0) throw failure("EACCES", file);
+}
+
 function namesOf(text: string): string[] {
   const separators = path.sep === "\\" ? /[\\/]+/ : /\/+/;
   return text.split(separators).filter((name) => name !== "" && name !== ".");
 }
 
+/** An error as the file system has it, of writing. */
 function failure(code: string, file: string): Error {
-  return Object.assign(new Error(`${code}: ${file}`), { code, path: file });
+  return Object.assign(new Error(`${code}: mkdir ${file}`), { code, path: file, syscall: "mkdir" });
 }

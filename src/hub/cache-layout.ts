@@ -9,11 +9,12 @@
  *     models--org--name/trees/<commit>.json             the files of a commit
  *     .locks/models--org--name/<etag>.limn.lock         one download at a time
  */
-import { copyFile, lstat, mkdir, readdir, rename, rm, stat, symlink } from "node:fs/promises";
+import { copyFile, lstat, readdir, rename, rm, stat, symlink } from "node:fs/promises";
 import { randomUUID } from "node:crypto";
 import path from "node:path";
 import { writeTextAtomically } from "../files/atomic-write.ts";
 import { readTextFile } from "../files/regular-file.ts";
+import { makeFolders } from "../files/storage.ts";
 
 /** What the hub says about a file of a commit; the names are those of the file in `trees/`. */
 export interface TreeEntry {
@@ -75,7 +76,7 @@ export async function writeRef(
   commit: string,
 ): Promise<void> {
   if (revision === commit || (await readRef(cache, revision)) === commit) return;
-  await replaceText(path.join(cache.folder, "refs", ...revision.split("/")), commit);
+  replaceText(path.join(cache.folder, "refs", ...revision.split("/")), commit);
 }
 
 /** The files of a commit as the hub listed them; undefined where no usable list is kept. */
@@ -106,7 +107,7 @@ export async function writeTree(cache: RepositoryCache, commit: string, tree: Tr
   const whole = entries.every(([, entry]) => entry.size !== undefined && entry.blob_id);
   if (!whole || (await readTree(cache, commit)) !== undefined) return;
   const data = { format_version: TREE_VERSION, files: Object.fromEntries(entries) };
-  await replaceText(treeFile(cache, commit), JSON.stringify(data, null, 1));
+  replaceText(treeFile(cache, commit), JSON.stringify(data, null, 1));
 }
 
 /** The files that a snapshot holds, with their sizes; empty where there is no such snapshot. */
@@ -136,7 +137,7 @@ export async function showInSnapshot(
   target: string,
   { fresh, symlinks }: { fresh: boolean; symlinks: boolean },
 ): Promise<void> {
-  await mkdir(path.dirname(target), { recursive: true });
+  makeFolders(path.dirname(target));
   // Beside the blob: a snapshot holds nothing but whole files of the repository, at any moment.
   const partial = `${blob}.${randomUUID().slice(0, 8)}.tmp`;
   try {
@@ -168,8 +169,8 @@ function treeFile(cache: RepositoryCache, commit: string): string {
   return path.join(cache.folder, "trees", `${commit}.json`);
 }
 
-async function replaceText(file: string, text: string): Promise<void> {
-  await mkdir(path.dirname(file), { recursive: true });
+function replaceText(file: string, text: string): void {
+  makeFolders(path.dirname(file));
   writeTextAtomically(file, text);
 }
 

@@ -1,7 +1,7 @@
 /** One file of the hub, from its announcement to its place in a snapshot. */
 import { createHash, type Hash } from "node:crypto";
 import { constants } from "node:fs";
-import { mkdir, open, rename, rm, type FileHandle } from "node:fs/promises";
+import { open, rename, rm, type FileHandle } from "node:fs/promises";
 import path from "node:path";
 import { HubError } from "../errors.ts";
 import {
@@ -12,6 +12,7 @@ import {
   type RepositoryCache,
 } from "./cache-layout.ts";
 import { withFileLock } from "../files/file-lock.ts";
+import { makeFolders } from "../files/storage.ts";
 import type { FileMetadata, HubClient } from "./hub-client.ts";
 import { retrying, TransientError, type RetryPlan } from "./retry.ts";
 
@@ -85,7 +86,7 @@ interface Wanted {
 
 async function receive(job: DownloadJob, wanted: Wanted): Promise<void> {
   const partial = `${wanted.blob}.incomplete`;
-  await mkdir(path.dirname(partial), { recursive: true });
+  makeFolders(path.dirname(partial));
   const handle = await open(partial, constants.O_RDWR | constants.O_CREAT);
   let keep = false;
   try {

@@ -18,6 +18,8 @@ export type EmbedTexts = (texts: string[]) => Promise<Embeddings>;
 export interface ClassifierOptions {
   /** Classes in index order, each with one or several names. */
   readonly classes: readonly ClassEntry[];
+  /** Classes may have one first name, told apart by their numbers. Default false. */
+  readonly alike?: boolean;
   /** Default `simple`. */
   readonly templates?: TemplateChoice;
   readonly embedTexts: EmbedTexts;
@@ -50,7 +52,7 @@ interface ClassifierWeights {
  */
 export async function classifierWeights(options: ClassifierOptions): Promise<ClassifierWeights> {
   const { embedTexts, textsPerCall = 256, onProgress } = options;
-  const classes = classList(options.classes);
+  const classes = classList(options.classes, { alike: options.alike ?? false });
   const templates = resolveTemplates(options.templates ?? "simple");
   if (!Number.isInteger(textsPerCall) || textsPerCall < 1) {
     throw new RangeError(

@@ -18,6 +18,7 @@ describe("resolveTemplates", () => {
 
   it("returns sets and custom lists", () => {
     assert.deepEqual(resolveTemplates("bare"), ["{}"]);
+    assert.deepEqual(resolveTemplates(["{c}", "{0} {label}", "{x}{}"]), ["{}", "{} {}", "{x}{}"]);
     assert.equal(resolveTemplates("simple"), promptTemplates.simple);
     assert.equal(promptTemplates.simple.length, 7);
     assert.deepEqual(resolveTemplates(["an emoji of {}"]), ["an emoji of {}"]);
@@ -42,6 +43,7 @@ describe("classList", () => {
   });
 
   it("keeps the first name as the label", () => {
+    assert.deepEqual(classList(["cat", ["cat", "tom"]], { alike: true }).labels, ["cat", "cat"]);
     assert.deepEqual(classList(["cat", ["dog", "hound"]]), {
       labels: ["cat", "dog"],
       names: [["cat"], ["dog", "hound"]],

@@ -29,10 +29,20 @@ export const promptTemplates: Readonly<Record<"bare" | "photo" | "simple", reado
 /** The name of a built-in template set, or one's own templates. */
 export type TemplateChoice = keyof typeof promptTemplates | readonly string[];
 
+/** What Python's `str.format` and published sets call the place of the class. */
+const places = /\{(?:c|0|cls|class|class_?name|label|name)\}/g;
+
+/** A template with `{}` where the name of the class goes; undefined for one without such a place. */
+export function withPlace(template: string): string | undefined {
+  const plain = template.replaceAll(places, "{}");
+  return plain.includes("{}") ? plain : undefined;
+}
+
 /**
- * The templates behind a choice.
+ * The templates behind a choice, the place of the class as `{}`: `{c}`, `{0}`, `{label}` and others stand for
+ * it too.
  *
- * throws  RangeError for an unknown set, an empty list, or a template without `{}`
+ * throws  RangeError for an unknown set, an empty list, or a template without a place
  */
 export function resolveTemplates(choice: TemplateChoice): readonly string[] {
   if (typeof choice === "string") {
@@ -46,14 +56,14 @@ export function resolveTemplates(choice: TemplateChoice): readonly string[] {
   if (choice.length === 0) {
     throw new RangeError('Expected at least one template but received none; ["{}"] is the name.');
   }
-  for (const template of choice) {
-    if (template.includes("{}")) continue;
+  return choice.map((template) => {
+    const placed = withPlace(template);
+    if (placed !== undefined) return placed;
     throw new RangeError(
       `Expected "{}" in every template but received "${template}"; ` +
         "mark the place where the name of the class goes.",
     );
-  }
-  return choice;
+  });
 }
 
 /** `template` with every `{}` replaced by `name`, taken literally. */
@@ -75,10 +85,14 @@ interface ClassList {
 /**
  * A class list from entries such as `["cat", ["dog", "hound"]]`.
  *
+ * alike   Two classes may have the same first name: they are told apart by their numbers. Default false
  * throws  RangeError for no classes, a class without names, an empty name, or two classes with the
  *         same first name (their results could not be told apart)
  */
-export function classList(entries: readonly ClassEntry[]): ClassList {
+export function classList(
+  entries: readonly ClassEntry[],
+  { alike = false }: { alike?: boolean } = {},
+): ClassList {
   if (entries.length === 0) throw new RangeError("Expected at least one class but received none.");
   const names = entries.map((entry) => (typeof entry === "string" ? [entry] : [...entry]));
   const seen = new Map<string, number>();
@@ -91,7 +105,7 @@ export function classList(entries: readonly ClassEntry[]): ClassList {
           "give every class at least one name and leave none empty.",
       );
     }
-    const twin = seen.get(label);
+    const twin = alike ? undefined : seen.get(label);
     if (twin !== undefined) {
       throw new RangeError(
         `Expected different first names but classes ${twin} and ${index} are both "${label}"; ` +

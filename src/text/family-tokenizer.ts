@@ -192,8 +192,11 @@ async function describeClipFolder(files: string, given: Given): Promise<Tokenize
   const config = await readFolderConfig(folder);
   const padToken = padTokenOf(config) ?? huggingFaceSpecialTokens[1];
   const { pooling, ...settings } = given;
-  const json = file.endsWith("vocab.json") ? undefined : file;
-  const addedTokens = await clipAddedTokens(json, config);
+  const isVocab = file.endsWith("vocab.json");
+  const addedTokens = await clipAddedTokens(
+    isVocab ? { vocab: file, json: undefined } : { vocab: undefined, json: file },
+    config,
+  );
   const added = addedTokens.find(({ content }) => content === padToken)?.id;
   const shared = {
     contextLength: contextLengthOf(config) ?? 77,
@@ -201,7 +204,6 @@ async function describeClipFolder(files: string, given: Given): Promise<Tokenize
     ...settings,
   };
   if (given.clean === "none") return rows(file, { rules: "file", ...shared, pooling });
-  const isVocab = file.endsWith("vocab.json");
   return defined<ClipBpeDescription>({
     kind: "clip-bpe",
     merges: isVocab ? join(folder, "merges.txt") : file,

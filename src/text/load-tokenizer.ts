@@ -6,12 +6,14 @@ import type { Cleaning } from "./clean.ts";
 import { createClipTokenizer } from "./clip-tokenizer.ts";
 import {
   addedTokensOf,
+  checkSides,
   className,
   contextLengthOf,
   readFolderConfig,
   rulesOf,
   type TokenizerConfig,
   tokenName,
+  vocabularySpecials,
 } from "./tokenizer-config.ts";
 import {
   checkDescription,
@@ -126,15 +128,28 @@ interface ClipFiles {
 
 /**
  * The tokens that a folder of CLIP's class adds to the vocabulary: those that its tokenizer.json lists, else
- * its configuration. Start and end of text are the vocabulary's own.
+ * its configuration, and those of the vocabulary that have a part. Start and end of text are the
+ * vocabulary's own.
+ *
+ * throws  DataError where rows are filled or cut in front
  */
 export async function clipAddedTokens(
-  json: string | undefined,
+  { vocab, json }: Pick<ClipFiles, "vocab" | "json">,
   config: TokenizerConfig,
 ): Promise<AddedTokenSettings[]> {
-  const listed = json === undefined ? undefined : (await readTokenizerJson(json)).added_tokens;
+  const file = json ?? vocab;
+  const stored = file === undefined ? {} : await readTokenizerJson(file);
+  checkSides(file ?? "", config, stored);
+  const listed = json === undefined ? undefined : stored.added_tokens;
   const tokens = listed === undefined ? addedTokensOf(config) : (listed as AddedTokenSettings[]);
-  return tokens.filter(({ content }) => !huggingFaceSpecialTokens.includes(content));
+  const named = vocabularySpecials(stored.model?.["vocab"], config);
+  return [...tokens, ...named.filter((one) => tokens.every((token) => isOther(one, token)))].filter(
+    ({ content }) => !huggingFaceSpecialTokens.includes(content),
+  );
+}
+
+function isOther(one: AddedTokenSettings, other: AddedTokenSettings): boolean {
+  return one.content !== other.content;
 }
 
 async function loadClip(
@@ -143,7 +158,7 @@ async function loadClip(
   overrides: Omit<LoadTokenizerOptions, "tokenizerClass">,
 ): Promise<Tokenizer> {
   const limit = contextLengthOf(config);
-  const addedTokens = await clipAddedTokens(json, config);
+  const addedTokens = await clipAddedTokens({ vocab, json }, config);
   const description: ClipBpeDescription = {
     ...(addedTokens.length > 0 && { addedTokens }),
     specialTokens: huggingFaceSpecialTokens,

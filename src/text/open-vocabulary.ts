@@ -6,7 +6,13 @@ import type { PieceEncoder } from "./models/piece-model.ts";
 import { readSentencePieceFile, type SentencePieceFile } from "./sentence-piece/model-file.ts";
 import { openSentencePiece } from "./sentence-piece/open-sentence-piece.ts";
 import { cleanSiglipText, openSiglip } from "./siglip-text.ts";
-import { addedTokensOf, type TokenizerConfig, tokenName } from "./tokenizer-config.ts";
+import {
+  addedTokensOf,
+  checkSides,
+  type TokenizerConfig,
+  tokenName,
+  vocabularySpecials,
+} from "./tokenizer-config.ts";
 import type { TextRules } from "./tokenizer-description.ts";
 import {
   bertNormalizer,
@@ -14,6 +20,7 @@ import {
   openTensorFlowText,
   readBertVocabulary,
 } from "./tokenizer-json/bert-vocabulary.ts";
+import type { AddedTokenSettings } from "./tokenizer-json/added-tokens.ts";
 import { lowerEach } from "./tokenizer-json/normalize.ts";
 import { type AroundTexts, openTokenizerJson } from "./tokenizer-json/open-tokenizer-json.ts";
 import {
@@ -42,10 +49,13 @@ export async function openVocabulary(
       { source: file },
     );
   }
+  if (kind !== ".json") checkSides(file, config);
   if (kind === ".model") return openModelFile(file, rules, config);
   if (kind === ".txt") return openBert(file, rules, config);
   const stored = await readTokenizerJson(file);
-  const json = basename(file) === "vocab.json" ? withAdded(stored, config) : stored;
+  checkSides(file, config, stored);
+  const added = basename(file) === "vocab.json" ? addedTokensOf(config) : [];
+  const json = withAdded(stored, added, config);
   // BERT's class makes its normalizer anew from the configuration.
   const changed = rules === "bert" ? { ...json, normalizer: bertNormalizer(config) } : json;
   return openTokenizerJson(changed, file, {
@@ -54,12 +64,25 @@ export async function openVocabulary(
   });
 }
 
-/** What stands for a tokenizer.json has the tokens that the configuration adds. */
-function withAdded(json: TokenizerFile, config: TokenizerConfig): TokenizerFile {
-  const own = json.added_tokens as readonly { content: string }[];
-  const known = new Set(own.map(({ content }) => content));
-  const added = addedTokensOf(config).filter(({ content }) => !known.has(content));
-  return { ...json, added_tokens: [...own, ...added] };
+/** With the tokens that are added, and those of the vocabulary that the configuration gives a part to. */
+function withAdded(
+  json: TokenizerFile,
+  added: readonly AddedTokenSettings[],
+  config: TokenizerConfig,
+): TokenizerFile {
+  const own = Array.isArray(json.added_tokens) ? (json.added_tokens as AddedTokenSettings[]) : [];
+  const listed = withoutKnown(own, added);
+  const special = withoutKnown([...own, ...listed], vocabularySpecials(json.model?.vocab, config));
+  if (listed.length + special.length === 0) return json;
+  return { ...json, added_tokens: [...own, ...listed, ...special] };
+}
+
+function withoutKnown(
+  known: readonly AddedTokenSettings[],
+  tokens: readonly AddedTokenSettings[],
+): AddedTokenSettings[] {
+  const names = new Set(known.map((token) => token?.content));
+  return tokens.filter(({ content }) => !names.has(content));
 }
 
 const readable: Readonly<Record<TextRules, readonly ReturnType<typeof fileKind>[]>> = {

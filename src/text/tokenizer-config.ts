@@ -20,6 +20,7 @@ export interface TokenizerConfig {
   /** Of sentence-transformers: before `model_max_length`. */
   max_seq_length?: number;
   padding_side?: string;
+  truncation_side?: string;
   do_lower_case?: boolean;
   strip_accents?: boolean | null;
   tokenize_chinese_chars?: boolean;
@@ -30,6 +31,9 @@ export interface TokenizerConfig {
   pad_token?: NamedToken;
   sep_token?: NamedToken;
   unk_token?: NamedToken;
+  cls_token?: NamedToken;
+  mask_token?: NamedToken;
+  additional_special_tokens?: readonly NamedToken[] | null;
   added_tokens_decoder?: Record<string, Partial<AddedTokenSettings> | undefined>;
   /** Ids by name: added_tokens.json, of files before `added_tokens_decoder`. */
   added_tokens?: Record<string, unknown>;
@@ -94,9 +98,62 @@ export function addedTokensOf(config: TokenizerConfig): AddedTokenSettings[] {
   return [...listed, ...named];
 }
 
+/**
+ * The tokens of a vocabulary that a configuration gives a part to, such as padding with `!`: transformers
+ * looks for them in texts.
+ *
+ * vocab    `model.vocab` of a tokenizer.json: ids by piece, or a list of pieces and scores
+ */
+export function vocabularySpecials(vocab: unknown, config: TokenizerConfig): AddedTokenSettings[] {
+  return specialTokensOf(config).flatMap((content) => {
+    const id = Array.isArray(vocab)
+      ? vocab.findIndex((piece: unknown) => Array.isArray(piece) && piece[0] === content)
+      : (Object.getOwnPropertyDescriptor(vocab ?? {}, content)?.value as unknown);
+    return typeof id === "number" && id >= 0
+      ? [{ id, content, normalized: false, special: true }]
+      : [];
+  });
+}
+
+function specialTokensOf(config: TokenizerConfig): string[] {
+  const { bos_token: start, eos_token: end, unk_token: unknown, sep_token: separator } = config;
+  const { pad_token: pad, cls_token: first, mask_token: mask } = config;
+  const { additional_special_tokens: more } = config;
+  const named = [start, end, unknown, separator, pad, first, mask];
+  const names = [...named, ...(Array.isArray(more) ? (more as NamedToken[]) : [])].map(tokenName);
+  return [...new Set(names.filter((name) => name !== undefined))];
+}
+
+/** What a tokenizer.json says of the sides of rows: `Left` or `Right`. */
+interface FileSides {
+  padding?: { direction?: unknown } | null | undefined;
+  truncation?: { direction?: unknown } | null | undefined;
+}
+
+/**
+ * Holds where rows are filled and cut behind their texts, as all models of pairs were trained. The
+ * configuration counts before the tokenizer.json.
+ *
+ * throws   DataError naming the side that is not followed
+ */
+export function checkSides(source: string, config: TokenizerConfig, json: FileSides = {}): void {
+  const sides = [
+    ["padding_side", config.padding_side ?? json.padding?.direction],
+    ["truncation_side", config.truncation_side ?? json.truncation?.direction],
+  ] as const;
+  for (const [name, side] of sides) {
+    if (typeof side !== "string" || side.toLowerCase() !== "left") continue;
+    throw new DataError(
+      `Expected "right" for ${name} of the tokenizer ${source} but received "left"; rows that are ` +
+        `${name === "padding_side" ? "filled" : "cut"} in front of their texts are not supported.`,
+      { source },
+    );
+  }
+}
+
 /** The name of a token, or undefined where the configuration has none. */
 export function tokenName(token: NamedToken | undefined): string | undefined {
-  const name = typeof token === "object" ? token?.content : token;
+  const name: unknown = typeof token === "object" ? token?.content : token;
   return typeof name === "string" ? name : undefined;
 }
 

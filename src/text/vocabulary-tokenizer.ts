@@ -120,7 +120,7 @@ function resolve(
   const { addEnd = true, rules } = saved;
   const end = encoder.behind.at(-1);
   const endId = addEnd ? (saved.endId ?? end) : undefined;
-  const named = tokenName(config.pad_token);
+  const named = tokenName(config.pad_token) ?? (rules === "bert" ? "[PAD]" : undefined);
   // The configuration counts before a tokenizer.json that was saved to pad and cut in another way.
   const padId =
     saved.padId ??

@@ -25,7 +25,13 @@ import {
   processors,
 } from "./processor-classes.ts";
 import { processorValues } from "./processor-file.ts";
-import { checkSwitches, readFilter, readNormalization, readSize } from "./processor-fields.ts";
+import {
+  checkSwitches,
+  readFilter,
+  readNormalization,
+  readSize,
+  readSwitch,
+} from "./processor-fields.ts";
 
 /** Named in a file whose pixels no processor of transformers gives, so that none is taken for it. */
 const ownProcessor = "LimnImageProcessor";
@@ -192,7 +198,7 @@ function readSizes(fields: JsonFields, defaults: ProcessorDefaults): Sizes {
   const squareNumbers = fields.boolean("default_to_square", defaults.squareNumbers);
   const size = readSize(fields, "size", { fallback: defaults.size, squareNumbers });
   const resizeMode = size.shortest ? "shortest" : "squash";
-  if (!fields.boolean("do_center_crop", defaults.centerCrop)) {
+  if (!readSwitch(fields, "do_center_crop", defaults.centerCrop)) {
     if (size.shortest) fields.unsupported("do_center_crop", "true where size is shortest_edge");
     return { imageSize: size.side, resizeMode, crop: "none" };
   }

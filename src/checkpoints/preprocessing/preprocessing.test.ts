@@ -57,7 +57,10 @@ describe("fromHuggingFacePreprocessor", () => {
     [{ image_processor_type: type, size: -1 }, /for size/],
     [{ image_processor_type: type, crop_size: { shortest_edge: 224 } }, /for crop_size/],
     [{ image_processor_type: type, resample: 0 }, /3 \(bicubic\), 2 .* for resample .* 0/],
-    [{ image_processor_type: type, resample: "bicubic" }, /for resample .* "bicubic"/],
+    [{ image_processor_type: type, resample: "nearest" }, /for resample .* "nearest"/],
+    [{ image_processor_type: type, do_resize: null }, /true for do_resize .* received null/],
+    [{ image_processor_type: type, do_rescale: null }, /true for do_rescale .* received null/],
+    [{ image_processor_type: type, do_center_crop: null }, /shortest_edge for do_center_crop/],
     [{ image_processor_type: type, image_mean: [0.5, 0.5] }, /for image_mean .*\[0\.5,0\.5\]/],
     [{ image_processor_type: type, image_std: [0.5, 0, 0.5] }, /above 0 for image_std/],
     [{ image_processor_type: "ViTImageProcessor", do_center_crop: true }, /for crop_size/],
@@ -89,6 +92,13 @@ describe("fromHuggingFacePreprocessor", () => {
     assert.deepEqual(read({ ...old, ...sizes }), readClip);
     assert.deepEqual(read({ image_processor_type: "CLIPImageProcessorPil" }), readClip);
     assert.deepEqual(read({ image_processor: sizes, processor_class: "CLIPProcessor" }), readClip);
+  });
+  it("reads torchvision's names of filters, and null for a step that is off", () => {
+    const read2 = (json: JsonObject): EvaluationTransform =>
+      read({ image_processor_type: type, ...json });
+    assert.deepEqual(read2({ resample: "bicubic" }), readClip);
+    assert.equal(read2({ resample: "BILINEAR" }).interpolation, "bilinear");
+    assert.deepEqual(read2({ do_normalize: null }).mean, [0, 0, 0]);
   });
   it("takes a name in Fast for torchvision's pixels", () => {
     const fast = { ...readClip, resampler: "torchvision" };

@@ -15,8 +15,13 @@ const unfollowed = [
 export function checkSwitches(fields: JsonFields): void {
   for (const key of unfollowed) if (fields.boolean(key, false)) fields.unsupported(key, "false");
   for (const key of ["do_resize", "do_rescale"]) {
-    if (!fields.boolean(key, true)) fields.unsupported(key, "true");
+    if (!readSwitch(fields, key, true)) fields.unsupported(key, "true");
   }
+}
+
+/** A switch of a step: transformers takes null for off, and only an absent one for its default. */
+export function readSwitch(fields: JsonFields, key: string, fallback: boolean): boolean {
+  return fields.isNull(key) ? false : fields.boolean(key, fallback);
 }
 
 export function readFilter(
@@ -24,7 +29,11 @@ export function readFilter(
   fallback: number,
 ): EvaluationTransform["interpolation"] {
   const value = fields.raw("resample") ?? fallback;
-  const found = Object.entries(filters).find(([, number]) => number === value);
+  // torchvision has names for what Pillow has numbers for.
+  const wanted = typeof value === "string" ? value.toLowerCase() : value;
+  const found = Object.entries(filters).find(
+    ([name, number]) => name === wanted || number === wanted,
+  );
   if (found) return found[0] as EvaluationTransform["interpolation"];
   return fields.unsupported("resample", "3 (bicubic), 2 (bilinear) or 1 (lanczos)");
 }
@@ -95,7 +104,7 @@ export function readNormalization(
   const k = nearlyWhole(255 * factor);
   const offset = efficientNet && fields.boolean("rescale_offset", false) ? 1 : 0;
   const top = efficientNet && fields.boolean("include_top", true);
-  const normalize = fields.boolean("do_normalize", true);
+  const normalize = readSwitch(fields, "do_normalize", true);
   const ones: Vector = [1, 1, 1];
   const imageMean = readChannels(fields, "image_mean", {
     fallback: defaults.mean,

@@ -27,6 +27,15 @@ test("other shapes must be equal", () => {
   }
 });
 
+test("types that are not read are named, whatever else is right", () => {
+  const there = new Map([["logit_scale", { shape: [], floating: false, storedAs: "float8_e5m2" }]]);
+  assert.throws(() => matchWeights("file", needed([]), there), {
+    code: "LIMN_CHECKPOINT",
+    message:
+      /float64 in file but received 1 in float8_e5m2, logit_scale among them; .* not supported/,
+  });
+});
+
 test("a number beyond the type that is written is refused with its weight, the largest is not", () => {
   scope(() => {
     const single = (...values: number[]) => fromData(Float32Array.from(values), [values.length]);

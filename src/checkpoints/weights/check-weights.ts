@@ -56,10 +56,29 @@ export function matchWeights(
     list("not floating-point", types),
   ].filter((text) => text !== "");
   if (problems.length === 0) return;
+  // What is left is right, in numbers that limn has no operators for.
+  if (missing.length + unexpected.length + shapes.length === 0)
+    throw unreadType(file, needed, found);
   throw new CheckpointError(
     file,
     `Expected the weights of the configured model for ${file} but received others; load it with ` +
       `its own config.json, and nothing was changed.\n${problems.join("\n")}`,
+  );
+}
+
+function unreadType(
+  file: string,
+  needed: ReadonlyMap<string, unknown>,
+  found: ReadonlyMap<string, FoundWeight>,
+): CheckpointError {
+  const others = [...needed.keys()].filter((name) => found.get(name)?.floating === false);
+  const [first = ""] = others;
+  const types = new Set(others.map((name) => found.get(name)?.storedAs));
+  return new CheckpointError(
+    file,
+    `Expected weights in float32, float16, bfloat16 or float64 in ${file} but received ` +
+      `${others.length} in ${[...types].join(", ")}, ${first} among them; other types and quantized ` +
+      "weights are not supported: save the model in one of the four",
   );
 }
 

@@ -60,20 +60,22 @@ function openAny(source: ByteSource, options: OpenOptions): WeightFile {
 }
 
 /**
- * `state_dict`, the top, or the only other key with weights: `model`, `module`, `model_state_dict`. A
- * random state or an average of metrics has no names of modules.
+ * `state_dict`, the top, or the only other place with weights: `model`, `module`, `checkpoint.model`. A random
+ * state or an average of metrics has no names of modules.
  */
 function placeOfWeights(torch: TorchFile): readonly string[] {
   if (torch.hasWeights(["state_dict"])) return ["state_dict"];
-  if (torch.hasWeights()) return [];
-  const keys = torch.keys().filter((key) => {
-    const named = torch.hasWeights([key]) && torch.keys([key]).some((name) => name.includes("."));
-    return named && !/optim/i.test(key);
-  });
-  if (keys.length < 2) return keys;
+  const isNamed = (place: readonly string[]): boolean =>
+    torch.keys(place).some((name) => name.includes("."));
+  if (torch.hasWeights() && isNamed([])) return [];
+  const [only = [], ...others] = torch
+    .places()
+    .filter((place) => isNamed(place) && !place.some((key) => /optim/i.test(key)));
+  if (others.length === 0) return only;
+  const shown = [only, ...others].map((place) => place.join(".")).join(", ");
   throw new CheckpointError(
     torch.file,
-    `Expected the weights of one model in ${torch.file} but received several, under ${keys.join(", ")}; ` +
+    `Expected the weights of one model in ${torch.file} but received several, under ${shown}; ` +
       "save the one that is wanted in a file of its own",
   );
 }

@@ -11,9 +11,19 @@ import type { Weights } from "./weight-file.ts";
 const wrappers =
   /(^|\.)(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module|_forward_module)(?=\.)/g;
 /** Attributes that hold a whole model, taken off where every name starts with one of them. */
-const holders = ["module", "model", "net", "clip", "clip_model", "ema_model", "state_dict"];
+const holders: readonly string[] = [
+  "module",
+  "model",
+  "net",
+  "clip",
+  "clip_model",
+  "ema_model",
+  "state_dict",
+];
 /** Counters that torch's AveragedModel and exponential averages keep beside the names. */
 const counters = /(^|\.)(n_averaged|num_updates|initted|decay)$/;
+/** What a pair has itself and no part of it: what stands before it holds the whole model. */
+const scale = /^(.+)\.(logit_scale|temperature)$/;
 /** Of one rank alone: the weights of many modules in one row. */
 const flat = /(^|\.)_?flat_param(_\d+)?$/;
 
@@ -37,11 +47,28 @@ export function unwrapped(weights: Weights): Weights {
 function withoutHolders(spelled: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
   const kept = [...spelled].filter(([plain]) => !counters.test(plain));
   const [first] = kept;
-  const holder = holders.find((one) => first?.[0].startsWith(`${one}.`));
+  const holder =
+    holderOfScale(kept.map(([plain]) => plain)) ??
+    holders.find((one) => first?.[0].startsWith(`${one}.`));
   if (holder === undefined) return spelled;
   const prefix = `${holder}.`;
   if (!kept.every(([plain]) => plain.startsWith(prefix))) return spelled;
   return withoutHolders(new Map(kept.map(([plain, name]) => [plain.slice(prefix.length), name])));
+}
+
+/** The one holder of a pair among other names, and the names that are not its own; undefined for none or several. */
+export function pairAmongOthers(
+  names: readonly string[],
+): { holder: string; others: readonly string[] } | undefined {
+  const holder = holderOfScale(names);
+  if (holder === undefined) return undefined;
+  return { holder, others: names.filter((name) => !name.startsWith(`${holder}.`)) };
+}
+
+/** `student`, where the only scale of logits is `student.logit_scale`. */
+function holderOfScale(names: readonly string[]): string | undefined {
+  const [holder, ...others] = names.flatMap((name) => scale.exec(name)?.[1] ?? []);
+  return others.length === 0 ? holder : undefined;
 }
 
 /** The words that names start with, where each is the holder of a model: more than one cannot be read. */

@@ -1,8 +1,7 @@
 /** `limn data inspect`: counts, sizes, bad samples and a contact sheet of a source. */
-import { writeFileAtomically } from "../../files/atomic-write.ts";
 import { contactSheet } from "../../data/contact-sheet.ts";
 import { inspectSource } from "../../data/inspect.ts";
-import type { SourceSpec } from "../../data/sources/source-spec.ts";
+import { checkSheetTarget, writeSheet } from "../../data/sheet-file.ts";
 import { loadTokenizer } from "../../text/index.ts";
 import { UsageError } from "../../errors.ts";
 import { defineCommand, type Command } from "../command.ts";
@@ -39,6 +38,7 @@ const command: Command = defineCommand({
   async run({ options, operands, print, note }) {
     const source = parseSource(operands[0] ?? "", options);
     const format = options.sheet === undefined ? undefined : sheetFormat(options.sheet);
+    if (options.sheet !== undefined) checkSheetTarget(options.sheet, source);
     const report = await inspectSource({
       source,
       ...(options.tokenizer && { tokenizer: await loadTokenizer(options.tokenizer) }),
@@ -48,12 +48,9 @@ const command: Command = defineCommand({
     });
     print(formatInspection(report), report);
     if (options.sheet === undefined || format === undefined) return;
-    await writeSheet(source, {
-      file: options.sheet,
-      format,
-      count: options["sheet-count"] ?? 48,
-      ...maxPixelsOf(options),
-    });
+    const count = options["sheet-count"] ?? 48;
+    const sheet = await contactSheet({ source, format, count, ...maxPixelsOf(options) });
+    writeSheet(options.sheet, sheet, source);
     note(`contact sheet: ${options.sheet}`);
   },
 });
@@ -67,12 +64,4 @@ function sheetFormat(file: string): Format {
   throw new UsageError(
     `Expected .html, .png or .jpg at the end of --sheet but received "${file}".`,
   );
-}
-
-async function writeSheet(
-  source: SourceSpec,
-  { file, ...look }: { file: string; format: Format; count: number; maxPixels?: number },
-): Promise<void> {
-  const sheet = await contactSheet({ source, ...look });
-  writeFileAtomically(file, (write) => write(Buffer.from(sheet)));
 }

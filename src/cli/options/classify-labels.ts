@@ -2,7 +2,12 @@
 import { statSync } from "node:fs";
 
 import { UsageError } from "../../errors.ts";
-import { readClasses } from "../../evaluate/read-classes.ts";
+import {
+  entriesOfLines,
+  isRemark,
+  readClasses,
+  type ClassDescription,
+} from "../../evaluate/read-classes.ts";
 import { readingReason, readTextFile } from "../../files/regular-file.ts";
 import type { ClassEntry } from "../../inference/templates.ts";
 
@@ -19,16 +24,16 @@ export function labelsOf({ labels, classes }: { labels?: string; classes?: strin
       `Expected --labels or --classes but received ${labels === undefined ? "neither" : "both"}.`,
     );
   }
-  if (/\.json$/i.test(classes) || isFolder(classes)) {
-    const names = readClasses(classes).map((one) => one.names);
-    const all = new Map(names.map((each) => [JSON.stringify(each), each]));
-    return [...all.values()];
-  }
-  const found = [...new Set(linesOf(classes))];
-  if (found.length > 0) return found;
-  throw new UsageError(
-    `Expected at least one label for the lines of ${classes} but received none.`,
-  );
+  const isList = /\.json$/i.test(classes) || isFolder(classes);
+  const found = readClasses(isList ? classes : entriesOf(classes)).map(({ names }) => names);
+  const all = new Map(found.map((names) => [JSON.stringify(names), names]));
+  return [...all.values()].map((names) => (names.length === 1 ? names[0]! : names));
+}
+
+function entriesOf(file: string): readonly ClassDescription[] {
+  const lines = linesOf(file).filter((line) => !isRemark(line));
+  if (lines.length > 0) return entriesOfLines(lines);
+  throw new UsageError(`Expected at least one label for the lines of ${file} but received none.`);
 }
 
 function ofFlag(labels: string): string[] {

@@ -9,7 +9,7 @@ import { directoryEntries } from "../../data/paths/directory-entries.ts";
 import { isHidden } from "../../data/paths/file-kinds.ts";
 import { noPath } from "../../data/paths/web-address.ts";
 import { parseJson } from "../../files/json-text.ts";
-import { columnNames } from "../print/inspection.ts";
+import { columnNames, listedNames } from "../print/inspection.ts";
 import type { OptionSpecs, OptionValues } from "../command.ts";
 
 /** Flags that say more about a source; each suits some kinds only. */
@@ -58,12 +58,15 @@ const KEYS: Record<SourceSpec["kind"], Record<string, string>> = {
 export function noteColumns(spec: SourceSpec, note: (text: string) => void): void {
   const columns = sourceColumns(spec);
   if (columns === undefined) return;
+  const { image, caption, label } = columns;
   const given: Readonly<Record<string, unknown>> = { ...spec };
-  const found = Object.entries(columns).some(
+  const found = Object.entries({ image, caption, label }).some(
     ([role, name]: [string, string | undefined]) =>
       name !== undefined && name !== role && given[role] === undefined,
   );
   if (found) note(`columns: ${columnNames(columns)}`);
+  const unread = columns.unread ?? [];
+  if (unread.length > 0) note(`columns that are not read: ${listedNames(unread)}`);
 }
 
 /** A message about a source with the flags of the command line instead of the keys of recipes. */

@@ -44,7 +44,7 @@ test("a source alone is measured by retrieval, with classes by zero-shot, by bot
 test("templates are a set, or the lines of a file or of a folder of CLIP_benchmark", () => {
   const lines = path.join(folder, "zeroshot_classification_templates.txt");
   writeFileSync(lines, "a photo of a {c}.\r\n\nart of the {}.\n");
-  const wanted = ["a photo of a {}.", "art of the {}."];
+  const wanted = ["a photo of a {c}.", "art of the {}."];
   assert.deepEqual(templatesOf(lines), wanted);
   assert.deepEqual(templatesOf(folder), wanted);
   assert.equal(templatesOf("simple"), "simple");
@@ -54,10 +54,22 @@ test("templates are a set, or the lines of a file or of a folder of CLIP_benchma
     name: "UsageError",
     message: /^Expected one of bare, photo, simple or a file for --templates but received "fotos"/,
   });
+  const json = path.join(folder, "templates.json");
+  for (const value of [wanted, { imagenet1k: wanted }, { templates: wanted, version: 1 }]) {
+    writeFileSync(json, JSON.stringify(value));
+    assert.deepEqual(templatesOf(json), wanted);
+  }
+  writeFileSync(json, JSON.stringify({ a: wanted, b: wanted }));
+  assert.throws(
+    () => templatesOf(json),
+    /a list of templates .* received several \(a, b, \.\.\.\)/,
+  );
+  writeFileSync(json, "[1]");
+  assert.throws(() => templatesOf(json), /a list of templates in .* but received none; write/);
   writeFileSync(lines, "a photo\n");
-  assert.throws(() => templatesOf(lines), /in each line of .*\.txt but received "a photo"; mark/);
+  assert.throws(() => templatesOf(lines), /with {} or {c} in .*\.txt, .* received "a photo"; mark/);
   writeFileSync(lines, "\n");
-  assert.throws(() => templatesOf(lines), /but received no line/);
+  assert.throws(() => templatesOf(lines), /but received none; mark/);
 });
 
 test("a file of suites is an array or a recipe, and says what is wrong with it", async () => {

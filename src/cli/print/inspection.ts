@@ -7,12 +7,18 @@ import type { Columns, Problem } from "../../data/sources/source.ts";
 const SHOWN = 10;
 
 /** `image "file_name", caption "text"`. */
-export function columnNames(columns: Columns): string {
-  return Object.entries(columns)
+export function columnNames({ image, caption, label }: Columns): string {
+  return Object.entries({ image, caption, label })
     .flatMap(([role, name]: [string, string | undefined]) =>
       name === undefined ? [] : [`${role} "${name}"`],
     )
     .join(", ");
+}
+
+/** The first ten of some names, and how many there are besides. */
+export function listedNames(names: readonly string[]): string {
+  const more = names.length > SHOWN ? `, and ${names.length - SHOWN} more` : "";
+  return names.slice(0, SHOWN).join(", ") + more;
 }
 
 /** The first ten of some problems, and that there are more of them. */

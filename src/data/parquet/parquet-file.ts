@@ -2,7 +2,6 @@
  * Parquet files, read by hyparquet a page at a time, so that memory holds a page of each column however
  * large the row groups are.
  */
-import { isUtf8 } from "node:buffer";
 import {
   type ColumnMetaData,
   type Compressors,
@@ -11,6 +10,7 @@ import {
   parquetReadObjects,
   parquetSchema,
   type RowGroup,
+  type SchemaElement,
   type SchemaTree,
 } from "hyparquet";
 import {
@@ -22,18 +22,14 @@ import {
 } from "./parquet-pages.ts";
 import { foreignFile } from "../tables/foreign-file.ts";
 import { FileBytes } from "../tables/table-bytes.ts";
+import { decimalsOf, mapped, parsers } from "./parquet-values.ts";
 import { readThrift } from "./thrift-check.ts";
+
+/** What the only column of a page's file is called; a name of the file may be one that objects have. */
+const COLUMN = "column";
 
 const MOST_FOOTER_BYTES = 64 << 20;
 const HEADER_BYTES = 1 << 14;
-
-/** Text that is UTF-8 is a string, other text stays bytes. Nothing else is interpreted. */
-const parsers = {
-  stringFromBytes: (bytes: Uint8Array): unknown =>
-    bytes !== undefined && isUtf8(bytes) ? Buffer.from(bytes).toString("utf8") : bytes,
-  jsonFromBytes: (bytes: Uint8Array): unknown =>
-    bytes !== undefined && isUtf8(bytes) ? Buffer.from(bytes).toString("utf8") : bytes,
-};
 
 /** A path of the schema to a column of values, from the root on. */
 export type LeafPath = readonly SchemaTree[];
@@ -130,11 +126,10 @@ export class ParquetFile {
     };
     const unpacked = pages.flatMap((page) => page.unpacked ?? []);
     const compressors: Compressors = { [column.codec]: () => unpacked.shift()! };
-    const name = path[1]!.element.name;
     const found = await parquetReadObjects({
       file,
       metadata: pageMetadata(this.#metadata, column, path, { rows, bytes: raw.length }),
-      columns: [name],
+      columns: [COLUMN],
       compressors,
       parsers,
       utf8: false,
@@ -142,7 +137,9 @@ export class ParquetFile {
     }).catch((error: unknown) => {
       throw inWords("a damaged page", error);
     });
-    return found.map((row) => row[name] as unknown);
+    const values = found.map((row) => row[COLUMN] as unknown);
+    const decimals = decimalsOf(path.at(-1)!.element);
+    return decimals === undefined ? values : values.map((value) => mapped(value, decimals.read));
   }
 }
 
@@ -269,11 +266,13 @@ function pageMetadata(
   { rows, bytes }: { rows: number; bytes: number },
 ): FileMetaData {
   const last = path.length - 1;
-  const schema = path.map(({ element }, i) =>
-    i === last ? element : { ...element, num_children: 1 },
-  );
+  const schema = path.map(({ element }, i) => ({
+    ...(i === last ? unscaled(element) : { ...element, num_children: 1 }),
+    ...(i === 1 && { name: COLUMN }),
+  }));
   const chunk: ColumnMetaData = {
     ...column,
+    path_in_schema: [COLUMN, ...column.path_in_schema.slice(1)],
     // 0 stands for none
     dictionary_page_offset: 0n,
     data_page_offset: 0n,
@@ -285,4 +284,11 @@ function pageMetadata(
     num_rows: BigInt(rows),
   };
   return { ...metadata, schema, num_rows: BigInt(rows), row_groups: [group] };
+}
+
+/** Decimals as the integers or bytes that they are stored as. */
+function unscaled(element: SchemaElement): SchemaElement {
+  if (decimalsOf(element) === undefined) return element;
+  const { converted_type: _, logical_type: __, ...stored } = element;
+  return stored;
 }

@@ -1,4 +1,5 @@
 /** Rows of a Parquet file: which columns are the picture, its captions and its label, and their values. */
+import { decimalsOf } from "./parquet-values.ts";
 import { ColumnCursor } from "./column-cursor.ts";
 import { isUtf8 } from "node:buffer";
 import type { RowGroup, SchemaTree } from "hyparquet";
@@ -12,6 +13,8 @@ export interface ParquetColumns extends ChosenColumns {
   /** Whether the picture's column holds bytes; else paths. */
   bytes: boolean;
   leaves: Record<"image" | "path" | "caption" | "label" | "key", LeafPath | undefined>;
+  /** Columns that are in no record: lists, structs, bytes, and what is beyond the first hundred. */
+  unread: string[];
   /** Other columns with one simple value a row. */
   meta: { name: string; leaf: LeafPath; fractional: boolean }[];
   /** Names of classes by their numbers, as `datasets` notes them. */
@@ -51,9 +54,11 @@ export function chooseParquetColumns(parquet: ParquetFile, wanted: WantedColumns
   const meta = columns.filter(
     (one) => isSimple(one) && !isBinary(one) && !taken.includes(one.element.name),
   );
+  const read = [...taken, ...meta.slice(0, MOST_META).map(({ element }) => element.name)];
   return {
     ...chosen,
     bytes,
+    unread: names.filter((name) => !read.includes(name)),
     leaves: {
       image: bytes ? parquet.leaf(image, ...(struct ? ["bytes"] : [])) : undefined,
       path: hasPath ? parquet.leaf(image, "path") : bytes ? undefined : parquet.leaf(image),
@@ -95,12 +100,10 @@ function isBinary({
 }
 
 /** Of floats, or of decimals with digits behind the point: 1.0 in it is no integer. */
-function holdsFractions({
-  element: { type, converted_type: converted, logical_type: logical, scale = 0 },
-}: SchemaTree): boolean {
+function holdsFractions({ element }: SchemaTree): boolean {
+  const { type, logical_type: logical } = element;
   if (type === "FLOAT" || type === "DOUBLE" || logical?.type === "FLOAT16") return true;
-  const decimal = converted === "DECIMAL" || logical?.type === "DECIMAL";
-  return decimal && (logical?.type === "DECIMAL" ? logical.scale : scale) > 0;
+  return (decimalsOf(element)?.scale ?? 0) > 0;
 }
 
 /** A binary column, or a struct with `bytes`. */

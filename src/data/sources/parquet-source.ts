@@ -60,8 +60,10 @@ function filesOf(spec: ParquetSpec): { name: string; first: string; others: stri
   );
 }
 
-function namesOf({ image, caption, label }: ParquetColumns): Columns {
-  return { image, caption, label };
+function namesOf({ image, caption, label, bytes, unread, meta }: ParquetColumns): Columns {
+  // Rows of paths have no record.
+  const others = bytes ? unread : [...meta.map(({ name }) => name), ...unread];
+  return { image, caption, label, ...(others.length > 0 && { unread: others }) };
 }
 
 /** throws   DataError that names the file */

@@ -87,6 +87,8 @@ export interface Columns {
   image: string;
   caption: string | undefined;
   label: string | undefined;
+  /** Columns that are in no sample's record. */
+  unread?: readonly string[];
 }
 
 export interface ReadingOptions {

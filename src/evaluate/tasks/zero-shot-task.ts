@@ -1,6 +1,6 @@
 /** Zero-shot classification as a task: the class whose texts are the most similar to a picture. */
 import { z } from "zod";
-import { rowsAt, type Embeddings } from "../../arrays/embeddings.ts";
+import type { Embeddings } from "../../arrays/embeddings.ts";
 import { DataError } from "../../errors.ts";
 import { formatJson } from "../../files/json-text.ts";
 import { classifierWeights } from "../../inference/classifier-weights.ts";
@@ -131,29 +131,19 @@ export function zeroShotRows(result: ZeroShotResult, prefix = "val/zeroShot"): M
   );
 }
 
-/** [C, D]; classes of the same names are embedded once. */
+/** [C, D] */
 async function weightsOf(
   { templates }: ZeroShotTask,
   classes: readonly NamedClass[],
   embedder: Embedder,
 ): Promise<Embeddings> {
-  const places = new Map<string, number>();
-  const different = classes.filter(({ names }) => {
-    const text = JSON.stringify(names);
-    if (places.has(text)) return false;
-    places.set(text, places.size);
-    return true;
-  });
   const { weights } = await classifierWeights({
-    classes: different.map(({ names }) => names),
+    classes: classes.map(({ names }) => names),
+    alike: true,
     templates,
     embedTexts: (texts) => Promise.resolve(embedder.embedTexts(texts)),
   });
-  if (different.length === classes.length) return weights;
-  return rowsAt(
-    weights,
-    classes.map(({ names }) => places.get(JSON.stringify(names)) ?? 0),
-  );
+  return weights;
 }
 
 function answers(
@@ -162,15 +152,20 @@ function answers(
   classes: readonly NamedClass[],
 ): Int32Array {
   const index = new ClassAnswers(classes);
-  return Int32Array.from(dataset.keys, (key, i) => {
-    const answer = task.answer === "label" ? dataset.labels[i] : dataset.metas[i]?.[task.answer];
-    const found = index.find(answer);
-    if (found !== undefined) return found;
-    const received = answer === undefined ? "nothing" : formatJson(answer);
-    throw new DataError(
-      `Expected one of ${classes.length} classes for ${task.answer} of sample ${key} but received ` +
-        `${received}: ${index.problem(answer)}; add the class, or name another key as answer`,
-      { source: key, key },
-    );
-  });
+  const answersOf = dataset.keys.map((_, i) =>
+    task.answer === "label" ? dataset.labels[i] : dataset.metas[i]?.[task.answer],
+  );
+  const found = answersOf.map((answer) => index.find(answer) ?? -1);
+  const first = found.indexOf(-1);
+  if (first < 0) return Int32Array.from(found);
+  const key = dataset.keys[first] ?? "";
+  const answer = answersOf[first];
+  const received = answer === undefined ? "nothing" : formatJson(answer);
+  const count = found.filter((place) => place < 0).length;
+  const more = count === 1 ? "" : ` (so are ${count} of ${found.length} samples)`;
+  throw new DataError(
+    `Expected one of ${classes.length} classes for ${task.answer} of sample ${key} but received ` +
+      `${received}: ${index.problem(answer)}${more}; add the class, or name another key as answer`,
+    { source: key, key },
+  );
 }

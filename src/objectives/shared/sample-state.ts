@@ -2,20 +2,11 @@
  * A few float32 numbers for every example of the data, in a memory-mapped file: objectives that track
  * each example would otherwise hold the data's length in memory. Knows not what the numbers mean.
  */
-import {
-  closeSync,
-  existsSync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  rmSync,
-  statSync,
-} from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, readSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 
 import { CheckpointError, LimnError } from "../../errors.ts";
-import { orStorageError, storageError, writeFully } from "../../files/storage.ts";
+import { makeFolders, orStorageError, storageError, writeFully } from "../../files/storage.ts";
 import {
   callInPlace,
   fromData,
@@ -245,7 +236,7 @@ function create(file: string): number {
     );
   }
   try {
-    mkdirSync(dirname(file), { recursive: true });
+    makeFolders(dirname(file));
     // A new file, not a shorter one: another process may still have the old one mapped.
     rmSync(file, { force: true });
     const descriptor = openSync(file, "wx+");

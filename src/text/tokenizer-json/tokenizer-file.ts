@@ -13,8 +13,8 @@ export interface TokenizerFile {
   normalizer?: StepConfig | null;
   pre_tokenizer?: StepConfig | null;
   post_processor?: StepConfig | null;
-  padding?: { pad_id?: unknown } | null;
-  truncation?: { max_length?: unknown } | null;
+  padding?: { pad_id?: unknown; direction?: unknown } | null;
+  truncation?: { max_length?: unknown; direction?: unknown } | null;
   model?: Readonly<Record<string, unknown>>;
   [key: string]: unknown;
 }

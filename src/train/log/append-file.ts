@@ -1,6 +1,7 @@
 /** A file that only grows, by whole records. Knows nothing about what a record is. */
 import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, openSync } from "node:fs";
 import { DisposedError } from "../../errors.ts";
+import { unshare } from "../../files/atomic-write.ts";
 import { checkNoPipe } from "../../files/regular-file.ts";
 import { orStorageError, storageError, writeFully } from "../../files/storage.ts";
 
@@ -22,6 +23,7 @@ export class AppendFile {
     try {
       // A pipe would be waited for.
       checkNoPipe(path);
+      unshare(path);
       this.#descriptor = openSync(path, flag);
     } catch (error) {
       throw (error as NodeJS.ErrnoException).code === "EEXIST" ? error : storageError(path, error);

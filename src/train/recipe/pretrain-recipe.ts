@@ -47,10 +47,11 @@ const labelsSchema = z.strictObject({
     .optional()
     .describe("splits an answer into several classes, each learned as a yes or no of its own"),
   classes: z
-    .array(z.string())
-    .min(2)
+    .union([z.string(), z.array(z.string()).min(2)])
     .optional()
-    .describe("the classes in order; all that the training data hold, sorted, when absent"),
+    .describe(
+      "the classes in order, or a file of them as a zero-shot task takes it; all that the training data hold, sorted, when absent",
+    ),
   smoothing: z
     .number()
     .min(0)

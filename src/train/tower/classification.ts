@@ -5,6 +5,7 @@ import type { EvaluationTransform } from "../../data/image/evaluation-transform.
 import type { Batch } from "../../data/sample.ts";
 import { DataError, didYouMean } from "../../errors.ts";
 import { answerText, ClassAnswers } from "../../evaluate/class-answers.ts";
+import type { ClassDescription, NamedClass } from "../../evaluate/read-classes.ts";
 import { formatJson } from "../../files/json-text.ts";
 import { writeTextAtomically } from "../../files/atomic-write.ts";
 import { normalizePixels, pixelsToTensor } from "../../pair/dual-encoder.ts";
@@ -37,7 +38,7 @@ interface ClassificationParts {
   recipe: ClassificationRecipe;
   /** Without a projection. */
   tower: ImageTower;
-  classes: readonly string[];
+  classes: readonly NamedClass[];
   transform: EvaluationTransform;
   device: Device;
 }
@@ -56,7 +57,7 @@ export class Classification implements TowerTask {
     const { tower, classes, device, recipe } = parts;
     this.#parts = parts;
     this.model = new Classifier(tower, classes.length).to(device);
-    this.#answers = new ClassAnswers(classes.map((key) => ({ key, names: [key] })));
+    this.#answers = new ClassAnswers(classes);
     const { source } = recipe.evaluate;
     this.evaluate = source === undefined ? null : () => this.#evaluate(source);
   }
@@ -100,7 +101,7 @@ export class Classification implements TowerTask {
     const { classes } = this.#parts;
     throw new DataError(
       `Expected one of the ${classes.length} classes for sample ${key} but received "${name}": ` +
-        `${this.#answers.problem(name)}; add it to labels.classes.${didYouMean(name, classes)}`,
+        `${this.#answers.problem(name)}; add it to labels.classes.${didYouMean(name, labelsOf(classes))}`,
       { source: key },
     );
   }
@@ -136,11 +137,23 @@ export class Classification implements TowerTask {
       evaluationTransform: transform,
       extra: [...this.model.head.namedState("head")],
       furtherFiles: async (partial) => {
-        writeTextAtomically(`${partial}/classes.json`, `${JSON.stringify(classes, null, 1)}\n`);
+        writeTextAtomically(
+          `${partial}/classes.json`,
+          `${JSON.stringify(classes.map(entryOf), null, 1)}\n`,
+        );
         await further?.(partial);
       },
     });
   }
+}
+
+/** As a file of classes has it. */
+function entryOf({ key, names }: NamedClass): ClassDescription {
+  return names.length === 1 && names[0] === key ? key : { key, names };
+}
+
+function labelsOf(classes: readonly NamedClass[]): string[] {
+  return classes.map(({ label }) => label);
 }
 
 /** Pictures whose likeliest class is one of theirs. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -170,13 +170,19 @@ describe("classification", () => {
     }
   });
   test("answers may be the numbers of the classes", async () => {
-    const numbered = (classes: string[]): Classification => {
+    const numbered = (classes: string | string[]): Classification => {
       const source = { kind: "webdataset", shards: many } as const;
       const labels = { answer: "kind", classes };
       return classify({ data: { ...classify().data, train: source }, labels });
     };
     const { directory } = await run(numbered(["even", "odd"]), ["train.steps=1"]);
     assert.ok(Math.abs(lossesOf(directory)[0]! - Math.LN2) < 0.5, lossesOf(directory).join());
+    const classes = join(folder, "classnames.txt");
+    writeFileSync(classes, "0: even\n1: odd\n");
+    const fromFile = await run(numbered(classes), ["train.steps=1"]);
+    assert.deepEqual(lossesOf(fromFile.directory), lossesOf(directory));
+    const written = join(fromFile.directory, "model", "classes.json");
+    assert.deepEqual(JSON.parse(readFileSync(written, "utf8")), ["even", "odd"]);
     await assert.rejects(run(numbered(["1", "odd"]), ["train.steps=1"]), {
       name: "DataError",
       message: /"0": no class has this name, and classes that are named by numbers are not counted/,

@@ -10,6 +10,7 @@ import { createTokenizer } from "../../text/index.ts";
 import { RecipeError } from "../../errors.ts";
 import { openModelAt } from "../../checkpoints/open-model.ts";
 import { loadNamed } from "../../checkpoints/tower-folder.ts";
+import { readClasses } from "../../evaluate/read-classes.ts";
 import { manualSeed, type Device } from "../../torch/index.ts";
 import { createImageTower, createTextTower } from "../../towers/index.ts";
 import {
@@ -150,7 +151,11 @@ async function classification(
   const config = imageTowerConfig(recipe.image, recipe);
   const transform = transformFor(recipe.data.transform, config.imageSize);
   const { train: source } = recipe.data;
-  const classes = recipe.labels.classes ?? (await classesOf(source, recipe.labels));
+  const given = recipe.labels.classes;
+  const classes =
+    given === undefined
+      ? (await classesOf(source, recipe.labels)).map((key) => ({ key, names: [key], label: key }))
+      : readClasses(given);
   checkLabels(recipe, classes);
   const tower = inRecipe("image", () => createImageTower(config, null));
   tower.run.checkpointing = recipe.train.activationCheckpointing;
@@ -168,7 +173,7 @@ async function classification(
   return { task, loader, ...(caches ? { caches } : {}) };
 }
 
-function checkLabels({ labels }: ClassificationRecipe, classes: readonly string[]): void {
+function checkLabels({ labels }: ClassificationRecipe, classes: readonly unknown[]): void {
   if (labels.separator !== undefined && labels.smoothing > 0) {
     throw new RecipeError(
       "labels.smoothing",

@@ -6,7 +6,7 @@ Needs torch, numpy.
 
 Writes test/goldens/weights/beside.zip: one file per object, {"epoch": 3, "extra": the object, "state_dict":
 {"a.weight": [[0, 1, 2], [3, 4, 5]], "a.bias": [6, 7]}}; `mixed.pt`, a state dict with a number of numpy and an
-epoch among its weights; and names.json, what torch's own wrappers call the same weights.
+epoch among its weights; `nested.pt`, a state dict deep in other dicts; and names.json, what torch's own wrappers call the same weights.
 """
 
 import argparse
@@ -79,6 +79,7 @@ OBJECTS = {
     "dataclass": Settings(),
     "enum": Kind.FIRST,
     "enum-key": {Kind.FIRST: 1, (1, 2): 3},
+    "set-key": {frozenset({1}): 1, pathlib.PurePosixPath("a"): 2, b"a": 3, None: 4, 1.5: 5},
     "namedtuple": Point(1, 2),
     "datetime": datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc),
     "timedelta": datetime.timedelta(seconds=3),
@@ -155,6 +156,7 @@ files = {
     for suffix, options in (("", {}), ("-protocol-4", {"pickle_protocol": 4}))
     for name, value in OBJECTS.items()
 }
+files["nested.pt"] = saved({"epoch": 3, "checkpoint": {"rng": torch.zeros(4), "model": {"state_dict": weights()}}})
 files["mixed.pt"] = saved({**weights(), "epoch": 3, "best": numpy.float32(0.5), "args": OBJECTS["namespace"]})
 files["names.json"] = json.dumps({"torch": torch.__version__, "names": NAMES}, indent=1).encode()
 with zipfile.ZipFile(OUT, "w", zipfile.ZIP_DEFLATED) as archive:

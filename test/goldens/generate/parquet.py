@@ -4,16 +4,19 @@ Run with a Python that has pyarrow, pandas, datasets, Pillow and img2dataset (of
   python -P test/goldens/generate/parquet.py
 """
 
+import datetime
 import hashlib
 import importlib.util
 import io
 import json
 import os
 import pathlib
+from decimal import Decimal
 
 import datasets
 import pandas
 import pyarrow
+import pyarrow.compute as compute
 import pyarrow.parquet
 from PIL import Image
 
@@ -151,6 +154,37 @@ def by_pyarrow():
     return [*ways, "large-types", "dictionary-type"]
 
 
+def by_types():
+    """Values that a double or a JavaScript Date would round, as pyarrow's own text has them."""
+    column = pyarrow.array
+    stamp = 1_700_000_000_123_456_789
+    decimal = [Decimal("12345678901234567890.12"), Decimal("-0.10"), None]
+    columns = {
+        "price": column([Decimal("1.10"), Decimal("-0.01"), None], pyarrow.decimal128(10, 2)),
+        "wide": column(decimal, pyarrow.decimal128(38, 2)),
+        "whole": column([Decimal("123456789012345678901"), Decimal(-1), None], pyarrow.decimal128(25, 0)),
+        "ms": column([stamp // 10**6, -1, None], pyarrow.timestamp("ms")),
+        "us": column([stamp // 10**3, -1, None], pyarrow.timestamp("us")),
+        "ns": column([stamp, -1, None], pyarrow.timestamp("ns")),
+        "day": column([datetime.date(2020, 1, 2), datetime.date(1900, 1, 1), None]),
+        "__proto__": column([1, 2, None]),
+    }
+    pictures = {"image": column([picture(i) for i in range(3)]), "text": column(["a", "b", "c"])}
+    unread = {"tags": column([["a"], [], None]), "hash": column([b"\xff", b"", None])}
+    pyarrow.parquet.write_table(pyarrow.table(pictures | columns | unread), OUT / "types.parquet")
+    texts = {name: column([str(one) if one is not None else None for one in values.to_pylist()])
+             for name, values in columns.items() if name in ("wide", "day")}
+    for name in ("ms", "us", "ns"):
+        texts[name] = compute.strftime(columns[name], format="%Y-%m-%dT%H:%M:%SZ")
+    values = {name: texts.get(name, columns[name]).to_pylist() for name in columns}
+    values["price"] = [1.1, -0.01, None]
+    values["whole"] = ["123456789012345678901", "-1", None]
+    values["__proto__"] = ["1", "2", None]
+    return [
+        expected(i, ["abc"[i]], None, {name: one[i] for name, one in values.items()}) for i in range(3)
+    ]
+
+
 def by_path():
     frame = pandas.DataFrame(
         {
@@ -170,6 +204,7 @@ def main():
         "pandas": by_pandas(),
         "img2dataset": by_img2dataset(),
         "paths": by_path(),
+        "types": by_types(),
     }
     found = {"files": files, "alike": alike, "rows": table_rows()}
     (OUT / "expected.json").write_text(json.dumps(found, ensure_ascii=False, separators=(",", ":")) + "\n")

@@ -120,8 +120,8 @@ function fromConfig(file: string, json: JsonObject): ClipConfig {
   const top = new JsonFields(file, "", json);
   return {
     embedDim: top.integer("projection_dim", 512),
-    image: readImage(section(file, json, "vision_config")),
-    text: readText(section(file, json, "text_config")),
+    image: readImage(section(file, json, "vision_config", "vision_config_dict")),
+    text: readText(section(file, json, "text_config", "text_config_dict")),
     logitScaleLogInit: top.number("logit_scale_init_value", 2.6592),
   };
 }

@@ -57,7 +57,7 @@ describe("fields of layers, when they are wrong", () => {
 
   it("refuses a section that is no object", () => {
     const read = (json: JsonObject) => (): JsonFields =>
-      section("config.json", json, "text_config");
+      section("config.json", json, "text_config", "text_config_dict");
     assert.throws(read({ text_config: 3 }), /an object for text_config in config.json/);
     assert.throws(read({ text_config_dict: [] }), /an object for text_config/);
   });
@@ -97,9 +97,11 @@ describe("fields of layers", () => {
 
   it("come from the repeated section of old files, whole", () => {
     const json = { text_config: { a: 1, b: 2 }, text_config_dict: { a: 3 } };
-    const found = section("config.json", json, "text_config");
+    const found = section("config.json", json, "text_config", "text_config_dict");
     assert.deepEqual([found.raw("a"), found.raw("b")], [3, undefined]);
     assert.equal(section("config.json", {}, "text_config").raw("a"), undefined);
+    const passed = section("config.json", json, "text_config");
+    assert.deepEqual([passed.raw("a"), passed.raw("b")], [1, 2]);
   });
 
   it("know buffers of position numbers by their place", () => {

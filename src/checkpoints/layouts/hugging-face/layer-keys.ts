@@ -92,10 +92,13 @@ export function configHead(className: string, modelType: string): Record<string,
   };
 }
 
-/** A tower's fields. Where an old file repeats them as `<name>_dict`, that one counts, whole. */
-export function section(file: string, json: JsonObject, name: string): JsonFields {
-  const older = json[`${name}_dict`];
-  const value = older ?? json[name] ?? {};
+/**
+ * A tower's fields.
+ *
+ * older  The name under which old files of the class repeat them: that one counts, whole. Other classes pass it over
+ */
+export function section(file: string, json: JsonObject, name: string, older?: string): JsonFields {
+  const value = (older === undefined ? undefined : json[older]) ?? json[name] ?? {};
   if (!isJsonObject(value)) return new JsonFields(file, "", json).fail(name, "an object");
   return new JsonFields(file, `${name}.`, value);
 }

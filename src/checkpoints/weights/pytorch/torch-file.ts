@@ -40,6 +40,8 @@ export interface TorchFile {
    * other libraries beside them are no weights and are passed over; another dict of tensors is not.
    */
   hasWeights(path?: readonly string[]): boolean;
+  /** The paths of all dicts of tensors below the top, of one that has several the first. */
+  places(): string[][];
   /**
    * The dict of tensors at a path, such as `["state_dict"]`, or all parameters and buffers of a
    * script. To close it is to close the file. Throws CheckpointError where something else is there.
@@ -50,6 +52,8 @@ export interface TorchFile {
 }
 
 const what = "a file of torch.save";
+/** Dicts in dicts, as in `checkpoint.model.state_dict`. */
+const deepest = 8;
 /** A pickle holds a hundred bytes for each tensor. */
 const mostPickle = 1 << 28;
 
@@ -113,6 +117,21 @@ class Opened implements TorchFile {
     return isStateDict(value) && ![...value.entries.values()].some(isStateDict);
   }
 
+  places(): string[][] {
+    const seen = new Set<PickleValue>();
+    const under = (value: PickleValue, path: readonly string[]): string[][] => {
+      if (!(value instanceof PickleDict) || seen.has(value) || path.length > deepest) return [];
+      seen.add(value);
+      const { entries }: PickleDict = value;
+      const here = path.length > 0 && this.hasWeights(path) ? [[...path]] : [];
+      return [
+        ...here,
+        ...[...entries].flatMap(([key, inner]) => under(inner, [...path, String(key)])),
+      ];
+    };
+    return under(this.#saved, []);
+  }
+
   weights(path: readonly string[] = []): WeightFile {
     const { file } = this;
     const tensors = this.#tensors(path);
@@ -164,14 +183,17 @@ class Opened implements TorchFile {
     }
     if (tensors.size === 0) {
       const [first] = value.entries.keys();
-      const reason = first === undefined ? "it is empty" : `"${String(first)}" of it is no tensor`;
-      throw this.#noWeights(path, reason);
+      throw this.#noWeights(
+        path,
+        opaqueWords(value) ??
+          (first === undefined ? "it is empty" : `"${String(first)}" of it is no tensor`),
+      );
     }
     return tensors;
   }
 
   #noWeights(path: readonly string[], reason: string): CheckpointError {
-    const others = this.keys().filter((key) => this.hasWeights([key]));
+    const others = this.places().map((place) => place.join("."));
     const cure = others.length > 0 ? `name one of ${others.join(", ")}` : "save a state dict";
     return new CheckpointError(
       this.file,
@@ -195,6 +217,16 @@ class Opened implements TorchFile {
   #budget(): number {
     return Math.max(10_000, this.#pickleLength);
   }
+}
+
+/** The first object of another library, where a dict holds no tensor: a whole module, arrays of numpy. */
+function opaqueWords({ entries }: PickleDict): string | undefined {
+  for (const [key, item] of entries) {
+    if (item instanceof PickleOpaque) {
+      return `"${String(key)}" of it is an object of ${item.name}, of which nothing was executed`;
+    }
+  }
+  return undefined;
 }
 
 /** A dict with at least one tensor in it. */

@@ -5,7 +5,6 @@
  */
 import {
   PickleDict,
-  PickleGlobal,
   PickleList,
   PickleOpaque,
   PickleRecord,
@@ -185,17 +184,9 @@ function fill(dict: PickleDict, items: readonly PickleValue[]): void {
   }
 }
 
-/** undefined for a tuple or an opaque key, under which nothing is looked for. */
+/** undefined for a key that is no string or number, under which nothing is looked for: a tuple, a set, a path. */
 function keyOf(value: PickleValue): PickleKey | undefined {
-  if (value === null || typeof value !== "object") return value;
-  const isTuple = value instanceof PickleList && value.tuple;
-  const passed =
-    isTuple ||
-    value instanceof PickleOpaque ||
-    value instanceof PickleGlobal ||
-    value instanceof Uint8Array;
-  if (passed) return undefined;
-  throw new Error("its pickle has a key that is no string or number");
+  return value === null || typeof value !== "object" ? value : undefined;
 }
 
 function dictOf(items: readonly PickleValue[]): PickleDict {

@@ -1,0 +1,101 @@
+/** What a folder's configuration says of rows and special tokens, as transformers follows it. */
+import { strict as assert } from "node:assert";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { familyTokenizer } from "./family-tokenizer.ts";
+import { createTokenizer, loadTokenizer } from "./load-tokenizer.ts";
+import { saveTokenizer } from "./save-tokenizer.ts";
+
+const goldens = fileURLToPath(new URL("../../../test/goldens/models", import.meta.url));
+const root = mkdtempSync(join(tmpdir(), "limn-tokenizer-folders-"));
+after(() => rmSync(root, { recursive: true }));
+
+let count = 0;
+type Json = Record<string, unknown>;
+
+/** A copy of a tiny model's folder, with other fields in one of its files; null removes a file. */
+function folderOf(model: string, changes: Record<string, Json | null> = {}): string {
+  const folder = join(root, String(count++));
+  cpSync(join(goldens, model), folder, { recursive: true });
+  for (const [name, fields] of Object.entries(changes)) {
+    const file = join(folder, name);
+    if (fields === null) {
+      rmSync(file);
+      continue;
+    }
+    const json = JSON.parse(readFileSync(file, "utf8")) as Json;
+    writeFileSync(file, JSON.stringify({ ...json, ...fields }));
+  }
+  return folder;
+}
+
+const config = "tokenizer_config.json";
+const json = "tokenizer.json";
+const classes = {
+  ...{ clip: "CLIPTokenizer", siglip: "SiglipTokenizer" },
+  ...{ siglip2: "Siglip2Tokenizer", align: "BertTokenizer" },
+};
+
+describe("sides that are not followed", () => {
+  const cases: [keyof typeof classes, Record<string, Json | null>, RegExp][] = [
+    ["clip", { [config]: { padding_side: "left" } }, /"right" for padding_side .* filled in front/],
+    ["clip", { [config]: { truncation_side: "left" } }, /for truncation_side .* cut in front/],
+    ["clip", { [config]: { padding_side: "left" }, [json]: null }, /for padding_side/],
+    ["siglip", { [config]: { padding_side: "left" } }, /for padding_side of .*spiece\.model/],
+    ["siglip2", { [config]: { padding_side: "left" } }, /for padding_side/],
+    ["align", { [config]: { truncation_side: "left" } }, /for truncation_side/],
+    ["align", { [config]: null, [json]: { padding: { direction: "Left" } } }, /for padding_side/],
+  ];
+  for (const [model, changes, message] of cases) {
+    test(`${model} ${JSON.stringify(changes)}`, async () => {
+      const loaded = loadTokenizer(folderOf(model, changes), { tokenizerClass: classes[model] });
+      await assert.rejects(loaded, { code: "LIMN_DATA", message });
+    });
+  }
+  test("the configuration counts before the file of the vocabulary", async () => {
+    const changes = {
+      [config]: { padding_side: "right" },
+      [json]: { padding: { direction: "Left" } },
+    };
+    await loadTokenizer(folderOf("align", changes));
+  });
+});
+
+describe("special tokens", () => {
+  test("BERT's rows are padded with [PAD] where no file names it", async () => {
+    const folder = folderOf("align", { [config]: null });
+    const tokenizer = await loadTokenizer(folder, {
+      tokenizerClass: "BertTokenizer",
+      contextLength: 12,
+    });
+    // transformers 5.23, BertTokenizer of the same folder.
+    const ids = [2, 16, 90, 92, 16, 78, 5, 3, 0, 0, 0, 0];
+    assert.deepEqual([...tokenizer.encode("a photo of a CAT!").ids], ids);
+  });
+
+  for (const without of ["none", json]) {
+    test(`a padding of the vocabulary is looked for in texts; absent: ${without}`, async () => {
+      const folder = folderOf("clip", {
+        [config]: { pad_token: "!" },
+        ...(without === json && { [json]: null }),
+      });
+      // transformers 5.23, CLIPTokenizer of the same folder: "!" is id 0 and no word's end.
+      const row = [552, 320, 79, 71, 78, 531, 539, 320, 66, 536, 0, 553, 0, 0];
+      const clip = await loadTokenizer(folder, { contextLength: 14 });
+      assert.deepEqual([...clip.encode("a photo of a CAT!").ids], row);
+      const plain = await familyTokenizer("clip-hugging-face", folder, {
+        contextLength: 14,
+        clean: "none",
+      });
+      const found = (await createTokenizer(plain)).encode("a photo of a CAT!").ids;
+      assert.deepEqual([...found], row);
+      const saved = join(root, `saved-${without}`);
+      await saveTokenizer(clip, saved);
+      const again = await loadTokenizer(saved);
+      assert.deepEqual([...again.encode("a photo of a CAT!").ids], row);
+    });
+  }
+});
