@@ -2,6 +2,8 @@
 import { DataError } from "../../errors.ts";
 import { checkPath } from "../paths/web-address.ts";
 import { datasetIn } from "./dataset-folder.ts";
+import { isThere } from "../paths/directory-entries.ts";
+import { readableName } from "../../files/decode-text.ts";
 import { expandPaths } from "../paths/expand-paths.ts";
 import { openFolder } from "./folder-source.ts";
 import { openParquet, parquetColumns } from "./parquet-source.ts";
@@ -76,6 +78,14 @@ function openShards(spec: WebDatasetSpec): Source {
     throw new DataError(
       `Expected at least one shard for source.shards but received none for ${name}; ` +
         `check the pattern`,
+      { source: name },
+    );
+  }
+  if (!paths.some(isThere)) {
+    const more =
+      paths.length === 1 ? "a file that does not exist" : `${paths.length} that do not exist`;
+    throw new DataError(
+      `Expected shards for source.shards but received ${more} (${readableName(paths[0]!)}); check the path`,
       { source: name },
     );
   }
