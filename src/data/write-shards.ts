@@ -6,6 +6,7 @@ import { writeFolderAtomically } from "../files/atomic-folder.ts";
 import { formatJson } from "../files/json-text.ts";
 import { AtomicFile } from "../files/atomic-write.ts";
 import type { PackSample } from "./sample.ts";
+import { sampleName } from "./sources/sample-groups.ts";
 import { tarEnd, tarEntry } from "./sources/tar-format.ts";
 
 export interface WriteShardsOptions {
@@ -111,6 +112,13 @@ function checkKey(key: string, shard: string, seen: DigestTable): void {
     throw new DataError(
       `Expected a relative name without "." in its last part for key but received ` +
         `${JSON.stringify(key)}; rename the sample`,
+      { source: shard, key },
+    );
+  }
+  if (sampleName(`${key}.jpg`)?.key !== key) {
+    throw new DataError(
+      `Expected a key that readers of shards take for a sample but received ${JSON.stringify(key)}, ` +
+        "the name of a shard's own file or of a system's; rename the sample",
       { source: shard, key },
     );
   }

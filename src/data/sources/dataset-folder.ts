@@ -4,8 +4,8 @@ import { basename, dirname, join } from "node:path";
 import { DataError } from "../../errors.ts";
 import { FileBytes } from "../tables/table-bytes.ts";
 import { ParquetFile } from "../parquet/parquet-file.ts";
+import { byCodeUnit } from "../paths/directory-entries.ts";
 import { isImageExtension, splitEnding } from "../paths/file-kinds.ts";
-import { byCodeUnit } from "../paths/expand-paths.ts";
 import type { ParquetSpec, TableSpec } from "./source-spec.ts";
 
 const METADATA = ["metadata.jsonl", "metadata.csv", "metadata.parquet"];

@@ -57,8 +57,10 @@ class Companions {
       if (isImageExtension(ending)) this.#stems.add(stem);
       if (ending !== "txt" && ending !== "json") continue;
       const usual = `${stem}.${ending}`;
+      // In the usual letters before any others.
+      if (usual === name) this.#written.delete(usual);
+      else if (!this.#names.has(usual)) this.#written.set(usual, name);
       this.#names.add(usual);
-      if (usual !== name) this.#written.set(usual, name);
     }
   }
 
