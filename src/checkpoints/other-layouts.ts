@@ -74,7 +74,7 @@ export function otherLayout(place: Place): string | undefined {
   }
   if (words !== undefined || files.length === 0) return words;
   return (
-    `it holds weights without a configuration (${shown(files)}); copy config.json and what else came ` +
+    `it holds weights without a configuration (${shown(files)}); copy config.json or open_clip_config.json and what else came ` +
     "with them beside them, or give one of the files"
   );
 }

@@ -107,7 +107,10 @@ describe("a folder around a model", () => {
 
   it("has its weights named where there is no configuration", () => {
     const trainer = folderWith({ "model.safetensors": "x", "optimizer.bin": "x" });
-    refuses(trainer, /weights without a configuration \(model\.safetensors\); copy config\.json/);
+    refuses(
+      trainer,
+      /weights without a configuration \(model\.safetensors\); copy config\.json or open_clip_config/,
+    );
     const run = folderWith({ "params.txt": "", "checkpoints/epoch_3.pt": "x" });
     refuses(
       run,

@@ -65,6 +65,16 @@ describe("sides that are not followed", () => {
 });
 
 describe("special tokens", () => {
+  test("a special_tokens_map.json counts before a configuration without added tokens", async () => {
+    const padOf = async (changes: Json): Promise<number> => {
+      const folder = folderOf("clip", { [config]: changes });
+      writeFileSync(join(folder, "special_tokens_map.json"), '{"pad_token": {"content": "!"}}');
+      return (await loadTokenizer(folder)).padId;
+    };
+    assert.equal(await padOf({}), 0);
+    assert.equal(await padOf({ added_tokens_decoder: {} }), 553);
+  });
+
   test("BERT's rows are padded with [PAD] where no file names it", async () => {
     const folder = folderOf("align", { [config]: null });
     const tokenizer = await loadTokenizer(folder, {
