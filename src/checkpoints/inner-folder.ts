@@ -52,6 +52,18 @@ function checkModules(folder: string): void {
   );
 }
 
+/**
+ * The path of the CLIPModel that sentence-transformers' modules.json in a folder lists; undefined where there is
+ * none inside.
+ *
+ * throws  CheckpointError where another module changes its embeddings
+ */
+export function clipModulePath(folder: string): string | undefined {
+  checkModules(folder);
+  const inside = modulesOf(folder).filter(({ path }) => !/^\/|(^|[\\/])\.\.([\\/]|$)/.test(path));
+  return inside.find(({ name }) => name === "CLIPModel")?.path;
+}
+
 function clipModule(folder: string): string {
   for (const { name, path } of modulesOf(folder)) {
     if (name !== "CLIPModel") continue;
