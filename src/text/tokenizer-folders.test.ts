@@ -64,6 +64,17 @@ describe("sides that are not followed", () => {
   });
 });
 
+test("a text of a megabyte is read, whatever the family", async () => {
+  for (const model of Object.keys(classes) as (keyof typeof classes)[]) {
+    const tokenizer = await loadTokenizer(folderOf(model), {
+      tokenizerClass: classes[model],
+      contextLength: 16,
+    });
+    const { ids } = tokenizer.encode("a cat and a dog ".repeat(65_536));
+    assert.deepEqual([...ids], [...tokenizer.encode("a cat and a dog ".repeat(64)).ids], model);
+  }
+});
+
 describe("special tokens", () => {
   test("a special_tokens_map.json counts before a configuration without added tokens", async () => {
     const padOf = async (changes: Json): Promise<number> => {
