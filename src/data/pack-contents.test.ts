@@ -5,6 +5,7 @@ import { describe, it } from "node:test";
 import { parquetWriteFile } from "hyparquet-writer";
 import sharp, { type Sharp } from "sharp";
 import { decodeImage } from "./image/index.ts";
+import { goldenPictures } from "./image/golden-pictures.test.helper.ts";
 import { packDataset } from "./pack.ts";
 import { openSource } from "./sources/open-source.ts";
 import { readSamples } from "./sources/read-sample.ts";
@@ -15,6 +16,12 @@ const png = (width = 4): Promise<Buffer> =>
   sharp({ create: { width, height: width, channels: 3, background: "#c86432" } })
     .png()
     .toBuffer();
+
+/** A picture as open_clip sees it, and as transformers does. */
+async function looks(bytes: Uint8Array): Promise<Uint8Array[]> {
+  const white = await decodeImage(bytes, { transparency: "white" });
+  return [new Uint8Array((await decodeImage(bytes)).data), new Uint8Array(white.data)];
+}
 
 /** The texts of the members of a tar, by name. */
 function texts(file: string): Record<string, string> {
@@ -107,6 +114,20 @@ describe("packDataset", () => {
     assert.deepEqual(Object.keys(found), ["a.txt", "c.txt", "d.txt", "d.json"]);
   });
 
+  it("keeps half of a surrogate pair, which a caption's file cannot hold", async () => {
+    write("lone/a.png", await png());
+    const file = write("lone/table.jsonl", '{"image":"a.png","caption":"a \\ud800"}\n');
+    const packed = await packDataset({
+      source: { kind: "table", file },
+      directory: join(top, "lone-packed"),
+    });
+    assert.equal(texts(packed.shards[0]!)["a.json"], '{"captions":["a \\ud800"]}');
+    const again = await openSource({ kind: "webdataset", shards: packed.shards });
+    for await (const sample of readSamples(again)) {
+      assert.deepEqual("text" in sample && sample.text.captions, ["a \ud800"]);
+    }
+  });
+
   it("keeps the labels of sets for classification where they stand", async () => {
     const picture = await png();
     const files = {
@@ -186,5 +207,55 @@ describe("packDataset", () => {
       assert.equal(worst, 0, name);
     }
     assert.equal(index, 10);
+  });
+
+  it("makes PNG of GIF, with the same colours and alpha, shrunk or not", async () => {
+    const gifs = goldenPictures().filter(({ name }) => name.startsWith("gif"));
+    assert.ok(gifs.length > 5);
+    for (const { name, bytes } of gifs) {
+      write(`gifs/${name}.gif`, Buffer.from(bytes, "base64"));
+      write(`gifs/${name}.txt`, name);
+    }
+    const directory = join(top, "from-gifs");
+    const source = { kind: "folder", directory: join(top, "gifs") } as const;
+    const { samples, resized, skipped } = await packDataset({ source, directory, resize: 4096 });
+    assert.deepEqual([samples, resized, skipped], [gifs.length, 0, 0]);
+    const read = readSamples(
+      await openSource({ kind: "webdataset", shards: `${directory}/*.tar` }),
+    );
+    for await (const sample of read) {
+      assert.ok(!("problem" in sample));
+      assert.match(Buffer.from(sample.image).toString("latin1"), /^\x89PNG/);
+      const gif = gifs.find(({ name }) => name === sample.text.captions[0])!;
+      assert.deepEqual(await looks(sample.image), await looks(Buffer.from(gif.bytes, "base64")));
+    }
+  });
+  it("gives keys that readers of shards do not pass over", async () => {
+    const picture = await png();
+    const names = ["__meta__/a", "__x__", "set/@eaDir/b", "a.b/c.d", "../up", ".cache/e", "plain"];
+    const rows = names.map((name) => {
+      write(`named/${name}.png`, picture);
+      return JSON.stringify({ image: `${name}.png`, caption: name });
+    });
+    const file = write("named/rows.jsonl", rows.join("\n"));
+    const directory = join(top, "keys");
+    await packDataset({ source: { kind: "table", file }, directory });
+    const found: Record<string, string | undefined> = {};
+    const read = readSamples(
+      await openSource({ kind: "webdataset", shards: `${directory}/*.tar` }),
+    );
+    for await (const sample of read) {
+      assert.ok(!("problem" in sample));
+      found[sample.ref.key] = sample.text.captions[0];
+    }
+    assert.deepEqual(found, {
+      "key-__meta___a": "__meta__/a",
+      __x__: "__x__",
+      "key-set_@eaDir_b": "set/@eaDir/b",
+      "a.b/c_d": "a.b/c.d",
+      up: "../up",
+      ".cache/e": ".cache/e",
+      plain: "plain",
+    });
   });
 });

@@ -4,12 +4,14 @@ import { DigestTable } from "../arrays/digest-table.ts";
 import { DataError, didYouMean } from "../errors.ts";
 import { checkApart, checkFolderTarget } from "../files/atomic-folder.ts";
 import { pixelBound, tooLarge } from "./image/decode/decode.ts";
+import { decodeGif } from "./image/decode/gif.ts";
 import { decodeImage, type ImageOrigin, MAX_PIXELS, readImageHeader } from "./image/index.ts";
 import { partNames } from "./loader/batch-builder.ts";
 import { problemError } from "./loader/protocol.ts";
 import type { PackSample } from "./sample.ts";
 import { openSource } from "./sources/open-source.ts";
 import { readSamples } from "./sources/read-sample.ts";
+import { sampleName } from "./sources/sample-groups.ts";
 import type { SourceSpec } from "./sources/source-spec.ts";
 import type { Columns, Problem, Source } from "./sources/source.ts";
 import { writeShards } from "./write-shards.ts";
@@ -27,7 +29,8 @@ export interface PackOptions {
   prefix?: string;
   /**
    * Pixels of the shorter side after resizing; larger images are shrunk and encoded again, others
-   * keep their bytes. By default every image keeps its bytes.
+   * keep their bytes. By default every image keeps its bytes, but for GIF, of which the first frame
+   * becomes PNG.
    */
   resize?: number;
   /** What resized images become; by default what they were. Images that keep their bytes stay. */
@@ -49,7 +52,7 @@ export interface PackResult {
   columns?: Columns;
   shards: string[];
   samples: number;
-  /** Images that were resized. */
+  /** Images that were resized. Of those that were not, only GIF are encoded again, as PNG. */
   resized: number;
   /** Samples left out by `exclude`. */
   excluded: number;
@@ -184,11 +187,11 @@ async function packOne(
   const refused = tooLarge(header, options.maxPixels ?? MAX_PIXELS, at);
   if (refused !== undefined) return bad(refused.message);
   const shrink = options.resize !== undefined && Math.min(width, height) > options.resize;
-  if (format === "gif" && !shrink)
-    return bad("GIF images cannot be packed as they are; set resize");
   const extension = packExtension(format, shrink ? options.format : undefined);
   try {
-    const bytes = shrink ? await shrinkImage(image, at, extension, options) : image;
+    const kept = (): Promise<Uint8Array> | Uint8Array =>
+      format === "gif" ? gifAsPng(image, at, options) : image;
+    const bytes = shrink ? await shrinkImage(image, at, extension, options) : await kept();
     const packed: PackSample = {
       key: uniqueKey(key, taken),
       image: bytes,
@@ -212,6 +215,22 @@ function packExtension(format: string, wanted: PackOptions["format"]): PackSampl
   if (wanted !== undefined) return wanted;
   if (format === "webp") return "webp";
   return format === "jpeg" ? "jpg" : "png";
+}
+
+/** The first frame: open_clip and webdataset's own decoders take no GIF. Colours and alpha are kept. */
+async function gifAsPng(
+  bytes: Uint8Array,
+  at: ImageOrigin,
+  { maxPixels = MAX_PIXELS }: PackOptions,
+): Promise<Uint8Array> {
+  const { data, width, height } = await decodeImage(bytes, { at, maxPixels });
+  const { alpha } = decodeGif(bytes, width * height);
+  const raw = { width, height, channels: 3 } as const;
+  const picture = sharp(data, { raw, limitInputPixels: false });
+  if (alpha !== undefined) {
+    picture.joinChannel(Buffer.from(alpha.buffer), { raw: { ...raw, channels: 1 } });
+  }
+  return picture.toColourspace("srgb").png().toBuffer();
 }
 
 async function shrinkImage(
@@ -247,7 +266,10 @@ function uniqueKey(key: string, taken: DigestTable): string {
     .filter((part) => part !== "" && part !== "." && part !== "..");
   const last = (parts.pop() ?? "sample").replace(/\.(jpe?g|png|webp|gif)$/i, "");
   const name = last.replace(/[.\0\n]/g, "_") || "sample";
-  const base = [...parts, name].join("/");
+  const given = [...parts, name].join("/");
+  // Readers pass over a shard's own files, and over what systems put into folders.
+  const isRead = sampleName(`${given}.jpg`)?.key === given;
+  const base = isRead ? given : `key-${given.replaceAll("/", "_")}`;
   const known = taken.get(base);
   if (known === 0) {
     taken.set(base, 2);

@@ -6,6 +6,7 @@ import { writeFolderAtomically } from "../files/atomic-folder.ts";
 import { formatJson } from "../files/json-text.ts";
 import { AtomicFile } from "../files/atomic-write.ts";
 import type { PackSample } from "./sample.ts";
+import { sampleName } from "./sources/sample-groups.ts";
 import { tarEnd, tarEntry } from "./sources/tar-format.ts";
 
 export interface WriteShardsOptions {
@@ -92,7 +93,9 @@ function sampleFiles(sample: PackSample): [string, Uint8Array][] {
   if (captions[0] !== undefined) files.push([`${key}.txt`, Buffer.from(captions[0], "utf8")]);
   if (classIndex !== undefined) files.push([`${key}.cls`, Buffer.from(classIndex, "utf8")]);
   const silent = captions.length === 0 && classIndex === undefined;
-  if (silent || captions.length > 1 || label !== undefined || meta !== undefined) {
+  // UTF-8 has no half of a pair; JSON has.
+  const broken = captions.some((caption) => /\p{Surrogate}/u.test(caption));
+  if (silent || broken || captions.length > 1 || label !== undefined || meta !== undefined) {
     // A label that was a number stays one.
     const known = meta !== undefined && Object.hasOwn(meta, "label") ? formatJson(meta.label) : "";
     const kept = label === undefined || known === label || known === `${label}.0`;
@@ -109,6 +112,13 @@ function checkKey(key: string, shard: string, seen: DigestTable): void {
     throw new DataError(
       `Expected a relative name without "." in its last part for key but received ` +
         `${JSON.stringify(key)}; rename the sample`,
+      { source: shard, key },
+    );
+  }
+  if (sampleName(`${key}.jpg`)?.key !== key) {
+    throw new DataError(
+      `Expected a key that readers of shards take for a sample but received ${JSON.stringify(key)}, ` +
+        "the name of a shard's own file or of a system's; rename the sample",
       { source: shard, key },
     );
   }

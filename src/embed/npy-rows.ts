@@ -61,7 +61,7 @@ export class NpyRows {
     } catch (cause) {
       throw new DataError(
         `Expected a NumPy file with a matrix of float32 or float16 at ${this.file} but ` +
-          `${readingReason(cause)}; write it with numpy.save`,
+          `${readingReason(cause)}; write it with numpy.save, of numpy.ascontiguousarray(x, '<f4')`,
         { source: this.file },
         { cause },
       );

@@ -151,7 +151,7 @@ function redirectOf(url: URL, { status, headers }: Answer): URL | undefined {
   if (next.protocol === "https:" || next.protocol === url.protocol) return next;
   throw new HubError(
     "protocol",
-    `Expected ${url.host} to go on to an https address but received ${next.origin}; check HF_ENDPOINT and the proxy.`,
+    `Expected ${url.host} to go on to an https address but received ${next.protocol}//${next.host}; check HF_ENDPOINT and the proxy.`,
   );
 }
 

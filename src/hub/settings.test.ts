@@ -16,6 +16,11 @@ test("settings that cannot be used are refused, and secrets are not repeated", (
       { HF_ENDPOINT: "huggingface.co" },
       /Expected an address with https:.* for endpoint \(HF_ENDPOINT\)/,
     ],
+    [
+      { HF_ENDPOINT: "https://user:secret@mirror/hub" },
+      /without user and password.* for endpoint \(HF_ENDPOINT\) but received one with them/,
+    ],
+    [{ HF_ENDPOINT: "https://mirror/hub?key=secret" }, /Expected an address with https:/],
     [{ HF_TOKEN: "hf_a\nb" }, /for token \(HF_TOKEN\) but received something else/],
     [{ HTTPS_PROXY: "socks5://user:secret@host" }, /for https_proxy, HTTPS_PROXY/],
     [{ HF_HUB_DOWNLOAD_TIMEOUT: "10s" }, /Expected whole seconds for HF_HUB_DOWNLOAD_TIMEOUT/],

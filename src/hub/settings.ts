@@ -105,10 +105,17 @@ function isTrue(value: string | undefined): boolean {
 }
 
 function readEndpoint(value = "https://huggingface.co"): string {
-  if (URL.canParse(value) && /^https?:$/.test(new URL(value).protocol)) {
-    return value.replace(/\/+$/, "");
+  if (URL.canParse(value)) {
+    const { protocol, username, password, search, hash } = new URL(value);
+    // Not repeated: messages name the address, and it would not be sent.
+    if (username || password) {
+      const what = "an address without user and password, whose token is in HF_TOKEN,";
+      throw unusable(what, "endpoint (HF_ENDPOINT)", "one with them");
+    }
+    if (/^https?:$/.test(protocol) && !search && !hash) return value.replace(/\/+$/, "");
   }
-  throw unusable("an address with https:// or http://", "endpoint (HF_ENDPOINT)", `"${value}"`);
+  const shown = value.replace(/([?#]).*/s, "$1...");
+  throw unusable("an address with https:// or http://", "endpoint (HF_ENDPOINT)", `"${shown}"`);
 }
 
 function readToken(option: string | undefined, env: Environment, home: string): string | undefined {

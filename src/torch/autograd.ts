@@ -1,12 +1,16 @@
 /** Gradients: backward, grad, the grad and autocast modes, custom backward functions, checkpoints. */
 import { addon } from "./binding.ts";
-import { dtypeCode } from "./dtype.ts";
+import { dtypeCode, shown } from "./dtype.ts";
 import { named } from "./operators.ts";
 import { randomState, setRandomState } from "./runtime.ts";
 import { scope } from "./scope.ts";
+import { handleOf } from "./tensor-handle.ts";
 import { adopt, type Tensor, type Device } from "./tensor.ts";
 
-const handles = (tensors: readonly Tensor[]): number[] => tensors.map((tensor) => tensor.handle);
+function handles(tensors: readonly Tensor[], name: string): number[] {
+  if (Array.isArray(tensors)) return tensors.map((tensor: Tensor) => handleOf(tensor, name));
+  throw new TypeError(`Expected an array of tensors for ${name} but received ${shown(tensors)}`);
+}
 
 // The engine calls the nodes of a GPU from threads of its own; JavaScript then has to be served from
 // elsewhere, which costs a thread per pass, so only once such a node exists.
@@ -23,10 +27,10 @@ export function backward(
   gradients: Tensor | readonly Tensor[] | null = null,
   { retainGraph = false }: { retainGraph?: boolean } = {},
 ): void {
-  const given = gradients === null ? null : handles([gradients].flat());
+  const given = gradients === null ? null : handles([gradients].flat(), "gradients");
   const roots = [outputs].flat();
   named("backward", [roots], () =>
-    addon().backward(handles(roots), given, retainGraph, backwardOnDevice),
+    addon().backward(handles(roots, "outputs"), given, retainGraph, backwardOnDevice),
   );
 }
 
@@ -43,9 +47,9 @@ export function grad(
   const roots = [outputs].flat();
   const found = named("grad", [roots, inputs], () =>
     addon().grad(
-      handles(roots),
-      handles(inputs),
-      gradients === null ? null : handles(gradients),
+      handles(roots, "outputs"),
+      handles(inputs, "inputs"),
+      gradients === null ? null : handles(gradients, "gradients"),
       retainGraph || createGraph,
       createGraph,
       backwardOnDevice,
@@ -90,12 +94,13 @@ let autocasting: readonly Device[] = [];
 export function autocast<T>(device: Device | undefined, body: () => T): T {
   if (device === undefined) return body();
   const outer = autocasting;
-  const before = addon().setAutocast(device, true, dtypeCode("bfloat16"));
+  const code = dtypeCode("bfloat16");
+  const before = named("autocast", [device], () => addon().setAutocast(device, true, code));
   autocasting = [...outer, device];
   try {
     return body();
   } finally {
-    addon().setAutocast(device, before, dtypeCode("bfloat16"));
+    addon().setAutocast(device, before, code);
     autocasting = outer;
   }
 }
@@ -122,8 +127,9 @@ export function customGradient(
   const outputs = noGrad(forward);
   if (!gradEnabled() || !inputs.some((input) => input.requiresGrad)) return outputs;
   if (inputs.some((input) => input.device !== "cpu")) backwardOnDevice = true;
-  const attached = addon().attachBackward(handles(outputs), handles(inputs), (gradients) =>
-    passBack(gradients, backwardFunction),
+  const [from, to] = [handles(outputs, "the result of forward"), handles(inputs, "inputs")];
+  const attached = named("customGradient", [inputs], () =>
+    addon().attachBackward(from, to, (gradients) => passBack(gradients, backwardFunction)),
   );
   for (const output of outputs) if (!inputs.includes(output)) output.dispose();
   return attached.map((handle) => adopt(handle));
@@ -134,7 +140,11 @@ function passBack(gradients: (number | null)[], run: CustomBackward): (number | 
     run(gradients.map((handle) => (handle === null ? null : adopt(handle)))),
   );
   // The addon reads the handles before the collector can run; they end with the enclosing scope.
-  return results.map((result) => (result === null ? null : result.handle));
+  const name = "the result of a backward function";
+  if (!Array.isArray(results)) {
+    throw new TypeError(`Expected an array for ${name} but received ${shown(results)}`);
+  }
+  return results.map((result) => (result === null ? null : handleOf(result, name)));
 }
 
 /**

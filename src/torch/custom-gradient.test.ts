@@ -47,6 +47,27 @@ for (const elsewhere of [false, true]) {
       }),
     );
     it(
+      "refuse what is no gradient, saying what was received",
+      run(() => {
+        for (const [given, message] of [
+          [5, /Expected an array for the result of a backward function but received 5/],
+          [[3], /Expected a tensor for the result of a backward function but received 3/],
+          [[undefined], /Expected a tensor for the result .* but received undefined/],
+          [[], /a backward function gave 0 gradients for 1 inputs/],
+          [[tensor([1, 2, 3])], /Function of customGradient\(\) returned an invalid gradient/],
+        ] as const) {
+          const x = leaf([2, 3]);
+          const [y] = customGradient(
+            [x],
+            () => [x.mul(2)],
+            () => given as never,
+          );
+          assert.throws(() => backward((y as Tensor).sum()), message);
+          assert.equal(x.grad, null);
+        }
+      }),
+    );
+    it(
       "see no gradient recorded and do not leak",
       run(() => {
         const x = leaf([2]);

@@ -46,9 +46,16 @@ const facts: Record<DType, DTypeFacts> = {
 
 const byCode = new Map(Object.entries(facts).map(([name, { code }]) => [code, name as DType]));
 
-/** libtorch's number for an element type. */
+function factsOf(dtype: DType): DTypeFacts {
+  if (Object.hasOwn(facts, dtype)) return facts[dtype];
+  throw new RangeError(
+    `Expected one of ${Object.keys(facts).join(", ")} for dtype but received ${shown(dtype)}`,
+  );
+}
+
+/** libtorch's number for an element type; RangeError for a name that is none. */
 export function dtypeCode(dtype: DType): number {
-  return facts[dtype].code;
+  return factsOf(dtype).code;
 }
 
 /** The element type behind libtorch's number; RangeError for one that limn does not use. */
@@ -62,29 +69,60 @@ export function dtypeFromCode(code: number): DType {
 
 /** Bytes of one element. */
 export function dtypeBytes(dtype: DType): number {
-  return facts[dtype].bytes;
+  return factsOf(dtype).bytes;
 }
 
 /** True for float64, float32, float16 and bfloat16. */
 export function isFloating(dtype: DType): boolean {
-  return facts[dtype].floating;
+  return factsOf(dtype).floating;
 }
 
 /** A new typed array of `length` elements that can hold the elements of a tensor of `dtype`. */
 export function allocate(dtype: DType, length: number): TensorData {
-  return new facts[dtype].array(length);
+  return new (factsOf(dtype).array)(length);
 }
 
-/** The element type that a typed array carries when none is named. */
-export function dtypeOf(data: TensorData): DType {
-  if (data instanceof Float32Array) return "float32";
-  if (data instanceof Float64Array) return "float64";
-  if (data instanceof BigInt64Array) return "int64";
-  if (data instanceof Int32Array) return "int32";
-  if (data instanceof Int16Array) return "int16";
-  if (data instanceof Int8Array) return "int8";
-  if (data instanceof Uint8Array || data instanceof Uint8ClampedArray) return "uint8";
+const typedArrays: object = Object.getPrototypeOf(Uint8Array.prototype) as object;
+
+/** What a typed array calls itself, also one of another context or of a subclass such as Buffer. */
+function carrierOf(data: unknown): string {
+  const name: unknown = Reflect.get(typedArrays, Symbol.toStringTag, data);
+  if (typeof name === "string") return name;
   throw new TypeError(
-    `Expected dtype for a ${data.constructor.name} but received none; name float16 or bfloat16`,
+    `Expected a typed array for data but received ${shown(data)}; tensor() takes arrays of numbers`,
   );
+}
+
+/** The element type that a typed array carries when none is named; TypeError for what carries none. */
+export function dtypeOf(data: TensorData): DType {
+  const carrier = carrierOf(data);
+  if (carrier === "Uint8ClampedArray") return "uint8";
+  for (const [dtype, { array }] of Object.entries(facts)) {
+    if (array.name === carrier && carrier !== "Uint16Array") return dtype as DType;
+  }
+  throw new TypeError(
+    carrier === "Uint16Array"
+      ? "Expected dtype for a Uint16Array but received none; name float16 or bfloat16"
+      : `Expected a typed array of signed numbers or of bytes for data but received a ${carrier}; ` +
+          "copy its numbers into another, or for float16 view its bits as a Uint16Array",
+  );
+}
+
+/** Throws TypeError where elements of `dtype` do not lie in `data` as they are. */
+export function checkCarrier(data: TensorData, dtype: DType): void {
+  const carrier = carrierOf(data);
+  const { array } = factsOf(dtype);
+  if (carrier === array.name || (carrier === "Uint8ClampedArray" && dtype === "uint8")) return;
+  throw new TypeError(
+    `Expected a ${array.name} for elements of ${dtype} but received a ${carrier}, whose bits would ` +
+      `be other numbers; convert them, for a tensor with to()`,
+  );
+}
+
+/** A value as an error shows it. */
+export function shown(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (Array.isArray(value)) return "an array";
+  if (typeof value === "function") return "a function";
+  return typeof value === "object" && value !== null ? "an object" : String(value);
 }

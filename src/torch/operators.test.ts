@@ -8,6 +8,7 @@ import {
   callForEffect,
   callMany,
   cat,
+  empty,
   fromData,
   hasOperator,
   libtorchVersion,
@@ -18,10 +19,12 @@ import {
   operatorNames,
   operatorSchema,
   scope,
+  setRandomState,
   tensor,
   type Tensor,
   zeros,
 } from "./index.ts";
+import { reasonOf } from "./native-reason.ts";
 import { tensorOperators } from "./tensor-operators.ts";
 
 const add = operator("add", "Tensor");
@@ -177,7 +180,39 @@ describe("operator misuse", () => {
     assert.throws(() => x.index(two(handle)), /Expected tensors for indices but received \d+$/);
     assert.throws(
       () => x.setData(two(handle)),
-      /Expected a tensor for source but received undefined/,
+      /^TypeError: Expected a tensor for source but received \d+$/,
+    );
+    assert.throws(() => (x.grad = two(5)), /Expected a tensor for grad but received 5$/);
+    assert.throws(
+      () => x.equals(two([1, 2])),
+      /Expected a tensor for other but received an array$/,
+    );
+    assert.throws(() => x.matmul(two(Object.create(null))), /for other but received an object$/);
+    assert.throws(() => setRandomState(two(3)), /Expected a tensor for state but received 3$/);
+  });
+  it("gives libtorch's reason without its source files and kernels", () => {
+    // In the words of this libtorch, which newer ones change.
+    const own = (error: Error): boolean =>
+      error instanceof NativeError && !/registered at|\.cpp|\n/.test(error.message);
+    assert.throws(() => zeros([1], { device: "meta" }).item(), own);
+    assert.throws(() => zeros([1], { device: "mps:0" }), own);
+    assert.equal(
+      reasonOf(
+        "Could not run 'aten::mm' with arguments from the 'MPS' backend. This could be because it\n\n" +
+          "CPU: registered at ../RegisterCPU.cpp:31034 [kernel]\n",
+      ),
+      "libtorch has no aten::mm for MPS tensors",
+    );
+    assert.throws(
+      () => empty([2 ** 44]),
+      nativeError(
+        "aten::empty.memory_format",
+        /: can't allocate memory: you tried to allocate \d+/,
+      ),
+    );
+    assert.equal(
+      reasonOf('x INTERNAL ASSERT FAILED at "../a.cpp":12, please report a bug to PyTorch. Why'),
+      "x libtorch's own check failed. Why",
     );
   });
   it("refuses results of another kind than the call is for, and keeps nothing", () => {

@@ -4,6 +4,8 @@
  */
 import { didYouMean, NativeError, StorageError } from "../errors.ts";
 import { addon, type NativeArgument, type NativeResult } from "./binding.ts";
+import { shown } from "./dtype.ts";
+import { reasonOf } from "./native-reason.ts";
 import { TensorHandle } from "./tensor-handle.ts";
 
 /** Anything an operator takes; undefined stands for the schema's default. */
@@ -97,7 +99,7 @@ function lowerItem(op: Operator, item: ListItem, amongTensors: boolean): number 
   if (!amongTensors || item === null || item === undefined) return item;
   throw new NativeError(
     fullName(op),
-    `Expected only tensors beside tensors in a list for ${fullName(op)} but received ${String(item)}; ` +
+    `Expected only tensors beside tensors in a list for ${fullName(op)} but received ${shown(item)}; ` +
       "make it a tensor with tensor()",
   );
 }
@@ -123,7 +125,9 @@ function explain(name: string, operands: readonly OperatorArgument[], error: unk
   }
   if (code !== "NATIVE") return error;
   const given = operands.map(describeOperand).join(", ");
-  return new NativeError(name, `${name} failed on (${given}): ${error.message}`, { cause: error });
+  return new NativeError(name, `${name} failed on (${given}): ${reasonOf(error.message)}`, {
+    cause: error,
+  });
 }
 
 function describeOperand(operand: OperatorArgument): string {
@@ -133,5 +137,5 @@ function describeOperand(operand: OperatorArgument): string {
     if (operand.length > 8) shown.push(`${operand.length - 8} more`);
     return `[${shown.join(", ")}]`;
   }
-  return String(operand);
+  return typeof operand === "string" ? operand : shown(operand);
 }

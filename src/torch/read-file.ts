@@ -2,6 +2,7 @@
 import { addon } from "./binding.ts";
 import { dtypeCode, type DType } from "./dtype.ts";
 import { named, operator } from "./operators.ts";
+import { handleOf } from "./tensor-handle.ts";
 import { adopt, call, type Tensor } from "./tensor.ts";
 
 /**
@@ -11,7 +12,8 @@ import { adopt, call, type Tensor } from "./tensor.ts";
  * throws  NativeError where the file ends too soon or the target is not contiguous
  */
 export function readFileInto(target: Tensor, descriptor: number, position: number): void {
-  named("readFile", [target], () => addon().readFile(target.handle, descriptor, position));
+  const handle = handleOf(target, "target");
+  named("readFile", [target], () => addon().readFile(handle, descriptor, position));
 }
 
 export interface MapOptions {
@@ -44,7 +46,8 @@ export function mapFile(
 
 /** Throws StorageError where a tensor lies on a file of `mapFile` that was cut. */
 export function checkMapped(tensor: Tensor): void {
-  named("checkMapped", [tensor], () => addon().checkMapped(tensor.handle));
+  const handle = handleOf(tensor, "tensor");
+  named("checkMapped", [tensor], () => addon().checkMapped(handle));
 }
 
 /**

@@ -1,22 +1,25 @@
 /** Random state, threads, devices, memory, speed and signals. */
 import { addon, mostThreads } from "./binding.ts";
 import { ones } from "./create.ts";
+import { named } from "./operators.ts";
 import { scope } from "./scope.ts";
+import { handleOf } from "./tensor-handle.ts";
 import { adopt, type Tensor, type Device } from "./tensor.ts";
 
 /** Restarts the default generator of `device`; the same seed gives the same numbers. */
 export function manualSeed(seed: number, device: Device = "cpu"): void {
-  addon().seed(device, seed);
+  named("manualSeed", [seed, device], () => addon().seed(device, seed));
 }
 
 /** The state of the default generator, as a uint8 tensor. */
 export function randomState(device: Device = "cpu"): Tensor {
-  return adopt(addon().randomState(device));
+  return adopt(named("randomState", [device], () => addon().randomState(device)));
 }
 
 /** Puts a state of `randomState` back. */
 export function setRandomState(state: Tensor, device: Device = "cpu"): void {
-  addon().setRandomState(device, state.handle);
+  const handle = handleOf(state, "state");
+  named("setRandomState", [state, device], () => addon().setRandomState(device, handle));
 }
 
 /** Threads inside one operator, for the calling thread. */

@@ -4,7 +4,7 @@
  */
 import { DisposedError, NativeError } from "../errors.ts";
 import { addon, type Handle } from "./binding.ts";
-import { dtypeFromCode, type DType } from "./dtype.ts";
+import { dtypeFromCode, shown, type DType } from "./dtype.ts";
 import { currentOwner, onEscape, type Owned, type Owner } from "./scope.ts";
 
 export type Shape = readonly number[];
@@ -49,6 +49,12 @@ function release(cell: Cell): void {
   owners[cell.handle] = 0;
   addon().releaseTensor(cell.handle);
   cell.handle = -1;
+}
+
+/** The handle of a tensor; TypeError for anything else. */
+export function handleOf(value: TensorHandle, name: string): Handle {
+  if (value instanceof TensorHandle) return value.handle;
+  throw new TypeError(`Expected a tensor for ${name} but received ${shown(value)}`);
 }
 
 onEscape((item) => (item as TensorHandle).watch());

@@ -23,10 +23,61 @@ import {
 describe("Tensor misuse", () => {
   it("refuses shapes that do not fit the data", () => {
     assert.throws(() => fromData(new Float32Array(5), [2, 3]), /Expected 6 elements .*received 5/);
-    assert.throws(() => fromData(Float32Array.of(1), [1], { dtype: "int64" }), /needs 8 bytes/);
+    assert.throws(() => fromData(new Float32Array(6), [-2, -3]), NativeError);
+    assert.throws(
+      () => fromData(new Float32Array(3), [1.5, 2]),
+      /an integer for shape but received/,
+    );
     assert.throws(() => ones([2, 2]).size(2), /Expected dim for \[2, 2\] but received 2/);
     assert.throws(() => ones([2]).copyInto(new Float32Array(3)), /copyInto failed on \(\[2\]/);
     assert.throws(() => fromData(new Uint16Array(1)), /float16|bfloat16/);
+  });
+  it("refuses an array whose bits would be read as other numbers", () => {
+    const other = (dtype: DType, data: unknown): (() => unknown) => {
+      return () => fromData(data as TensorData, [1], { dtype });
+    };
+    const wanted =
+      /^TypeError: Expected a \w+Array for elements of \w+ but received a \w+Array, whose/;
+    assert.throws(other("int64", Float32Array.of(1)), wanted);
+    assert.throws(other("float32", Int32Array.of(1)), wanted);
+    assert.throws(other("int64", BigUint64Array.of(1n)), wanted);
+    assert.throws(() => ones([2]).copyInto(new Int32Array(2)), wanted);
+    const none = /^TypeError: Expected a typed array for data but received an? /;
+    assert.throws(other("uint8", new DataView(new ArrayBuffer(1))), none);
+    assert.throws(() => fromData([1] as unknown as TensorData), none);
+    assert.throws(
+      () => fromData(new Uint32Array(1) as unknown as TensorData),
+      /a Uint32Array; copy/,
+    );
+    const gone = new Float32Array(2);
+    structuredClone(gone.buffer, { transfer: [gone.buffer] });
+    assert.throws(() => fromData(gone, [2]), /Expected 2 elements .* but received 0/);
+  });
+  it("refuses what is no number, uneven rows, and numbers that the dtype does not hold", () => {
+    const make = (values: unknown, dtype: DType = "float32"): (() => unknown) => {
+      return () => tensor(values as number[], { dtype });
+    };
+    for (const values of [["1"], [undefined], [null], [1n], [[1], [[2]]], "12", {}, [true]]) {
+      assert.throws(make(values), /^(TypeError|RangeError): Expected (numbers|arrays) /);
+    }
+    assert.throws(
+      make([[1, 2], [3]]),
+      /Expected arrays of 2 for dimension 1 but received one of 1/,
+    );
+    assert.throws(make([[1], 3]), /Expected arrays of 1 for dimension 1 but received 3;/);
+    for (const value of [NaN, Infinity, 1.5, 128, -129]) {
+      assert.throws(make([0, value], "int8"), /Expected integers from -128 to 127 for int8 but/);
+    }
+    assert.throws(make([2 ** 53 + 2], "int64"), /for int64 but received 9007199254740994/);
+    assert.throws(
+      make([1], "float33" as DType),
+      /Expected one of uint8, .* but received "float33"/,
+    );
+    const options = { dtyp: "int64" } as never;
+    for (const use of [() => zeros([1], options), () => tensor(1, options)]) {
+      assert.throws(use, /Expected dtype or device as an option of a tensor but received "dtyp"/);
+    }
+    assert.throws(() => fromData(BigInt64Array.of(2n ** 53n + 1n)).item(), /data\(\) is exact/);
   });
   it("refuses to give one value of many, naming the tensor", () => {
     assert.throws(
@@ -115,6 +166,31 @@ describe("element types", () => {
   it("rounds to bfloat16 to the nearest even", () => {
     const half = tensor([1 + 1 / 256, 1 + 3 / 256]).to("bfloat16");
     assert.deepEqual([...half.toFloat32Array()], [1, 1 + 4 / 256]);
+  });
+  it("makes any byte but 0 true", () => {
+    const made = fromData(Uint8Array.of(2, 0, 255), [3], { dtype: "bool" });
+    assert.deepEqual([...made.data()], [1, 0, 1]);
+    assert.equal(
+      made
+        .eq(ones([3]).to("bool"))
+        .sum()
+        .item(),
+      2,
+    );
+  });
+  it("takes nested arrays", () => {
+    const made = tensor([
+      [1, 2, 3],
+      [4, 5, 6],
+    ]);
+    assert.deepEqual(made.shape, [2, 3]);
+    assert.deepEqual([...made.data()], [1, 2, 3, 4, 5, 6]);
+    assert.deepEqual(tensor([[[1], [2]]], { dtype: "int64" }).shape, [1, 2, 1]);
+    assert.deepEqual(tensor([[], []]).shape, [2, 0]);
+    assert.deepEqual(
+      [...tensor([Float32Array.of(1, 2), Float64Array.of(3, 4)]).data()],
+      [1, 2, 3, 4],
+    );
   });
   it("takes empty tensors and scalars", () => {
     assert.deepEqual([...fromData(new Float32Array(0), [0, 3]).data()], []);

@@ -4,10 +4,10 @@
  */
 import { NativeError } from "../errors.ts";
 import { addon, type Handle, type NativeResult } from "./binding.ts";
-import { allocate, dtypeCode, type DType, type TensorData } from "./dtype.ts";
+import { allocate, checkCarrier, dtypeCode, type DType, type TensorData } from "./dtype.ts";
 import { invoke, named, type Operator, type OperatorArgument } from "./operators.ts";
 import { scope } from "./scope.ts";
-import { TensorHandle, type Device } from "./tensor-handle.ts";
+import { handleOf, TensorHandle, type Device } from "./tensor-handle.ts";
 import { tensorOperators as ops } from "./tensor-operators.ts";
 
 export type { Device, Shape } from "./tensor-handle.ts";
@@ -85,9 +85,15 @@ export class Tensor extends TensorHandle {
 
   // --- to JavaScript -------------------------------------------------------------------------
 
-  /** The value of a tensor of one element. */
+  /** The value of a tensor of one element. Throws RangeError for an int64 that no number is exactly. */
   item(): number {
-    return Number(named("item", [this], () => addon().tensorItem(this.handle)));
+    const value = Number(named("item", [this], () => addon().tensorItem(this.handle)));
+    if (Math.abs(value) > Number.MAX_SAFE_INTEGER && this.dtype === "int64") {
+      throw new RangeError(
+        `Expected an integer up to 2^53 - 1 for item() but received about ${value}; data() is exact`,
+      );
+    }
+    return value;
   }
 
   /** The elements, row-major, in a new typed array of the tensor's own type. */
@@ -118,8 +124,13 @@ export class Tensor extends TensorHandle {
     converted.dispose();
   }
 
-  /** Copies the elements into `data`, which may lie on a SharedArrayBuffer. */
+  /**
+   * Copies the elements into `data`, which may lie on a SharedArrayBuffer.
+   *
+   * throws  TypeError for another kind of array than the tensor's own; NativeError for another length
+   */
   copyInto(data: TensorData): void {
+    checkCarrier(data, this.dtype);
     named("copyInto", [this], () => addon().tensorToData(this.handle, data));
   }
 
@@ -132,17 +143,18 @@ export class Tensor extends TensorHandle {
 
   /** The accumulated gradient as a new handle, or null before the first backward. */
   get grad(): Tensor | null {
-    const handle = addon().gradient(this.handle);
+    const handle = named("gradient", [this], () => addon().gradient(this.handle));
     return handle === null ? null : new Tensor(handle);
   }
   set grad(gradient: Tensor | null) {
-    const handle = gradient === null ? null : gradient.handle;
+    const handle = gradient === null ? null : handleOf(gradient, "grad");
     named("setGradient", [this, gradient], () => addon().setGradient(this.handle, handle));
   }
 
   /** Takes over the memory of `source`; gradients and the place in a module stay. */
   setData(source: Tensor): this {
-    named("setData", [this, source], () => addon().setData(this.handle, source.handle));
+    const from = handleOf(source, "source");
+    named("setData", [this, source], () => addon().setData(this.handle, from));
     this.forgetFacts();
     return this;
   }
@@ -288,6 +300,7 @@ export class Tensor extends TensorHandle {
   }
   /** True when shapes and all elements are equal. */
   equals(other: Tensor): boolean {
+    handleOf(other, "other");
     if (this.shape.join() !== other.shape.join()) return false;
     return scope(() => this.eq(other).all().item() !== 0);
   }

@@ -30,7 +30,7 @@ const { values } = parseArgs({
   },
 });
 const count = Number(values.count);
-const hangSeconds = 20;
+const hangSeconds = 60;
 /** Crashes of one operator, after which the next one has its turn. */
 const mostCrashes = 3;
 /** Kilobytes of address space, so that huge sizes are refused and not allocated. */
@@ -151,7 +151,8 @@ function runChild(progress, from) {
   let [seen, since, hung] = ["", performance.now(), false];
   const watch = setInterval(() => {
     const now = readOr(progress).slice(0, 40);
-    if (now !== seen) [seen, since] = [now, performance.now()];
+    // Before its first call it starts, which takes its time on a busy machine.
+    if (now !== seen || now === "") [seen, since] = [now, performance.now()];
     else if (performance.now() - since > hangSeconds * 1000) {
       hung = true;
       running.kill("SIGKILL");

@@ -80,7 +80,7 @@ function checkReasons(problems: readonly Pick<Problem, "key" | "reason">[], most
   assert.equal(reasons.size, count, [...reasons].join("\n"));
   for (const [key, reason] of reasons) {
     const known = key === "tiff" || key === "avif";
-    const what = known ? new RegExp(`a ${key.toUpperCase()} file`) : refusal(most);
+    const what = known ? new RegExp(`an? ${key.toUpperCase()} file`) : refusal(most);
     assert.match(reason, what);
   }
 }

@@ -1,10 +1,11 @@
 /** How a source of pairs is named on the command line. */
-import { readdirSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import path from "node:path";
 import { datasetIn } from "../../data/sources/dataset-folder.ts";
 import { sourceColumns } from "../../data/sources/open-source.ts";
 import { checkSourceSpec, type SourceSpec } from "../../data/sources/source-spec.ts";
 import { UsageError } from "../../errors.ts";
+import { directoryEntries } from "../../data/paths/directory-entries.ts";
 import { isHidden } from "../../data/paths/file-kinds.ts";
 import { noPath } from "../../data/paths/web-address.ts";
 import { parseJson } from "../../files/json-text.ts";
@@ -130,9 +131,9 @@ function guess(text: string, options: OptionValues<typeof sourceOptions>): Sourc
 
 /** Shards where a folder has any, whatever lies beside them; else a set of `datasets`, else pictures. */
 function guessFolder(folder: string, options: OptionValues<typeof sourceOptions>): SourceSpec {
-  const names = readdirSync(folder)
-    .filter((name) => !isHidden(name))
-    .sort();
+  const names = directoryEntries(folder)
+    .map(({ name }) => name)
+    .filter((name) => !isHidden(name));
   const shards = names.filter((name) => SHARD.test(name));
   // Other archives stand for shards where nothing else could be meant.
   const others = names.filter((name) => FOREIGN.test(name));

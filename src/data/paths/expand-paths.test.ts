@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { expandPaths } from "./expand-paths.ts";
@@ -51,4 +52,20 @@ test("a backslash takes the meaning of a character", () => {
   assert.deepEqual(found("p-0[q]*"), ["p-0q.tar"]);
   assert.deepEqual(found("none\\{0..1\\}.tar"), ["none{0..1}.tar"]);
   assert.deepEqual(found("{none\\,x,y}.tar"), ["none,x.tar", "y.tar"]);
+});
+
+test("letters are a range, as they are to shells and webdataset", () => {
+  for (const name of ["l-a.tar", "l-b.tar", "l-d.tar"]) write(name);
+  assert.deepEqual(found("l-{a..c}.tar"), ["l-a.tar", "l-b.tar", "l-c.tar"]);
+  assert.deepEqual(found("l-{C..B}{b..a}"), ["l-Cb", "l-Ca", "l-Bb", "l-Ba"]);
+  assert.deepEqual(found("l-{a..C}", "l-{aa..c}"), ["l-{a..C}", "l-{aa..c}"]);
+});
+
+test("names that are not UTF-8 are looked up by their bytes", (t) => {
+  if (process.platform !== "linux") return t.skip("other systems have no such names");
+  for (const byte of [0xe8, 0xe9]) {
+    const name = Buffer.concat([Buffer.from(`${top}/caf`), Buffer.of(byte), Buffer.from(".tar")]);
+    writeFileSync(name, "x");
+  }
+  assert.deepEqual(found("caf*.tar"), ["caf\udce8.tar", "caf\udce9.tar"]);
 });

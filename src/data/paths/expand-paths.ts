@@ -2,15 +2,15 @@
  * Turns shard patterns into paths: brace ranges, lists and globs. What exists under a name is meant by
  * it, whatever characters it has; a backslash takes the meaning of the character behind it.
  */
-import { existsSync, readdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DataError } from "../../errors.ts";
+import { directoryEntries, isThere } from "./directory-entries.ts";
 
 /** More names than this from one pattern are a slip of the pen. */
 const MOST_NAMES = 1_000_000;
 
 /**
- * Expands braces as shells do: `a{1,2}b`, `{000..012}` (padded as written), `{0..12..3}`, nested.
+ * Expands braces as shells do: `a{1,2}b`, `{000..012}` (padded as written), `{0..12..3}`, `{a..f}`, nested.
  *
  * throws   DataError if a pattern stands for more than a million names
  */
@@ -61,6 +61,13 @@ function findBraces(pattern: string): Braces | undefined {
 }
 
 function expandRange(text: string): string[] | undefined {
+  const letters = /^(?:([a-z])\.\.([a-z])|([A-Z])\.\.([A-Z]))$/.exec(text);
+  if (letters !== null) {
+    const ends = letters.slice(1).filter((letter: string | undefined) => letter !== undefined);
+    const [from, to] = ends.map((letter) => letter.charCodeAt(0)) as [number, number];
+    const codes = Array.from({ length: Math.abs(to - from) + 1 }, (_, i) => Math.min(from, to) + i);
+    return (from > to ? codes.reverse() : codes).map((code) => String.fromCharCode(code));
+  }
   const match = /^(-?\d+)\.\.(-?\d+)(?:\.\.(-?\d+))?$/.exec(text);
   if (match === null) return undefined;
   const [first, last] = [match[1]!, match[2]!];
@@ -105,11 +112,11 @@ const wildcard = /(?<!\\)(?:\\\\)*[*?[]/;
 
 /** The longest start of whole segments that exists, with the slash behind it. */
 function existingStart(pattern: string): string {
-  if (existsSync(pattern)) return pattern;
+  if (isThere(pattern)) return pattern;
   let known = "";
   for (let end = pattern.indexOf("/"); end >= 0; end = pattern.indexOf("/", end + 1)) {
     const start = pattern.slice(0, end + 1);
-    if (!existsSync(start)) break;
+    if (!isThere(start)) break;
     known = start;
   }
   return known;
@@ -123,7 +130,7 @@ function lookUp(known: string, rest: string, pattern: string): string[] {
   const name = slash < 0 ? segment : segment.slice(0, -1);
   const plain = unescape(name);
   let names = [plain];
-  if (wildcard.test(name) && !existsSync(known + plain)) {
+  if (wildcard.test(name) && !isThere(known + plain)) {
     names = listNames(known === "" ? "." : known, pattern).filter((one) => nameMatches(one, name));
   }
   const paths = names.map((one) => known + one + (slash < 0 ? "" : "/"));
@@ -137,7 +144,7 @@ function unescape(text: string): string {
 
 function listNames(directory: string, pattern: string): string[] {
   try {
-    return readdirSync(directory).sort(byCodeUnit);
+    return directoryEntries(directory).map(({ name }) => name);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === "ENOTDIR") return [];
@@ -166,9 +173,4 @@ function nameMatches(name: string, pattern: string): boolean {
 
 function literal(character: string): string {
   return character.replace(/[.*+?^${}()|\\[\]/]/g, "\\$&");
-}
-
-/** The same order on every machine, whatever its language. */
-export function byCodeUnit(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -1,9 +1,9 @@
 /** The files of a folder and of the folders in it, linked ones too, in an order that never changes. */
-import { type Dirent, readdirSync, realpathSync, statSync } from "node:fs";
+import { type Dirent, realpathSync, statSync } from "node:fs";
 import { join, sep } from "node:path";
 import { DataError } from "../../errors.ts";
-import { decodeName, encodePath } from "../../files/decode-text.ts";
-import { byCodeUnit } from "./expand-paths.ts";
+import { encodePath } from "../../files/decode-text.ts";
+import { directoryEntries } from "./directory-entries.ts";
 import { isHidden } from "./file-kinds.ts";
 
 /** More folders than this are links that multiply each other. */
@@ -78,13 +78,9 @@ function withEnd(folder: string): string {
 }
 
 function readFolder(directory: string): { entries: Dirent[]; real: string } {
-  const place = encodePath(directory);
   try {
-    let entries = readdirSync(place, { withFileTypes: true });
-    // Bytes that are not UTF-8 have become U+FFFD, by which no file is found again.
-    if (entries.some(({ name }) => name.includes("\ufffd"))) entries = readBytes(place);
-    entries.sort((a, b) => byCodeUnit(a.name, b.name));
-    return { entries, real: realPath(place) };
+    const entries = directoryEntries(directory);
+    return { entries, real: realPath(encodePath(directory)) };
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     throw new DataError(
@@ -94,14 +90,4 @@ function readFolder(directory: string): { entries: Dirent[]; real: string } {
       { cause: error },
     );
   }
-}
-
-function readBytes(place: string | Buffer): Dirent[] {
-  return readdirSync(place, { withFileTypes: true, encoding: "buffer" }).map((entry) =>
-    Object.assign(Object.create(entry) as Dirent, {
-      name: decodeName(entry.name as unknown as Buffer),
-      isDirectory: () => entry.isDirectory(),
-      isSymbolicLink: () => entry.isSymbolicLink(),
-    }),
-  );
 }

@@ -9,7 +9,10 @@ test("addresses, commands and joined shards are told from paths, with how to fet
     ["s3://bucket/a.tar", /aws s3 cp/],
     ["gs://bucket/a.tar", /gcloud storage cp/],
     ["hf://datasets/a/b/c.tar", /hf download --repo-type dataset/],
-    ["file:///tmp/a.tar", /leave out file:\/\//],
+    ["file:///tmp/a.tar", /leave out file:$/],
+    ["file:data/a.tar", /^the address file:data\/a\.tar; .* leave out file:$/],
+    ["https:/example.com/a.tar", /^the web address https:/],
+    ["~/data/a.tar", /^the path ~\/data\/a\.tar; limn does not expand "~"/],
     ["data:image/png;base64,AAAA", /write the picture to a file first/],
     ["weird+x://host/a", /fetch it first$/],
     ["pipe:curl -s https://example.com/a.tar", /^the command "pipe:curl .*runs nothing/],
@@ -28,6 +31,8 @@ test("addresses, commands and joined shards are told from paths, with how to fet
     "data/a.jpg",
     "",
     "a b: c",
+    "~a/b.tar",
+    "https",
   ]) {
     assert.equal(noPath(path), undefined, path);
   }

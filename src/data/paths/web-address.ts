@@ -15,8 +15,16 @@ const ways: Readonly<Record<string, string>> = {
   hf: "fetch it first, with hf download --repo-type dataset",
   hdfs: "fetch it first, with hdfs dfs -get",
   data: "write the picture to a file first",
-  file: "leave out file://",
+  file: "leave out file:",
 };
+
+/** The last are webdataset's `file:`, and addresses that lost a slash as a path was made of them. */
+const schemes: readonly RegExp[] = [
+  /^([a-z][a-z\d+.-]+):\/\//i,
+  /^(data):[^,]*,/i,
+  /^(file):/i,
+  /^(https?|ftp|s3|gs|hf):\//i,
+];
 
 /** A part of an address that says enough, without what may be a password or a whole picture. */
 function shown(text: string): string {
@@ -32,7 +40,7 @@ export function addressOf(text: string): string | undefined {
   if (/^pipe:/i.test(start)) {
     return `the command "${shown(start)}"; limn reads files and runs nothing: run it into a file first`;
   }
-  const scheme = /^([a-z][a-z\d+.-]+):\/\//i.exec(start)?.[1] ?? /^(data):[^,]*,/i.exec(start)?.[1];
+  const scheme = schemes.map((pattern) => pattern.exec(start)?.[1]).find(Boolean);
   if (scheme !== undefined) {
     const way = ways[scheme.toLowerCase()] ?? "fetch it first";
     const web = /^(https?|ftp)$/i.test(scheme) ? "web " : "";
@@ -49,6 +57,9 @@ export function noPath(text: string): string | undefined {
   const start = text.trimStart();
   const address = addressOf(text);
   if (address !== undefined) return address;
+  if (/^~(?:[/\\]|$)/.test(text)) {
+    return `the path ${shown(text)}; limn does not expand "~": write the folder out, or leave it to the shell without quotes`;
+  }
   if (start.includes("::")) {
     return `"${shown(start)}"; limn joins shards by a list or by braces, {a,b}.tar, not by "::"`;
   }

@@ -12,7 +12,16 @@ const lines = (name: string, more: object = {}): Promise<string[]> =>
 
 it("every file with the ending of a picture is a sample, whatever limn can decode; others are counted", async () => {
   const pictures = ["a.heic", "b.JFIF", "c.jpe", "d.bmp", "e.jpg", "f.tiff", "g.svg"];
-  for (const name of [...pictures, "a.txt", "e.TXT", "notes.md", "clip.mp4", "b.mp4", "left.txt"]) {
+  for (const name of [
+    ...pictures,
+    "a.txt",
+    "a.TXT",
+    "e.TXT",
+    "notes.md",
+    "clip.mp4",
+    "b.mp4",
+    "left.txt",
+  ]) {
     write(`kinds/${name}`, name);
   }
   assert.deepEqual(await lines("kinds"), [
@@ -47,6 +56,10 @@ it("what systems add beside pictures belongs to no sample", async () => {
     "sub/__MACOSX/._a.jpg",
     "Thumbs.db",
     "desktop.ini",
+    "@eaDir/a.jpg/SYNOPHOTO_THUMB_M.jpg",
+    "lost+found/a.jpg",
+    "$RECYCLE.BIN/a.jpg",
+    "sub/.ipynb_checkpoints/a-checkpoint.jpg",
   ];
   for (const name of ["a.jpg", "a.txt", "sub/b.jpg", ".git/c.jpg", ...added])
     write(`mac/${name}`, name);

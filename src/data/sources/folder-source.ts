@@ -4,6 +4,7 @@ import { DataError } from "../../errors.ts";
 import { readableName } from "../../files/decode-text.ts";
 import { isImageExtension, splitEnding } from "../paths/file-kinds.ts";
 import { listFolder } from "../paths/folder-listing.ts";
+import { refuseInnerMetadata } from "./dataset-folder.ts";
 import type { FolderSpec } from "./source-spec.ts";
 import { type Entry, listedSource, type SampleRef, type Source } from "./source.ts";
 
@@ -19,11 +20,15 @@ export function openFolder(spec: FolderSpec): Source {
   const companions = new Companions(files);
   const names: string[] = [];
   const others: string[] = [];
+  const inner: string[] = [];
   for (const name of files) {
     const [stem, ending] = splitEnding(name);
+    if (stem.endsWith("/metadata")) inner.push(name);
     if (isImageExtension(ending) || (broken.has(name) && !companions.has(name))) names.push(name);
     else if (!companions.has(name) || !companions.isUsed(stem)) others.push(ending);
   }
+  const plain = spec.labelFromFolder === true || spec.captionPerLine === true;
+  if (!plain) refuseInnerMetadata(spec.directory, inner);
   const passedOver = count(others);
   if (names.length === 0 && others.length > 0) throw noPictures(spec.directory, passedOver);
   const source = listedSource(spec.directory, {
@@ -52,8 +57,10 @@ class Companions {
       if (isImageExtension(ending)) this.#stems.add(stem);
       if (ending !== "txt" && ending !== "json") continue;
       const usual = `${stem}.${ending}`;
+      // In the usual letters before any others.
+      if (usual === name) this.#written.delete(usual);
+      else if (!this.#names.has(usual)) this.#written.set(usual, name);
       this.#names.add(usual);
-      if (usual !== name) this.#written.set(usual, name);
     }
   }
 

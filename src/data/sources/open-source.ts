@@ -2,6 +2,8 @@
 import { DataError } from "../../errors.ts";
 import { checkPath } from "../paths/web-address.ts";
 import { datasetIn } from "./dataset-folder.ts";
+import { isThere } from "../paths/directory-entries.ts";
+import { readableName } from "../../files/decode-text.ts";
 import { expandPaths } from "../paths/expand-paths.ts";
 import { openFolder } from "./folder-source.ts";
 import { openParquet, parquetColumns } from "./parquet-source.ts";
@@ -17,7 +19,7 @@ import { openTable, tableColumns } from "./table-source.ts";
  * throws   DataError for an invalid description, an unreadable table or folder, or no shards
  */
 export async function openSource(spec: SourceSpec): Promise<Source> {
-  const checked = checkSourceSpec(spec);
+  const checked = resolveSource(spec);
   switch (checked.kind) {
     case "webdataset":
       return openShards(checked);
@@ -27,14 +29,22 @@ export async function openSource(spec: SourceSpec): Promise<Source> {
     case "parquet":
       checkPaths(checked.files, "the path of a file for source.files");
       return openParquet(checked);
-    case "folder": {
-      checkPath(checked.directory, "the path of a folder for source.directory");
-      const plain = checked.labelFromFolder === true || checked.captionPerLine === true;
-      const dataset = plain ? undefined : datasetIn(checked.directory);
-      if (dataset === undefined) return openFolder(checked);
-      return dataset.kind === "table" ? openTable(dataset) : openParquet(dataset);
-    }
+    case "folder":
+      return openFolder(checked);
   }
+}
+
+/**
+ * What a description opens: of a folder of `datasets` the table or the Parquet files in it.
+ *
+ * throws   DataError for an invalid description
+ */
+export function resolveSource(spec: SourceSpec): SourceSpec {
+  const checked = checkSourceSpec(spec);
+  if (checked.kind !== "folder") return checked;
+  checkPath(checked.directory, "the path of a folder for source.directory");
+  const plain = checked.labelFromFolder === true || checked.captionPerLine === true;
+  return (plain ? undefined : datasetIn(checked.directory)) ?? checked;
 }
 
 /**
@@ -68,6 +78,14 @@ function openShards(spec: WebDatasetSpec): Source {
     throw new DataError(
       `Expected at least one shard for source.shards but received none for ${name}; ` +
         `check the pattern`,
+      { source: name },
+    );
+  }
+  if (!paths.some(isThere)) {
+    const more =
+      paths.length === 1 ? "a file that does not exist" : `${paths.length} that do not exist`;
+    throw new DataError(
+      `Expected shards for source.shards but received ${more} (${readableName(paths[0]!)}); check the path`,
       { source: name },
     );
   }

@@ -213,6 +213,52 @@ describe("folders of datasets", () => {
       /received test, train in/,
     );
   });
+  it("have a column of pictures by the names that datasets knows", async () => {
+    const rows: [string, string, RegExp | undefined][] = [
+      [
+        "metadata.jsonl",
+        '{"image_file_name":"a.png","mask_file_name":"b.png","text":"one"}\n',
+        undefined,
+      ],
+      ["metadata.csv", '\uFEFF"photo_file_name","text"\r\n"a.png","one"\r\n', undefined],
+      ["metadata.csv", "left_file_name,right_file_name,text\n", /column "image" .* left_file_name/],
+      ["metadata.jsonl", '{"file_names":["a.png"],"text":"one"}\n', /column "image" .* file_names/],
+    ];
+    for (const [i, [name, text, refused]] of rows.entries()) {
+      const directory = join(top, `named-${i}`);
+      put(`named-${i}/a.png`, "picture");
+      put(`named-${i}/${name}`, text);
+      if (refused !== undefined) await assert.rejects(read({ kind: "folder", directory }), refused);
+      else assert.deepEqual((await read({ kind: "folder", directory }))[0]!.captions, ["one"]);
+    }
+  });
+  it("are found in the only folder within, and refused where they lie among others", async () => {
+    put("outer/data/train/a.png", "picture");
+    put("outer/data/train/metadata.jsonl", '{"file_name":"a.png","text":"one"}\n');
+    const directory = join(top, "outer");
+    assert.deepEqual((await read({ kind: "folder", directory }))[0]!.captions, ["one"]);
+    put("outer/b.png", "picture");
+    await assert.rejects(
+      read({ kind: "folder", directory }),
+      /received data\/train in .*outer; name/,
+    );
+    assert.equal((await read({ kind: "folder", directory, labelFromFolder: true })).length, 2);
+  });
+  it("with Parquet of several splits are refused, whatever tells them apart", async () => {
+    for (const names of [
+      ["train.parquet", "test.parquet"],
+      ["my-train-1.parquet", "my-val-1.parquet"],
+      ["lang=de/0.parquet", "lang=en/0.parquet"],
+    ]) {
+      const folder = `split-${names[0]!.slice(0, 4)}`;
+      for (const name of names) put(`${folder}/${name}`, "");
+      const shown = [...names].sort().map((name) => name.split("/")[0]!);
+      await assert.rejects(
+        openSource({ kind: "folder", directory: join(top, folder) }),
+        new RegExp(`one split .* received ${shown.join(", ")} in`),
+      );
+    }
+  });
   it("of Arrow files are refused with how to convert them", async () => {
     put("saved/state.json", "{}");
     put("saved/data-00000-of-00001.arrow", "");

@@ -12,6 +12,8 @@ export interface ChosenColumns {
   /** Undefined where the pictures have labels instead. */
   caption: string | undefined;
   label: string | undefined;
+  /** The others. */
+  unread?: readonly string[];
 }
 
 /** Names that files of Hugging Face, open_clip, img2dataset and published sets use; the default first. */
@@ -98,7 +100,9 @@ export function chooseColumns(
       { source: file },
     );
   }
-  return { image, caption, label };
+  const chosen = [image, caption, label, ""];
+  const unread = [...new Set(names)].filter((name) => !chosen.includes(name));
+  return { image, caption, label, ...(unread.length > 0 && { unread }) };
 }
 
 /** How well the names of columns suit: 2 with a picture and a caption or label, 1 with a picture. */

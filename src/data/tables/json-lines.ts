@@ -64,16 +64,22 @@ export function openJson(
   return { format: jsonFormat(columns, cut), start, line: 1 + before, columns };
 }
 
-/** Whether the only object of a file is no row: without a picture's name, and with what may be rows. */
+function isEmptyList(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0;
+}
+
+/** Whether the only object of a file is no row: it holds objects or whole columns, or names pictures. */
 function holdsTable(record: Record<string, unknown>, wanted: WantedColumns): boolean {
   const names = Object.keys(record);
-  if (names.includes("annotations")) return true;
-  const values = Object.values(record);
-  const large = values.some((value) => typeof value === "object" && value !== null);
-  const rows = names.filter((name) => suitability([name], wanted) > 0);
-  const row = rows.some((name) => pathOfCell(record[name]) !== undefined);
-  const pictures = names.length > 0 && names.every((name) => isPictureName(name));
-  return pictures || (large && !row);
+  if (names.includes("annotations") || (names.length > 0 && names.every(isPictureName)))
+    return true;
+  const image = names.filter((name) => suitability([name], wanted) > 0).map((name) => record[name]);
+  if (image.some((value) => pathOfCell(value) !== undefined)) return false;
+  const isLarge = (value: unknown): boolean => typeof value === "object" && value !== null;
+  const rows = Object.values(record).filter(Array.isArray).flat().some(isLarge);
+  return (
+    rows || image.some(isLarge) || (image.length === 0 && Object.values(record).some(isEmptyList))
+  );
 }
 
 interface FirstObjects {
@@ -93,9 +99,11 @@ function firstObjects(head: Buffer, whole: boolean, cut: typeof cutLine): FirstO
     for (const name of Object.keys(object.record)) names.add(name);
     return {};
   };
+  let others = 0;
   for (let start = 0; start < head.length && found.count < MOST_OBJECTS;) {
     const row = cut(head, start, whole || found.count === 0, collect);
-    if (row === undefined) break;
+    // Each costs an error.
+    if (row === undefined || (row.reason !== undefined && ++others > MOST_OBJECTS)) break;
     start = row.end;
   }
   return { ...found, names: [...names] };

@@ -4,7 +4,7 @@ import { closeSync, readSync, statSync, type BigIntStats } from "node:fs";
 import { DigestTable } from "../../arrays/digest-table.ts";
 import { openRegular } from "../../files/regular-file.ts";
 import { partNames } from "../../data/loader/batch-builder.ts";
-import { openSource } from "../../data/sources/open-source.ts";
+import { openSource, resolveSource } from "../../data/sources/open-source.ts";
 import type { Source } from "../../data/sources/source.ts";
 import type { SourceSpec } from "../../data/sources/source-spec.ts";
 
@@ -17,7 +17,7 @@ export interface DataFingerprint {
 }
 
 /** Sources up to this size are read in full, which takes a second or less. */
-const MOST_CONTENTS = 512 * 2 ** 20;
+export const MOST_CONTENTS = 512 * 2 ** 20;
 
 interface SourceFile {
   /** The same on every machine. */
@@ -35,9 +35,10 @@ interface SourceFile {
  * throws   DataError where the source cannot be opened; that a file is missing is part of the digest
  */
 export async function fingerprintSource(
-  spec: SourceSpec,
+  given: SourceSpec,
   { contentsUpTo = MOST_CONTENTS }: { contentsUpTo?: number } = {},
 ): Promise<DataFingerprint> {
+  const spec = resolveSource(given);
   const source = await openSource(spec);
   let [files, bytes] = [0, 0];
   // Once for their sizes and once for the digest: a list of them would be as long as the data.
@@ -97,7 +98,7 @@ function statsOf(path: string): BigIntStats | undefined {
 }
 
 /** The SHA-256 of a file, or why it cannot be read. */
-function contents(path: string): string {
+export function contents(path: string): string {
   const hash = createHash("sha256");
   const buffer = Buffer.allocUnsafe(1 << 20);
   let descriptor: number | undefined;

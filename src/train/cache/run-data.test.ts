@@ -12,7 +12,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import type { SourceSpec } from "../../data/sources/source-spec.ts";
-import { checkSameData, sampleData } from "./run-data.ts";
+import { fingerprintSource } from "./data-fingerprint.ts";
+import { checkSameData, sampleData, type RunData } from "./run-data.ts";
 
 const root = mkdtempSync(join(tmpdir(), "limn-run-data-"));
 after(() => rmSync(root, { recursive: true }));
@@ -24,6 +25,7 @@ const sources: Record<string, (folder: string) => SourceSpec> = {
   }),
   table: (folder) => ({ kind: "table", file: join(folder, "table.csv") }),
   pictures: (folder) => ({ kind: "folder", directory: join(folder, "pictures") }),
+  "metadata in a folder": (folder) => ({ kind: "folder", directory: join(folder, "dataset") }),
 };
 
 /** One of each, with a file of more than the parts that are looked at. */
@@ -36,6 +38,9 @@ function fresh(): string {
   for (const key of ["a", "b"]) writeFileSync(join(folder, "pictures", `${key}.png`), "png");
   writeFileSync(join(folder, "pictures", "a.txt"), "one");
   writeFileSync(join(folder, "a.png"), "png");
+  mkdirSync(join(folder, "dataset"));
+  writeFileSync(join(folder, "dataset", "a.png"), "png");
+  writeFileSync(join(folder, "dataset", "metadata.jsonl"), '{"file_name":"a.png","text":"one"}\n');
   return folder;
 }
 
@@ -56,6 +61,7 @@ const changes: [string, keyof typeof sources, (folder: string) => void][] = [
   ["a byte at the beginning", "shards", (folder) => flip(join(folder, "a.tar"), 0)],
   ["a byte at the end", "shards", (folder) => flip(join(folder, "a.tar"), (1 << 20) - 1)],
   ["a byte in the middle", "shards", (folder) => flip(join(folder, "a.tar"), 1 << 19)],
+  ["a byte anywhere", "shards", (folder) => flip(join(folder, "a.tar"), 200_000)],
   ["a size", "shards", (folder) => writeFileSync(join(folder, "b.tar"), Buffer.alloc(1025))],
   ["a file that is missing", "shards", (folder) => rmSync(join(folder, "b.tar"))],
   [
@@ -83,6 +89,19 @@ const changes: [string, keyof typeof sources, (folder: string) => void][] = [
     "pictures",
     (folder) => writeFileSync(join(folder, "pictures", "a.txt"), "two"),
   ],
+  [
+    "another caption of the same size",
+    "metadata in a folder",
+    (folder) => {
+      const text = '{"file_name":"a.png","text":"two"}\n';
+      writeFileSync(join(folder, "dataset", "metadata.jsonl"), text);
+    },
+  ],
+  [
+    "another picture",
+    "metadata in a folder",
+    (folder) => writeFileSync(join(folder, "dataset", "a.png"), "gnp"),
+  ],
   ["another picture", "table", (folder) => writeFileSync(join(folder, "a.png"), "gnp")],
   ["a picture that is missing", "table", (folder) => rmSync(join(folder, "a.png"))],
 ];
@@ -91,14 +110,27 @@ for (const [what, kind, change] of changes) {
     const folder = fresh();
     const source = sources[kind]!(folder);
     const before = await sampleData(source);
+    const print = await fingerprintSource(source);
     change(folder);
     const now = await sampleData(source);
+    assert.notEqual((await fingerprintSource(source)).digest, print.digest);
     assert.throws(() => checkSameData("run", before, now), {
       name: "DataError",
       message: /^Expected the data that run was trained on, \d files of \d+ bytes, for data\.train/,
     });
   });
 }
+
+test("of what is too large to be read whole, beginning, middle and end are", async () => {
+  const folder = fresh();
+  const source = sources["shards"]!(folder);
+  const sample = (): Promise<RunData> => sampleData(source, { contentsUpTo: 1000 });
+  const before = await sample();
+  flip(join(folder, "a.tar"), 200_000);
+  assert.deepEqual(await sample(), before);
+  flip(join(folder, "a.tar"), 1 << 19);
+  assert.notDeepEqual(await sample(), before);
+});
 
 test("a table's pictures that were all replaced are noticed, however many there are", async () => {
   const folder = mkdtempSync(join(root, "many-"));

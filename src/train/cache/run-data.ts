@@ -2,12 +2,12 @@
 import { createHash } from "node:crypto";
 import { statSync } from "node:fs";
 import { partNames } from "../../data/loader/batch-builder.ts";
-import { openSource } from "../../data/sources/open-source.ts";
+import { openSource, resolveSource } from "../../data/sources/open-source.ts";
 import type { Source } from "../../data/sources/source.ts";
 import type { SourceSpec } from "../../data/sources/source-spec.ts";
 import { DataError } from "../../errors.ts";
 import { sampledDigest } from "../../files/folder-record.ts";
-import { describeReading } from "./data-fingerprint.ts";
+import { contents, describeReading, MOST_CONTENTS } from "./data-fingerprint.ts";
 
 /** What a checkpoint keeps of the data that it was trained on. */
 export interface RunData {
@@ -27,23 +27,29 @@ const SIZES = 100_000;
 const PICTURES = 512;
 
 /**
- * Digest of how a source is read, of the names and sizes of its shards or its table, and of 64 kB at the
- * beginning, the middle and the end of each; of a folder, of the names and sizes of its pictures. Of a
+ * Digest of how a source is read, of the names and sizes of its shards or its table, and of the contents
+ * of the first `contentsUpTo` bytes of them, and of 64 kB at the beginning, the middle and the end of each
+ * beyond; of a folder, of the names and sizes of its pictures. Of a
  * folder and of a table's pictures, `PICTURES` are looked into, chosen by that digest. Where the data lies
  * and when it was written have no part in it: a copy is the same data.
  *
  * throws   DataError where the source cannot be opened; that a file is missing is part of the digest
  */
-export async function sampleData(spec: SourceSpec): Promise<RunData> {
+export async function sampleData(
+  given: SourceSpec,
+  { contentsUpTo = MOST_CONTENTS }: { contentsUpTo?: number } = {},
+): Promise<RunData> {
+  const spec = resolveSource(given);
   const source = await openSource(spec);
   const hash = createHash("sha256").update(JSON.stringify(describeReading(spec)));
   let [files, bytes] = [0, 0];
   for await (const { name, path } of filesOf(source, spec)) {
     const size = spec.kind !== "folder" || isLookedAt(files) ? sizeOf(path) : undefined;
     hash.update(JSON.stringify([name, size ?? null]));
-    if (spec.kind !== "folder" && size !== undefined) hash.update(sampledDigest(path));
     files += 1;
     bytes += size ?? 0;
+    if (spec.kind === "folder" || size === undefined) continue;
+    hash.update(bytes <= contentsUpTo ? contents(path) : sampledDigest(path));
   }
   const digest = hash.digest("hex").slice(0, 32);
   const pictures = source.listed ? { pictures: samplePictures(source, digest) } : {};
