@@ -3,6 +3,7 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { CheckpointError } from "../errors.ts";
 import { existingFolder } from "../files/atomic-folder.ts";
+import { checkRegularFile, readingReason } from "../files/regular-file.ts";
 import { innerFolder } from "./inner-folder.ts";
 import { readJsonObject, type JsonObject } from "../files/json-fields.ts";
 import { otherWeights } from "./other-layouts.ts";
@@ -98,14 +99,15 @@ export class Place implements PlaceFacts {
 export function openPlace(path: string): Place {
   const found = existingFolder(path);
   try {
-    if (!statSync(found).isFile()) return placeAt(path, innerFolder(found), undefined);
+    if (statSync(found).isDirectory()) return placeAt(path, innerFolder(found), undefined);
+    checkRegularFile(found);
     const folder = dirname(resolve(found));
     // A file that is part of a folder's model stands for the folder.
     const isPart = folderFiles.includes(basename(found)) && hasConfig(folder);
     return placeAt(path, folder, isPart ? undefined : found);
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    const what = code === "ENOENT" ? "there is no such file or folder" : message;
+    const { code } = cause as NodeJS.ErrnoException;
+    const what = code === "ENOENT" ? "there is no such file or folder" : readingReason(cause);
     throw new CheckpointError(
       path,
       `Expected a model at ${path} but ${what}; give the folder or file of a saved model, or ` +

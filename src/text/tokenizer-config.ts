@@ -2,9 +2,15 @@
  * The files of transformers that say how a vocabulary is read: tokenizer_config.json and
  * special_tokens_map.json. Knows nothing about vocabularies themselves.
  */
+import { statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DataError, SettingError } from "../errors.ts";
-import { readingReason, readJsonFile } from "../files/regular-file.ts";
+import {
+  checkRegularFile,
+  hasRegular,
+  readingReason,
+  readJsonFile,
+} from "../files/regular-file.ts";
 import type { AddedTokenSettings } from "./tokenizer-json/added-tokens.ts";
 import type { TextRules, TokenizerJsonDescription } from "./tokenizer-description.ts";
 
@@ -54,6 +60,7 @@ export async function readTokenizerConfig(file: string): Promise<TokenizerConfig
 
 /** The same of a folder; throws a DataError for files that are no JSON objects. */
 export async function readFolderConfig(folder: string): Promise<TokenizerConfig> {
+  checkFolder(folder);
   const [tokens, config, added, sentences] = await Promise.all(
     configFiles.map(async (name) => {
       const value = await readOptionalJson<TokenizerConfig>(join(folder, name));
@@ -185,13 +192,40 @@ export async function tokenizerClassOf(folder: string): Promise<string | undefin
  */
 export async function readOptionalJson<T extends object>(file: string): Promise<Partial<T>> {
   try {
-    return readJsonFile(file) as T;
+    return hasRegular(file) ? (readJsonFile(file) as T) : {};
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return {};
     throw new DataError(
       `Expected JSON in ${file} but it cannot be read (${readingReason(cause)}); save the ` +
         `tokenizer again.`,
       { source: file },
+      { cause },
+    );
+  }
+}
+
+/** A file of a tokenizer's folder, where it has one. throws  DataError for what is none, and a lost one */
+export function existingFile(file: string): string | undefined {
+  try {
+    return hasRegular(file) ? file : undefined;
+  } catch (cause) {
+    throw new DataError(
+      `Expected a file, or nothing, at ${file} but ${readingReason(cause)}; fetch or copy the whole ` +
+        "folder",
+      { source: file },
+      { cause },
+    );
+  }
+}
+
+/** For a path that is no file: a pipe has nothing in it to look for. */
+function checkFolder(folder: string): void {
+  try {
+    if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) checkRegularFile(folder);
+  } catch (cause) {
+    throw new DataError(
+      `Expected the folder of a tokenizer at ${folder} but ${readingReason(cause)}; give the folder or ` +
+        "file that the tokenizer was saved in",
+      { source: folder },
       { cause },
     );
   }

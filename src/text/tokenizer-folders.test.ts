@@ -1,6 +1,6 @@
 /** What a folder's configuration says of rows and special tokens, as transformers follows it. */
 import { strict as assert } from "node:assert";
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
@@ -96,6 +96,21 @@ describe("special tokens", () => {
       await saveTokenizer(clip, saved);
       const again = await loadTokenizer(saved);
       assert.deepEqual([...again.encode("a photo of a CAT!").ids], row);
+    });
+  }
+});
+
+describe("a file of a folder that leads nowhere, or is none", () => {
+  // Passed over, the tokenizer would be another one: a cache that was half removed has such links.
+  for (const name of [json, config, "special_tokens_map.json", "merges.txt"]) {
+    test(name, async () => {
+      const folder = folderOf("clip");
+      rmSync(join(folder, name), { force: true });
+      symlinkSync(join(folder, "removed"), join(folder, name));
+      await assert.rejects(loadTokenizer(folder), {
+        code: "LIMN_DATA",
+        message: new RegExp(`${name}.*it is a link that leads nowhere`),
+      });
     });
   }
 });
