@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import {
   checkRegularFile,
+  hasRegular,
   openRegular,
   readExactly,
   readingReason,
@@ -90,4 +91,17 @@ test("what lies in place of settings that were fetched is named", () => {
     writeFileSync(file, text);
     assert.throws(() => readJsonFile(file), message);
   }
+});
+
+test("a file that may be absent is there, absent, or lost", () => {
+  const [file, lost, circle] = ["present", "lost", "circle"].map((name) => join(folder, name));
+  writeFileSync(file!, "");
+  symlinkSync("was-removed", lost!);
+  symlinkSync("circle", circle!);
+  assert.equal(hasRegular(file!), true);
+  assert.equal(hasRegular(join(folder, "absent")), false);
+  assert.throws(() => hasRegular(folder), /it is a folder/);
+  assert.throws(() => hasRegular(lost!), /it is a link that leads nowhere/);
+  assert.equal(reasonFor(circle!), "links on its path lead in a circle");
+  assert.equal(reasonFor(join(file!, "x")), "a file stands where its path has a folder");
 });

@@ -2,7 +2,16 @@
  * Reading files that people name. Only regular files are opened: a pipe, a socket or a device would
  * be waited for, or have no end. Nothing is read that is larger than its reader allows.
  */
-import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readSync,
+  type Stats,
+  statSync,
+} from "node:fs";
 import { DataError } from "../errors.ts";
 import { decodeText, encodePath } from "./decode-text.ts";
 import { parseJson } from "./json-text.ts";
@@ -40,6 +49,23 @@ export function openRegular(path: string): number {
 export function checkRegularFile(path: string): void {
   const stats = statSync(encodePath(path), { throwIfNoEntry: false });
   if (stats !== undefined) checkRegular(stats);
+}
+
+/**
+ * Whether a file lies at a path that may have none. A link that leads nowhere is a file that is lost, as
+ * in a cache that was half removed.
+ *
+ * throws   as `openRegular`, and for such a link
+ */
+export function hasRegular(path: string): boolean {
+  const place = encodePath(path);
+  const stats = statSync(place, { throwIfNoEntry: false });
+  if (stats !== undefined) {
+    checkRegular(stats);
+    return true;
+  }
+  if (lstatSync(place, { throwIfNoEntry: false }) === undefined) return false;
+  throw Object.assign(new Error("it is a link that leads nowhere"), { code: "ENOTFILE" });
 }
 
 /** For a file that is about to be written. throws  as `openRegular`, for a pipe alone */
@@ -139,6 +165,8 @@ export function readingReason(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === "ENOENT") return "the file does not exist";
   if (code === "EACCES" || code === "EPERM") return "the file is not readable";
+  if (code === "ENOTDIR") return "a file stands where its path has a folder";
+  if (code === "ELOOP") return "links on its path lead in a circle";
   return message;
 }
 

@@ -8,6 +8,7 @@ import { clipAddedTokens, padTokenOf } from "./load-tokenizer.ts";
 import { readSentencePieceFile } from "./sentence-piece/model-file.ts";
 import {
   contextLengthOf,
+  existingFile,
   readFolderConfig,
   readTokenizerConfig,
   rulesOf,
@@ -267,11 +268,11 @@ function refuse(name: string, expected: string, value: unknown): never {
 
 /** The file itself, or the first of the names that a folder has. */
 async function find(files: string, names: readonly string[]): Promise<string> {
-  const found = await stat(files).catch(() => undefined);
-  if (found?.isFile() === true) return files;
-  for (const name of found === undefined ? [] : names) {
-    const file = join(files, name);
-    if ((await stat(file).catch(() => undefined))?.isFile() === true) return file;
+  const isFolder = (await stat(files).catch(() => undefined))?.isDirectory() === true;
+  if (!isFolder && existingFile(files) !== undefined) return files;
+  for (const name of isFolder ? names : []) {
+    const file = existingFile(join(files, name));
+    if (file !== undefined) return file;
   }
   throw new DataError(
     `Expected one of ${names.join(", ")} in ${files} but found none; copy the tokenizer's files ` +

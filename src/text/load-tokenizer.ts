@@ -1,5 +1,4 @@
 /** Tokenizers from a description or from a model's folder. */
-import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DataError, SettingError } from "../errors.ts";
 import type { Cleaning } from "./clean.ts";
@@ -9,6 +8,7 @@ import {
   checkSides,
   className,
   contextLengthOf,
+  existingFile,
   readFolderConfig,
   rulesOf,
   type TokenizerConfig,
@@ -60,8 +60,8 @@ export async function loadTokenizer(
     ...stored,
     ...(tokenizerClass !== undefined && { tokenizer_class: tokenizerClass }),
   };
-  const [merges, vocab, json] = await Promise.all(
-    ["merges.txt", "vocab.json", "tokenizer.json"].map((name) => existing(join(folder, name))),
+  const [merges, vocab, json] = ["merges.txt", "vocab.json", "tokenizer.json"].map((name) =>
+    existingFile(join(folder, name)),
   );
   const saved = config.limn?.["kind"];
   const name = className(config);
@@ -92,7 +92,7 @@ async function vocabularyFile(folder: string, config: TokenizerConfig): Promise<
   const own = className(config) === "SiglipTokenizer" ? ["spiece.model"] : [];
   const named = typeof saved === "string" && fileNames.includes(saved) ? [saved] : [];
   for (const name of [...named, ...own, "tokenizer.json", ...vocabularyNames]) {
-    const file = await existing(join(folder, name));
+    const file = existingFile(join(folder, name));
     if (file !== undefined) return file;
   }
   throw new DataError(
@@ -178,10 +178,6 @@ export function padTokenOf(config: TokenizerConfig): string | undefined {
   const named = tokenName(config.pad_token);
   const end = huggingFaceSpecialTokens[1];
   return named ?? (className(config) === "CLIPTokenizer" ? end : undefined);
-}
-
-async function existing(file: string): Promise<string | undefined> {
-  return (await stat(file).catch(() => undefined))?.isFile() === true ? file : undefined;
 }
 
 /**

@@ -2,9 +2,15 @@
  * The files of transformers that say how a vocabulary is read: tokenizer_config.json and
  * special_tokens_map.json. Knows nothing about vocabularies themselves.
  */
+import { statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DataError, SettingError } from "../errors.ts";
-import { readingReason, readJsonFile } from "../files/regular-file.ts";
+import {
+  checkRegularFile,
+  hasRegular,
+  readingReason,
+  readJsonFile,
+} from "../files/regular-file.ts";
 import type { AddedTokenSettings } from "./tokenizer-json/added-tokens.ts";
 import type { TextRules, TokenizerJsonDescription } from "./tokenizer-description.ts";
 
@@ -34,6 +40,8 @@ export interface TokenizerConfig {
   cls_token?: NamedToken;
   mask_token?: NamedToken;
   additional_special_tokens?: readonly NamedToken[] | null;
+  /** The same since transformers 5: a list, or tokens by a name of the model's own. */
+  extra_special_tokens?: readonly NamedToken[] | Record<string, NamedToken> | null;
   added_tokens_decoder?: Record<string, Partial<AddedTokenSettings> | undefined>;
   /** Ids by name: added_tokens.json, of files before `added_tokens_decoder`. */
   added_tokens?: Record<string, unknown>;
@@ -54,6 +62,7 @@ export async function readTokenizerConfig(file: string): Promise<TokenizerConfig
 
 /** The same of a folder; throws a DataError for files that are no JSON objects. */
 export async function readFolderConfig(folder: string): Promise<TokenizerConfig> {
+  checkFolder(folder);
   const [tokens, config, added, sentences] = await Promise.all(
     configFiles.map(async (name) => {
       const value = await readOptionalJson<TokenizerConfig>(join(folder, name));
@@ -66,9 +75,11 @@ export async function readFolderConfig(folder: string): Promise<TokenizerConfig>
     }),
   );
   const { max_seq_length: limit } = sentences ?? {};
+  // transformers: the map counts before a configuration of the time before there were added tokens in it.
+  const named = config?.added_tokens_decoder === undefined ? { ...config, ...tokens } : config;
   return {
     ...tokens,
-    ...config,
+    ...named,
     added_tokens: added as Record<string, unknown>,
     ...(typeof limit === "number" && { max_seq_length: limit }),
   };
@@ -118,9 +129,11 @@ export function vocabularySpecials(vocab: unknown, config: TokenizerConfig): Add
 function specialTokensOf(config: TokenizerConfig): string[] {
   const { bos_token: start, eos_token: end, unk_token: unknown, sep_token: separator } = config;
   const { pad_token: pad, cls_token: first, mask_token: mask } = config;
-  const { additional_special_tokens: more } = config;
+  const { additional_special_tokens: more, extra_special_tokens: extra } = config;
   const named = [start, end, unknown, separator, pad, first, mask];
-  const names = [...named, ...(Array.isArray(more) ? (more as NamedToken[]) : [])].map(tokenName);
+  const names = [...named, ...Object.values(more ?? {}), ...Object.values(extra ?? {})].map(
+    tokenName,
+  );
   return [...new Set(names.filter((name) => name !== undefined))];
 }
 
@@ -185,13 +198,40 @@ export async function tokenizerClassOf(folder: string): Promise<string | undefin
  */
 export async function readOptionalJson<T extends object>(file: string): Promise<Partial<T>> {
   try {
-    return readJsonFile(file) as T;
+    return hasRegular(file) ? (readJsonFile(file) as T) : {};
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return {};
     throw new DataError(
       `Expected JSON in ${file} but it cannot be read (${readingReason(cause)}); save the ` +
         `tokenizer again.`,
       { source: file },
+      { cause },
+    );
+  }
+}
+
+/** A file of a tokenizer's folder, where it has one. throws  DataError for what is none, and a lost one */
+export function existingFile(file: string): string | undefined {
+  try {
+    return hasRegular(file) ? file : undefined;
+  } catch (cause) {
+    throw new DataError(
+      `Expected a file, or nothing, at ${file} but ${readingReason(cause)}; fetch or copy the whole ` +
+        "folder",
+      { source: file },
+      { cause },
+    );
+  }
+}
+
+/** For a path that is no file: a pipe has nothing in it to look for. */
+function checkFolder(folder: string): void {
+  try {
+    if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) checkRegularFile(folder);
+  } catch (cause) {
+    throw new DataError(
+      `Expected the folder of a tokenizer at ${folder} but ${readingReason(cause)}; give the folder or ` +
+        "file that the tokenizer was saved in",
+      { source: folder },
       { cause },
     );
   }

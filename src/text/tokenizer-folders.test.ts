@@ -1,6 +1,6 @@
 /** What a folder's configuration says of rows and special tokens, as transformers follows it. */
 import { strict as assert } from "node:assert";
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
@@ -64,7 +64,28 @@ describe("sides that are not followed", () => {
   });
 });
 
+test("a text of a megabyte is read, whatever the family", async () => {
+  for (const model of Object.keys(classes) as (keyof typeof classes)[]) {
+    const tokenizer = await loadTokenizer(folderOf(model), {
+      tokenizerClass: classes[model],
+      contextLength: 16,
+    });
+    const { ids } = tokenizer.encode("a cat and a dog ".repeat(65_536));
+    assert.deepEqual([...ids], [...tokenizer.encode("a cat and a dog ".repeat(64)).ids], model);
+  }
+});
+
 describe("special tokens", () => {
+  test("a special_tokens_map.json counts before a configuration without added tokens", async () => {
+    const padOf = async (changes: Json): Promise<number> => {
+      const folder = folderOf("clip", { [config]: changes });
+      writeFileSync(join(folder, "special_tokens_map.json"), '{"pad_token": {"content": "!"}}');
+      return (await loadTokenizer(folder)).padId;
+    };
+    assert.equal(await padOf({}), 0);
+    assert.equal(await padOf({ added_tokens_decoder: {} }), 553);
+  });
+
   test("BERT's rows are padded with [PAD] where no file names it", async () => {
     const folder = folderOf("align", { [config]: null });
     const tokenizer = await loadTokenizer(folder, {
@@ -96,6 +117,21 @@ describe("special tokens", () => {
       await saveTokenizer(clip, saved);
       const again = await loadTokenizer(saved);
       assert.deepEqual([...again.encode("a photo of a CAT!").ids], row);
+    });
+  }
+});
+
+describe("a file of a folder that leads nowhere, or is none", () => {
+  // Passed over, the tokenizer would be another one: a cache that was half removed has such links.
+  for (const name of [json, config, "special_tokens_map.json", "merges.txt"]) {
+    test(name, async () => {
+      const folder = folderOf("clip");
+      rmSync(join(folder, name), { force: true });
+      symlinkSync(join(folder, "removed"), join(folder, name));
+      await assert.rejects(loadTokenizer(folder), {
+        code: "LIMN_DATA",
+        message: new RegExp(`${name}.*it is a link that leads nowhere`),
+      });
     });
   }
 });

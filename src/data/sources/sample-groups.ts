@@ -33,12 +33,11 @@ export interface Group {
   fields: Map<string, TarFileEntry>;
   /** Of its first file, see `TarEntry.start`. */
   start?: number | undefined;
-  /** An extension that came twice. */
-  duplicate?: string;
 }
 
 /**
- * Collects consecutive files with one key. The same key again later starts a new sample. Members whose
+ * Collects consecutive files with one key. The same key again later starts a new sample, and so does an
+ * extension that the sample has already, as in open_clip (webdataset gives up there). Members whose
  * contents are elsewhere join a sample and begin none: readers that pass them over see the same samples.
  * A picture among them that joins none is a group of its own behind the sample that it lies in.
  */
@@ -54,25 +53,24 @@ export class Grouper {
     if (split === undefined) return [];
     const { key, extension } = split;
     const before = this.#current;
-    if (entry.absent === true && before?.key !== key) {
+    const joins = before?.key === key && !before.fields.has(extension);
+    if (entry.absent === true && !joins) {
       this.#apart.push({ key, fields: new Map([[extension, entry]]), start: entry.start });
       if (before === undefined) return pictures(this.#apart.splice(0, this.#apart.length - 1));
       if (this.#apart.length > MOST_APART) this.#apart.shift();
       return [];
     }
     const bytes = isImageExtension(extension) ? (entry.bytes?.length ?? 0) : 0;
-    if (before?.key === key) {
+    if (joins) {
       const { fields } = before;
       this.#pictures += bytes;
-      if (fields.has(extension)) before.duplicate ??= entry.name;
-      else if (isSampleExtension(extension) || fields.size < MOST_OTHERS) {
-        fields.set(extension, entry);
-      }
+      if (isSampleExtension(extension) || fields.size < MOST_OTHERS) fields.set(extension, entry);
       return [];
     }
     this.#pictures = bytes;
     const last = this.#apart.at(-1);
-    const joined = last?.key === key ? this.#apart.pop() : undefined;
+    const isFirst = last?.key === key && !last.fields.has(extension);
+    const joined = isFirst ? this.#apart.pop() : undefined;
     const done = this.finish();
     this.#current = {
       key,
@@ -96,14 +94,10 @@ export class Grouper {
     return this.#current?.key;
   }
 
-  /** Bytes of pictures that the sample of this key holds so far. */
-  heldPictures(key: string): number {
-    return this.#current?.key === key ? this.#pictures : 0;
-  }
-
-  /** Whether the sample of this key has a file with this ending already. */
-  has(key: string, extension: string): boolean {
-    return this.#current?.key === key && this.#current.fields.has(extension);
+  /** Bytes of pictures in the sample that this file would belong to. */
+  heldPictures(key: string, extension: string): number {
+    const current = this.#current;
+    return current?.key === key && !current.fields.has(extension) ? this.#pictures : 0;
   }
 }
 

@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { gzipSync } from "node:zlib";
 import { openSource } from "./open-source.ts";
 import { blocksOf, linesOf, rawHeader, tarOf, workspace } from "./samples.test.helper.ts";
-import { tarEnd } from "./tar-format.ts";
+import { tarEnd, tarEntry } from "./tar-format.ts";
 
 const { top, write } = workspace("shard");
 const kind = "webdataset";
@@ -226,6 +226,31 @@ describe("what stands where a sample is expected", () => {
     for (const shards of both(archive)) {
       assert.deepEqual(await linesOf({ kind, shards }), [
         "a!a.jpg is stored as a sparse file, which limn does not read",
+      ]);
+    }
+  });
+  it("a file that a sample has already begins the next, as in open_clip", async () => {
+    const files: [string, string][] = [
+      ...(["one", "two"] as const).flatMap((text): [string, string][] => [
+        ["image.jpg", text],
+        ["image.txt", text],
+      ]),
+      ["b.txt", "three"],
+      ["b.jpg", "3"],
+      ["b.jpg", "4"],
+      ["c.jpg", "5"],
+      ["c.json", '{"caption":"five"}'],
+      ["c.json", "{}"],
+    ];
+    const entries = files.map(([name, contents]) => tarEntry(name, Buffer.from(contents)));
+    for (const shards of both(Buffer.concat([...entries, tarEnd()]), "repeated")) {
+      assert.deepEqual(await linesOf({ kind, shards }), [
+        "image: one",
+        "image: two",
+        "b: three",
+        "b: ",
+        "c: five",
+        "c!no image among its files (json); those of a sample lie side by side (tar --sort=name)",
       ]);
     }
   });

@@ -149,8 +149,8 @@ function mostHeld(entry: TarEntry, grouper: Grouper): number {
   const split = sampleName(entry.name);
   if (split === undefined || !isSampleExtension(split.extension)) return -1;
   const { key, extension } = split;
-  if (isImageExtension(extension)) return MOST_PACKED_BYTES - grouper.heldPictures(key);
-  return grouper.has(key, extension) ? -1 : MOST_TEXT_BYTES;
+  if (!isImageExtension(extension)) return MOST_TEXT_BYTES;
+  return MOST_PACKED_BYTES - grouper.heldPictures(key, extension);
 }
 
 async function* scanPlain(path: string, from: number): AsyncGenerator<TarFileEntry, TarEnd> {
@@ -231,10 +231,7 @@ function groupToRef(
   file: string,
   compressed: boolean,
 ): { ref: SampleRef } | { problem: Problem } {
-  const { key, fields, duplicate } = group;
-  if (duplicate !== undefined) {
-    return { problem: { file, key, reason: `the shard holds ${duplicate} twice` } };
-  }
+  const { key, fields } = group;
   const extension = IMAGE_EXTENSIONS.find((name) => fields.has(name));
   if (extension === undefined) {
     const names = [...fields.keys()].join(", ");
