@@ -21,6 +21,7 @@ import {
   type StudyContext,
   exclusively,
   holderOf,
+  removeCheckpoints,
 } from "./context.ts";
 import { writePage } from "./page.ts";
 import { currentCommit, machineLine } from "./measurements.ts";
@@ -232,9 +233,7 @@ class Session<P> {
       machine,
       ...checkOutcome(outcome, this.#study.metrics),
     });
-    for (const directory of context.trained) {
-      removeFolder(path.join(directory, "checkpoints"));
-    }
+    for (const directory of context.trained) removeCheckpoints(directory);
   }
 
   #announce({ found, left }: { found: number; left: number }, total: number): void {
