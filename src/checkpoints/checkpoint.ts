@@ -45,7 +45,7 @@ export async function saveCheckpoint(
   { layout, dtype }: SaveOptions = {},
 ): Promise<void> {
   const { config, tokenizerFiles, carried = [] } = contents;
-  const written = writtenLayout(folder, contents, layout);
+  const written = writtenLayout(folder, contents, { layout, dtype });
   const weights = new Map(contents.weights);
   const rows = weightRows(written.table, modelShapes(folder, { kind: "pair", config }));
   matchWeights(

@@ -91,6 +91,35 @@ test("a model of the hub is the one that was put there, also offline", async () 
   assert.equal(hub.log.length, requests);
 });
 
+test("of sentence-transformers' repositories the folder of the CLIPModel is read, also offline", async () => {
+  const tiny = hub.repositories.get("org/tiny");
+  assert.ok(tiny);
+  const put = (name: string, type: string): void => {
+    const modules = [
+      { idx: 0, name: "0", path: "0_CLIPModel", type: `sentence_transformers.${type}` },
+    ];
+    const files = Object.entries(tiny.files).map(([file, one]) => [`0_CLIPModel/${file}`, one]);
+    const list = { bytes: Buffer.from(JSON.stringify(modules)), lfs: false };
+    const commit = createHash("sha1").update(name).digest("hex");
+    hub.repositories.set(name, {
+      commit,
+      revisions: ["main"],
+      files: { "modules.json": list, ...(Object.fromEntries(files) as typeof tiny.files) },
+    });
+  };
+  put("org/sentences", "models.CLIPModel");
+  for (const more of [{}, { offline: true }]) {
+    const loaded = await loadModel("hf://org/sentences", { hub: { ...fetching, ...more } });
+    assert.deepEqual(loaded.encodeTexts(["a cat"]).toFloat32Array(), expected);
+    loaded.dispose();
+  }
+  put("org/transformer", "models.Transformer");
+  await assert.rejects(loadModel("hf://org/transformer", { hub: fetching }), {
+    name: "CheckpointError",
+    message: /sentence-transformers without a folder of a CLIPModel .* that limn reads behind it$/,
+  });
+});
+
 test("of timm's repositories the weights of the pair are fetched, not those of its image tower", async () => {
   const files = [
     ["timm-vit", "config.json"],

@@ -2,10 +2,11 @@
  * From what a user calls a model to a path on this machine: a path itself, or a model of the hub, of
  * which only the files that make it are fetched.
  */
-import { join } from "node:path";
+import { join, posix } from "node:path";
 
 import { fetchModel, type FetchModelOptions } from "../hub/fetch-model.ts";
-import { formatReference, parseModelReference } from "../hub/reference.ts";
+import { formatReference, parseModelReference, type HubReference } from "../hub/reference.ts";
+import { clipModulePath } from "./inner-folder.ts";
 import { readJsonObject } from "../files/json-fields.ts";
 import { CheckpointError } from "../errors.ts";
 
@@ -26,13 +27,17 @@ export async function localModel(
   if (parsed.kind === "path") return reference;
   const name = formatReference(parsed);
   let isOpen = false;
+  let hasModules = false;
   const folder = await fetchModel(parsed, {
     ...options,
     choose: (files) => {
       isOpen = hasTwoConfigs(files);
+      hasModules = isListOfModules(files);
+      if (hasModules) return ["modules.json"];
       return isOpen ? ["config.json"] : chooseModelFiles(name, files);
     },
   });
+  if (hasModules) return localModule(parsed, folder, options);
   if (!isOpen) return folder;
   const { model_type: type } = readJsonObject(join(folder, "config.json"));
   const openClip = type === undefined;
@@ -40,6 +45,30 @@ export async function localModel(
     ...options,
     choose: (files) => chooseModelFiles(name, files, { openClip }),
   });
+}
+
+/** The folder of the CLIPModel in a repository of sentence-transformers, whose modules have a folder each. */
+async function localModule(
+  reference: HubReference,
+  folder: string,
+  options: HubFetchOptions,
+): Promise<string> {
+  const path = clipModulePath(folder);
+  if (path !== undefined && path !== "") {
+    const subfolder = posix.join(reference.subfolder, path);
+    return localModel(formatReference({ ...reference, subfolder }), options);
+  }
+  const name = formatReference(reference);
+  throw new CheckpointError(
+    name,
+    `Expected a model in ${name} but it is one of sentence-transformers without a folder of a CLIPModel among ` +
+      `its modules; give ${name} with the folder of a module that limn reads behind it`,
+  );
+}
+
+function isListOfModules(files: readonly { readonly path: string }[]): boolean {
+  const has = (name: string): boolean => files.some(({ path }) => path === name);
+  return has("modules.json") && !has("config.json") && !has("open_clip_config.json");
 }
 
 /** A model as Python's libraries name it: `organisation/name` on the hub where that says all, else as it is. */
@@ -55,6 +84,7 @@ export function libraryName(reference: string): string {
 const smallFiles = [
   "config.json",
   "open_clip_config.json",
+  "modules.json",
   "preprocessor_config.json",
   "processor_config.json",
   "tokenizer_config.json",

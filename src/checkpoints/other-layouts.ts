@@ -1,5 +1,5 @@
 /** Layouts that limn does not read, told by the names of their files, and what leads to one that it reads. */
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { modelsIn, pairAmongOthers } from "./weights/unwrapped.ts";
 import { isWeightsFile } from "./weights/weight-file.ts";
@@ -40,7 +40,7 @@ const known: readonly (readonly [RegExp, string, string])[] = [
   [/^saved_model\.pb$/, "a SavedModel of TensorFlow, which limn does not read", resave],
   [/\.msgpack$/, "a model of Flax in msgpack, which limn does not read", resave],
   [
-    /\.distcp$|^zero_pp_rank_|^mp_rank_\d+_model_states\.pt$/,
+    /\.distcp$|^(bf16_)?zero_pp_rank_|^mp_rank_\d+_model_states\.pt$|^zero_to_fp32\.py$|^pytorch_model_fsdp_\d+$/,
     "a checkpoint in parts, one for each process that trained it",
     "join them in Python (dcp_to_torch_save, zero_to_fp32) and give the one file",
   ],
@@ -65,11 +65,41 @@ export function otherLayout(place: Place): string | undefined {
   if (file !== undefined) return fileWords(place, file) ?? wordsFor([basename(file)]);
   const words = wordsFor(place.names);
   const inner = modelFolders(place);
-  if (inner.length === 0) return words;
+  const files = [...place.names, ...checkpointsIn(place)].filter(isModelFile);
+  if (inner.length > 0) {
+    return (
+      `${words ?? "it holds no model itself"}${words === undefined ? ";" : ", or"} give one of the folders in ` +
+      `it that look like models: ${shown(inner)}`
+    );
+  }
+  if (words !== undefined || files.length === 0) return words;
   return (
-    `${words ?? "it holds no model itself"}${words === undefined ? ";" : ", or"} give one of the folders in ` +
-    `it that look like models: ${inner.slice(0, 6).join(", ")}`
+    `it holds weights without a configuration (${shown(files)}); copy config.json or open_clip_config.json and what else came ` +
+    "with them beside them, or give one of the files"
   );
+}
+
+/** A run of open_clip keeps its files a folder lower. */
+function checkpointsIn({ folder, names }: Place): string[] {
+  if (!names.includes(CHECKPOINTS) || !isFolder(join(folder, CHECKPOINTS))) return [];
+  return readdirSync(join(folder, CHECKPOINTS)).map((name) => join(CHECKPOINTS, name));
+}
+
+const CHECKPOINTS = "checkpoints";
+
+/** The name of a file that may hold a model's weights, and not an optimizer's or a random state. */
+export function isModelFile(name: string): boolean {
+  return isWeightsFile(name) && !/optim|scheduler|scaler|rng_state|training_args/.test(name);
+}
+
+/** The first and the last of many, which are the newest where they are numbered. */
+function shown(names: readonly string[]): string {
+  const few = names.length <= 6 ? names : [...names.slice(0, 3), "...", ...names.slice(-3)];
+  return few.join(", ");
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 /** What stands in place of weights that a configuration belongs to; undefined where nothing is known. */
@@ -109,7 +139,8 @@ function modelFolders({ folder, names }: Place): string[] {
   return names
     .map((name) => join(folder, name))
     .filter((inner) => {
-      if (!statSync(inner, { throwIfNoEntry: false })?.isDirectory()) return false;
-      return ["config.json", "open_clip_config.json"].some((name) => existsSync(join(inner, name)));
+      if (!isFolder(inner)) return false;
+      const configs = ["config.json", "open_clip_config.json", "snapshots"];
+      return configs.some((name) => existsSync(join(inner, name)));
     });
 }

@@ -78,6 +78,11 @@ describe("a folder around a model", () => {
     ];
     writeFileSync(join(folder, "modules.json"), `\uFEFF${JSON.stringify(modules)}`);
     assert.equal(layoutAt(folder), "Hugging Face CLIPModel");
+    const more = (name: string): object => ({ idx: 1, path: "1", type: `s.models.${name}` });
+    writeFileSync(join(folder, "modules.json"), JSON.stringify([...modules, more("Normalize")]));
+    assert.equal(layoutAt(folder), "Hugging Face CLIPModel");
+    writeFileSync(join(folder, "modules.json"), JSON.stringify([...modules, more("Dense")]));
+    refuses(folder, /a CLIPModel alone in .*modules\.json but received Dense .* not supported/);
     const outside = [{ path: "../../etc", type: "CLIPModel" }];
     writeFileSync(join(folder, "modules.json"), JSON.stringify(outside));
     refuses(folder, /sentence-transformers .* folders in it that look like models: .*0_CLIPModel/);
@@ -87,7 +92,7 @@ describe("a folder around a model", () => {
     const folder = copyOf("clip", "snapshots/abc");
     assert.equal(layoutAt(folder), "Hugging Face CLIPModel");
     cpSync(join(goldens, "siglip"), join(folder, "snapshots/def"), { recursive: true });
-    refuses(folder, /one snapshot .* but there are abc, def and no refs\/main/);
+    refuses(folder, /^Expected one snapshot .* but there are abc, def and no refs\/main/);
     mkdirSync(join(folder, "refs"));
     writeFileSync(join(folder, "refs/main"), "def\n");
     assert.equal(layoutAt(folder), "Hugging Face SiglipModel");
@@ -96,6 +101,50 @@ describe("a folder around a model", () => {
   it("has its models named where it has several", () => {
     const folder = copyOf("clip", "checkpoint-10");
     refuses(folder, /no model itself; give one of .* look like models: .*checkpoint-10/);
+    const cache = copyOf("clip", "models--a--b/snapshots/abc");
+    refuses(cache, /no model itself; give one of .* look like models: .*models--a--b/);
+  });
+
+  it("has its weights named where there is no configuration", () => {
+    const trainer = folderWith({ "model.safetensors": "x", "optimizer.bin": "x" });
+    refuses(
+      trainer,
+      /weights without a configuration \(model\.safetensors\); copy config\.json or open_clip_config/,
+    );
+    const run = folderWith({ "params.txt": "", "checkpoints/epoch_3.pt": "x" });
+    refuses(
+      run,
+      /weights without a configuration \(checkpoints.epoch_3\.pt\); .* one of the files/,
+    );
+    const variant = copyOf("clip");
+    cpSync(join(variant, "model.safetensors"), join(variant, "model.fp16.safetensors"));
+    rmSync(join(variant, "model.safetensors"));
+    refuses(variant, /no such file; .* model\.fp16\.safetensors lies there: rename/, () =>
+      openModelAt(variant).weights(),
+    );
+  });
+
+  it("is read by its class where no type is named", () => {
+    const folder = copyOf("clip");
+    change(join(folder, "config.json"), (json) => delete json["model_type"]);
+    assert.equal(layoutAt(folder), "Hugging Face CLIPModel");
+  });
+
+  it("is refused by the name of a class that is no whole pair", () => {
+    const folder = copyOf("clip");
+    const classOf = (architectures: string[]): void =>
+      change(join(folder, "config.json"), (json) => (json["architectures"] = architectures));
+    classOf(["CLIPForImageClassification"]);
+    refuses(folder, /CLIPModel for architectures .*CLIPForImageClassification.* not supported/);
+    classOf(["MyModel"]);
+    assert.equal(layoutAt(folder), "Hugging Face CLIPModel");
+    change(join(folder, "config.json"), (json) => (json["model_type"] = "clip_vision_model"));
+    refuses(
+      folder,
+      /"clip_vision_model"; it is one tower .* give the whole model, of model_type clip/,
+    );
+    change(join(folder, "config.json"), (json) => (json["model_type"] = "blip"));
+    refuses(folder, /received "blip"; limn has no tower that computes it$/);
   });
 });
 
@@ -107,6 +156,8 @@ describe("a layout that limn does not read is named", () => {
     ["GGUF", { "clip.gguf": "GGUF" }, /GGUF model/],
     ["Core ML", { "clip.mlpackage/x": "" }, /Core ML model/],
     ["a distributed checkpoint", { "__0_0.distcp": "" }, /checkpoint in parts/],
+    ["FSDP's folder", { "pytorch_model_fsdp_0/x": "" }, /checkpoint in parts/],
+    ["DeepSpeed's folder", { "zero_to_fp32.py": "", latest: "" }, /checkpoint in parts/],
     ["JAX", { _CHECKPOINT_METADATA: "" }, /checkpoint folder of JAX/],
     [
       "sentence-transformers",
@@ -156,6 +207,21 @@ describe("a layout that limn does not read is named", () => {
       refuses(folder, message, () => openModelAt(folder).weights());
       writeFileSync(join(folder, "whole.safetensors"), content);
       refuses(folder, message, () => openModelAt(join(folder, "whole.safetensors")));
+    });
+  }
+
+  const inside: [string, RegExp][] = [
+    ["base_model.model.a.q_proj.lora_A.default.weight", /adapter inside the model: join both/],
+    ["a.q_proj.base_layer.weight", /adapter inside the model: join both/],
+    ["a.fc1.qweight", /quantized weights are not supported/],
+    ["a.fc1.SCB", /quantized weights are not supported/],
+    ["a.fc1.weight.absmax", /quantized weights are not supported/],
+  ];
+  for (const [name, message] of inside) {
+    it(`weights with ${name}`, () => {
+      const file = join(folderWith({ x: "" }), "weights.safetensors");
+      writeSafetensors(file, new Map([[name, zeros([1])]]));
+      refuses(file, message);
     });
   }
 

@@ -6,7 +6,7 @@ import { existingFolder } from "../files/atomic-folder.ts";
 import { checkRegularFile, readingReason } from "../files/regular-file.ts";
 import { innerFolder } from "./inner-folder.ts";
 import { readJsonObject, type JsonObject } from "../files/json-fields.ts";
-import { otherWeights } from "./other-layouts.ts";
+import { isModelFile, otherWeights } from "./other-layouts.ts";
 import { openWeightFile } from "./weights/open-weight-file.ts";
 import { unwrapped } from "./weights/unwrapped.ts";
 import type { WeightFile, Weights } from "./weights/weight-file.ts";
@@ -69,8 +69,16 @@ export class Place implements PlaceFacts {
     throw new CheckpointError(
       join(this.folder, names[0] ?? ""),
       `Expected the weights, one of ${names.join(", ")}, in ${this.path} but ` +
-        (otherWeights(this.names) ?? "there is no such file; fetch or copy the whole folder"),
+        (otherWeights(this.names) ?? "there is no such file; fetch or copy the whole folder") +
+        this.#otherNames(names[0] ?? ""),
     );
+  }
+
+  /** Weights under names that no library looks for, such as `model.fp16.safetensors`. */
+  #otherNames(wanted: string): string {
+    const others = this.names.filter(isModelFile).slice(0, 4);
+    if (others.length === 0) return "";
+    return `. ${others.join(", ")} lies there: rename what is meant to ${wanted}, or add its index`;
   }
 
   /** The first of `names` that lies in the folder; undefined where the path names a file. */
@@ -106,6 +114,7 @@ export function openPlace(path: string): Place {
     const isPart = folderFiles.includes(basename(found)) && hasConfig(folder);
     return placeAt(path, folder, isPart ? undefined : found);
   } catch (cause) {
+    if (cause instanceof CheckpointError) throw cause;
     const { code } = cause as NodeJS.ErrnoException;
     const what = code === "ENOENT" ? "there is no such file or folder" : readingReason(cause);
     throw new CheckpointError(

@@ -131,12 +131,6 @@ async function whileHeld<T>(file: string, owner: LockOwner, work: () => Promise<
   }
 }
 
-/** Who holds `file`, as far as the file says it; undefined where nobody does. */
-export async function lockHolder(file: string, patience = PATIENCE_MS): Promise<Owner | undefined> {
-  const owner = await readOwner(file);
-  return owner === undefined || (await isAbandoned(file, patience)) ? undefined : owner;
-}
-
 /** Removes the locks of a folder that were left behind; others, and those that somebody takes over, stay. */
 export async function removeLeftLocks(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);

@@ -159,6 +159,8 @@ async function fill(job: DownloadJob, wanted: Wanted, arrival: Arrival): Promise
 async function request(job: DownloadJob, wanted: Wanted, arrival: Arrival): Promise<void> {
   const { client, commit, file, plan } = job;
   const { received: offset, remoteEtag } = arrival;
+  // The connection broke behind the last byte: there is no rest to ask for.
+  if (offset === wanted.size) return;
   const resume = { offset, etag: wanted.etag, remoteEtag };
   const delivery = await client.open(commit, file, resume, plan.signal);
   const { answer } = delivery;

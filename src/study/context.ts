@@ -8,8 +8,7 @@ import { train, type TrainResult } from "../train/train-pair.ts";
 import { peakMemoryBytes, resetPeakMemory, secondsPerStep } from "./measurements.ts";
 import { hashOf } from "./result-file.ts";
 import { removeFolder } from "../files/atomic-folder.ts";
-import { lockHolder, withFileLock } from "../files/file-lock.ts";
-import type { Owner } from "../files/owner.ts";
+import { withFileLock } from "../files/file-lock.ts";
 import { addedTo } from "../files/folder-record.ts";
 import { makeFolder, orStorageError, removeEmpty } from "../files/storage.ts";
 
@@ -207,11 +206,7 @@ export function exclusively<T>(
   });
 }
 
-/** Who holds `<folder>.lock`; undefined where nobody does, or where its holder is gone. */
-export function holderOf(folder: string): Promise<Owner | undefined> {
-  return lockHolder(lockOf(folder), PATIENCE_MS);
-}
-
-function lockOf(folder: string): string {
+/** The lock of a folder, beside it. */
+export function lockOf(folder: string): string {
   return `${path.resolve(folder)}.lock`;
 }

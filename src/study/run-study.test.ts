@@ -185,11 +185,14 @@ test("a study that runs already is refused, a lock that was left is not", async 
     writeFileSync(`${at.workdir}.lock`, JSON.stringify({ id: "another", ...owner }));
   const { host } = thisProcess();
   lock({ host, pid: 1 });
-  await assert.rejects(runStudy(study, at), /process 1 on .* works in/);
+  await assert.rejects(runStudy(study, at), {
+    name: "StorageError",
+    message: /lock of process 1 on host /,
+  });
   // Process 1 of another container on the same volume, whatever the number is here.
   for (const pid of [1, process.pid, 999_999_999]) {
     lock({ host: "another-container", pid });
-    await assert.rejects(runStudy(study, at), /process \d+ on another-container works in/);
+    await assert.rejects(runStudy(study, at), /process \d+ on host another-container/);
   }
   lock({ host, pid: 999_999_999 });
   assert.equal((await runStudy(study, at)).done, 6);

@@ -7,6 +7,7 @@ import path from "node:path";
 
 import { StorageError, UsageError } from "../errors.ts";
 import { removeFolder } from "../files/atomic-folder.ts";
+import { asOnlyWriter } from "../files/file-lock.ts";
 import { readJsonFile } from "../files/regular-file.ts";
 import { writeTextAtomically } from "../files/atomic-write.ts";
 import { makeFolder } from "../files/storage.ts";
@@ -19,8 +20,7 @@ import {
   studyContext,
   StudyInterrupted,
   type StudyContext,
-  exclusively,
-  holderOf,
+  lockOf,
   removeCheckpoints,
 } from "./context.ts";
 import { writePage } from "./page.ts";
@@ -76,8 +76,8 @@ interface StudyRecord {
 /**
  * Runs what is missing of a study and writes `<out>/<name>.md` with its figures and `results.json`.
  *
- * throws  UsageError for a definition, seeds or arms that do not fit, or a study that is running;
- *         what a run throws: finished runs stay, and the same call goes on
+ * throws  UsageError for a definition, seeds or arms that do not fit; StorageError naming the process that
+ *         runs the study already; what a run throws: finished runs stay, and the same call goes on
  */
 export async function runStudy<P>(
   study: Study<P>,
@@ -90,14 +90,7 @@ export async function runStudy<P>(
   const note = (line: string): void => void options.progress?.write(`${line}\n`);
   const session = new Session(study, { ...options, workdir, smoke, note });
   if (options.reportOnly) return session.report({ found: 0, done: 0, left: 0 });
-  const holder = await holderOf(workdir);
-  if (holder !== undefined) {
-    throw new UsageError(
-      `Expected a study that is not running but process ${holder.pid} on ${holder.host} works in ` +
-        `${workdir}; wait for it, or choose another --workdir.`,
-    );
-  }
-  return exclusively(workdir, () => session.run(), note);
+  return asOnlyWriter(workdir, lockOf(workdir), () => session.run());
 }
 
 type SessionOptions = StudyOptions & {

@@ -6,7 +6,7 @@ import { writeFileAtomically } from "../files/atomic-write.ts";
 import { writeRecordedFiles } from "../files/folder-record.ts";
 import { clipTokenizerFile } from "./tokenizer-json/clip-files.ts";
 import type { ClipTokenizer } from "./clip-tokenizer.ts";
-import { readOptionalJson, type TokenizerConfig } from "./tokenizer-config.ts";
+import { readOptionalJson, tokenName, type TokenizerConfig } from "./tokenizer-config.ts";
 import {
   type ClipBpeDescription,
   huggingFaceSpecialTokens,
@@ -44,8 +44,10 @@ async function clipFilesOf(tokenizer: ClipTokenizer): Promise<Files> {
   const names = namesInFiles(description);
   const vocab = vocabularyWith(tokenizer, names);
   const [bos, eos] = names;
-  const tokens = { bos_token: bos, eos_token: eos, unk_token: eos, pad_token: eos };
   const from = description.vocab === undefined ? undefined : dirname(description.vocab);
+  const stored = from === undefined ? {} : await readConfig(from);
+  const pad = tokenName(stored.pad_token) ?? eos;
+  const tokens = { bos_token: bos, eos_token: eos, unk_token: eos, pad_token: pad };
   const files = from === undefined ? new Map() : await readFiles(from, clipFiles);
   const fresh: Record<(typeof clipFiles)[number], () => Uint8Array> = {
     "vocab.json": () => json(vocab),
@@ -54,7 +56,6 @@ async function clipFilesOf(tokenizer: ClipTokenizer): Promise<Files> {
     "tokenizer.json": () => json(clipTokenizerFile(vocab, merges, { names, added: addedTokens })),
   };
   for (const name of clipFiles) if (!files.has(name)) files.set(name, fresh[name]());
-  const stored = from === undefined ? {} : await readConfig(from);
   const { contextLength, clean, padId, specialTokens } = description;
   const config = {
     tokenizer_class: "CLIPTokenizer",

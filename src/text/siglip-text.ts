@@ -38,11 +38,10 @@ export function openSiglip(file: SentencePieceFile, config: TokenizerConfig): Pi
     return pieces.length >= skipped ? pieces.slice(skipped) : pieces;
   };
   const encode = (text: string): number[] => {
-    const names: (Piece & { special?: boolean })[] = [];
-    for (const section of cut(spaceMark + text.replaceAll(spaceMark, " "))) {
-      if (section.id === undefined) names.push(...encodeSection(section.text));
-      else names.push({ id: section.id, special: true });
-    }
+    const sections = cut(spaceMark + text.replaceAll(spaceMark, " "));
+    const names = sections.flatMap((section): (Piece & { special?: boolean })[] =>
+      section.id === undefined ? encodeSection(section.text) : [{ id: section.id, special: true }],
+    );
     const ids = names.map(({ id, surface }) => (surface === undefined ? id : idOf(surface)));
     return names[0]?.id === processor.ids.get(spaceMark) && names[1]?.special ? ids.slice(1) : ids;
   };

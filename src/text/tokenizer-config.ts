@@ -40,6 +40,8 @@ export interface TokenizerConfig {
   cls_token?: NamedToken;
   mask_token?: NamedToken;
   additional_special_tokens?: readonly NamedToken[] | null;
+  /** The same since transformers 5: a list, or tokens by a name of the model's own. */
+  extra_special_tokens?: readonly NamedToken[] | Record<string, NamedToken> | null;
   added_tokens_decoder?: Record<string, Partial<AddedTokenSettings> | undefined>;
   /** Ids by name: added_tokens.json, of files before `added_tokens_decoder`. */
   added_tokens?: Record<string, unknown>;
@@ -73,9 +75,11 @@ export async function readFolderConfig(folder: string): Promise<TokenizerConfig>
     }),
   );
   const { max_seq_length: limit } = sentences ?? {};
+  // transformers: the map counts before a configuration of the time before there were added tokens in it.
+  const named = config?.added_tokens_decoder === undefined ? { ...config, ...tokens } : config;
   return {
     ...tokens,
-    ...config,
+    ...named,
     added_tokens: added as Record<string, unknown>,
     ...(typeof limit === "number" && { max_seq_length: limit }),
   };
@@ -125,9 +129,11 @@ export function vocabularySpecials(vocab: unknown, config: TokenizerConfig): Add
 function specialTokensOf(config: TokenizerConfig): string[] {
   const { bos_token: start, eos_token: end, unk_token: unknown, sep_token: separator } = config;
   const { pad_token: pad, cls_token: first, mask_token: mask } = config;
-  const { additional_special_tokens: more } = config;
+  const { additional_special_tokens: more, extra_special_tokens: extra } = config;
   const named = [start, end, unknown, separator, pad, first, mask];
-  const names = [...named, ...(Array.isArray(more) ? (more as NamedToken[]) : [])].map(tokenName);
+  const names = [...named, ...Object.values(more ?? {}), ...Object.values(extra ?? {})].map(
+    tokenName,
+  );
   return [...new Set(names.filter((name) => name !== undefined))];
 }
 

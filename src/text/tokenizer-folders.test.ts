@@ -64,7 +64,28 @@ describe("sides that are not followed", () => {
   });
 });
 
+test("a text of a megabyte is read, whatever the family", async () => {
+  for (const model of Object.keys(classes) as (keyof typeof classes)[]) {
+    const tokenizer = await loadTokenizer(folderOf(model), {
+      tokenizerClass: classes[model],
+      contextLength: 16,
+    });
+    const { ids } = tokenizer.encode("a cat and a dog ".repeat(65_536));
+    assert.deepEqual([...ids], [...tokenizer.encode("a cat and a dog ".repeat(64)).ids], model);
+  }
+});
+
 describe("special tokens", () => {
+  test("a special_tokens_map.json counts before a configuration without added tokens", async () => {
+    const padOf = async (changes: Json): Promise<number> => {
+      const folder = folderOf("clip", { [config]: changes });
+      writeFileSync(join(folder, "special_tokens_map.json"), '{"pad_token": {"content": "!"}}');
+      return (await loadTokenizer(folder)).padId;
+    };
+    assert.equal(await padOf({}), 0);
+    assert.equal(await padOf({ added_tokens_decoder: {} }), 553);
+  });
+
   test("BERT's rows are padded with [PAD] where no file names it", async () => {
     const folder = folderOf("align", { [config]: null });
     const tokenizer = await loadTokenizer(folder, {

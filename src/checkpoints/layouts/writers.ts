@@ -6,6 +6,7 @@ import { CheckpointError } from "../../errors.ts";
 import type { DualEncoderConfig } from "../../pair/dual-encoder.ts";
 import { patchTransform, toHuggingFaceNaflex } from "../preprocessing/hugging-face-naflex.ts";
 import { toHuggingFacePreprocessor } from "../preprocessing/hugging-face-preprocessor.ts";
+import type { DType } from "../../torch/dtype.ts";
 import type { KeyTable } from "../weights/key-table.ts";
 import { huggingFaceFamilies } from "./hugging-face/families.ts";
 import { ownNames, toPairConfig } from "./limn.ts";
@@ -36,12 +37,13 @@ interface WrittenLayout {
  * A model in the named layout; in Hugging Face's where that holds it, else in limn's own, when none
  * is named.
  *
+ * dtype   of the weights that are written beside
  * throws  CheckpointError where the named layout cannot hold the model
  */
 export function writtenLayout(
   folder: string,
   model: WrittenModel,
-  layout?: SaveLayout,
+  { layout, dtype }: { layout?: SaveLayout | undefined; dtype?: DType | undefined } = {},
 ): WrittenLayout {
   const { config, evaluationTransform, tokenizer } = model;
   if (layout === "open-clip") {
@@ -56,7 +58,11 @@ export function writtenLayout(
   if (layout === "limn" || (layout === undefined && !family)) return own;
   if (family?.toConfig) {
     const table = family.table({ kind: "pair", config });
-    return { ...own, table, files: { ...own.files, "config.json": family.toConfig(config) } };
+    return {
+      ...own,
+      table,
+      files: { ...own.files, "config.json": family.toConfig(config, dtype) },
+    };
   }
   throw new CheckpointError(
     folder,

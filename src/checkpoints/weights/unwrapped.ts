@@ -24,6 +24,9 @@ const holders: readonly string[] = [
 const counters = /(^|\.)(n_averaged|num_updates|initted|decay)$/;
 /** What a pair has itself and no part of it: what stands before it holds the whole model. */
 const scale = /^(.+)\.(logit_scale|temperature)$/;
+/** What peft puts into a model, and what packs its numbers. */
+const inserted = /\.(base_layer|lora_(A|B|embedding_A|embedding_B|magnitude_vector))(\.|$)/;
+const packed = /\.(qweight|qzeros|SCB|weight_format|weight\.(absmax|quant_map|quant_state\..*))$/;
 /** Of one rank alone: the weights of many modules in one row. */
 const flat = /(^|\.)_?flat_param(_\d+)?$/;
 
@@ -36,6 +39,7 @@ const flat = /(^|\.)_?flat_param(_\d+)?$/;
 export function unwrapped(weights: Weights): Weights {
   const share = weights.names.find((name) => flat.test(name));
   if (share !== undefined) throw ofOneRank(weights.file, share);
+  refuseInserted(weights);
   const names = withoutHolders(
     spellings(weights, (name) => name.replace(wrappers, "").replace(/^\./, "")),
   );
@@ -76,6 +80,21 @@ export function modelsIn(weights: Weights): string[] {
   const words = new Set(weights.names.map((name) => name.split(".", 1)[0] as string));
   return [...words].filter((word) =>
     weights.names.some((name) => name.startsWith(`${word}.`) && name.split(".").length > 2),
+  );
+}
+
+function refuseInserted({ file, names }: Weights): void {
+  const change = names.find((name) => inserted.test(name));
+  const quantized = names.find((name) => packed.test(name));
+  const name = change ?? quantized;
+  if (name === undefined) return;
+  const [what, cure] =
+    change === undefined
+      ? ["quantized weights are not supported", "save the model without quantization"]
+      : ["it is of an adapter inside the model", "join both in Python (peft, merge_and_unload)"];
+  throw new CheckpointError(
+    file,
+    `Expected the weights of a model alone in ${file} but received ${name}; ${what}: ${cure}`,
   );
 }
 

@@ -99,9 +99,11 @@ function firstObjects(head: Buffer, whole: boolean, cut: typeof cutLine): FirstO
     for (const name of Object.keys(object.record)) names.add(name);
     return {};
   };
+  let others = 0;
   for (let start = 0; start < head.length && found.count < MOST_OBJECTS;) {
     const row = cut(head, start, whole || found.count === 0, collect);
-    if (row === undefined) break;
+    // Each costs an error.
+    if (row === undefined || (row.reason !== undefined && ++others > MOST_OBJECTS)) break;
     start = row.end;
   }
   return { ...found, names: [...names] };

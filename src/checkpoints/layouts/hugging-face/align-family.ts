@@ -1,6 +1,7 @@
 /** ALIGN: an EfficientNet and a BERT (transformers' configuration_align.py, modeling_align.py, 5.23). */
 import type { BertConfig } from "../../../towers/text/bert-tower.ts";
 import type { DualEncoderConfig } from "../../../pair/dual-encoder.ts";
+import type { DType } from "../../../torch/dtype.ts";
 import {
   JsonFields,
   type JsonObject,
@@ -98,10 +99,10 @@ export const align: HuggingFaceFamily = {
     );
   },
 
-  toConfig({ embedDim, image, text, logitScaleLogInit }: DualEncoderConfig): string {
+  toConfig({ embedDim, image, text, logitScaleLogInit }: DualEncoderConfig, dtype?: DType): string {
     const bert = text as BertConfig;
     return pythonJson({
-      ...configHead("AlignModel", "align"),
+      ...configHead("AlignModel", "align", dtype),
       projection_dim: embedDim,
       temperature_init_value: pythonFloat(Math.exp(-logitScaleLogInit)),
       text_config: {

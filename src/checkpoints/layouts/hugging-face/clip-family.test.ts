@@ -94,6 +94,15 @@ describe("CLIP's config.json, written", () => {
     assert.equal((json["vision_config"] as JsonObject)["hidden_act"], "gelu");
   });
 
+  it("names the type of the weights beside it, under both names of the field", () => {
+    const config = clipConfig("ViT-B/32");
+    const { dtype, torch_dtype: older } = JSON.parse(
+      clip.toConfig?.(config, "float16") ?? "",
+    ) as JsonObject;
+    assert.deepEqual([dtype, older], ["float16", "float16"]);
+    assert.equal(parsed(config)["dtype"], "float32");
+  });
+
   it("writes whole numbers with a decimal point where Python wants a float", () => {
     const config = clipConfig("ViT-B/32");
     config.logitScaleLogInit = 0;

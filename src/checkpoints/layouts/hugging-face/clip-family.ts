@@ -3,6 +3,7 @@
  * models/clip/{configuration,modeling}_clip.py, 5.23). Files hold only what differs from the defaults
  * of `CLIPConfig`, which are therefore here.
  */
+import type { DType } from "../../../torch/dtype.ts";
 import type { ClipConfig } from "../../../pair/published.ts";
 import type { DualEncoderConfig } from "../../../pair/dual-encoder.ts";
 import {
@@ -58,7 +59,7 @@ export const clip: HuggingFaceFamily = {
     contents: { kind: "pair", config: fromConfig(file, json) },
   }),
   holds: isClipConfig,
-  toConfig: (config) => toConfig(config as ClipConfig),
+  toConfig: (config, dtype) => toConfig(config as ClipConfig, dtype),
   table: () => table,
 };
 
@@ -83,7 +84,7 @@ function isClipText(text: DualEncoderConfig["text"]): boolean {
 }
 
 /** Throws RangeError for an eotTokenId of 2, which transformers takes for "the greatest id". */
-function toConfig({ embedDim, image, text, logitScaleLogInit }: ClipConfig): string {
+function toConfig({ embedDim, image, text, logitScaleLogInit }: ClipConfig, dtype?: DType): string {
   const greatest = text.pooling === "greatest";
   if (text.eotTokenId === legacyEotTokenId && !greatest) {
     throw new RangeError(
@@ -92,7 +93,7 @@ function toConfig({ embedDim, image, text, logitScaleLogInit }: ClipConfig): str
     );
   }
   return pythonJson({
-    ...configHead("CLIPModel", "clip"),
+    ...configHead("CLIPModel", "clip", dtype),
     projection_dim: embedDim,
     logit_scale_init_value: pythonFloat(logitScaleLogInit),
     text_config: {

@@ -1,6 +1,7 @@
 /** One `model_type` of Hugging Face's layout: its configuration both ways and the names of its weights. */
 import type { DualEncoderConfig } from "../../../pair/dual-encoder.ts";
 import type { JsonObject } from "../../../files/json-fields.ts";
+import type { DType } from "../../../torch/dtype.ts";
 import type { KeyTable } from "../../weights/key-table.ts";
 import type { TokenizerRules } from "../tower-tokenizer.ts";
 import type { Family, ImageTowerContents, PairContents, TextTowerContents } from "../../layout.ts";
@@ -20,8 +21,12 @@ export interface HuggingFaceFamily {
   fromConfig(file: string, json: JsonObject): HuggingFaceModel;
   /** True where transformers' class computes the same; only then `toConfig` and `table` make sense. */
   holds(config: DualEncoderConfig): boolean;
-  /** The text of a `config.json` that transformers reads back as the same model; absent: not written. */
-  toConfig?(config: DualEncoderConfig): string;
+  /**
+   * The text of a `config.json` that transformers reads back as the same model; absent: not written.
+   *
+   * dtype  of the weights beside it, which transformers 5 loads them in. Default float32
+   */
+  toConfig?(config: DualEncoderConfig, dtype?: DType): string;
   /** `contents` of `fromConfig`, or a pair that `holds`. */
   table(contents: HuggingFaceModel["contents"]): KeyTable;
 }

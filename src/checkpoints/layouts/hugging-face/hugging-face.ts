@@ -1,7 +1,7 @@
 /** A folder as transformers' `save_pretrained` writes it: `config.json`, weights, processor, tokenizer. */
 import { join } from "node:path";
 import type { EvaluationTransform } from "../../../data/image/evaluation-transform.ts";
-import { CheckpointError, didYouMean, UnsettledError } from "../../../errors.ts";
+import { CheckpointError, UnsettledError } from "../../../errors.ts";
 import type { NaflexVisionTransformerConfig } from "../../../towers/image/naflex-vision-transformer.ts";
 import { fromHuggingFacePreprocessor } from "../../preprocessing/hugging-face-preprocessor.ts";
 import { isWhole, named } from "../../preprocessing/processor-file.ts";
@@ -32,7 +32,8 @@ export const huggingFace: Layout = {
     // Beside open_clip's configuration and weights alone it may only tell how a page shows the model.
     const isOpenClip = place.names.includes("open_clip_config.json");
     if (isOpenClip && place.firstOf(huggingFaceWeights) === undefined) return false;
-    return place.json("config.json")["model_type"] !== undefined;
+    const { model_type: type, architectures } = place.json("config.json");
+    return type !== undefined || architectures !== undefined;
   },
   read: (place, given) => {
     const file = join(place.folder, "config.json");
@@ -57,15 +58,31 @@ export const huggingFace: Layout = {
 };
 
 function familyOf(file: string, json: JsonObject): HuggingFaceFamily {
-  const type = json["model_type"];
-  const found = huggingFaceFamilies.find(({ modelType }) => modelType === type);
-  if (found) return found;
-  const names = huggingFaceFamilies.map(({ modelType }) => modelType);
-  throw new CheckpointError(
-    file,
-    `Expected one of ${names.join(", ")} for model_type in ${file} but received ` +
-      `${JSON.stringify(type)};${didYouMean(String(type), names) || " limn has no tower that computes it"}`,
+  const { model_type: type, architectures } = json;
+  const classes: unknown[] = Array.isArray(architectures) ? architectures : [];
+  const found = huggingFaceFamilies.find(({ modelType, className }) =>
+    type === undefined ? classes.includes(className) : modelType === type,
   );
+  const names = huggingFaceFamilies.map(({ modelType }) => modelType);
+  if (found === undefined) {
+    const pair = names.find((name) =>
+      new RegExp(`^${name}_(text|vision)_model$`).test(String(type)),
+    );
+    throw new CheckpointError(
+      file,
+      `Expected one of ${names.join(", ")} for model_type in ${file} but received ` +
+        `${JSON.stringify(type) ?? "nothing"}; ` +
+        (pair === undefined
+          ? "limn has no tower that computes it"
+          : `it is one tower of a pair alone: give the whole model, of model_type ${pair}`),
+    );
+  }
+  const head = classes.find(
+    (name) => typeof name === "string" && /^(CLIP|Siglip2?|Align)For/.test(name),
+  );
+  if (head !== undefined)
+    new JsonFields(file, "", json).unsupported("architectures", found.className);
+  return found;
 }
 
 /** The class that `AutoImageProcessor` takes where the processor's file names none. */

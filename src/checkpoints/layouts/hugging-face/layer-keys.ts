@@ -2,6 +2,7 @@
  * What the configurations and weights of Hugging Face's transformers have in common: activations by
  * their names, the sizes of a stack of layers, the parts of a `config.json`, the names of blocks.
  */
+import type { DType } from "../../../torch/dtype.ts";
 import type { Activation } from "../../../nn/activation.ts";
 import { partialPatches } from "../../../towers/image/vision-transformer.ts";
 import {
@@ -82,13 +83,17 @@ export function layerFields(layers: Layers): Record<string, unknown> {
 }
 
 /** What stands before the fields of every `config.json`, for `pythonJson`. */
-export function configHead(className: string, modelType: string): Record<string, unknown> {
+export function configHead(
+  className: string,
+  modelType: string,
+  dtype: DType = "float32",
+): Record<string, unknown> {
   return {
     architectures: [className],
     model_type: modelType,
-    dtype: "float32",
+    dtype,
     // The name of the same field before transformers 5.
-    torch_dtype: "float32",
+    torch_dtype: dtype,
   };
 }
 

@@ -3,6 +3,7 @@
  * (configuration_siglip.py and modeling_siglip.py, 5.23).
  */
 import type { DualEncoderConfig } from "../../../pair/dual-encoder.ts";
+import type { DType } from "../../../torch/dtype.ts";
 import type { JsonFields, JsonObject } from "../../../files/json-fields.ts";
 import { pythonJson } from "../../../files/json-fields.ts";
 import { oneNumber, type KeyTable } from "../../weights/key-table.ts";
@@ -199,11 +200,11 @@ export const siglip: HuggingFaceFamily = {
 
   holds: (config) => isSiglipPair(config) && isSiglipImage(config.image),
 
-  toConfig(config: DualEncoderConfig): string {
+  toConfig(config: DualEncoderConfig, dtype?: DType): string {
     const image = config.image as VisionTransformerConfig;
     const text = config.text as TextTransformerConfig;
     return pythonJson({
-      ...configHead("SiglipModel", "siglip"),
+      ...configHead("SiglipModel", "siglip", dtype),
       text_config: siglipTextFields("siglip_text_model", text, config.embedDim),
       vision_config: {
         model_type: "siglip_vision_model",

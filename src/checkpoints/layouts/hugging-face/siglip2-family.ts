@@ -5,6 +5,7 @@
 import type { NaflexVisionTransformerConfig } from "../../../towers/image/naflex-vision-transformer.ts";
 import type { TextTransformerConfig } from "../../../towers/text/text-transformer.ts";
 import type { DualEncoderConfig } from "../../../pair/dual-encoder.ts";
+import type { DType } from "../../../torch/dtype.ts";
 import type { JsonFields, JsonObject } from "../../../files/json-fields.ts";
 import { pythonJson } from "../../../files/json-fields.ts";
 import type { HuggingFaceFamily, HuggingFaceModel } from "./family.ts";
@@ -52,11 +53,11 @@ export const siglip2: HuggingFaceFamily = {
 
   holds: (config) => isSiglipPair(config) && config.image.kind === "naflex",
 
-  toConfig(config: DualEncoderConfig): string {
+  toConfig(config: DualEncoderConfig, dtype?: DType): string {
     const image = config.image as NaflexVisionTransformerConfig;
     const text = config.text as TextTransformerConfig;
     return pythonJson({
-      ...configHead("Siglip2Model", "siglip2"),
+      ...configHead("Siglip2Model", "siglip2", dtype),
       text_config: siglipTextFields("siglip2_text_model", text, config.embedDim),
       vision_config: {
         model_type: "siglip2_vision_model",

@@ -35,8 +35,8 @@ export function folderLayout(timmVits: TimmVits): Layout {
       (file === undefined || file.endsWith(configFile) || isWeightsFile(file)),
     read: (place, given) => {
       const file = join(place.folder, configFile);
+      // open_clip looks at nothing else in it than these two.
       const fields = new StrictFields(file, "", place.json(configFile));
-      fields.only(["model_cfg", "preprocess_cfg"]);
       const modelCfg = fields.raw("model_cfg");
       if (!isJsonObject(modelCfg)) return fields.fail("model_cfg", "an object");
       const { config, names } = fromModelConfig(file, modelCfg, { path: "model_cfg.", timmVits });
