@@ -68,6 +68,19 @@ test("bytes with another hash are removed, and the error says so", async (t) => 
   await fetch();
 });
 
+test("a connection that breaks behind the last byte has brought all of them", async (t) => {
+  const fixture = await hubFixture(t);
+  fixture.hub.intercept = (request, response) => {
+    if (!isStore(request)) return false;
+    // Chunked: that it ended is said by a chunk of its own, which does not come.
+    response.writeHead(200);
+    response.write(weights, () => setTimeout(() => response.destroy(), 50));
+    return true;
+  };
+  await fixture.fetch(undefined, onlyWeights);
+  assert.equal(rangesOf(fixture).length, 1);
+});
+
 test("more bytes than announced, and compressed ones", async (t) => {
   const { hub, fetch } = await hubFixture(t);
   hub.intercept = (request, response) =>

@@ -101,6 +101,8 @@ test("answers that a hub does not give", async (t) => {
     fetch(),
     failsWith("protocol", /received "<html>Sign in.*check HF_ENDPOINT/),
   );
+  hub.intercept = (_, response) => response.end("\x1b[2J\n{") !== undefined;
+  await assert.rejects(fetch(), failsWith("protocol", /received "\\u001b\[2J\\n\{"; check/));
   hub.intercept = (request, response) =>
     request.method === "HEAD" && refuseWith(response, 200, { etag: '"a"' });
   await assert.rejects(fetch(), failsWith("protocol", /received X-Repo-Commit missing/));
@@ -110,14 +112,15 @@ test("answers that a hub does not give", async (t) => {
 
 test("a repository that would write outside its folder is refused", async (t) => {
   const { hub, fetch, listed } = await hubFixture(t);
-  for (const name of ["../../x", "/etc/x", "a/../../x", "C:\\x"]) {
+  for (const name of ["../../x", "/etc/x", "a/../../x", "C:\\x", "\x1b[2Ja/../x"]) {
     hub.repositories.set("org/model", {
       ...model,
       files: { ...model.files, [name]: { bytes: config, lfs: false } },
     });
     await assert.rejects(
       fetch(undefined, { choose: (files) => files.map((file) => file.path) }),
-      failsWith("protocol", /Expected files inside the repository .*do not trust/),
+      // oxlint-disable-next-line no-control-regex
+      failsWith("protocol", /^Expected files inside the repository [^\x00-\x1f]*do not trust/),
     );
   }
   assert.deepEqual(listed("."), []);

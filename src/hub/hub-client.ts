@@ -144,7 +144,7 @@ function redirectOf(url: URL, { status, headers }: Answer): URL | undefined {
   if (!URL.canParse(location, url.href)) {
     throw new HubError(
       "protocol",
-      `Expected an address to go on to from ${url.href} but received "${location}"; check HF_ENDPOINT and the proxy.`,
+      `Expected an address to go on to from ${url.href} but received ${JSON.stringify(location)}; check HF_ENDPOINT and the proxy.`,
     );
   }
   const next = new URL(location, url.href);
@@ -197,7 +197,8 @@ async function readJson(url: URL, answer: Answer): Promise<unknown> {
   try {
     return parseJson(text, { integers: "rounded" });
   } catch (cause) {
-    throw unlike(url, `"${text.slice(0, 60)}"`, { cause });
+    // As JSON: what a terminal would obey is shown, not sent.
+    throw unlike(url, JSON.stringify(text.slice(0, 60)), { cause });
   }
 }
 
@@ -220,12 +221,12 @@ function readListing(url: URL, body: unknown): Listing {
     if (!isInside(rfilename)) {
       throw new HubError(
         "protocol",
-        `Expected files inside the repository from ${url.host} but received "${rfilename}"; nothing was written: do not trust this repository.`,
+        `Expected files inside the repository from ${url.host} but received ${JSON.stringify(rfilename)}; nothing was written: do not trust this repository.`,
       );
     }
     const bytes = lfs?.size ?? size ?? undefined;
     if (bytes !== undefined && !(Number.isSafeInteger(bytes) && bytes >= 0)) {
-      throw unlike(url, `a size of ${JSON.stringify(bytes)} for "${rfilename}"`);
+      throw unlike(url, `a size of ${JSON.stringify(bytes)} for ${JSON.stringify(rfilename)}`);
     }
     const inLfs =
       typeof lfs?.sha256 === "string" ? { lfs_sha256: lfs.sha256, lfs_size: bytes } : {};
