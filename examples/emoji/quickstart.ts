@@ -2,7 +2,7 @@
  * The quick start from end to end: packages, shards, vocabulary, training, evaluation, report.
  * Called by `limn quickstart`; prints only through what it is given.
  */
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { StorageError, train, type TrainOptions, type TrainResult } from "limn";
 import { runReport, writeReport } from "limn/report";
@@ -72,12 +72,22 @@ export default async function quickstart(options: QuickstartOptions): Promise<Qu
 /** Everything in the folder is made here, and made again where it has changed. */
 function checkDirectory(directory: string): void {
   const names = existsSync(directory) ? readdirSync(directory) : [];
-  if (names.length === 0 || existsSync(join(directory, "packages", "package.json"))) return;
+  if (names.length === 0 || isOurs(join(directory, "packages", "package.json"))) return;
   throw new StorageError(
     directory,
     `Expected a new folder, or one of the quick start, for ${directory} but received one with ` +
       `${names.slice(0, 3).join(", ")}; choose another --directory`,
   );
+}
+
+/** Many projects have packages of their own. */
+function isOurs(manifest: string): boolean {
+  try {
+    const { name } = JSON.parse(readFileSync(manifest, "utf8")) as { name?: string };
+    return name === "limn-example-emoji";
+  } catch {
+    return false;
+  }
 }
 
 async function saveReport(result: TrainResult, built: BuiltDataset, file: string): Promise<void> {

@@ -49,7 +49,10 @@ test("two containers with process 1 on one volume: the second one waits", async 
     await assert.rejects(
       withFileLock(file, () => assert.fail("both are at work"), {
         signal: AbortSignal.timeout(150),
-        onWait: () => told++,
+        onWait: (holder) => {
+          told++;
+          assert.equal(holder, `process ${pid} on host another-container`);
+        },
       }),
       { name: "AbortError" },
     );

@@ -39,8 +39,8 @@ export interface FileLockOptions {
    * 30,000 by default. It must be longer than the owner's thread is ever busy without a pause.
    */
   readonly patience?: number | undefined;
-  /** Called once where someone else holds the lock. */
-  readonly onWait?: (() => void) | undefined;
+  /** Called once where someone else holds the lock, with words for who: the process and its host. */
+  readonly onWait?: ((holder: string) => void) | undefined;
 }
 
 /**
@@ -62,7 +62,7 @@ export async function withFileLock<T>(
       await breakLock(file, patience);
       continue;
     }
-    if (!told) onWait?.();
+    if (!told) onWait?.(describe(await readOwner(file)));
     told = true;
     await sleep(wait, undefined, { signal });
     wait = Math.min(2 * wait, LONGEST_POLL_MS);

@@ -26,6 +26,8 @@ export interface DownloadJob {
   readonly size: number | undefined;
   readonly symlinks: boolean;
   readonly plan: RetryPlan;
+  /** called with words for another process that fetches the file, which is waited for */
+  readonly onWait?: ((holder: string) => void) | undefined;
   /** called with the file's bytes that are on disk, and all of them */
   readonly onBytes: (received: number, total: number) => void;
 }
@@ -74,7 +76,7 @@ async function bringIn(job: DownloadJob, { etag, ...announced }: FileMetadata): 
       }
       job.onBytes(size, size);
     },
-    { signal: job.plan.signal },
+    { signal: job.plan.signal, onWait: job.onWait },
   );
 }
 

@@ -120,6 +120,7 @@ async function fromHub(task: Task): Promise<string> {
         symlinks: settings.symlinks,
         plan: { ...plan, signal } satisfies RetryPlan,
         onBytes,
+        onWait: (holder) => task.warn(`Waiting for ${holder}, which fetches ${file} ...`),
       }),
     );
     // Of one that was killed when its file was there already.

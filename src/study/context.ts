@@ -1,5 +1,5 @@
 /** What a study's functions are given: folders, artifacts made once, and training that can stop. */
-import { existsSync, renameSync } from "node:fs";
+import { existsSync, readdirSync, renameSync } from "node:fs";
 import path from "node:path";
 
 import { pendingSignal } from "../torch/index.ts";
@@ -9,7 +9,8 @@ import { peakMemoryBytes, resetPeakMemory, secondsPerStep } from "./measurements
 import { hashOf } from "./result-file.ts";
 import { removeFolder } from "../files/atomic-folder.ts";
 import { withFileLock } from "../files/file-lock.ts";
-import { makeFolder, orStorageError } from "../files/storage.ts";
+import { addedTo } from "../files/folder-record.ts";
+import { makeFolder, orStorageError, removeEmpty } from "../files/storage.ts";
 
 /** Thrown where a signal ends a study; whatever is half done goes on with the same command. */
 export class StudyInterrupted extends Error {
@@ -171,12 +172,23 @@ async function artifact(
       makeFolder(partial);
       await make(partial);
       stopIfAsked();
-      removeFolder(path.join(partial, "checkpoints"));
+      removeCheckpoints(partial);
       orStorageError(target, () => renameSync(partial, target));
       return target;
     },
     note,
   );
+}
+
+/** Removes the checkpoints of a finished training; one that somebody put something into stays. */
+export function removeCheckpoints(directory: string): void {
+  const folder = path.join(directory, "checkpoints");
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder)) {
+    const checkpoint = path.join(folder, name);
+    if (/^step-\d+$/.test(name) && addedTo(checkpoint).length === 0) removeFolder(checkpoint);
+  }
+  removeEmpty([folder]);
 }
 
 /** A step or a metric may keep the thread busy for long; nothing does for minutes. */
@@ -190,7 +202,7 @@ export function exclusively<T>(
 ): Promise<T> {
   return withFileLock(lockOf(folder), body, {
     patience: PATIENCE_MS,
-    onWait: () => note(`Waiting for another process that works on ${folder} ...`),
+    onWait: (holder) => note(`Waiting for ${holder}, which works on ${folder} ...`),
   });
 }
 

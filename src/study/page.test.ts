@@ -212,9 +212,14 @@ test("a page takes the place of an earlier one only, and drops the figures of th
   const write = (out: string): Promise<string> =>
     writePage(study, results, { out, settings: [], command: "limn study mine" });
   const page = await write(folder);
-  writeFileSync(path.join(folder, "mine", "old.svg"), "");
+  writeFileSync(path.join(folder, "mine", "old.svg"), '<svg width="1" height="1" class="chart" />');
   assert.equal(await write(folder), page);
   assert.deepEqual(readdirSync(path.join(folder, "mine")), ["results.json"]);
+  const drawn = path.join(folder, "mine", "drawn.svg");
+  writeFileSync(drawn, "<svg></svg>");
+  await assert.rejects(write(folder), /Expected no mine\.md, or one of an earlier study, in/);
+  assert.equal(readFileSync(drawn, "utf8"), "<svg></svg>");
+  rmSync(drawn);
   writeFileSync(path.join(folder, "mine", "notes.txt"), "mine");
   await assert.rejects(write(folder), { name: "StorageError", message: /nothing was changed/ });
   assert.deepEqual(readdirSync(path.join(folder, "mine")), ["notes.txt", "results.json"]);

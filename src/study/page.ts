@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 
 import { StorageError } from "../errors.ts";
+import { readTextFile } from "../files/regular-file.ts";
 import { writeFolderAtomically } from "../files/atomic-folder.ts";
 import { writeTextAtomically } from "../files/atomic-write.ts";
 import { caution, claimJson, renderClaim } from "./claims.ts";
@@ -58,7 +59,20 @@ export async function writePage(
 function isPageFolder(folder: string): boolean {
   if (!existsSync(folder)) return false;
   const names = readdirSync(folder);
-  return names.includes(resultsName) && names.every((name) => /^results\.json$|\.svg$/.test(name));
+  return (
+    names.includes(resultsName) &&
+    names.every((name) => name === resultsName || isFigure(path.join(folder, name)))
+  );
+}
+
+/** A figure as `renderFigure` begins it: somebody else's drawing would not be made again. */
+function isFigure(file: string): boolean {
+  if (!file.endsWith(".svg")) return false;
+  try {
+    return /^<svg width="\d+" height="\d+" class="chart" /.test(readTextFile(file));
+  } catch {
+    return false;
+  }
 }
 
 const resultsName = "results.json";

@@ -21,6 +21,7 @@ import {
   StudyInterrupted,
   type StudyContext,
   lockOf,
+  removeCheckpoints,
 } from "./context.ts";
 import { writePage } from "./page.ts";
 import { currentCommit, machineLine } from "./measurements.ts";
@@ -225,9 +226,7 @@ class Session<P> {
       machine,
       ...checkOutcome(outcome, this.#study.metrics),
     });
-    for (const directory of context.trained) {
-      removeFolder(path.join(directory, "checkpoints"));
-    }
+    for (const directory of context.trained) removeCheckpoints(directory);
   }
 
   #announce({ found, left }: { found: number; left: number }, total: number): void {

@@ -10,6 +10,10 @@ const cropNote =
   "open_clip rounds a crop of half a pixel to the even side, where this model's library rounds down: it " +
   "cuts some pictures a pixel elsewhere. limn reads the folder as the model was.";
 
+const tokensNote =
+  "open_clip's own tokenizer does not know the tokens that were added to this model's: it reads texts with them " +
+  "as other ids. limn reads the folder as the model was.";
+
 const command: Command = defineCommand({
   name: "convert",
   summary:
@@ -45,7 +49,13 @@ const command: Command = defineCommand({
         ...(to === undefined ? {} : { layout: to }),
         ...(precision === undefined ? {} : { dtype: precision }),
       });
-      if (to === "open-clip" && loaded.evaluationTransform.cropRounding === "down") note(cropNote);
+      if (to === "open-clip") {
+        const { description } = loaded.tokenizer;
+        if (loaded.evaluationTransform.cropRounding === "down") note(cropNote);
+        if (description.kind === "clip-bpe" && description.addedTokens !== undefined) {
+          note(tokensNote);
+        }
+      }
       const parameters = loaded.pair.parameterCount();
       print(
         `${loaded.layout}, ${parameters.toLocaleString("en-US")} parameters, written to ${folder}`,

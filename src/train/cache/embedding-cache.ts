@@ -137,7 +137,7 @@ export interface BuildOptions extends CacheLocation {
   group?: ProcessGroup | undefined;
   onProgress?: ((progress: CacheProgress) => void) | undefined;
   /** Called once with the cache's folder where another process makes the same cache, which is waited for. */
-  onWait?: ((folder: string) => void) | undefined;
+  onWait?: ((folder: string, holder: string) => void) | undefined;
 }
 
 export interface BuiltCache {
@@ -180,7 +180,7 @@ async function openOrBuild(options: BuildOptions): Promise<BuiltCache> {
   // Another run that makes the same rows will have finished them.
   return withFileLock(join(folder, lockName), () => build(options, folder), {
     patience: WRITERS_PATIENCE_MS,
-    onWait: () => options.onWait?.(folder),
+    onWait: (holder) => options.onWait?.(folder, holder),
   });
 }
 

@@ -148,7 +148,7 @@ async function opened(
 ): Promise<EmbeddingCache> {
   const { cache, rebuilt } = await open({
     onProgress: progressOf(what, announce),
-    onWait: (folder) => announce?.(`Waiting for another process that makes ${folder} ...`),
+    onWait: (folder, holder) => announce?.(`Waiting for ${holder}, which makes ${folder} ...`),
   });
   if (rebuilt !== undefined) {
     const skipped = cache.skipped > 0 ? `, ${cache.skipped} could not be read` : "";
