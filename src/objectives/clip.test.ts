@@ -184,6 +184,18 @@ test("contrastiveAccuracy equals counting in float64, and takes the first of equ
   }
 });
 
+test("a chunkSize that would never end is refused, and so are rows that are no pairs", () => {
+  const rows = fromData(Float64Array.from([1, 0, 0, 1]), [2, 2]).setRequiresGrad(true);
+  const logitScale = fromData(Float64Array.of(2), []);
+  for (const chunkSize of [0, -1, 1.5, NaN]) {
+    const wanted = /^RangeError: Expected a positive integer for chunkSize but received/;
+    assert.throws(() => contrastiveAccuracy(rows, rows, chunkSize), wanted);
+    assert.throws(() => softmaxContrastive(rows, rows, { logitScale, chunkSize }), wanted);
+  }
+  assert.throws(() => contrastiveAccuracy(rows, rows.narrow(0, 0, 1)), /equal shape \[N, D\]/);
+  assert.throws(() => contrastiveAccuracy(rows.narrow(0, 0, 0), rows.narrow(0, 0, 0)), /one pair/);
+});
+
 test("contrastiveAccuracy leaves no tensor behind", () => {
   scope(() => {
     const [image, text] = [randn([50, 4]), randn([50, 4])];

@@ -1,6 +1,7 @@
 /** How often an objective's own pairs are the most similar ones of a batch. Knows no loss. */
 import { arange, noGrad, scope, where, zerosLike, type Tensor } from "../../torch/index.ts";
 import { chunksOf, type Chunk } from "./chunks.ts";
+import { checkChunkSize, checkPairs } from "./pairs.ts";
 
 /** Bytes of similarities at a time, where the caller does not say how many rows. */
 const CHUNK_BYTES = 64 * 2 ** 20;
@@ -11,6 +12,7 @@ const CHUNK_BYTES = 64 * 2 ** 20;
  *
  * image, text   [N, D] unit rows
  * chunkSize     rows of similarities held at a time; when absent, as many as fit in 64 MiB
+ * throws        ShapeError if image and text differ in shape; RangeError if N = 0 or chunkSize < 1
  * memory        chunkSize x N numbers: one N x N product, a chunk freed before the next is made
  */
 export function contrastiveAccuracy(
@@ -18,6 +20,8 @@ export function contrastiveAccuracy(
   text: Tensor,
   chunkSize: number = rowsWithin(CHUNK_BYTES, text.size(0)),
 ): number {
+  checkPairs(image, text);
+  checkChunkSize(chunkSize);
   return noGrad(() =>
     scope(() => {
       const count = image.size(0);
