@@ -50,9 +50,7 @@ const labelsSchema = z.strictObject({
   classes: z
     .union([z.string(), z.array(classSchema).min(2)])
     .optional()
-    .describe(
-      "the classes in order, or a file of them as a zero-shot task takes it; all that the training data hold, sorted, when absent",
-    ),
+    .describe("the classes in order, or a file of them; absent: all that the data hold, sorted"),
   smoothing: z
     .number()
     .min(0)
