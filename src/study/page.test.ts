@@ -215,6 +215,13 @@ test("a page takes the place of an earlier one only, and drops the figures of th
   writeFileSync(path.join(folder, "mine", "old.svg"), '<svg width="1" height="1" class="chart" />');
   assert.equal(await write(folder), page);
   assert.deepEqual(readdirSync(path.join(folder, "mine")), ["results.json"]);
+  const written = readFileSync(page, "utf8");
+  for (const edited of [`${written}My remarks.\n`, written.replace("## Numbers", "## Mine")]) {
+    writeFileSync(page, edited);
+    await assert.rejects(write(folder), /or one that was edited; choose another folder/);
+    assert.equal(readFileSync(page, "utf8"), edited);
+  }
+  writeFileSync(page, written);
   const drawn = path.join(folder, "mine", "drawn.svg");
   writeFileSync(drawn, "<svg></svg>");
   await assert.rejects(write(folder), /Expected no mine\.md, or one of an earlier study, in/);

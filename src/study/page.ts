@@ -1,4 +1,5 @@
 /** A study's page, figures and numbers as files. The same results give the same bytes. */
+import { createHash } from "node:crypto";
 import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 
@@ -39,11 +40,12 @@ export async function writePage(
   const { markdown, files } = renderPage(study, results, options);
   const folder = path.join(options.out, study.name);
   const page = `${folder}.md`;
-  if (existsSync(page) && !isPageFolder(folder)) {
+  if (existsSync(page) && !isPage(page, folder)) {
     throw new StorageError(
       page,
       `Expected no ${study.name}.md, or one of an earlier study, in ${options.out} for writing but ` +
-        "received another; choose another folder (nothing was changed)",
+        "received another, or one that was edited; choose another folder, or move it away " +
+        "(nothing was changed)",
     );
   }
   // As a whole: figures of an earlier definition would stay without a page that shows them.
@@ -53,6 +55,21 @@ export async function writePage(
   await writeFolderAtomically(folder, fill, { isOlder: isPageFolder, withoutRecord: true });
   writeTextAtomically(page, markdown);
   return page;
+}
+
+/** Whether a page is as limn wrote it; those of limn 0.1 have no mark that tells. */
+function isPage(page: string, folder: string): boolean {
+  const text = readTextFile(page);
+  const mark = text.lastIndexOf(markStart);
+  return isPageFolder(folder) && (mark < 0 || text === marked(text.slice(0, mark)));
+}
+
+const markStart = "\n<!-- Written by limn, sha256 ";
+
+/** A page with the digest of what it says, by which an edited one is known. */
+function marked(markdown: string): string {
+  const digest = createHash("sha256").update(markdown).digest("hex");
+  return `${markdown}${markStart}${digest} -->\n`;
 }
 
 /** Whether a folder holds a page's figures and numbers, and nothing else. */
@@ -112,7 +129,7 @@ export function renderPage(
     options.settings.map((line) => `- ${line}`).join("\n"),
     `All numbers, of every seed: [results.json](./${study.name}/results.json).`,
   ]);
-  return { markdown: markdown.replaceAll(/\n{3,}/g, "\n\n"), files };
+  return { markdown: marked(markdown.replaceAll(/\n{3,}/g, "\n\n")), files };
 }
 
 /** Command, commits, dates, machines and times of the runs that the page shows. */

@@ -38,7 +38,8 @@ export interface MeasuredZeroShot extends MeasuredTask<ZeroShotTask> {
   readonly truths: Int32Array;
 }
 
-const classSchema = z.union([
+/** A class in a recipe. */
+export const classSchema = z.union([
   z.string(),
   z.array(z.string()).min(1),
   z.strictObject({ key: z.string(), names: z.array(z.string()).min(1) }),

@@ -2,6 +2,7 @@
 import { z } from "zod";
 
 import { activationNames } from "../../nn/activation.ts";
+import { classSchema } from "../../evaluate/tasks/zero-shot-task.ts";
 import { checkSteps } from "./check-recipe.ts";
 import { imageTowerSchema, textTowerSchema } from "./recipe-model.ts";
 import { dataSchema, nameSchema, sourceSchema, tokenizerSchema, trainSchema } from "./recipe.ts";
@@ -47,11 +48,9 @@ const labelsSchema = z.strictObject({
     .optional()
     .describe("splits an answer into several classes, each learned as a yes or no of its own"),
   classes: z
-    .union([z.string(), z.array(z.string()).min(2)])
+    .union([z.string(), z.array(classSchema).min(2)])
     .optional()
-    .describe(
-      "the classes in order, or a file of them as a zero-shot task takes it; all that the training data hold, sorted, when absent",
-    ),
+    .describe("the classes in order, or a file of them; absent: all that the data hold, sorted"),
   smoothing: z
     .number()
     .min(0)

@@ -181,6 +181,12 @@ describe("classification", () => {
     writeFileSync(classes, "0: even\n1: odd\n");
     const fromFile = await run(numbered(classes), ["train.steps=1"]);
     assert.deepEqual(lossesOf(fromFile.directory), lossesOf(directory));
+    writeFileSync(classes, "0: odd\n1: even\n");
+    const { directory: same } = fromFile;
+    await assert.rejects(
+      pretrain({ recipe: numbered(classes), directory: same }),
+      /labels\.classes/,
+    );
     const written = join(fromFile.directory, "model", "classes.json");
     assert.deepEqual(JSON.parse(readFileSync(written, "utf8")), ["even", "odd"]);
     await assert.rejects(run(numbered(["1", "odd"]), ["train.steps=1"]), {

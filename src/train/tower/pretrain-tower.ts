@@ -64,10 +64,12 @@ export interface PretrainResult extends RunOutcome {
  *         leaves the numbers
  */
 export async function pretrain(options: PretrainOptions): Promise<PretrainResult> {
-  const recipe = resolvePretraining(options.recipe, {
-    set: options.set ?? [],
-    smoke: options.smoke ?? false,
-  });
+  const recipe = withClasses(
+    resolvePretraining(options.recipe, {
+      set: options.set ?? [],
+      smoke: options.smoke ?? false,
+    }),
+  );
   const directory = new RunDirectory(options.directory);
   return directory.asOnlyRun(async () => {
     if (!options.allowRecipeChange) directory.checkRecipe(recipe);
@@ -81,6 +83,16 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainResult
       recipe,
     }));
   });
+}
+
+/** With the classes of a file in its place: a run that goes on is to notice other ones. */
+function withClasses(recipe: ResolvedPretrainRecipe): ResolvedPretrainRecipe {
+  if (recipe.kind !== "classification" || typeof recipe.labels.classes !== "string") return recipe;
+  const classes = readClasses(recipe.labels.classes).map(({ key, names }) => ({
+    key,
+    names: [...names],
+  }));
+  return { ...recipe, labels: { ...recipe.labels, classes } };
 }
 
 /** What a task brings to the loop. */
