@@ -8,6 +8,7 @@ import { decodeImage } from "./image/index.ts";
 import { goldenPictures } from "./image/golden-pictures.test.helper.ts";
 import { packDataset } from "./pack.ts";
 import { openSource } from "./sources/open-source.ts";
+import type { SourceSpec } from "./sources/source-spec.ts";
 import { readSamples } from "./sources/read-sample.ts";
 import { tarOf, workspace } from "./sources/samples.test.helper.ts";
 
@@ -38,6 +39,56 @@ function texts(file: string): Record<string, string> {
 }
 
 describe("packDataset", () => {
+  it("keeps the other columns of tables as records", async () => {
+    write("others/a.png", await png());
+    const json = (record: string): string => `{${record},"captions":["x"]}`;
+    const wanted = json('"url":"u","width":"4","note":""');
+    const rows = '"hash":6391326009969271747,"score":1.0,"caption_":"y","tags":["t"]';
+    const image = join(top, "others", "a.png");
+    const parquet = join(top, "paths.parquet");
+    parquetWriteFile({
+      filename: parquet,
+      columnData: [
+        { name: "path", data: [image], type: "STRING" },
+        { name: "text", data: ["x"], type: "STRING" },
+        { name: "image", data: ["another"], type: "STRING" },
+        { name: "image_", data: [6391326009969271747n], type: "INT64" },
+        { name: "score", data: [1], type: "DOUBLE" },
+      ],
+    });
+    const cases: [SourceSpec, string][] = [
+      [
+        {
+          kind: "table",
+          file: write(
+            "others.csv",
+            `,image,url,caption,width,note,url\n0,"${image}",u,x,4,,v\n1,"${image}",w,z,5,,\n`,
+          ),
+        },
+        wanted.replace('["x"]', '["x","z"]'),
+      ],
+      [
+        {
+          kind: "table",
+          file: write("others.jsonl", `{"image":${JSON.stringify(image)},"caption":"x",${rows}}\n`),
+        },
+        json(rows),
+      ],
+      [
+        { kind: "parquet", files: parquet, image: "path", caption: "text" },
+        json('"image":"another","image_":6391326009969271747,"score":1.0'),
+      ],
+    ];
+    for (const [i, [source, record]] of cases.entries()) {
+      const { shards } = await packDataset({ source, directory: join(top, `others-${i}`) });
+      const [found] = Object.entries(texts(shards[0]!)).filter(([name]) => name.endsWith(".json"));
+      assert.equal(found?.[1], record);
+    }
+    // Training reads none of them.
+    const plain = await openSource(cases[1]![0]);
+    for await (const { ref } of plain.parts[0]!.read()) assert.equal(ref?.meta, undefined);
+  });
+
   it("keeps records whole: order, long integers, floats, captions and labels", async () => {
     const record =
       '{"url": "x", "caption": "c", "hash": 6391326009969271747, "score": 1.0, "label": 3, "nsfw": NaN, "e": [1e3, {"f": 0.5}]}';

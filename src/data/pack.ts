@@ -133,7 +133,7 @@ function checkAny(count: number, { source: spec }: PackOptions, { badSamples }: 
 }
 
 async function* packSamples(options: PackOptions, result: PackResult): AsyncGenerator<PackSample> {
-  const opened = await openSource(options.source);
+  const opened = await openSource(options.source, { records: true });
   // What Python wrote as 1.0 stays a float.
   const source: Source = { ...opened, reading: { ...opened.reading, floats: "marked" } };
   if (source.columns !== undefined) result.columns = source.columns;

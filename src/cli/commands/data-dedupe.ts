@@ -39,7 +39,7 @@ const command: Command = defineCommand({
       throw new UsageError("Expected --model <folder> with --cosine and --device.");
     }
     const source = parseSource(operands[0] ?? "", options);
-    noteColumns(source, note);
+    noteColumns(source, note, { records: options.out !== undefined });
     const against = (options.against ?? []).map((text) => parseSource(text, {}));
     // Before the work of hours.
     if (out !== undefined) await checkPackTarget({ source, directory: out });

@@ -40,7 +40,7 @@ const command: Command = defineCommand({
   async run({ options, operands, print, note }) {
     const [from = "", directory = ""] = operands;
     const source = parseSource(from, options);
-    noteColumns(source, note);
+    noteColumns(source, note, { records: true });
     const pack: PackOptions = {
       source,
       directory,

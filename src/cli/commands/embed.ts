@@ -36,7 +36,7 @@ const command: Command = defineCommand({
   async run({ options, operands, print, note }) {
     const [folder = "", from = ""] = operands;
     const source = parseSource(from, options);
-    noteColumns(source, note);
+    noteColumns(source, note, { records: true });
     const given = loadOptions(options, note);
     if (options.out === undefined) {
       throw new UsageError("Expected --out <folder> but received nothing; name a folder.");

@@ -77,6 +77,10 @@ test("columns that were found by other names than the default ones are said", ()
     noteColumns({ kind: "table", file }, note);
     noteColumns({ kind: "webdataset", shards: "x.tar" }, note);
     assert.equal(notes.length, 1);
+    writeFileSync(file, "image,caption,url\na.jpg,a,u\n");
+    noteColumns({ kind: "table", file }, note);
+    noteColumns({ kind: "table", file }, note, { records: true });
+    assert.deepEqual(notes.slice(1), ["columns that are not read: url"]);
   } finally {
     rmSync(folder, { recursive: true });
   }

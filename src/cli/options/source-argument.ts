@@ -54,8 +54,15 @@ const KEYS: Record<SourceSpec["kind"], Record<string, string>> = {
   folder: { "caption-per-line": "captionPerLine", "label-from-folder": "labelFromFolder" },
 };
 
-/** Says which columns a source is read by, where they were found by other names than the default ones. */
-export function noteColumns(spec: SourceSpec, note: (text: string) => void): void {
+/**
+ * Says which columns a source is read by, where they were found by other names than the default ones, and
+ * which are not read. records   whether the others are kept as records
+ */
+export function noteColumns(
+  spec: SourceSpec,
+  note: (text: string) => void,
+  { records = false } = {},
+): void {
   const columns = sourceColumns(spec);
   if (columns === undefined) return;
   const { image, caption, label } = columns;
@@ -65,7 +72,7 @@ export function noteColumns(spec: SourceSpec, note: (text: string) => void): voi
       name !== undefined && name !== role && given[role] === undefined,
   );
   if (found) note(`columns: ${columnNames(columns)}`);
-  const unread = columns.unread ?? [];
+  const unread = [...(records ? [] : (columns.others ?? [])), ...(columns.unread ?? [])];
   if (unread.length > 0) note(`columns that are not read: ${listedNames(unread)}`);
 }
 

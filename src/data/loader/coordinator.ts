@@ -93,7 +93,9 @@ function extentOf({
 }
 
 async function run(): Promise<void> {
-  const source = await openSource(options.source);
+  const source = await openSource(options.source, {
+    records: options.captions === "together",
+  });
   const start = startPosition(source);
   const cellBytes = pixelBytes(options);
   const cellCount = 2 * GROUP * options.workers;

@@ -16,19 +16,21 @@ import { openTable, tableColumns } from "./table-source.ts";
  * Opens a source: expands shard names, reads a table, lists a folder. Shards and Parquet files with
  * pictures are not read yet. A folder with a metadata file of `datasets` is the table that it is.
  *
+ * records   whether the other columns of a table are its samples' records; other sources have theirs anyway
+ *
  * throws   DataError for an invalid description, an unreadable table or folder, or no shards
  */
-export async function openSource(spec: SourceSpec): Promise<Source> {
+export async function openSource(spec: SourceSpec, { records = false } = {}): Promise<Source> {
   const checked = resolveSource(spec);
   switch (checked.kind) {
     case "webdataset":
       return openShards(checked);
     case "table":
       checkPath(checked.file, "the path of a table for source.file");
-      return openTable(checked);
+      return openTable(checked, records);
     case "parquet":
       checkPaths(checked.files, "the path of a file for source.files");
-      return openParquet(checked);
+      return openParquet(checked, records);
     case "folder":
       return openFolder(checked);
   }

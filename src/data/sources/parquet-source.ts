@@ -28,7 +28,7 @@ const SLICE = 1 << 10;
  *
  * throws   DataError if there is no file, or the first (with paths: one) cannot be read or lacks a column
  */
-export async function openParquet(spec: ParquetSpec): Promise<Source> {
+export async function openParquet(spec: ParquetSpec, records = false): Promise<Source> {
   const { name, first, others } = filesOf(spec);
   const { columns } = openFile(first, spec);
   const source = {
@@ -41,7 +41,7 @@ export async function openParquet(spec: ParquetSpec): Promise<Source> {
     return { ...source, listed: false, parts: files.map((file) => picturePart(file, spec)) };
   }
   const parts: Part[] = [];
-  for (const file of files) parts.push(await pathPart(file, spec));
+  for (const file of files) parts.push(await pathPart(file, spec, records));
   return { ...source, listed: true, parts };
 }
 
@@ -61,9 +61,12 @@ function filesOf(spec: ParquetSpec): { name: string; first: string; others: stri
 }
 
 function namesOf({ image, caption, label, bytes, unread, meta }: ParquetColumns): Columns {
-  // Rows of paths have no record.
-  const others = bytes ? unread : [...meta.map(({ name }) => name), ...unread];
-  return { image, caption, label, ...(others.length > 0 && { unread: others }) };
+  const others = bytes ? [] : meta.map(({ name }) => name);
+  return {
+    ...{ image, caption, label },
+    ...(others.length > 0 && { others }),
+    ...(unread.length > 0 && { unread }),
+  };
 }
 
 /** throws   DataError that names the file */
@@ -153,22 +156,40 @@ function entryOf(
   return { ref: { ...shared, file: picture, image: { file: picture, offset: 0 } } };
 }
 
+/** Names for what is read of a row, of which none is another column's. */
+function unlike(others: readonly string[]): Record<"image" | "caption" | "label", string> {
+  const free = (name: string): string => (others.includes(name) ? free(`${name}_`) : name);
+  return { image: free("image"), caption: free("caption"), label: free("label") };
+}
+
 /** A file of paths: its rows are kept as lines of JSON, and joined as those of other tables. */
-async function pathPart(file: string, spec: ParquetSpec): Promise<Part> {
+async function pathPart(file: string, spec: ParquetSpec, records: boolean): Promise<Part> {
   const { parquet, columns } = openFile(file, spec);
   const { image, caption, label } = columns;
   const source = new ChunkedBytes();
   try {
-    for await (const row of parquetRows(parquet, { ...columns, meta: [] })) {
+    const meta = records ? columns.meta : [];
+    const names = unlike(meta.map((column) => column.name));
+    for await (const row of parquetRows(parquet, { ...columns, meta })) {
       const { path, caption: texts, label: name } = row;
-      const line = formatJson({ image: path, caption: texts, label: name });
+      const line = formatJson({
+        [names.image]: path,
+        [names.caption]: texts,
+        [names.label]: name,
+        ...row.meta,
+      });
       source.append(Buffer.from(`${line}\n`, "utf8"));
       if (row.row % SLICE === 0) await setImmediate();
     }
-    const names = { image: "image", caption: "caption", label: "label" };
     const table = { source, format: jsonFormat(names), start: 0, line: 1 };
     const shown = { image, caption, label };
-    const list = await listTable(table, { file, root: spec.root, columns: shown, row: "row" });
+    const list = await listTable(table, {
+      file,
+      root: spec.root,
+      columns: shown,
+      records,
+      row: "row",
+    });
     return { ...listedSource(file, list).parts[0]!, path: file };
   } catch (error) {
     throw new DataError(

@@ -87,6 +87,8 @@ export interface Columns {
   image: string;
   caption: string | undefined;
   label: string | undefined;
+  /** Columns that are in the samples' records, where those of tables are read; else in none. */
+  others?: readonly string[];
   /** Columns that are in no sample's record. */
   unread?: readonly string[];
 }

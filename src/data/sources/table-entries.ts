@@ -14,6 +14,8 @@ export interface TableEntries {
   /** Folder that paths start from; by default the file's own. */
   root?: string | undefined;
   columns: ChosenColumns;
+  /** Whether the other columns are the samples' records. */
+  records?: boolean | undefined;
   /** What messages call a row. */
   row: "line" | "row";
 }
@@ -88,6 +90,9 @@ function entryOf(rows: readonly NumberedRow[], given: TableEntries): Entry {
       const path = imagePath(given, key);
       ref = { key, file: path, image: { file: path, offset: 0 }, captions };
       if (label !== undefined) ref.label = label;
+      // Of several rows of an image, those of the first.
+      const others = given.records === true ? cells?.others?.() : undefined;
+      if (others !== undefined && Object.keys(others).length > 0) ref.meta = others;
     } else ref.captions!.push(...captions);
   }
   return { ref: ref! };

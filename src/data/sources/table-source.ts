@@ -24,11 +24,11 @@ const MOST_HELD_BYTES = 1 << 29;
  *
  * throws   DataError if the table cannot be read, or lacks the image or caption column
  */
-export async function openTable(spec: TableSpec): Promise<Source> {
+export async function openTable(spec: TableSpec, records = false): Promise<Source> {
   try {
     const { table, columns } = readHeader(spec);
     const { file, root } = spec;
-    const list = await listTable(table, { file, root, columns, row: "line" });
+    const list = await listTable(table, { file, root, columns, records, row: "line" });
     return { ...listedSource(file, list), columns };
   } catch (error) {
     throw tableError(spec.file, error);

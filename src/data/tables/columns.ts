@@ -13,7 +13,7 @@ export interface ChosenColumns {
   caption: string | undefined;
   label: string | undefined;
   /** The others. */
-  unread?: readonly string[];
+  others?: readonly string[];
 }
 
 /** Names that files of Hugging Face, open_clip, img2dataset and published sets use; the default first. */
@@ -101,8 +101,8 @@ export function chooseColumns(
     );
   }
   const chosen = [image, caption, label, ""];
-  const unread = [...new Set(names)].filter((name) => !chosen.includes(name));
-  return { image, caption, label, ...(unread.length > 0 && { unread }) };
+  const others = [...new Set(names)].filter((name) => !chosen.includes(name));
+  return { image, caption, label, ...(others.length > 0 && { others }) };
 }
 
 /** How well the names of columns suit: 2 with a picture and a caption or label, 1 with a picture. */

@@ -92,7 +92,7 @@ export function openDelimited(source: ByteSource, options: DelimitedOptions): Op
       cells.length >= names.length && !cells.slice(names.length).some((cell) => cell.trim());
     return isWide && image !== "" && (sure || options.isImage(image));
   };
-  const format = delimitedFormat({ ...dialect, width: names.length, isRow }, places);
+  const format = delimitedFormat({ ...dialect, width: names.length, isRow }, places, names);
   return { format, start: end, line: line + best.lines, columns: chosen };
 }
 
@@ -181,8 +181,12 @@ interface Places {
   label: number;
 }
 
-function delimitedFormat(shape: RowShape, places: Places): RowFormat {
+function delimitedFormat(shape: RowShape, places: Places, names: readonly string[]): RowFormat {
   const wanted = [places.image, places.caption, places.label].filter((place) => place >= 0);
+  const others = names.flatMap((name, place) =>
+    // Of several columns of one name the first.
+    name === "" || wanted.includes(place) || names.indexOf(name) < place ? [] : [{ name, place }],
+  );
   return {
     lineEnd: shape.lineEnd,
     cut(bytes, start, last): CutRow | undefined {
@@ -202,7 +206,15 @@ function delimitedFormat(shape: RowShape, places: Places): RowFormat {
       return {
         end,
         lines,
-        cells: { image: at(places.image), caption: at(places.caption), label: at(places.label) },
+        cells: {
+          image: at(places.image),
+          caption: at(places.caption),
+          label: at(places.label),
+          others: () =>
+            Object.fromEntries(
+              others.map(({ name, place }) => [name, cellText(bytes, row, place)]),
+            ),
+        },
       };
     },
   };

@@ -122,9 +122,23 @@ export function jsonFormat(
     if ("reason" in object) return object;
     const get = (name: string | undefined): unknown =>
       name !== undefined && Object.hasOwn(object.record, name) ? object.record[name] : undefined;
-    return { cells: { image: get(image), caption: get(caption), label: get(label) } };
+    return {
+      cells: {
+        image: get(image),
+        caption: get(caption),
+        label: get(label),
+        others: () => othersOf(text, [image, caption, label]),
+      },
+    };
   };
   return { lineEnd: 10, cut: (bytes, start, last) => cut(bytes, start, last, read) };
+}
+
+/** What an object holds under other names, whole numbers that are floats (1.0) as Number objects. */
+function othersOf(text: string, chosen: readonly (string | undefined)[]): Record<string, unknown> {
+  const object = parseObject(text, "marked");
+  const entries = Object.entries("record" in object ? object.record : {});
+  return Object.fromEntries(entries.filter(([name]) => !chosen.includes(name)));
 }
 
 /** The line at `start`; a blank one is empty. */
@@ -138,9 +152,12 @@ function cutLine(bytes: Buffer, start: number, last: boolean, read: ReadJson): C
   return at === lineEnd ? cut : { ...cut, ...read(bytes, start, lineEnd) };
 }
 
-function parseObject(text: string): { record: Record<string, unknown> } | { reason: string } {
+function parseObject(
+  text: string,
+  floats: "plain" | "marked" = "plain",
+): { record: Record<string, unknown> } | { reason: string } {
   try {
-    const value = parseJson(text);
+    const value = parseJson(text, { floats });
     if (typeof value === "object" && value !== null && !Array.isArray(value)) {
       return { record: value as Record<string, unknown> };
     }

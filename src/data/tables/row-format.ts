@@ -5,6 +5,8 @@ export interface RowCells {
   image: unknown;
   caption: unknown;
   label: unknown;
+  /** The other cells by the names of their columns, made when they are asked for. */
+  others?: () => Record<string, unknown>;
 }
 
 /** A row, or why it is not one; an empty line is neither. `end` is where the next one starts. */
