@@ -7,7 +7,7 @@ import { Linear } from "../../nn/layers.ts";
 import { Module, type Parameter } from "../../nn/module.ts";
 import { stochasticDepth } from "../../nn/regularize.ts";
 import type { RunOptions } from "../../nn/transformer.ts";
-import { conv2d, pad2d, type Tensor } from "../../torch/index.ts";
+import { channelsLast, conv2d, pad2d, type Tensor } from "../../torch/index.ts";
 import { checkPixels, checkProbability, checkSizes } from "../check-config.ts";
 import { count, dropConnect, given, imageSize, normEpsilon } from "../recipe-fields.ts";
 import { imageTowerKind, type ConfigOf } from "../tower-kind.ts";
@@ -182,7 +182,7 @@ export class EfficientNet extends Module implements ImageTower {
   #map(pixels: Tensor): Tensor {
     checkPixels(pixels, this.config.imageSize);
     const { checkpointing } = this.run;
-    let x = this.stem.forward(pixels).silu();
+    let x = this.stem.forward(channelsLast(pixels)).silu();
     for (const block of this.blocks) x = checkpointing ? recomputed(block, x) : block.forward(x);
     return x;
   }

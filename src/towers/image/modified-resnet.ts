@@ -6,7 +6,7 @@ import { normal, refillNormal } from "../../nn/initialize.ts";
 import { Conv2d, Linear } from "../../nn/layers.ts";
 import { Module, type Parameter } from "../../nn/module.ts";
 import type { RunOptions } from "../../nn/transformer.ts";
-import { avgPool2d, cat, scope, type Tensor } from "../../torch/index.ts";
+import { avgPool2d, cat, channelsLast, scope, type Tensor } from "../../torch/index.ts";
 import { checkMultiple, checkPixels, checkSizes } from "../check-config.ts";
 import { count, given, imageSize, stageDepths } from "../recipe-fields.ts";
 import { imageTowerKind, type ConfigOf } from "../tower-kind.ts";
@@ -103,7 +103,8 @@ export class ModifiedResNet extends Module implements ImageTower {
   hidden(pixels: Tensor): Tensor {
     checkPixels(pixels, this.config.imageSize);
     const { checkpointing } = this.run;
-    let x = checkpointing ? recomputed(this.stem, pixels) : this.stem.forward(pixels);
+    const input = channelsLast(pixels);
+    let x = checkpointing ? recomputed(this.stem, input) : this.stem.forward(input);
     for (const { blocks } of this.stages) {
       for (const block of blocks) x = checkpointing ? recomputed(block, x) : block.forward(x);
     }
