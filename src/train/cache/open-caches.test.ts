@@ -197,8 +197,9 @@ describe("caches of augmented views", () => {
   test("each epoch reads a view of its own, in turn", async () => {
     const views = { cache: { folder: root, views: 2 } };
     const [first, second, third, fourth] = lossesOf(await run(augmented(views)));
-    assertClose([third!, fourth!], [first!, second!], { rtol: 0, atol: 1e-6 });
-    assert.ok(Math.abs(first! - second!) > 1e-5, `${first} ${second}`);
+    // The same pictures in another order, whose sums round otherwise.
+    assertClose([third!, fourth!], [first!, second!], { rtol: 1e-5, atol: 0 });
+    assert.ok(Math.abs(first! - second!) > 1e-2, `${first} ${second}`);
   });
   test("features of views are those of the views' pictures", async () => {
     const image = { pretrained, locked: true };
