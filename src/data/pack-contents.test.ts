@@ -84,6 +84,12 @@ describe("packDataset", () => {
       const [found] = Object.entries(texts(shards[0]!)).filter(([name]) => name.endsWith(".json"));
       assert.equal(found?.[1], record);
     }
+    const latin = Buffer.from(`image,caption,by\n"${image}",x,Andr\xe9\n`, "latin1");
+    const bytes = { kind: "table", file: write("latin.csv", latin) } as const;
+    const { list } = (await openSource(bytes)).parts[0]!;
+    assert.equal(list?.at(0).problem, undefined);
+    const refused = packDataset({ source: bytes, directory: join(top, "others-latin") });
+    await assert.rejects(refused, /bytes that are not UTF-8/);
     // Training reads none of them.
     const plain = await openSource(cases[1]![0]);
     for await (const { ref } of plain.parts[0]!.read()) assert.equal(ref?.meta, undefined);

@@ -134,18 +134,33 @@ export function readJsonFile(path: string): unknown {
   return parseJson(text, { integers: "rounded" });
 }
 
-/** What often lies in place of a file that was fetched, told by its first bytes, and how to mend it. */
-export function standIn(bytes: Uint8Array): string | undefined {
+/** What a file is instead of what was wanted, as a phrase, and what to do. */
+export interface Substitute {
+  what: string;
+  cure: string;
+}
+
+/** What often lies in place of a file that was fetched, told by its first bytes. */
+export function substituteOf(bytes: Uint8Array): Substitute | undefined {
   const start = Buffer.from(bytes.subarray(0, 1024))
     .toString("latin1")
     .replace(/^\xef\xbb\xbf/, "");
   if (start.startsWith("version https://git-lfs.github.com/spec/")) {
-    return "it is a Git LFS pointer in place of the file (git lfs pull fetches the file itself)";
+    return {
+      what: "a Git LFS pointer in place of the file",
+      cure: "git lfs pull fetches the file itself",
+    };
   }
   if (/^\s*<\?xml/i.test(start) && start.includes("<svg")) return undefined;
   return /^\s*<(!doctype|html|\?xml|head|body)/i.test(start)
-    ? "it is a web page, as a failed download leaves one (fetch it again)"
+    ? { what: "a web page, as a failed download leaves one", cure: "fetch it again" }
     : undefined;
+}
+
+/** The same as a sentence. */
+export function standIn(bytes: Uint8Array): string | undefined {
+  const found = substituteOf(bytes);
+  return found && `it is ${found.what} (${found.cure})`;
 }
 
 /** No picture or archive that is text throughout is so short. */

@@ -4,7 +4,8 @@ import { extname } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { DataError } from "../../errors.ts";
 import { decodeText } from "../../files/decode-text.ts";
-import { type ForeignFile, foreignFile } from "../tables/foreign-file.ts";
+import type { Substitute } from "../../files/regular-file.ts";
+import { foreignFile } from "../tables/foreign-file.ts";
 import { type ByteSource, FileBytes, memoryBytes } from "../tables/table-bytes.ts";
 import { isWebAddress } from "../tables/caption-cell.ts";
 import type { ChosenColumns } from "../tables/columns.ts";
@@ -105,7 +106,7 @@ function unpacked(source: ByteSource): ByteSource {
 class UnreadableTable extends Error {
   readonly cure: string;
 
-  constructor({ what, cure }: ForeignFile, options?: ErrorOptions) {
+  constructor({ what, cure }: Substitute, options?: ErrorOptions) {
     super(what, options);
     this.cure = cure;
   }

@@ -210,10 +210,12 @@ function delimitedFormat(shape: RowShape, places: Places, names: readonly string
           image: at(places.image),
           caption: at(places.caption),
           label: at(places.label),
-          others: () =>
-            Object.fromEntries(
-              others.map(({ name, place }) => [name, cellText(bytes, row, place)]),
-            ),
+          others: () => {
+            const cells = others.map(({ place }) => cellText(bytes, row, place));
+            const wrong = whyNotText(cells, bytes.subarray(start, end));
+            if (wrong !== undefined) throw new Error(wrong);
+            return Object.fromEntries(others.map(({ name }, i) => [name, cells[i]]));
+          },
         },
       };
     },

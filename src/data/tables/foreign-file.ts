@@ -1,10 +1,6 @@
 /** What a file is that is not what its name says, from its first bytes. Files of gzip are read or unpacked elsewhere. */
 
-export interface ForeignFile {
-  /** A phrase that goes on after `received`. */
-  what: string;
-  cure: string;
-}
+import { type Substitute, substituteOf } from "../../files/regular-file.ts";
 
 const kinds: readonly [magic: string, what: string, cure: string][] = [
   ["\x28\xb5\x2f\xfd", "a file packed by zstd", "unpack it with zstd -d"],
@@ -19,16 +15,12 @@ const kinds: readonly [magic: string, what: string, cure: string][] = [
   ["\xff\xff\xff\xff", "a stream of Arrow", "write it as Parquet, with to_parquet of datasets"],
   ["\x93NUMPY", "an array of NumPy", "check the path"],
   ["PAR1", "Parquet", "give it a name that ends in .parquet"],
-  ["version https://git-lfs", "a pointer of Git LFS, not the file", "fetch it with git lfs pull"],
 ];
 
 /** head   the first bytes, 64 of them where there are so many. Undefined for none of the known kinds. */
-export function foreignFile(head: Uint8Array): ForeignFile | undefined {
+export function foreignFile(head: Uint8Array): Substitute | undefined {
   const length = Math.min(head.length, 64);
   const text = Buffer.from(head.buffer, head.byteOffset, length).toString("latin1");
-  if (/^(\xef\xbb\xbf)?\s*<(!doctype html|html)/i.test(text)) {
-    return { what: "a web page, not the file", cure: "fetch it again" };
-  }
   const found = kinds.find(([magic]) => text.startsWith(magic));
-  return found && { what: found[1], cure: found[2] };
+  return found === undefined ? substituteOf(head) : { what: found[1], cure: found[2] };
 }

@@ -5,7 +5,7 @@ export interface RowCells {
   image: unknown;
   caption: unknown;
   label: unknown;
-  /** The other cells by the names of their columns, made when they are asked for. */
+  /** The other cells by the names of their columns, made when asked for. throws  Error for what is no text */
   others?: () => Record<string, unknown>;
 }
 
