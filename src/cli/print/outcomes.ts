@@ -2,6 +2,8 @@
 import type { Prediction, ZeroShotClassifier } from "../../inference/zero-shot-classifier.ts";
 import type { EmbedProgress, EmbedResult } from "../../embed/embed-source.ts";
 import { formatTable, metricsJson } from "../../evaluate/metric-table.ts";
+import { formatDuration } from "../../train/log/run-progress.ts";
+import type { PretrainResult } from "../../train/tower/pretrain-tower.ts";
 import type { TrainResult } from "../../train/train-pair.ts";
 
 export interface NamedResult {
@@ -68,9 +70,20 @@ export function describeEmbedded(result: EmbedResult): string {
   ].join("\n");
 }
 
+/** How a run ended before its last step; nothing where it did not. */
+export function describeEnd({ step, stopped, recipe }: TrainResult | PretrainResult): string[] {
+  const { steps, minutes } = recipe.train;
+  if (stopped === undefined) return [];
+  if (stopped === "signal") {
+    return [`Stopped at step ${step} of ${steps}; the same command goes on from there.`];
+  }
+  const time = formatDuration(60 * (minutes ?? 0));
+  return [`The time of training, ${time}, was over at step ${step} of ${steps}.`];
+}
+
 /** What a reader wants to know: tables, skipped samples, where things lie. */
 export function describeRun(result: TrainResult): string {
-  const { directory, step, stopped, skipped, suites, warnings } = result;
+  const { directory, stopped, skipped, suites, warnings } = result;
   const lines = suites.map((suite) =>
     formatTable(
       suite.tasks.flatMap(({ rows }) => rows),
@@ -86,9 +99,7 @@ export function describeRun(result: TrainResult): string {
       [`${skipped} samples could not be read and were skipped, such as:`, ...first].join("\n"),
     );
   }
-  if (stopped !== undefined) {
-    lines.push(`Stopped at step ${step} (${stopped}); the same command goes on from there.`);
-  }
+  lines.push(...describeEnd(result));
   if (stopped !== "signal") {
     lines.push(`Model: ${directory}/model   Report: ${directory}/report.html`);
   }
