@@ -41,7 +41,7 @@ function run(name: string, set: string[], now = clock()): Promise<TrainResult> {
 
 const ratesOf = (name: string): number[] =>
   readMetricsLog(join(folder, name, "metrics.jsonl")).flatMap(({ values }) =>
-    "train/learningRate" in values ? [values["train/learningRate"] as number] : [],
+    "train/learningRate" in values ? [values["train/learningRate"]] : [],
   );
 
 const checkpoint = (name: string, step: number): string =>
