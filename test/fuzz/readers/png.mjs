@@ -9,10 +9,9 @@ import { goldenPictures } from "../../../dist/src/data/image/golden-pictures.tes
 const goldens = goldenPictures()
   .filter(({ name, bytes }) => name.startsWith("png") && bytes.length < 12_000)
   .map(({ bytes }) => Buffer.from(bytes, "base64"));
-const colours = {
-  width: 21,
-  height: 13,
-  channels: 4,
+/** @type {import("sharp").Create} */
+const create = {
+  ...{ width: 21, height: 13, channels: 4, background: "#8040c080" },
   noise: { type: "gaussian", mean: 128, sigma: 40 },
 };
 const made = [
