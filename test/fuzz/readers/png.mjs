@@ -24,13 +24,7 @@ const made = [
 
 export const files = [
   ...goldens,
-  ...(await Promise.all(
-    made.map((options) =>
-      sharp({ create: { ...colours, background: "#8040c080" } })
-        .png(options)
-        .toBuffer(),
-    ),
-  )),
+  ...(await Promise.all(made.map((options) => sharp({ create }).png(options).toBuffer()))),
 ];
 
 /**
