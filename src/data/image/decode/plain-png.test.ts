@@ -127,7 +127,10 @@ describe("decodePlainPng", () => {
       for (const width of [1, 2, 9]) {
         for (const filters of orders) {
           const rows = noise(12, width * samples, filters);
-          await compare(png({ width, height: 12, colorType, rows }), `${colorType} ${filters}`);
+          await compare(
+            png({ width, height: 12, colorType, rows }),
+            `${colorType} ${filters.join()}`,
+          );
         }
       }
     }

@@ -116,12 +116,7 @@ function readChunks(bytes: Uint8Array): Chunks | undefined {
 
 /** Whether a type is that of an ancillary chunk: four letters, the first one small, the third one not. */
 function mayBeLeftOut(kind: number): boolean {
-  const [a = 0, b = 0, c = 0, d = 0] = [
-    kind >>> 24,
-    (kind >> 16) & 255,
-    (kind >> 8) & 255,
-    kind & 255,
-  ];
+  const [a, b, c, d] = [kind >>> 24, (kind >> 16) & 255, (kind >> 8) & 255, kind & 255];
   const isLetter = (code: number): boolean => (code | 32) >= 97 && (code | 32) <= 122;
   return [a, b, c, d].every(isLetter) && (a & 32) !== 0 && (c & 32) === 0;
 }
