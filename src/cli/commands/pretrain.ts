@@ -4,7 +4,7 @@ import { resolvePretraining } from "../../train/recipe/pretrain-recipe.ts";
 import { defineCommand, type Command } from "../command.ts";
 import { loadFile } from "../options/load-file.ts";
 import { runArguments, runOptions } from "../options/run-options.ts";
-import { describeEnd } from "../print/outcomes.ts";
+import { describeEnd } from "../print/run-outcome.ts";
 
 const command: Command = defineCommand({
   name: "pretrain",
