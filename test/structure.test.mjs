@@ -16,13 +16,14 @@ const MAX_LINES = 500;
 const DIRECTIONS = {
   files: [],
   arrays: [],
+  engine: [],
   hub: ["files"],
-  torch: ["files"],
+  torch: ["files", "engine"],
   nn: ["torch"],
   optimize: ["torch", "nn"],
   towers: ["torch", "nn"],
   text: ["files"],
-  data: ["files", "arrays", "text"],
+  data: ["files", "arrays", "engine", "text"],
   pair: ["torch", "nn", "towers"],
   checkpoints: ["files", "hub", "torch", "nn", "towers", "text", "data", "pair"],
   objectives: ["files", "torch", "nn", "optimize", "checkpoints"],
@@ -296,7 +297,7 @@ test("only the commands that read a recipe load the recipes", () => {
 
 test("setup and the library agree where the engine is and what it was built from", async () => {
   const { stateFolders, hashSources } = await import("../setup/context.mjs");
-  const library = await import(path.join(root, "dist", "src", "torch", "engine-info.js"));
+  const library = await import(path.join(root, "dist", "src", "engine", "engine-info.js"));
   const before = process.env["LIMN_HOME"];
   try {
     for (const home of ["", "/some/home"]) {
@@ -309,6 +310,7 @@ test("setup and the library agree where the engine is and what it was built from
   }
   assert.match(hashSources(root), /^[0-9a-f]{16}$/);
   assert.equal(library.hashSources(), hashSources(root));
+  assert.equal(library.hashSources("native/pixels"), hashSources(root, "native/pixels"));
 });
 
 /**
