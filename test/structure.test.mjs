@@ -254,6 +254,16 @@ test("the addon exports what src/torch/binding.ts declares", () => {
   assert.deepEqual(exported, declared);
 });
 
+test("the addon for pictures exports what native-pixels.ts declares", () => {
+  const binding = read("src/data/image/native-pixels.ts");
+  const body = /export interface PixelsAddon \{([\s\S]*?)\n\}/.exec(binding)?.[1] ?? "";
+  const declared = [...body.matchAll(/^ {2}(\w+)\(/gm)].map((match) => match[1]).sort();
+  const text = read("native/pixels/pixels.cc");
+  const exported = [...text.matchAll(/\{"(\w+)", nullptr,/g)].map((match) => match[1]).sort();
+  assert.ok(declared.length > 3, "the interface PixelsAddon was not found");
+  assert.deepEqual(exported, declared);
+});
+
 test("documents name files that exist", () => {
   const wrong = [];
   const documents = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", ...list("docs", ".md")];

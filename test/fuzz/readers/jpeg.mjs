@@ -28,7 +28,8 @@ export async function read(bytes) {
     .catch(() => undefined);
   if (own !== undefined && theirs?.equals(own.data) !== true) throw new Error("not sharp's pixels");
   for (const divisor of /** @type {const} */ ([1, 2, 4, 8])) {
-    const [width, height] = [header.width, header.height].map((side) => Math.ceil(side / divisor));
+    const width = Math.ceil(header.width / divisor);
+    const height = Math.ceil(header.height / divisor);
     const region = {
       ...{ left: Math.floor(width / 3), top: Math.floor(height / 3) },
       ...{ width: Math.ceil(width / 3), height: Math.ceil(height / 3) },

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import sharp from "sharp";
 import { goldenBytes, goldenPictures } from "../golden-pictures.test.helper.ts";
-import { pixelsAddon } from "../native-pixels.ts";
+import { type PixelsAddon, pixelsAddon } from "../native-pixels.ts";
 import type { Region } from "../resize/resize.ts";
 import { Scratch } from "../scratch.ts";
 import { decodeImage, openSharp, type RgbImage } from "./decode.ts";
@@ -72,11 +72,10 @@ describe("decodeFastJpeg leaves to sharp", { skip }, () => {
   });
   it("and the addon refuses places outside the picture and memory that is too small", () => {
     const bytes = goldenBytes("jpeg-4:2:0-32x32");
-    const decode = pixelsAddon()?.decodeJpeg;
+    const addon = pixelsAddon();
     const out = new Uint8Array(32 * 32 * 3);
-    assert.ok(decode);
-    assert.equal(decode(bytes, 32, 32, 1, 0, 0, 32, 32, out), true);
-    const wrong: Parameters<typeof decode>[] = [
+    assert.equal(addon?.decodeJpeg(bytes, 32, 32, 1, 0, 0, 32, 32, out), true);
+    const wrong: Parameters<PixelsAddon["decodeJpeg"]>[] = [
       [bytes, 32, 32, 1, 1, 0, 32, 32, out],
       [bytes, 32, 32, 1, 0, 4294967295, 32, 32, out],
       [bytes, 32, 32, 2, 0, 0, 17, 16, out],
@@ -85,7 +84,7 @@ describe("decodeFastJpeg leaves to sharp", { skip }, () => {
       [bytes, 32, 32, 1, -1, 0, 8, 8, out],
       [bytes, 32, 32, 1, 0, 0, 32, 32, out.subarray(1)],
     ];
-    for (const one of wrong) assert.throws(() => decode(...one), /internal: decodeJpeg/);
+    for (const one of wrong) assert.throws(() => addon?.decodeJpeg(...one), /internal: decodeJpeg/);
   });
 });
 
