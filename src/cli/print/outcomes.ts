@@ -1,7 +1,11 @@
-/** What `limn classify`, `limn embed` and `limn train` print for people, and for `--json`. */
+/** What `limn classify`, `limn embed`, `limn eval` and `limn train` print for people, and for `--json`. */
 import type { Prediction, ZeroShotClassifier } from "../../inference/zero-shot-classifier.ts";
 import type { EmbedProgress, EmbedResult } from "../../embed/embed-source.ts";
+import { counted } from "../../errors.ts";
 import { formatTable, metricsJson } from "../../evaluate/metric-table.ts";
+import type { SuiteResult } from "../../evaluate/run-suite.ts";
+import type { MeasuredTask } from "../../evaluate/tasks/task.ts";
+import { describeTemplates, type ChosenTemplates } from "../../text/templates.ts";
 import type { TrainResult } from "../../train/train-pair.ts";
 
 export interface NamedResult {
@@ -10,16 +14,18 @@ export interface NamedResult {
   problem?: string | undefined;
 }
 
-/** A table per picture, under a line that says what the probabilities are. */
+/** A table per picture, under lines that say what the probabilities are, and of which texts. */
 export function classificationText(
   { probabilities, labels }: Pick<ZeroShotClassifier, "probabilities" | "labels">,
+  templates: ChosenTemplates,
   results: readonly NamedResult[],
 ): string {
   const title =
     probabilities === "softmax"
-      ? `probability: softmax over ${labels.length} labels`
+      ? `probability: softmax over ${counted(labels.length, "label")}`
       : "probability: sigmoid of each label";
-  return [title, ...results.map(pictureTable)].join("\n\n");
+  const head = `${title}\ntemplates: ${describeTemplates(templates)}`;
+  return [head, ...results.map(pictureTable)].join("\n\n");
 }
 
 function pictureTable({ picture, predictions, problem }: NamedResult): string {
@@ -68,15 +74,35 @@ export function describeEmbedded(result: EmbedResult): string {
   ].join("\n");
 }
 
+type Measured = Pick<SuiteResult, "name" | "title" | "tasks">;
+
+/** A table for each suite, under its title and what its tasks say of themselves. */
+export function suitesText(suites: readonly Measured[]): string {
+  const texts = suites.map(({ title, tasks }) => {
+    const notes = tasks.flatMap((task: MeasuredTask) =>
+      task.notes.map((note) => `${task.task.name}: ${note}`),
+    );
+    const rows = tasks.flatMap((task) => task.rows);
+    return formatTable(rows, { title: [title, ...notes].join("\n") });
+  });
+  return texts.join("\n\n");
+}
+
+/** The metrics by their keys, and by `<suite>/<task>` what the tasks say of themselves. */
+export function suitesJson(suites: readonly Measured[]): { metrics: unknown; tasks: unknown } {
+  const measured = suites.flatMap(({ name, tasks }) =>
+    tasks.map((task: MeasuredTask) => ({ key: `${name}/${task.task.name}`, ...task })),
+  );
+  return {
+    metrics: metricsJson(measured.flatMap(({ rows }) => rows)),
+    tasks: Object.fromEntries(measured.map(({ key, task, facts }) => [key, { kind: task.kind, ...facts }])),
+  };
+}
+
 /** What a reader wants to know: tables, skipped samples, where things lie. */
 export function describeRun(result: TrainResult): string {
   const { directory, step, stopped, skipped, suites, warnings } = result;
-  const lines = suites.map((suite) =>
-    formatTable(
-      suite.tasks.flatMap(({ rows }) => rows),
-      { title: suite.title },
-    ),
-  );
+  const lines = suites.length > 0 ? [suitesText(suites)] : [];
   lines.push(...warnings.map((warning) => `Warning: ${warning}`));
   if (skipped > 0) {
     const first = result.badSamples
@@ -97,6 +123,5 @@ export function describeRun(result: TrainResult): string {
 
 /** The result without pictures and embeddings. */
 export function runJson({ suites, recipe: _, ...rest }: TrainResult): unknown {
-  const rows = suites.flatMap(({ tasks }) => tasks.flatMap((task) => task.rows));
-  return { ...rest, metrics: metricsJson(rows) };
+  return { ...rest, ...suitesJson(suites) };
 }
