@@ -31,7 +31,10 @@ test("a file that is no list of templates is refused, naming it", async () => {
   const folder = join(root, "damaged");
   cpSync(plain, folder, { recursive: true });
   const cases: [string, RegExp][] = [
-    ["[]", /^Expected a JSON list of templates with \{\} in .*zero_shot_templates\.json but it holds \[\]/],
+    [
+      "[]",
+      /^Expected a JSON list of templates with \{\} in .*zero_shot_templates\.json but it holds \[\]/,
+    ],
     ['{"a": 1}', /but it holds \{"a":1\}; correct the file, or remove it$/],
     ['["{}", 3]', /but it holds 3;/],
     ['["{}", "a photo"]', /but it holds "a photo";/],

@@ -30,7 +30,10 @@ export function folderTemplates(place: Place): readonly string[] | undefined {
   const templates = texts.map((text) => (typeof text === "string" ? withPlace(text) : undefined));
   const wrong = templates.indexOf(undefined);
   if (templates.length > 0 && wrong < 0) return templates as string[];
-  throw unreadable(file, `it holds ${JSON.stringify(wrong < 0 ? value : texts[wrong]).slice(0, 80)}`);
+  throw unreadable(
+    file,
+    `it holds ${JSON.stringify(wrong < 0 ? value : texts[wrong]).slice(0, 80)}`,
+  );
 }
 
 function unreadable(file: string, reason: string, options?: ErrorOptions): CheckpointError {

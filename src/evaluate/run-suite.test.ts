@@ -136,7 +136,11 @@ async function run(
     workers: 1,
   };
   const whole = { name: "val", source, tasks: [retrieval], ...suite };
-  return runSuite(whole, { ...embedder, ...model }, { loader, bootstrap: { resamples: 10 }, pictures: 2 });
+  return runSuite(
+    whole,
+    { ...embedder, ...model },
+    { loader, bootstrap: { resamples: 10 }, pictures: 2 },
+  );
 }
 
 const values = ({ tasks }: SuiteResult): Record<string, number> =>
@@ -284,7 +288,11 @@ describe("results", () => {
     const { templates: _, ...plain } = zeroShot;
     const used = async (task: object, templates?: string[]): Promise<unknown> => {
       const tasks = [{ ...plain, classes: cars, ...task }];
-      const result = await run([{ color: "red", label: "0" }], { tasks }, { embedTexts, templates });
+      const result = await run(
+        [{ color: "red", label: "0" }],
+        { tasks },
+        { embedTexts, templates },
+      );
       return [asked.pop()?.[0], result.tasks[0]?.facts["templatesFrom"]];
     };
     const own = ["an {} icon"];

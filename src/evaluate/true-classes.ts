@@ -81,7 +81,11 @@ export function trueClasses(
 /** What was left out of so many pictures, as a sentence. */
 export function leftOutText({ count, withoutLabel, labels }: LeftOut, all: number): string {
   const reasons = [
-    ...(labels.length > 0 ? [`their labels are none of the classes, such as ${labels.map((one) => JSON.stringify(one)).join(", ")}`] : []),
+    ...(labels.length > 0
+      ? [
+          `their labels are none of the classes, such as ${labels.map((one) => JSON.stringify(one)).join(", ")}`,
+        ]
+      : []),
     ...(withoutLabel > 0 ? [`${withoutLabel.toLocaleString("en-US")} without a label`] : []),
   ];
   const whole = counted(all, "picture");

@@ -248,7 +248,10 @@ describe("templates", () => {
     // As it was saved before.
     const { templates: _, ...older } = saved;
     assert.equal(own.restoreZeroShotClassifier(older).templates, undefined);
-    assert.throws(() => own.restoreZeroShotClassifier({ ...saved, templates: ["a"] }), CheckpointError);
+    assert.throws(
+      () => own.restoreZeroShotClassifier({ ...saved, templates: ["a"] }),
+      CheckpointError,
+    );
     own.dispose();
   });
 });

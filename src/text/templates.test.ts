@@ -64,7 +64,10 @@ describe("describeTemplates", () => {
     assert.equal(said({ given: "simple" }), 'simple ("itap of a {}." and 6 more)');
     assert.equal(said({ given: ["a {}", "{}"] }), '"a {}" and 1 more');
     assert.equal(said({ model: ["{}"] }), `bare ("{}"), the model's own`);
-    assert.equal(said({ data: ["a {}"] }), `"a {}", the data set's, as the model has none of its own`);
+    assert.equal(
+      said({ data: ["a {}"] }),
+      `"a {}", the data set's, as the model has none of its own`,
+    );
     assert.equal(
       said({}),
       'photo ("a photo of a {}."), the default, as the model has none of its own',

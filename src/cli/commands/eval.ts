@@ -5,7 +5,7 @@ import { maxPixelsOf, maxPixelsOption } from "../options/max-pixels.ts";
 import { chosenDevice, deviceOption, loadOptions, modelOptions } from "../options/model-options.ts";
 import { sourceOptions } from "../options/source-argument.ts";
 import { suitesOf, taskOptions } from "../options/suite-arguments.ts";
-import { suitesJson, suitesText } from "../print/outcomes.ts";
+import { suitesJson, suitesText } from "../print/measured-suites.ts";
 
 const command: Command = defineCommand({
   name: "eval",

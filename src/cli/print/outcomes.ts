@@ -1,12 +1,8 @@
-/** What `limn classify`, `limn embed`, `limn eval` and `limn train` print for people, and for `--json`. */
+/** What `limn classify` and `limn embed` print for people, and for `--json`. */
 import type { Prediction, ZeroShotClassifier } from "../../inference/zero-shot-classifier.ts";
 import type { EmbedProgress, EmbedResult } from "../../embed/embed-source.ts";
 import { counted } from "../../errors.ts";
-import { formatTable, metricsJson } from "../../evaluate/metric-table.ts";
-import type { SuiteResult } from "../../evaluate/run-suite.ts";
-import type { MeasuredTask } from "../../evaluate/tasks/task.ts";
 import { describeTemplates, type ChosenTemplates } from "../../text/templates.ts";
-import type { TrainResult } from "../../train/train-pair.ts";
 
 export interface NamedResult {
   picture: string;
@@ -72,56 +68,4 @@ export function describeEmbedded(result: EmbedResult): string {
     ...(skipped > 0 ? [`${skipped} samples were left out`] : []),
     ...(complete ? [] : ["stopped; the same command goes on from here"]),
   ].join("\n");
-}
-
-type Measured = Pick<SuiteResult, "name" | "title" | "tasks">;
-
-/** A table for each suite, under its title and what its tasks say of themselves. */
-export function suitesText(suites: readonly Measured[]): string {
-  const texts = suites.map(({ title, tasks }) => {
-    const notes = tasks.flatMap((task: MeasuredTask) =>
-      task.notes.map((note) => `${task.task.name}: ${note}`),
-    );
-    const rows = tasks.flatMap((task) => task.rows);
-    return formatTable(rows, { title: [title, ...notes].join("\n") });
-  });
-  return texts.join("\n\n");
-}
-
-/** The metrics by their keys, and by `<suite>/<task>` what the tasks say of themselves. */
-export function suitesJson(suites: readonly Measured[]): { metrics: unknown; tasks: unknown } {
-  const measured = suites.flatMap(({ name, tasks }) =>
-    tasks.map((task: MeasuredTask) => ({ key: `${name}/${task.task.name}`, ...task })),
-  );
-  return {
-    metrics: metricsJson(measured.flatMap(({ rows }) => rows)),
-    tasks: Object.fromEntries(measured.map(({ key, task, facts }) => [key, { kind: task.kind, ...facts }])),
-  };
-}
-
-/** What a reader wants to know: tables, skipped samples, where things lie. */
-export function describeRun(result: TrainResult): string {
-  const { directory, step, stopped, skipped, suites, warnings } = result;
-  const lines = suites.length > 0 ? [suitesText(suites)] : [];
-  lines.push(...warnings.map((warning) => `Warning: ${warning}`));
-  if (skipped > 0) {
-    const first = result.badSamples
-      .slice(0, 3)
-      .map(({ file, key, reason }) => `  ${file} ${key ?? ""}: ${reason}`);
-    lines.push(
-      [`${skipped} samples could not be read and were skipped, such as:`, ...first].join("\n"),
-    );
-  }
-  if (stopped !== undefined) {
-    lines.push(`Stopped at step ${step} (${stopped}); the same command goes on from there.`);
-  }
-  if (stopped !== "signal") {
-    lines.push(`Model: ${directory}/model   Report: ${directory}/report.html`);
-  }
-  return lines.join("\n\n");
-}
-
-/** The result without pictures and embeddings. */
-export function runJson({ suites, recipe: _, ...rest }: TrainResult): unknown {
-  return { ...rest, ...suitesJson(suites) };
 }

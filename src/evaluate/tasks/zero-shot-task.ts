@@ -89,7 +89,9 @@ export const zeroShotTask = {
       unknownLabels: z
         .enum(["fail", "skip"])
         .default("fail")
-        .describe("a picture whose class is none of `classes` is an error, or left out and counted"),
+        .describe(
+          "a picture whose class is none of `classes` is an error, or left out and counted",
+        ),
       templates: templatesSchema
         .optional()
         .describe(
