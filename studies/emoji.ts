@@ -139,7 +139,6 @@ export interface EmojiRecipeChanges {
   augmentation?: boolean;
   /** Stored views of every picture; 0: decode each time. Default 8, of pictures as they are 1. */
   cachedViews?: number;
-  timeLimitMinutes?: number;
 }
 
 /**
@@ -187,9 +186,6 @@ export function emojiStudyRecipe(data: EmojiStudyData, changes: EmojiRecipeChang
       schedule: { kind: "cosine", warmupSteps: Math.ceil(steps / 10) },
       gradientClip: 1,
       checkpoint: { keepLast: 1 },
-      ...(changes.timeLimitMinutes === undefined
-        ? {}
-        : { timeLimitMinutes: changes.timeLimitMinutes }),
     },
     evaluate: { batchSize: 256, suites: changes.suites ?? data.suites() },
   });

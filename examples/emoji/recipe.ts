@@ -39,7 +39,7 @@ export function emojiRecipe(options: EmojiRecipeOptions): Recipe {
       batchSize: 128,
       steps: 800,
       seed,
-      timeLimitMinutes: 4,
+      minutes: 4,
       optimizer: { learningRate: 2e-3, weightDecay: 0.1, beta2: 0.98 },
       schedule: { kind: "cosine", warmupSteps: 80 },
       gradientClip: 1,

@@ -18,6 +18,10 @@ interface RunLogOptions {
 
 interface StepEntry {
   step: number;
+  /** Where the run stands, in steps. */
+  position: number;
+  /** Until the run's minutes are over. */
+  secondsLeft?: number | undefined;
   examplesSeen: number;
   /** Steps between written entries; progress shows each. */
   every: number;
@@ -30,9 +34,11 @@ export class RunLog {
   readonly #progress: ProgressLine | undefined;
   /** The last one measured: not every step measures it. */
   #accuracy: number | undefined;
+  #place: Pick<StepEntry, "step" | "position" | "secondsLeft">;
 
   constructor(run: { path: string; metricsFile: string }, options: RunLogOptions) {
     const { totalSteps, resumeStep, progress, writes = true } = options;
+    this.#place = { step: resumeStep ?? 0, position: resumeStep ?? 0 };
     if (!writes) return;
     // A fresh start in an old folder writes a fresh log: nothing of it was trained on.
     this.#metrics = new MetricsLog(run.metricsFile, { resumeStep: resumeStep ?? 0 });
@@ -51,10 +57,11 @@ export class RunLog {
     this.#progress = progress && new ProgressLine(progress, { totalSteps });
   }
 
-  step({ step, examplesSeen, every, values }: StepEntry): void {
+  step({ step, position, secondsLeft, examplesSeen, every, values }: StepEntry): void {
+    this.#place = { step, position, secondsLeft };
     this.#accuracy = values["train/contrastiveAccuracy"] ?? this.#accuracy;
     this.#progress?.update({
-      step,
+      ...this.#place,
       loss: values["train/loss"],
       contrastiveAccuracy: this.#accuracy,
       examplesPerSecond: values["train/examplesPerSecond"],
@@ -83,8 +90,8 @@ export class RunLog {
   }
 
   /** What goes on besides steps. */
-  note(what: string, step: number): void {
-    this.#progress?.update({ step, note: what });
+  note(what: string): void {
+    this.#progress?.update({ ...this.#place, note: what });
   }
 
   /** Everything written so far is on the disk. */

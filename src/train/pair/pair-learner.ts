@@ -15,7 +15,12 @@ import { adaptations, mergedState } from "../../nn/low-rank.ts";
 import type { Evaluation, Learner } from "../run/learner.ts";
 import { pathOf } from "../../checkpoints/named-model.ts";
 import type { ProcessGroup } from "../process-group.ts";
-import { Trainer, type StepReport, type TrainerOptions } from "../step/trainer.ts";
+import {
+  Trainer,
+  type StepOptions,
+  type StepReport,
+  type TrainerOptions,
+} from "../step/trainer.ts";
 import { withTrainingState, type TrainingState } from "../run/run-checkpoint.ts";
 
 interface PairLearnerOptions extends Omit<TrainerOptions, "normalization"> {
@@ -37,9 +42,9 @@ export class PairLearner extends Trainer implements Learner {
     this.evaluate = measures ? (pictures) => this.#evaluate(pictures) : null;
   }
 
-  override trainStep(batch: Batch, measure = true): StepReport {
+  override trainStep(batch: Batch, at?: StepOptions): StepReport {
     checkPairs(batch, this.group);
-    return super.trainStep(batch, measure);
+    return super.trainStep(batch, at);
   }
 
   async #evaluate(pictures: number): Promise<Evaluation> {

@@ -116,7 +116,14 @@ export const trainSchema = z.strictObject({
   microBatchSize: positiveInteger
     .optional()
     .describe("pairs per forward pass; the gradient stays that of the whole batch"),
-  steps: positiveInteger.describe("optimizer steps of the run"),
+  steps: positiveInteger.describe("optimizer steps of the run, at most"),
+  minutes: z
+    .number()
+    .positive()
+    .optional()
+    .describe(
+      "minutes of training, at most: schedules follow whichever of time and steps is further on",
+    ),
   seed: z.int().min(0).default(0).describe("all random numbers of the run come from it"),
   device: z
     .string()
@@ -142,11 +149,6 @@ export const trainSchema = z.strictObject({
     .describe("decay of a moving average of the weights, which is then evaluated and exported"),
   checkpoint: checkpointSchema.prefault({}).describe("when checkpoints are written and kept"),
   logEverySteps: positiveInteger.default(1).describe("steps from one line of metrics to the next"),
-  timeLimitMinutes: z
-    .number()
-    .positive()
-    .optional()
-    .describe("ends the run there, evaluated and saved as after the last step"),
 });
 
 export const suiteSchema = z

@@ -80,6 +80,7 @@ function applySmoke(draft: Record<string, unknown>): void {
   if (!isJsonObject(train)) return;
   Object.assign(train, { batchSize: 8, steps: 2, logEverySteps: 1 });
   delete train["microBatchSize"];
+  delete train["minutes"];
   train["schedule"] = { kind: "constant" };
   train["checkpoint"] = {};
   dropCaches(draft);
