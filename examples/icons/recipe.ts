@@ -37,7 +37,7 @@ export function iconRecipe({
       steps: 640,
       seed,
       precision: "bfloat16",
-      timeLimitMinutes: 4,
+      minutes: 4,
       optimizer: { learningRate: 2e-3, weightDecay: 0.1, beta2: 0.98 },
       schedule: { kind: "cosine", warmupSteps: 30 },
       gradientClip: 1,
