@@ -24,6 +24,8 @@ export function suitesJson(suites: readonly Measured[]): { metrics: unknown; tas
   );
   return {
     metrics: metricsJson(measured.flatMap(({ rows }) => rows)),
-    tasks: Object.fromEntries(measured.map(({ key, task, facts }) => [key, { kind: task.kind, ...facts }])),
+    tasks: Object.fromEntries(
+      measured.map(({ key, task, facts }) => [key, { kind: task.kind, ...facts }]),
+    ),
   };
 }
