@@ -45,12 +45,9 @@ const command: Command = defineCommand({
     const labels = labelsOf(options);
     const given = templatesOf(options.templates);
     const data = benchmarkTemplatesOf(options.classes);
-    const facts = loadOptions(options, note);
+    const load = loadOptions(options, note);
     const pictures = await pictureOperands(rest);
-    const model = await loadModel(folder, {
-      ...facts,
-      device: chosenDevice(options),
-    });
+    const model = await loadModel(folder, { ...load, device: chosenDevice(options) });
     try {
       const { probabilities, top = 5 } = options;
       const prompts = chooseTemplates({ given, model: model.templates, data });
@@ -71,12 +68,8 @@ const command: Command = defineCommand({
         }
         results.push({ picture, ...result });
       }
-      print(classificationText(classifier, prompts, results), {
-        model: folder,
-        probabilities: classifier.probabilities,
-        ...prompts,
-        pictures: results,
-      });
+      const facts = { model: folder, probabilities: classifier.probabilities, ...prompts };
+      print(classificationText(classifier, prompts, results), { ...facts, pictures: results });
     } finally {
       model.dispose();
     }

@@ -95,8 +95,7 @@ export const zeroShotTask = {
       templates: templatesSchema
         .optional()
         .describe(
-          "as `templates` of the recipe, for this task alone; when absent the model's own, else those in " +
-            "CLIP_benchmark's folder of `classes`, else `photo`",
+          "for this task alone, see [inference.md](inference.md#templates); the model's own when absent",
         ),
     })
     .describe("classification by the names of the classes"),

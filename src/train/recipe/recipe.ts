@@ -200,8 +200,8 @@ export const recipeSchema = z.strictObject({
   templates: templatesSchema
     .optional()
     .describe(
-      "sentences that names of classes are put into, kept with the model: `bare`, `photo`, `simple`, a text " +
-        "with `{}`, a file of such texts, or a list of these; those of `pretrained` when absent",
+      "what names of classes are put into, kept with the model, see " +
+        "[inference.md](inference.md#templates); those of `pretrained` when absent",
     ),
   data: dataSchema.describe("pairs, and what is done to them"),
   objective: objectiveSchema
