@@ -62,6 +62,11 @@ describe("runtime", () => {
     assert.equal(threadCount(), 2);
     setThreadCount(before);
   });
+  it("keeps freed memory where the C library is glibc", () => {
+    const { stdout } = runScript("console.log(torch.keepFreedMemory());");
+    const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
+    assert.equal(stdout.trim(), String(header.glibcVersionRuntime !== undefined));
+  });
   it("reports devices, build and speed", () => {
     assert.equal(devices()[0], "cpu");
     assert.match(libtorchConfig(), /PyTorch built with[^]*at::get_num_threads/);
