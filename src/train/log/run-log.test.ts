@@ -76,7 +76,7 @@ describe("RunLog", () => {
     run.step({ step: 1, position: 1, examplesSeen: 8, every: 1, values });
     run.evaluation(1, 8, {});
     run.message("a line for the reader");
-    run.note("evaluating");
+    run.note("evaluating", { step: 1, position: 1 });
     run.sync();
     run.close();
     assert.deepEqual(written, []);

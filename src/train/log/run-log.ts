@@ -16,12 +16,16 @@ interface RunLogOptions {
   progress?: ProgressStream | undefined;
 }
 
-interface StepEntry {
+/** Where a run stands. */
+export interface RunPlace {
   step: number;
-  /** Where the run stands, in steps. */
+  /** In steps: further on than `step` where the run's minutes are. */
   position: number;
   /** Until the run's minutes are over. */
   secondsLeft?: number | undefined;
+}
+
+interface StepEntry extends RunPlace {
   examplesSeen: number;
   /** Steps between written entries; progress shows each. */
   every: number;
@@ -34,11 +38,9 @@ export class RunLog {
   readonly #progress: ProgressLine | undefined;
   /** The last one measured: not every step measures it. */
   #accuracy: number | undefined;
-  #place: Pick<StepEntry, "step" | "position" | "secondsLeft">;
 
   constructor(run: { path: string; metricsFile: string }, options: RunLogOptions) {
     const { totalSteps, resumeStep, progress, writes = true } = options;
-    this.#place = { step: resumeStep ?? 0, position: resumeStep ?? 0 };
     if (!writes) return;
     // A fresh start in an old folder writes a fresh log: nothing of it was trained on.
     this.#metrics = new MetricsLog(run.metricsFile, { resumeStep: resumeStep ?? 0 });
@@ -58,10 +60,11 @@ export class RunLog {
   }
 
   step({ step, position, secondsLeft, examplesSeen, every, values }: StepEntry): void {
-    this.#place = { step, position, secondsLeft };
     this.#accuracy = values["train/contrastiveAccuracy"] ?? this.#accuracy;
     this.#progress?.update({
-      ...this.#place,
+      step,
+      position,
+      secondsLeft,
       loss: values["train/loss"],
       contrastiveAccuracy: this.#accuracy,
       examplesPerSecond: values["train/examplesPerSecond"],
@@ -90,8 +93,8 @@ export class RunLog {
   }
 
   /** What goes on besides steps. */
-  note(what: string): void {
-    this.#progress?.update({ ...this.#place, note: what });
+  note(what: string, place: RunPlace): void {
+    this.#progress?.update({ ...place, note: what });
   }
 
   /** Everything written so far is on the disk. */

@@ -148,7 +148,15 @@ describe("a run bounded by minutes", () => {
 
   it("does nothing more when its minutes are over", async () => {
     const before = readdirSync(join(folder, "timed", "checkpoints"));
-    const again = await run("timed", [...bounded, "train.checkpoint.keepLast=9"]);
+    const lines: string[] = [];
+    const again = await train({
+      recipe: tinyRecipe(data),
+      directory: join(folder, "timed"),
+      set: [...bounded, "train.checkpoint.keepLast=9"],
+      now: clock(),
+      progress: { write: (text) => lines.push(text) },
+    });
+    assert.match(lines[1] ?? "", /^100 % {2}step 10\/100 {2}ETA 0 s {2}evaluating/);
     assert.deepEqual([again.step, again.stopped], [10, "minutes"]);
     assert.deepEqual(readdirSync(join(folder, "timed", "checkpoints")), before);
   });

@@ -11,7 +11,7 @@ import type { Evaluation, Learner, Prepared } from "./learner.ts";
 import type { ProcessGroup } from "../process-group.ts";
 import { formatDuration, type ProgressStream } from "../log/run-progress.ts";
 import type { StepValues } from "../log/metrics-log.ts";
-import { RunLog } from "../log/run-log.ts";
+import { RunLog, type RunPlace } from "../log/run-log.ts";
 import type { ResolvedRecipe } from "../recipe/recipe.ts";
 import type { BestCheckpoint, RunDirectory } from "./run-directory.ts";
 import { RunLength } from "./run-length.ts";
@@ -171,7 +171,7 @@ class Run<L extends Learner> {
       const values = await this.#length.timed(() => this.#step(at));
       const agreed = this.#agreed();
       position = agreed.position;
-      this.#log(position, values);
+      this.#log(values);
       if (position < steps) await this.#evaluateWhenDue();
       const every = checkpoint.everySteps ?? Infinity;
       if (learner.step % every === 0) await this.#save();
@@ -222,18 +222,15 @@ class Run<L extends Learner> {
     };
   }
 
-  #log(position: number, values: StepValues): void {
+  #place(): RunPlace {
+    const { step } = this.#parts.learner;
+    return { step, position: this.#length.position(step), secondsLeft: this.#length.left };
+  }
+
+  #log(values: StepValues): void {
     const { learner, log, recipe } = this.#parts;
-    const { step, examplesSeen } = learner;
-    const { left: secondsLeft } = this.#length;
-    log.step({
-      step,
-      position,
-      secondsLeft,
-      examplesSeen,
-      every: recipe.train.logEverySteps,
-      values,
-    });
+    const { examplesSeen } = learner;
+    log.step({ ...this.#place(), examplesSeen, every: recipe.train.logEverySteps, values });
   }
 
   /** Adds to a divergence where the last good weights are. */
@@ -258,7 +255,7 @@ class Run<L extends Learner> {
   async #evaluate(pictures: number): Promise<Evaluation> {
     const { learner, log } = this.#parts;
     if (learner.evaluate === null) return nothingMeasured;
-    log.note("evaluating");
+    log.note("evaluating", this.#place());
     // All ranks have the same weights: the first one measures them, and all act on what it found.
     const own = this.#group.isFirst ? await learner.evaluate(pictures) : nothingMeasured;
     const [values = {}] = this.#group.gatherValues(own.values);
