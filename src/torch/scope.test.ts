@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { runInNewContext } from "node:vm";
 import { setFlagsFromString } from "node:v8";
 import { DisposedError } from "../errors.ts";
-import { memory, ones, scope, scopeDepth, tensor, zeros, type Tensor } from "./index.ts";
+import { memory, ones, scope, scopeDepth, tensor, type Tensor } from "./index.ts";
 
 /** Runs `body` and checks that it leaves `count` more live tensors than before. */
 function leaves(count: number, body: () => void): void {
@@ -136,32 +136,6 @@ describe("scope", () => {
 });
 
 describe("finalizer", () => {
-  it("has V8 told of the memory that no scope frees, and of no other", () => {
-    const megabytes = (): number => {
-      memory();
-      return process.memoryUsage().external / 2 ** 20;
-    };
-    const make = (): Tensor => zeros([64, 2 ** 18]);
-    const before = megabytes();
-    const near = (wanted: number, what: string): void => {
-      const grown = megabytes() - before;
-      assert.ok(Math.abs(grown - wanted) < 16, `${what}: ${grown} MB instead of ${wanted}`);
-    };
-    let kept: Tensor | undefined;
-    const escaped = scope(() => {
-      make();
-      near(0, "in a scope");
-      kept = make().keep();
-      near(64, "kept");
-      const whole = make();
-      return whole.view(-1);
-    });
-    near(128, "out of its scope as a view");
-    const outside = make();
-    near(192, "made outside");
-    for (const one of [escaped, kept, outside]) one?.dispose();
-    near(0, "disposed");
-  });
   it("frees tensors outside any scope that nobody reaches any more", async () => {
     setFlagsFromString("--expose-gc");
     const collect = runInNewContext("gc") as () => void;
