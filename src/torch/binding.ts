@@ -5,7 +5,7 @@
 import { createRequire } from "node:module";
 import { EngineError } from "../errors.ts";
 import { usableCores } from "../files/cores.ts";
-import { engineFolders, findEngine, setupCommand, staleness } from "./engine-info.ts";
+import { engineFolders, findEngine, setupCommand, staleness } from "../engine/engine-info.ts";
 
 /** An index into the environment's table of live tensors. */
 export type Handle = number;
