@@ -77,7 +77,7 @@ async function drawings(): Promise<Pictures> {
 async function pack({ files, extension }: Pictures, directory: string): Promise<void> {
   const samples = Array.from({ length: shardCount * samplesPerShard }, (_, i) => ({
     key: `picture-${String(i).padStart(6, "0")}`,
-    image: files[i % files.length] as Uint8Array,
+    image: files[i % files.length]!,
     extension,
     captions: [`picture number ${i}`],
   }));
