@@ -74,10 +74,16 @@ async function drawings(): Promise<Pictures> {
   return { files, extension: "png", size: 64, batches: 100 };
 }
 
+function pictureAt(files: readonly Uint8Array[], i: number): Uint8Array {
+  const file = files[i % files.length];
+  if (file === undefined) throw new Error("Expected pictures to pack but received none");
+  return file;
+}
+
 async function pack({ files, extension }: Pictures, directory: string): Promise<void> {
   const samples = Array.from({ length: shardCount * samplesPerShard }, (_, i) => ({
     key: `picture-${String(i).padStart(6, "0")}`,
-    image: files[i % files.length]!,
+    image: pictureAt(files, i),
     extension,
     captions: [`picture number ${i}`],
   }));

@@ -70,6 +70,7 @@ const command: Command = defineCommand({
     if (against.length > 0) lines.push(`${contaminated.length} near a picture to evaluate on`);
     lines.push(`${report.exclude.length} to leave out`);
     if (bad > 0) lines.push(`${bad} could not be read`);
+    if (report.advice !== undefined) note(report.advice);
     print(lines.join("\n"), report);
   },
 });

@@ -2,11 +2,10 @@
 import { escapeHtml } from "../../files/escape-html.ts";
 import { pictureTile } from "../contact-sheet.ts";
 import { MAX_PIXELS } from "../image/index.ts";
-import { partNames } from "../loader/batch-builder.ts";
-import { openSource } from "../sources/open-source.ts";
 import { PieceReader, readImage } from "../sources/read-sample.ts";
 import type { SourceSpec } from "../sources/source-spec.ts";
 import type { DuplicatePair, DuplicateReport } from "./find-duplicates.ts";
+import { forEachNamed } from "./named-samples.ts";
 
 export interface DuplicateSheetOptions {
   report: DuplicateReport;
@@ -65,19 +64,11 @@ async function readTiles(
   look: { side: number; maxPixels: number },
 ): Promise<Map<string, string>> {
   const tiles = new Map<string, string>();
-  if (wanted.size === 0) return tiles;
-  const source = await openSource(spec);
-  const names = partNames(source);
   const reader = new PieceReader();
   try {
-    for (const [number, part] of source.parts.entries()) {
-      let index = 0;
-      for await (const { ref } of part.read()) {
-        const id = `${names[number]}#${index++}`;
-        if (ref === undefined || !wanted.has(id)) continue;
-        tiles.set(id, await tileOf(() => readImage(reader, ref), look));
-      }
-    }
+    await forEachNamed(spec, wanted, async (id, ref) => {
+      tiles.set(id, await tileOf(() => readImage(reader, ref), look));
+    });
   } finally {
     reader.close();
   }

@@ -150,6 +150,42 @@ describe("near-duplicates", () => {
     assert.equal(report.bad, 1);
     assert.match(report.badSamples[0]!.reason, /Expected a JPEG, PNG, WebP or GIF/);
   });
+  it("are listed with file, key and caption, those of evaluation sets with their number", async () => {
+    const folder = join(top, "captioned");
+    mkdirSync(folder);
+    for (const name of ["x", "y"]) {
+      writeFileSync(join(folder, `${name}.png`), await spots("caption").png().toBuffer());
+      writeFileSync(join(folder, `${name}.txt`), `a picture called ${name}`);
+    }
+    writeFileSync(join(folder, "z.png"), await spots("other").png().toBuffer());
+    const source: SourceSpec = { kind: "folder", directory: folder };
+    const { samples } = await findDuplicates({ source, workers: 1 });
+    assert.deepEqual(samples, [
+      { id: "captioned#0", file: join(folder, "x.png"), key: "x", caption: "a picture called x" },
+      { id: "captioned#1", file: join(folder, "y.png"), key: "y", caption: "a picture called y" },
+    ]);
+    const near = report.samples.filter(({ against }) => against === 0);
+    assert.deepEqual(
+      near.map(({ id, file, key }) => [id, file, key]),
+      [
+        ["held#0", join(held, "a.jpg"), "a"],
+        ["held#1", join(held, "b.jpg"), "b"],
+      ],
+    );
+    const own = new Set(report.samples.filter((one) => !("against" in one)).map(({ id }) => id));
+    for (const { keep, drop } of report.groups)
+      for (const id of [keep, ...drop]) assert.ok(own.has(id));
+  });
+  it("of more than a tenth of the pictures bring advice, unless thresholds were given", async () => {
+    assert.match(
+      report.advice ?? "",
+      /^the defaults, which suit photographs, leave out \d+ % .* --distance 2 --correlation 0\.995/,
+    );
+    const given = await findDuplicates({ source: trainSource, distance: 10, workers: 1 });
+    assert.equal(given.advice, undefined);
+    const few = await findDuplicates({ source: heldSource, workers: 1 });
+    assert.equal(few.advice, undefined);
+  });
   it("do not depend on the number of threads", async () => {
     const again = await findDuplicates({ source: trainSource, against: [heldSource], workers: 3 });
     assert.deepEqual(again, report);
