@@ -10,6 +10,7 @@ import {
   parseEvaluationTransform,
   resizeForEvaluation,
 } from "./evaluation-transform.ts";
+import type { SvgOptions } from "./svg/rasterize-svg.ts";
 import { type NaflexTransform, parseNaflexTransform, toNaflexPatches } from "./naflex-transform.ts";
 
 /** How a model's pictures are prepared: as squares of one size, or in their own aspect ratio. */
@@ -52,20 +53,32 @@ export function placePicture(image: RgbImage, transform: PictureTransform, cell:
  *
  * at         what errors call the picture
  * maxPixels  a larger picture is refused before it is decoded; Pillow's bound when absent
+ * svg        allows drawings, as `decodeImage` does
  * throws  as `decodeImage`; ShapeError for a cell of another length than a square's pixels
  */
 export async function preparePicture(
   bytes: Uint8Array,
   transform: PictureTransform,
-  { at, out, maxPixels }: { at: ImageOrigin; out: Uint8Array; maxPixels?: number },
+  { at, out, maxPixels, svg }: PreparingOptions,
 ): Promise<void> {
-  const decoding = { at, ...(maxPixels === undefined ? {} : { maxPixels }) };
+  const decoding = {
+    at,
+    ...(maxPixels === undefined ? {} : { maxPixels }),
+    ...(svg === undefined ? {} : { svg }),
+  };
   if (!isNaflex(transform)) {
     await applyEvaluationTransform(bytes, transform, { ...decoding, out });
     return;
   }
   const { transparency = "drop" } = transform;
   placePicture(await decodeImage(bytes, { transparency, ...decoding }), transform, out);
+}
+
+interface PreparingOptions {
+  at: ImageOrigin;
+  out: Uint8Array;
+  maxPixels?: number;
+  svg?: SvgOptions | undefined;
 }
 
 /** Rows and columns of every cell's patches. */

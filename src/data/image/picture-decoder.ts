@@ -2,6 +2,7 @@
 import { readRegular, readingReason } from "../../files/regular-file.ts";
 import { MOST_PICTURE_BYTES, type RgbImage } from "./decode/decode.ts";
 import { DecoderPool } from "./decoder-pool.ts";
+import type { SvgOptions } from "./svg/rasterize-svg.ts";
 import { cellBytes, type PictureTransform, placePicture, preparePicture } from "./picture-cell.ts";
 
 /**
@@ -15,6 +16,8 @@ export interface PictureRules {
   transform: PictureTransform;
   /** A larger picture cannot be read: refused from its header. */
   maxPixels: number;
+  /** Allows drawings, as `decodeImage` does. */
+  svg?: SvgOptions | undefined;
 }
 
 export interface PictureDecoder {
@@ -33,7 +36,7 @@ const CONCURRENT = 4;
 
 /** Decodes on this thread and on sharp's. */
 export function localDecoder(
-  { transform, maxPixels }: PictureRules,
+  { transform, maxPixels, svg }: PictureRules,
   cellCount: number,
 ): PictureDecoder {
   const size = cellBytes(transform);
@@ -43,7 +46,7 @@ export function localDecoder(
     cells,
     decode: (picture, index, cell) => {
       const out = cells.subarray(cell * size, (cell + 1) * size);
-      return limit(() => decodeInto(picture, { index, transform, maxPixels, out }));
+      return limit(() => decodeInto(picture, { index, transform, maxPixels, svg, out }));
     },
     close: () => Promise.resolve(),
   };
@@ -68,7 +71,7 @@ export interface PictureTask {
  * throws  what a worker failed with
  */
 export async function threadedDecoder(
-  { transform, maxPixels }: PictureRules,
+  { transform, maxPixels, svg }: PictureRules,
   cellCount: number,
   workers: number,
 ): Promise<PictureDecoder> {
@@ -76,7 +79,7 @@ export async function threadedDecoder(
   const shared = new SharedArrayBuffer(cellCount * size);
   const cells = new Uint8Array(shared);
   const waiting = new Map<number, Waiting>();
-  const data: PictureWorkerData = { transform, maxPixels, cells: shared };
+  const data: PictureWorkerData = { transform, maxPixels, svg, cells: shared };
   const pool = new DecoderPool<PictureTask, string | undefined>({
     script: new URL("./picture-worker.js", import.meta.url),
     workers,
@@ -126,7 +129,7 @@ interface Waiting {
  */
 export async function decodeInto(
   picture: Picture,
-  { index, transform, maxPixels, out }: PictureRules & { index: number; out: Uint8Array },
+  { index, transform, maxPixels, svg, out }: PictureRules & { index: number; out: Uint8Array },
 ): Promise<string | undefined> {
   try {
     if (isEncoded(picture)) {
@@ -135,7 +138,7 @@ export async function decodeInto(
       const bytes =
         typeof picture === "string" ? readRegular(picture, MOST_PICTURE_BYTES) : picture;
       const at = { source, key: `picture ${index}` };
-      await preparePicture(bytes, transform, { at, out, maxPixels });
+      await preparePicture(bytes, transform, { at, out, maxPixels, svg });
     } else placePicture(picture, transform, out);
     return undefined;
   } catch (error) {

@@ -33,6 +33,7 @@ import {
   range,
 } from "./field-checks.ts";
 import { Scratch } from "./scratch.ts";
+import { withDrawings } from "./svg/allowed-svg.ts";
 import { type Region, resizeImage, wholeOf } from "./resize/resize.ts";
 
 /** A stream of numbers uniform in [0, 1); the loader's seeded generator is one. */
@@ -137,7 +138,7 @@ export interface TrainingTransform {
  * throws    as `decodeImage`; ShapeError if `out` has another length
  */
 export async function applyTrainingTransform(
-  bytes: Uint8Array,
+  encoded: Uint8Array,
   { imageSize, augmentation }: TrainingTransform,
   random: UniformSource,
   options: EvaluationOptions = {},
@@ -145,6 +146,7 @@ export async function applyTrainingTransform(
   const { out: given, ...decodeOptions } = options;
   const out = given ?? new Uint8Array(3 * imageSize ** 2);
   checkSlot(out, imageSize);
+  const bytes = await withDrawings(encoded, decodeOptions);
   const header = openImage(bytes, decodeOptions);
   const orientation = await orientationOf(bytes, header, decodeOptions);
   const { width, height } = header;

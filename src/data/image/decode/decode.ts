@@ -14,6 +14,8 @@ import {
   withoutPackedText,
 } from "./image-header.ts";
 import { decodePlainPng } from "./plain-png.ts";
+import { withDrawings } from "../svg/allowed-svg.ts";
+import { checkSvgOptions, isSvg, type SvgOptions } from "../svg/rasterize-svg.ts";
 import {
   blendOntoWhite,
   flattenOntoWhite,
@@ -54,6 +56,11 @@ export interface DecodeOptions {
    * onto white, as `convert_to_rgb` of transformers 5. Default: `drop`.
    */
   transparency?: "drop" | "white";
+  /**
+   * Allows SVG files, drawn on white at `size` pixels for the longer side, 1 to 2048: plain drawings alone,
+   * without anything outside them. Default: an SVG file is refused.
+   */
+  svg?: SvgOptions;
 }
 
 /** Twice Pillow's `MAX_IMAGE_PIXELS`: the size from which Pillow refuses to open an image. */
@@ -68,7 +75,7 @@ export const MOST_PICTURE_BYTES = 256 << 20;
  */
 export const MAX_TRAINING_PIXELS = 67_108_864;
 
-const DECODE_KEYS = ["at", "maxPixels", "orientation", "transparency"];
+const DECODE_KEYS = ["at", "maxPixels", "orientation", "transparency", "svg"];
 const UNNAMED: ImageOrigin = { source: "image" };
 
 /** sharp keeps decoded files by default; one worker is one core, and the loader has the others. */
@@ -85,10 +92,12 @@ sharp.concurrency(1);
  *           format, or hold more than `maxPixels`; TypeError and RangeError for bad options
  */
 export async function decodeImage(
-  bytes: Uint8Array,
+  given: Uint8Array,
   options: DecodeOptions = {},
 ): Promise<RgbImage> {
   const at = options.at ?? UNNAMED;
+  checkDecodeOptions(options);
+  const bytes = await withDrawings(given, options);
   const header = openImage(bytes, options);
   const orientation = await orientationOf(bytes, header, options);
   try {
@@ -117,7 +126,9 @@ export function openImage(bytes: Uint8Array, options: DecodeOptions = {}): Image
   const at = options.at ?? UNNAMED;
   const header = readImageHeader(bytes);
   if ("problem" in header) {
-    const cure = cures[header.problem];
+    const cure = isSvg(bytes)
+      ? "convert it to one of these formats, or allow it with svg: { size: 224 } (--svg 224)"
+      : cures[header.problem];
     throw new DataError(
       `Expected a JPEG, PNG, WebP or GIF image for ${nameOf(at)} but received ${header.detail}; ${cure}.`,
       at,
@@ -208,6 +219,7 @@ function checkDecodeOptions(options: DecodeOptions): void {
       throw new TypeError(`Unknown decode option ${key}.${hint}`);
     }
   }
+  if (options.svg !== undefined) checkSvgOptions(options.svg);
   const { maxPixels = 1, orientation = "ignore", transparency = "drop" } = options;
   if (!Number.isFinite(maxPixels) || maxPixels < 1) {
     throw new RangeError(`Expected a positive number for maxPixels but received ${maxPixels}.`);

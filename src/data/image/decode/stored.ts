@@ -16,6 +16,7 @@ import {
   openSharp,
   undecodable,
 } from "./decode.ts";
+import { withDrawings } from "../svg/allowed-svg.ts";
 import { decodeGif } from "./gif.ts";
 import type { ImageHeader } from "./image-header.ts";
 
@@ -34,9 +35,10 @@ export type StoredPicture =
 
 /** As `decodeImage`, without conversion to RGB and without blending. */
 export async function decodeStored(
-  bytes: Uint8Array,
+  given: Uint8Array,
   options: DecodeOptions = {},
 ): Promise<StoredPicture> {
+  const bytes = await withDrawings(given, options);
   const header = openImage(bytes, options);
   const orientation = await orientationOf(bytes, header, options);
   const turned = (data: Uint8Array, { width, height }: Omit<RgbImage, "data">): RgbImage =>

@@ -1,0 +1,27 @@
+/** Drawings where they are allowed: the PNG that is decoded in their place. */
+import { DataError } from "../../../errors.ts";
+import { isSvg, rasterizeSvg, type SvgOptions } from "./rasterize-svg.ts";
+
+/**
+ * The bytes themselves, or what an SVG file draws where `svg` allows it.
+ *
+ * throws  DataError for a file that is no plain drawing
+ */
+export async function withDrawings(
+  bytes: Uint8Array,
+  { svg, at = { source: "image" } }: { svg?: SvgOptions; at?: { source: string; key?: string } },
+): Promise<Uint8Array> {
+  if (svg === undefined || !isSvg(bytes)) return bytes;
+  try {
+    return await rasterizeSvg(bytes, svg);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const name = at.key === undefined ? at.source : `${at.key} in ${at.source}`;
+    throw new DataError(
+      `Expected a plain drawing for ${name} but received an SVG file that is none: ${reason}; ` +
+        `convert it to PNG, or remove the sample.`,
+      at,
+      { cause },
+    );
+  }
+}
