@@ -46,8 +46,8 @@ interface ReadSample {
 /** Keys and records, without a decoder. */
 async function read(spec: IconSource): Promise<ReadSample[]> {
   const samples: ReadSample[] = [];
-  for (const { read: entries } of (await openSource(spec)).parts) {
-    for await (const { ref } of entries()) {
+  for (const part of (await openSource(spec)).parts) {
+    for await (const { ref } of part.read()) {
       const { file = "", offset = 0, size = 0 } = ref?.json ?? {};
       const bytes = readFileSync(file).subarray(offset, offset + size);
       const record = JSON.parse(bytes.toString("utf8")) as { label: string };

@@ -70,7 +70,7 @@ export function summaryLines(suites: readonly SuiteResult[], built: BuiltIcons):
             `${percent(five.value).padStart(12)}${percent(first.chance).padStart(12)}` +
             `${count(first.count).padStart(9)}`,
         ];
-  const columns = `    ${"".padEnd(width)}first guess     in five    guessing    asked`;
+  const columns = `    ${" ".repeat(width)}first guess     in five    guessing    asked`;
   const parts = questions.map(({ heading, suffix, first, five }) => ({
     heading,
     rows: sets.flatMap(({ prefix, name }) => {
