@@ -68,7 +68,7 @@ export function summaryLines(suites: readonly SuiteResult[], built: BuiltIcons):
       : [
           `    ${name.padEnd(width)}${percent(first.value).padStart(11)}` +
             `${percent(five.value).padStart(12)}${percent(first.chance).padStart(12)}` +
-            `${count(first.count).padStart(9)}`,
+            count(first.count).padStart(9),
         ];
   const columns = `    ${" ".repeat(width)}first guess     in five    guessing    asked`;
   const parts = questions.map(({ heading, suffix, first, five }) => ({
