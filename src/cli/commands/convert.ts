@@ -42,7 +42,7 @@ const command: Command = defineCommand({
     const [from = "", folder = ""] = operands;
     checkApart(folder, [from]);
     await checkModelTarget(folder);
-    const loaded = await loadModel(from, loadOptions(options, note));
+    const loaded = await loadModel(from, { ...loadOptions(options, note), prepare: false });
     try {
       const { to, precision } = options;
       await loaded.save(folder, {
