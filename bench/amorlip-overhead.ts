@@ -142,7 +142,15 @@ function amorlipSteps(
   const once = (): void =>
     scope(() => {
       const rows = { image, text, rawImage: image, rawText: text };
-      const input = { ...rows, logitScale, logitBias: null, ids: [], step, epoch: 0 };
+      const input = {
+        ...rows,
+        logitScale,
+        logitBias: null,
+        ids: [],
+        step,
+        position: step,
+        epoch: 0,
+      };
       step++;
       backward(objective.compute(input).loss);
     });

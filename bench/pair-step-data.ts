@@ -14,7 +14,7 @@ export function clipGradient(model: DualEncoder, pixels: Tensor, tokens: Tensor)
   const input = {
     image: { tensor: pixels, cached: false },
     text: { tensor: tokens, cached: false },
-    about: { ids: [], step: 0, epoch: 0 },
+    about: { ids: [], step: 0, position: 0, epoch: 0 },
   };
   const options = {
     objective: createObjective(

@@ -70,6 +70,7 @@ const parts = {
   },
   logits: () => table(rowsOf(at(recipe, "logits"), "", 2)),
   data: () => table(rowsOf(at(recipe, "data"), "", 2)),
+  sources: () => kindTables(membersOf(at(recipe, "data", "train"))),
   train: () => table(rowsOf(at(recipe, "train"), "", 2)),
   optimizers: () => kindTables(membersOf(at(recipe, "train", "optimizer"))),
   evaluate: () => table(rowsOf(at(recipe, "evaluate"), "", 2)),

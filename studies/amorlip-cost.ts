@@ -102,7 +102,15 @@ export async function objectiveMemory(options: CostOptions): Promise<number> {
     torch.scope(() => {
       const ids = Array.from({ length: size }, (_, i) => `example ${i}`);
       const rows = { image, text, rawImage: image, rawText: text };
-      const input = { ...rows, logitScale, logitBias: biasOf(options), ids, step, epoch: step };
+      const input = {
+        ...rows,
+        logitScale,
+        logitBias: biasOf(options),
+        ids,
+        step,
+        position: step,
+        epoch: step,
+      };
       torch.backward(objective.compute(input).loss);
     });
   try {
@@ -169,7 +177,7 @@ function stepsOf({ pair: model, tokenizer, config }: LoadedModel, options: CostO
       const input: ObjectiveInput = {
         ...{ image, text, rawImage: image, rawText: text, logitScale, logitBias },
         ids: Array.from({ length: batchSize }, (_, i) => `${(step * batchSize + i) % examples}`),
-        ...{ step, epoch: Math.floor((step * batchSize) / examples) },
+        ...{ step, position: step, epoch: Math.floor((step * batchSize) / examples) },
       };
       step++;
       torch.backward(objective.compute(input).loss);

@@ -7,7 +7,7 @@ import { defineRecipe, type Recipe } from "limn";
 import type { StudyContext, StudyMetric } from "limn/study";
 
 import type { BuiltDataset } from "../examples/emoji/dataset.ts";
-import { buildShards, installPackages, trainVocabulary } from "../examples/emoji/prepare.ts";
+import { buildShards, installEmoji, trainVocabulary } from "../examples/emoji/prepare.ts";
 import {
   emojiSuites,
   splitSource,
@@ -51,7 +51,7 @@ export async function prepareEmoji(
   const directory = path.join(folder, "data");
   const named = path.join(folder, `tokenizer-${vocabSize}-${contextLength}`);
   return context.exclusively(path.resolve(sharedFolder, "emoji"), async () => {
-    const packages = installPackages(path.resolve(sharedFolder, "packages"), note);
+    const packages = installEmoji(path.resolve(sharedFolder, "packages"), note);
     const built = await buildShards(packages, directory, note, { languages, imageSize });
     const { stamp, splits } = built.dataset;
     const source = (split: Split = "train"): SuiteSource => splitSource(directory, split, splits);
@@ -139,7 +139,6 @@ export interface EmojiRecipeChanges {
   augmentation?: boolean;
   /** Stored views of every picture; 0: decode each time. Default 8, of pictures as they are 1. */
   cachedViews?: number;
-  timeLimitMinutes?: number;
 }
 
 /**
@@ -187,9 +186,6 @@ export function emojiStudyRecipe(data: EmojiStudyData, changes: EmojiRecipeChang
       schedule: { kind: "cosine", warmupSteps: Math.ceil(steps / 10) },
       gradientClip: 1,
       checkpoint: { keepLast: 1 },
-      ...(changes.timeLimitMinutes === undefined
-        ? {}
-        : { timeLimitMinutes: changes.timeLimitMinutes }),
     },
     evaluate: { batchSize: 256, suites: changes.suites ?? data.suites() },
   });

@@ -8,7 +8,7 @@ import type { StudyContext } from "limn/study";
 
 import type { BuiltDataset } from "../examples/emoji/dataset.ts";
 import type { WriteShards } from "../examples/emoji/options.ts";
-import { buildShards, installPackages, trainVocabulary } from "../examples/emoji/prepare.ts";
+import { buildShards, installEmoji, trainVocabulary } from "../examples/emoji/prepare.ts";
 import { emojiSuites, type EmojiSuite, type SuiteSource } from "../examples/emoji/suites.ts";
 
 export interface LitData {
@@ -42,7 +42,7 @@ export async function prepareLit(context: StudyContext): Promise<LitData> {
   const folder = path.resolve(sharedFolder, `emoji-${imageSize}-three-vendors`);
   const directory = path.join(folder, "data");
   return context.exclusively(path.resolve(sharedFolder, "emoji"), async () => {
-    const packages = installPackages(path.resolve(sharedFolder, "packages"), note);
+    const packages = installEmoji(path.resolve(sharedFolder, "packages"), note);
     const built = await buildShards(packages, directory, note, {
       languages: ["en"],
       imageSize,

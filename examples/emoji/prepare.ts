@@ -2,37 +2,26 @@
  * From nothing to data that can be trained on: npm's packages, shards, a vocabulary. Each is made once
  * and found again. Prints only through what it is given.
  */
-import { spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createLoader, evaluationPreset, writeShards } from "limn/data";
 import { trainTokenizer } from "limn/text";
 
+import { installPackages } from "../npm/install-packages.ts";
 import { buildEmojiDataset, type BuiltDataset } from "./dataset.ts";
 import type { EmojiDatasetOptions } from "./options.ts";
 import type { SuiteSource } from "./suites.ts";
 
 /** npm's packages with the pictures and names, in a folder of their own. */
-export function installPackages(folder: string, note: (line: string) => void): string {
-  const manifest = fileURLToPath(new URL("package.json", import.meta.url));
-  const wanted = readFileSync(manifest, "utf8");
-  const stamp = join(folder, "installed.json");
-  if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return folder;
-  note("Fetching pictures and names of emoji from npm (150 MB, once) ...");
-  mkdirSync(folder, { recursive: true });
-  copyFileSync(manifest, join(folder, "package.json"));
-  const args = ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"];
-  const run = spawnSync("npm", args, { cwd: folder, encoding: "utf8", shell: false });
-  if (run.status !== 0) {
-    const reason = (run.error?.message ?? run.stderr).trim().split("\n").slice(-3).join(" ");
-    throw new Error(
-      `Expected npm to install the emoji packages in ${folder} but it failed: ${reason}; ` +
-        "check the network and npm's settings, then run the same command again",
-    );
-  }
-  writeFileSync(stamp, wanted);
-  return folder;
+export function installEmoji(folder: string, note: (line: string) => void): string {
+  return installPackages({
+    manifest: fileURLToPath(new URL("package.json", import.meta.url)),
+    folder,
+    what: "emoji",
+    note,
+    announcement: "Fetching pictures and names of emoji from npm (150 MB, once) ...",
+  });
 }
 
 /** Shards in `directory`, from the packages; `options` as `buildEmojiDataset` takes them. */

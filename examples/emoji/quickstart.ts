@@ -8,7 +8,7 @@ import { StorageError, train, type TrainOptions, type TrainResult } from "limn";
 import { runReport, writeReport } from "limn/report";
 
 import type { BuiltDataset } from "./dataset.ts";
-import { buildShards, installPackages, trainVocabulary } from "./prepare.ts";
+import { buildShards, installEmoji, trainVocabulary } from "./prepare.ts";
 import { emojiRecipe } from "./recipe.ts";
 import { emojiSuites, splitSource } from "./suites.ts";
 import { summaryLines, summaryOf } from "./summary.ts";
@@ -37,7 +37,7 @@ export default async function quickstart(options: QuickstartOptions): Promise<Qu
   const { directory, note, seed = 0 } = options;
   checkDirectory(directory);
   mkdirSync(directory, { recursive: true });
-  const packages = installPackages(join(directory, "packages"), note);
+  const packages = installEmoji(join(directory, "packages"), note);
   const data = join(directory, "data");
   const built = await buildShards(packages, data, note);
   const source = splitSource(data, "train", built.dataset.splits);

@@ -25,6 +25,8 @@ export function emojiRecipe(options: EmojiRecipeOptions): Recipe {
       image: { imageSize: 48, patchSize: 12, width: 128, depth: 3, heads: 4 },
       text: { width: 128, depth: 1, heads: 4 },
     },
+    // Captions are bare names.
+    templates: "bare",
     data: {
       train,
       tokenizer: { kind: "tokenizer.json", file: tokenizer, contextLength },
@@ -39,7 +41,7 @@ export function emojiRecipe(options: EmojiRecipeOptions): Recipe {
       batchSize: 128,
       steps: 800,
       seed,
-      timeLimitMinutes: 4,
+      minutes: 4,
       optimizer: { learningRate: 2e-3, weightDecay: 0.1, beta2: 0.98 },
       schedule: { kind: "cosine", warmupSteps: 80 },
       gradientClip: 1,

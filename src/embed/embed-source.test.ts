@@ -55,7 +55,7 @@ async function options(given: Record<string, unknown>[] = records): Promise<Embe
   );
   await writeShards({ samples, directory, samplesPerShard: 100 });
   const source = { kind: "webdataset", shards: join(directory, "*.tar") } as const;
-  const settings = { shardSize: 2, precision: "float32", workers: 1, batchSize: 1 } as const;
+  const settings = { shardSize: 2, store: "float32", workers: 1, batchSize: 1 } as const;
   return { ...settings, model, source, folder: join(root, `out-${made++}`) };
 }
 

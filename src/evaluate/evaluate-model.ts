@@ -1,6 +1,6 @@
 /** Evaluates a model folder on suites: what `limn eval` runs. */
 import { loadModel, type LoadModelOptions } from "../inference/load-model.ts";
-import type { Precision } from "../nn/precision.ts";
+import type { Precision } from "../inference/encoder.ts";
 import type { Device } from "../torch/index.ts";
 import type { BootstrapOptions } from "../arrays/bootstrap.ts";
 import { embedderOf } from "../inference/embed-dataset.ts";
@@ -35,7 +35,7 @@ export async function evaluate(options: EvaluateOptions): Promise<SuiteResult[]>
   const loaded = await loadModel(options.model, { ...options.load, device, precision });
   try {
     const { encoder, tokenizer } = loaded;
-    const embedder = embedderOf(encoder, tokenizer);
+    const embedder = embedderOf(loaded);
     const loader = {
       transform: encoder.transform,
       tokenizer: tokenizer.description,

@@ -15,11 +15,14 @@ import {
   type PictureTransform,
 } from "../data/image/picture-cell.ts";
 import { evaluating, type Module } from "../nn/module.ts";
+import type { Precision } from "../nn/precision.ts";
 import { pixelsToTensor, standardize, type DualEncoder } from "../pair/dual-encoder.ts";
 import { cat, fromData, scope, type Device, type Tensor } from "../torch/index.ts";
 import type { ImagePatches } from "../towers/tower.ts";
 import { withFittingBatches } from "./batch-size.ts";
 import { deviceSimilarities } from "./device-similarities.ts";
+
+export type { Precision } from "../nn/precision.ts";
 
 /** Of matrix products; everything else is float32. */
 type CastPrecision = "float32" | "bfloat16";
@@ -81,6 +84,11 @@ export class Encoder {
 
   get device(): Device {
     return this.#parts.module.device;
+  }
+
+  /** What pictures are computed in where the module is prepared for inference. */
+  get precision(): Precision {
+    return this.#parts.module.preparedAs ?? "float32";
   }
 
   /** How pictures become the cells that `encodeImages` takes. */

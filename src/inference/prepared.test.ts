@@ -73,8 +73,8 @@ for (const pair of endToEndPairs) {
             assertClose(found[key], expected[key], { rtol: 1e-5, atol: 1e-5 }, key);
           } else {
             const all = cosines(found[key], expected[key], dim);
-            assert.ok((all[all.length >> 1] as number) > least[precision], `${key}: ${all}`);
-            assert.ok((all[0] as number) > 0.7, `${key}: ${all}`);
+            assert.ok((all[all.length >> 1] as number) > least[precision], `${key}: ${all.join()}`);
+            assert.ok((all[0] as number) > 0.7, `${key}: ${all.join()}`);
           }
         }
         // What else is in a batch changes no more than rounding.

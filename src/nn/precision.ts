@@ -59,12 +59,16 @@ export function availablePrecisions(device: Device = "cpu"): Precision[] {
   return precisions.filter((precision) => availability(precision, device).has);
 }
 
-/** Throws RangeError for a precision that cannot be had, naming those that can. */
-export function checkPrecision(precision: Precision, device: Device = "cpu"): void {
+/** Throws RangeError for a precision that cannot be had, naming those that can, and itself `name`. */
+export function checkPrecision(
+  precision: Precision,
+  device: Device = "cpu",
+  name = "precision",
+): void {
   const found = availability(precision, device);
   if (found.has) return;
   throw new RangeError(
-    `Expected one of ${availablePrecisions(device).join(", ")} for precision but received ` +
+    `Expected one of ${availablePrecisions(device).join(", ")} for ${name} but received ` +
       `${precision}, and ${found.why}; choose another one`,
   );
 }

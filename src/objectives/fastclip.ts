@@ -175,11 +175,14 @@ function gammaOf(
   { gammaMin, gammaDecayEpochs, epochSteps }: FastclipRecipe,
   steps: number,
 ): GlobalContrastiveSettings["gammaAt"] {
-  if (gammaDecayEpochs === undefined && epochSteps === undefined) {
-    return ({ step }) => cosineGamma(step, steps / 2, gammaMin);
+  if (gammaDecayEpochs !== undefined) {
+    return ({ epoch }) => cosineGamma(epoch, gammaDecayEpochs, gammaMin);
   }
-  const end = gammaDecayEpochs ?? Math.max(1, steps / (epochSteps as number) / 2);
-  return ({ epoch }) => cosineGamma(epoch, end, gammaMin);
+  if (epochSteps === undefined) {
+    return ({ position }) => cosineGamma(position, steps / 2, gammaMin);
+  }
+  const end = Math.max(1, steps / epochSteps / 2);
+  return ({ position }) => cosineGamma(Math.floor(position / epochSteps), end, gammaMin);
 }
 
 function temperatureOf(recipe: FastclipRecipe): TemperatureSettings {

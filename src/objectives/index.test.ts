@@ -47,6 +47,7 @@ function inputOf(logitBias: Tensor | null): ObjectiveInput {
     logitBias,
     ids: ["a", "b", "c", "d", "e", "f"],
     step: 0,
+    position: 0,
     epoch: 0,
     teacher: { image: matrix(7, 5), text: matrix(7, 6), logitScale: tensor(20) },
   };

@@ -26,6 +26,11 @@ export interface ObjectiveInput {
   /** Optimizer steps done before this one, and epochs of the data (from 0). */
   step: number;
   epoch: number;
+  /**
+   * Where the run stands in steps, at least `step`: further on where its minutes are. Schedules over
+   * the run go by it.
+   */
+  position: number;
   /** Embeddings of a teacher pair, unit rows [N, D'], where the objective asked for one. */
   teacher?: { image: Tensor; text: Tensor; logitScale: Tensor };
 }

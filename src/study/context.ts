@@ -79,7 +79,7 @@ export interface RunContext extends StudyContext {
   /** What `train` and `pretrain` take besides recipe and directory. */
   readonly loop: { set: readonly string[]; smoke: boolean; progress?: ProgressStream };
   /** Passes on what a loop returned, or throws StudyInterrupted where a signal ended it. */
-  readonly completed: <T extends { stopped?: "signal" | "timeLimit"; signal?: number }>(
+  readonly completed: <T extends { stopped?: "signal" | "minutes"; signal?: number }>(
     outcome: T,
   ) => T;
 }
@@ -142,7 +142,7 @@ export function stopIfAsked(): void {
   if (signal !== 0) throw new StudyInterrupted(signal);
 }
 
-function completed<T extends { stopped?: "signal" | "timeLimit"; signal?: number }>(outcome: T): T {
+function completed<T extends { stopped?: "signal" | "minutes"; signal?: number }>(outcome: T): T {
   if (outcome.stopped === "signal") throw new StudyInterrupted(outcome.signal ?? 2);
   return outcome;
 }

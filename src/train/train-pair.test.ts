@@ -180,13 +180,3 @@ test("the best checkpoint by a metric outlives newer ones", async () => {
   const kept = readdirSync(join(directory, "checkpoints")).length;
   assert.equal(kept, best.step === 4 ? 1 : 2);
 });
-
-test("the time limit ends a run early, evaluated and saved", async () => {
-  const directory = join(folder, "limited");
-  const set = ["train.steps=100000", "train.timeLimitMinutes=0.0001", "train.checkpoint={}"];
-  const result = await train({ recipe: tinyRecipe(data), directory, set });
-  assert.equal(result.stopped, "timeLimit");
-  assert.ok(result.step < 100);
-  assert.equal(result.suites.length, 1);
-  assert.ok(existsSync(join(directory, "model", "model.safetensors")));
-});

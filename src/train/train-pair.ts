@@ -31,7 +31,7 @@ export interface TrainResult extends RunOutcome {
 }
 
 /**
- * Trains a recipe to its end, or until a signal or its time limit.
+ * Trains a recipe to its last step or minute, or until a signal.
  *
  * throws  RecipeError, DataError, CheckpointError before the first step where something does not fit;
  *         StorageError where another process trains in the folder, or it holds what limn did not write;

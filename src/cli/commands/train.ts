@@ -8,7 +8,7 @@ import { train } from "../../train/train-pair.ts";
 import { defineCommand, type Command } from "../command.ts";
 import { loadFile } from "../options/load-file.ts";
 import { runArguments, runOptions } from "../options/run-options.ts";
-import { describeRun, runJson } from "../print/outcomes.ts";
+import { describeRun, runJson } from "../print/run-outcome.ts";
 
 const command: Command = defineCommand({
   name: "train",

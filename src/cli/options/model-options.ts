@@ -13,6 +13,7 @@ import { activationNames } from "../../nn/activation.ts";
 import type { OptionValues } from "../command.ts";
 import type { FetchProgress } from "../../hub/progress.ts";
 import { progressLine } from "../print/progress-line.ts";
+import { checkPrecision, precisions, type Precision } from "../../nn/precision.ts";
 import { resolveDevice, type Device } from "../../torch/index.ts";
 
 /** Tokens, proxies, mirrors and the cache folder have their usual environment variables. */
@@ -104,10 +105,37 @@ export const deviceOption = {
   device: { type: "string", value: "<name>", help: "default auto: the first GPU, else the CPU" },
 } as const;
 
+export const precisionOption = {
+  precision: {
+    type: "string",
+    choices: precisions,
+    help: "what the model computes in; default float32 (limn info --measure compares)",
+  },
+} as const;
+
+/**
+ * The device and the precision that the options ask for, as `loadModel` takes them. Another precision
+ * than float32 is noted. Throws UsageError for what is not there.
+ */
+export function chosenUse(
+  options: { device?: string | undefined; precision?: Precision | undefined },
+  note: (text: string) => void,
+): { device: Device; precision: Precision } {
+  const { precision = "float32" } = options;
+  const device = chosenDevice(options);
+  asUsage(() => checkPrecision(precision, device, "--precision"));
+  if (precision !== "float32") note(`Computing in ${precision}`);
+  return { device, precision };
+}
+
 /** The device that `--device` asks for. Throws UsageError for one that is not there. */
 export function chosenDevice({ device = "auto" }: { device?: string | undefined }): Device {
+  return asUsage(() => resolveDevice(device, "--device"));
+}
+
+function asUsage<T>(body: () => T): T {
   try {
-    return resolveDevice(device, "--device");
+    return body();
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
     throw new UsageError(cause.message, { cause });

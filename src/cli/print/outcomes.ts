@@ -1,8 +1,8 @@
-/** What `limn classify`, `limn embed` and `limn train` print for people, and for `--json`. */
+/** What `limn classify` and `limn embed` print for people, and for `--json`. */
 import type { Prediction, ZeroShotClassifier } from "../../inference/zero-shot-classifier.ts";
 import type { EmbedProgress, EmbedResult } from "../../embed/embed-source.ts";
-import { formatTable, metricsJson } from "../../evaluate/metric-table.ts";
-import type { TrainResult } from "../../train/train-pair.ts";
+import { counted } from "../../errors.ts";
+import { describeTemplates, type ChosenTemplates } from "../../text/templates.ts";
 
 export interface NamedResult {
   picture: string;
@@ -10,16 +10,18 @@ export interface NamedResult {
   problem?: string | undefined;
 }
 
-/** A table per picture, under a line that says what the probabilities are. */
+/** A table per picture, under lines that say what the probabilities are, and of which texts. */
 export function classificationText(
   { probabilities, labels }: Pick<ZeroShotClassifier, "probabilities" | "labels">,
+  templates: ChosenTemplates,
   results: readonly NamedResult[],
 ): string {
   const title =
     probabilities === "softmax"
-      ? `probability: softmax over ${labels.length} labels`
+      ? `probability: softmax over ${counted(labels.length, "label")}`
       : "probability: sigmoid of each label";
-  return [title, ...results.map(pictureTable)].join("\n\n");
+  const head = `${title}\ntemplates: ${describeTemplates(templates)}`;
+  return [head, ...results.map(pictureTable)].join("\n\n");
 }
 
 function pictureTable({ picture, predictions, problem }: NamedResult): string {
@@ -59,44 +61,12 @@ function duration(seconds: number): string {
 
 export function describeEmbedded(result: EmbedResult): string {
   const { rows, dim, shards, folder, resumedFrom, skipped, complete, picturesPerSecond } = result;
+  const computed = result.precision === "float32" ? "" : `, computed in ${result.precision}`;
   const rate = picturesPerSecond === 0 ? "" : `, ${picturesPerSecond.toPrecision(3)} pictures/s`;
   return [
-    `${rows} embeddings of ${dim} numbers in ${shards} shards in ${folder}${rate}`,
+    `${rows} embeddings of ${dim} numbers in ${shards} shards in ${folder}${rate}${computed}`,
     ...(resumedFrom > 0 ? [`${resumedFrom} of them were there already`] : []),
     ...(skipped > 0 ? [`${skipped} samples were left out`] : []),
     ...(complete ? [] : ["stopped; the same command goes on from here"]),
   ].join("\n");
-}
-
-/** What a reader wants to know: tables, skipped samples, where things lie. */
-export function describeRun(result: TrainResult): string {
-  const { directory, step, stopped, skipped, suites, warnings } = result;
-  const lines = suites.map((suite) =>
-    formatTable(
-      suite.tasks.flatMap(({ rows }) => rows),
-      { title: suite.title },
-    ),
-  );
-  lines.push(...warnings.map((warning) => `Warning: ${warning}`));
-  if (skipped > 0) {
-    const first = result.badSamples
-      .slice(0, 3)
-      .map(({ file, key, reason }) => `  ${file} ${key ?? ""}: ${reason}`);
-    lines.push(
-      [`${skipped} samples could not be read and were skipped, such as:`, ...first].join("\n"),
-    );
-  }
-  if (stopped !== undefined) {
-    lines.push(`Stopped at step ${step} (${stopped}); the same command goes on from there.`);
-  }
-  if (stopped !== "signal") {
-    lines.push(`Model: ${directory}/model   Report: ${directory}/report.html`);
-  }
-  return lines.join("\n\n");
-}
-
-/** The result without pictures and embeddings. */
-export function runJson({ suites, recipe: _, ...rest }: TrainResult): unknown {
-  const rows = suites.flatMap(({ tasks }) => tasks.flatMap((task) => task.rows));
-  return { ...rest, metrics: metricsJson(rows) };
 }

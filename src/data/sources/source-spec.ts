@@ -1,4 +1,6 @@
 /** The JSON descriptions of sources, as they stand in recipes and on the command line. */
+import { z } from "zod";
+
 import { DataError, didYouMean } from "../../errors.ts";
 
 /** WebDataset shards: `.tar` and `.tar.gz`. */
@@ -30,7 +32,7 @@ export interface TableSpec {
    * the only one of the names in docs/data.md. A table with labels may have none.
    */
   caption?: string;
-  /** Column of the label, a string or a number; by default `label`, if there is one. */
+  /** Column of the label, a string or a number; by default `label` or `cls`, if there is one. */
   label?: string;
   /** Folder that image paths start from; by default the table's own folder. */
   root?: string;
@@ -49,7 +51,7 @@ export interface ParquetSpec {
   image?: string;
   /** Column of the caption, a string or a list of strings; as for tables. */
   caption?: string;
-  /** Column of the label; by default `label`, if there is one. */
+  /** Column of the label; by default `label` or `cls`, if there is one. */
   label?: string;
   /** Folder that image paths start from; by default each file's own folder. */
   root?: string;
@@ -67,40 +69,89 @@ export interface FolderSpec {
 
 export type SourceSpec = WebDatasetSpec | TableSpec | ParquetSpec | FolderSpec;
 
-type Check = "string" | "boolean" | "strings" | "string or strings" | readonly string[];
+/** Every key of a source's interface, and no other. */
+type KeysOf<Spec extends SourceSpec> = Record<Exclude<keyof Spec, "kind">, z.ZodType>;
 
-const KEYS: Record<SourceSpec["kind"], { required: string[]; keys: Record<string, Check> }> = {
-  webdataset: {
-    required: ["shards"],
-    keys: { shards: "string or strings", captionKeys: "strings", captionPerLine: "boolean" },
-  },
-  table: {
-    required: ["file"],
-    keys: {
-      file: "string",
-      format: ["csv", "tsv", "jsonl"],
-      delimiter: ["comma", "tab", "semicolon", "pipe"],
-      image: "string",
-      caption: "string",
-      label: "string",
-      root: "string",
-    },
-  },
-  parquet: {
-    required: ["files"],
-    keys: {
-      files: "string or strings",
-      image: "string",
-      caption: "string",
-      label: "string",
-      root: "string",
-    },
-  },
-  folder: {
-    required: ["directory"],
-    keys: { directory: "string", labelFromFolder: "boolean", captionPerLine: "boolean" },
-  },
+// The message of each is what is wanted in its place.
+const text = z.string("a non-empty string").min(1, "a non-empty string");
+const list = (wanted: string): z.ZodArray<typeof text> => z.array(text, wanted).min(1, wanted);
+const texts = list("a list of strings");
+const eitherWay = "a string or a list of strings";
+const paths = z.union([text, list(eitherWay)], eitherWay);
+const yes = z.boolean("true or false");
+
+function choice<const Names extends readonly string[]>(names: Names): z.ZodType<Names[number]> {
+  return z.enum(names, `one of ${names.join(", ")}`);
+}
+
+const captionPerLine = yes
+  .optional()
+  .describe("each line of a caption file is a caption; the file is one when absent");
+
+const webDataset = {
+  shards: paths.describe("paths, globs and brace ranges, such as `train-{000..012}.tar`"),
+  captionKeys: texts
+    .optional()
+    .describe("keys of a record that may hold captions; `captions`, then `caption`, when absent"),
+  captionPerLine,
+} satisfies KeysOf<WebDatasetSpec>;
+
+const columns = {
+  image: text
+    .optional()
+    .describe("column of the picture; `image`, or the only one of the known names, when absent"),
+  caption: text
+    .optional()
+    .describe("column of the captions; `caption`, or the only one of the known names, when absent"),
+  label: text.optional().describe("column of the label; `label`, if there is one, when absent"),
 };
+
+const table = {
+  file: text.describe("the table's path"),
+  format: choice(["csv", "tsv", "jsonl"])
+    .optional()
+    .describe("told by the file's ending when absent"),
+  delimiter: choice(["comma", "tab", "semicolon", "pipe"])
+    .optional()
+    .describe("what separates cells; found in the header when absent"),
+  ...columns,
+  root: text.optional().describe("where paths of pictures start; the table's folder when absent"),
+} satisfies KeysOf<TableSpec>;
+
+const parquet = {
+  files: paths.describe("paths, globs and brace ranges, such as `train-{00..12}-of-13.parquet`"),
+  ...columns,
+  root: text.optional().describe("where paths of pictures start; each file's folder when absent"),
+} satisfies KeysOf<ParquetSpec>;
+
+const folder = {
+  directory: text.describe("the folder's path"),
+  labelFromFolder: yes.optional().describe("the name of a picture's folder is its label"),
+  captionPerLine,
+} satisfies KeysOf<FolderSpec>;
+
+const kinds = {
+  webdataset: z
+    .strictObject({ kind: z.literal("webdataset"), ...webDataset })
+    .describe("shards, `.tar` and `.tar.gz`"),
+  table: z
+    .strictObject({ kind: z.literal("table"), ...table })
+    .describe("CSV, TSV, JSON Lines or a JSON list of objects"),
+  parquet: z
+    .strictObject({ kind: z.literal("parquet"), ...parquet })
+    .describe("Parquet with the bytes or the paths of pictures"),
+  folder: z
+    .strictObject({ kind: z.literal("folder"), ...folder })
+    .describe("pictures with captions or records beside them, or a folder of `datasets`"),
+};
+
+/** A source as recipes and suites write it. */
+export const sourceSchema: z.ZodType<SourceSpec, SourceSpec> = z.discriminatedUnion("kind", [
+  kinds.webdataset,
+  kinds.table,
+  kinds.parquet,
+  kinds.folder,
+]) as unknown as z.ZodType<SourceSpec, SourceSpec>;
 
 /**
  * Checks that a value, from JSON for example, describes a source.
@@ -117,56 +168,43 @@ export function checkSourceSpec(value: unknown): SourceSpec {
   }
   const record = value as Record<string, unknown>;
   const { kind } = record;
-  if (typeof kind !== "string" || !Object.hasOwn(KEYS, kind)) {
-    const kinds = Object.keys(KEYS);
-    const hint = typeof kind === "string" ? didYouMean(kind, kinds) : "";
+  if (typeof kind !== "string" || !Object.hasOwn(kinds, kind)) {
+    const known = Object.keys(kinds);
+    const hint = typeof kind === "string" ? didYouMean(kind, known) : "";
     throw specError(
-      `Expected one of ${kinds.join(", ")} for source.kind but received ${JSON.stringify(kind)};` +
+      `Expected one of ${known.join(", ")} for source.kind but received ${JSON.stringify(kind)};` +
         ` choose one.${hint}`,
     );
   }
-  const { required, keys } = KEYS[kind as SourceSpec["kind"]];
+  const { shape } = kinds[kind as SourceSpec["kind"]];
+  const known = Object.keys(shape).filter((key) => key !== "kind");
   for (const key of Object.keys(record)) {
-    if (key !== "kind" && !Object.hasOwn(keys, key)) {
+    if (key !== "kind" && !known.includes(key)) {
       throw specError(
         `Expected only known keys for a source of kind ${kind} but received ` +
-          `${JSON.stringify(key)}; it knows ${Object.keys(keys).join(", ")}.` +
-          didYouMean(key, Object.keys(keys)),
+          `${JSON.stringify(key)}; it knows ${known.join(", ")}.${didYouMean(key, known)}`,
       );
     }
   }
-  for (const key of required) {
-    if (record[key] === undefined) {
-      throw specError(`Expected a value for source.${key} but received nothing; add it`);
-    }
-  }
-  for (const [key, check] of Object.entries(keys)) checkValue(key, record[key], check);
+  for (const [key, schema] of Object.entries(shape)) checkValue(key, record[key], schema);
   return record as unknown as SourceSpec;
 }
 
-function checkValue(key: string, value: unknown, check: Check): void {
-  if (value === undefined) return;
-  const isString = typeof value === "string" && value !== "";
-  const isStrings =
-    Array.isArray(value) &&
-    value.length > 0 &&
-    value.every((v) => typeof v === "string" && v !== "");
-  const [fits, wanted] =
-    check === "string"
-      ? [isString, "a non-empty string"]
-      : check === "boolean"
-        ? [typeof value === "boolean", "true or false"]
-        : check === "strings"
-          ? [isStrings, "a list of strings"]
-          : check === "string or strings"
-            ? [isString || isStrings, "a string or a list of strings"]
-            : [isString && check.includes(value), `one of ${check.join(", ")}`];
-  if (!fits) {
-    const hint = isString && typeof check === "object" ? didYouMean(value, check) : "";
-    throw specError(
-      `Expected ${wanted} for source.${key} but received ${JSON.stringify(value)}; correct it.${hint}`,
-    );
+function checkValue(key: string, value: unknown, schema: z.ZodType): void {
+  const { error } = schema.safeParse(value);
+  if (error === undefined) return;
+  if (value === undefined) {
+    throw specError(`Expected a value for source.${key} but received nothing; add it`);
   }
+  const [issue] = error.issues;
+  const hint =
+    issue?.code === "invalid_value" && typeof value === "string"
+      ? didYouMean(value, issue.values.map(String))
+      : "";
+  throw specError(
+    `Expected ${issue?.message} for source.${key} but received ${JSON.stringify(value)}; ` +
+      `correct it.${hint}`,
+  );
 }
 
 function specError(message: string): DataError {

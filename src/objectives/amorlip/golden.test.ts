@@ -103,6 +103,7 @@ for (const chunkSize of [undefined, 4]) {
           logitBias: null,
           ids: [],
           step,
+          position: step,
           epoch: 0,
         });
         backward(loss);

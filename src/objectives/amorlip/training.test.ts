@@ -58,6 +58,7 @@ function inputOf(image: Tensor, text: Tensor, step: number, scale = 14): Objecti
     logitBias: null,
     ids: Array.from({ length: pairs }, (_, i) => `${i}`),
     step,
+    position: step,
     epoch: Math.floor(step / 5),
   };
 }

@@ -153,7 +153,7 @@ export function createAmorlip(recipe: AmorlipRecipe, context: ObjectiveContext):
     amortizer,
     compute: (input) => {
       steps++;
-      const rho = segmentValue(rhos, input.step, context.steps);
+      const rho = segmentValue(rhos, input.position, context.steps);
       return scope(() => step(recipe, amortizer, input, rho));
     },
     kept: {
@@ -173,10 +173,10 @@ export function betaOf(epoch: number, betaMax: number, betaDecayEpochs: number):
   return (betaMax * (1 - Math.cos(Math.PI * Math.min(1, epoch / betaDecayEpochs)))) / 2;
 }
 
-/** The value of the segment that `step` of `steps` lies in; the last one takes the remainder. */
-export function segmentValue(values: readonly number[], step: number, steps: number): number {
+/** The value of the segment that `position` in `steps` lies in; the last one takes the remainder. */
+export function segmentValue(values: readonly number[], position: number, steps: number): number {
   const length = Math.max(1, Math.floor(steps / values.length));
-  return values[Math.min(values.length - 1, Math.floor(step / length))] as number;
+  return values[Math.min(values.length - 1, Math.floor(position / length))] as number;
 }
 
 function step(

@@ -44,6 +44,7 @@ function input(step = 1): ObjectiveInput {
     logitBias: scalar(-4),
     ids: Array.from({ length: 8 }, (_, i) => `${i}`),
     step,
+    position: step,
     epoch: 0,
   };
 }

@@ -37,6 +37,7 @@ function inputOf(step: number, scale = 10): ObjectiveInput {
     logitBias: null,
     ids: ["a", "b", "c", "d"],
     step,
+    position: step,
     epoch: 0,
   };
 }

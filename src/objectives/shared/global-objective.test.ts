@@ -74,6 +74,7 @@ function inputOf(image: Tensor, text: Tensor, more: Partial<ObjectiveInput>): Ob
     logitBias: null,
     ids: [],
     step: 0,
+    position: more.step ?? 0,
     epoch: 0,
     ...more,
   };
@@ -243,7 +244,7 @@ test("gamma falls along a cosine: by epochs, by epochs of steps, or over half th
       atol: 1e-4,
     },
   );
-  const gammas = (recipe: object): number[] => {
+  const gammas = (recipe: object, position = (step: number): number => step): number[] => {
     const objective = create({ kind: "fastclip", version: 1, ...recipe } as never);
     const found = [0, 1, 2, 3, 4, 7].map((step) =>
       scope(() => {
@@ -251,6 +252,7 @@ test("gamma falls along a cosine: by epochs, by epochs of steps, or over half th
         const input = inputOf(image, image.clone(), {
           ids: ["a", "b", "c", "d"],
           step,
+          position: position(step),
           epoch: step,
         });
         return objective.compute(input).metrics?.["gamma"] ?? NaN;
@@ -265,6 +267,10 @@ test("gamma falls along a cosine: by epochs, by epochs of steps, or over half th
   assert.deepEqual(gammas({ gammaDecayEpochs: 3, epochSteps: 2 }), at([0, 0, 1, 1, 2, 3], 3));
   assert.deepEqual(gammas({ epochSteps: 2 }), at([0, 0, 1, 1, 2, 3], 2));
   assert.deepEqual(gammas({}), at([0, 1, 2, 3, 4, 7], 4));
+  // A run whose minutes are further on than its steps.
+  const ahead = (step: number): number => 2 * step;
+  assert.deepEqual(gammas({ epochSteps: 2 }, ahead), at([0, 1, 2, 3, 4, 7], 2));
+  assert.deepEqual(gammas({}, ahead), at([0, 2, 4, 6, 8, 14], 4));
 });
 
 test("a step leaves nothing behind", () => {

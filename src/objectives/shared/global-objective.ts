@@ -55,7 +55,8 @@ export type TemperatureSettings =
 
 /** Where a run is, for gamma and Adam. */
 export interface Progress {
-  step: number;
+  /** In steps. */
+  position: number;
   epoch: number;
 }
 
@@ -97,9 +98,9 @@ export class GlobalContrastiveObjective implements TrainingObjective, KeptState 
   compute(input: ObjectiveInput): ObjectiveOutput {
     return scope(() => {
       const { epochSteps, gammaAt } = this.#settings;
-      const { step } = input;
+      const { step, position } = input;
       const epoch = epochSteps === undefined ? input.epoch : Math.floor(step / epochSteps);
-      const gamma = gammaAt({ step, epoch });
+      const gamma = gammaAt({ position, epoch });
       const rows = this.#samples.rows(input.ids);
       const known = this.#samples.gather(rows).to(input.image.device).unbind(1);
       const { loss, logU, temperatures } = this.#loss(input, known, { gamma, epoch });

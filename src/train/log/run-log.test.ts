@@ -31,7 +31,7 @@ function log(from: number, to: number, resumeStep?: number, every = 1): string[]
   const progress = { write: (text: string): unknown => written.push(text) };
   const run = new RunLog({ path, metricsFile }, { totalSteps: 10, resumeStep, progress });
   for (let step = from; step <= to; step++) {
-    run.step({ step, examplesSeen: 8 * step, every, values });
+    run.step({ step, position: step, examplesSeen: 8 * step, every, values });
   }
   run.evaluation(to, 8 * to, { "val/top1": 0.25 });
   run.message("a line for the reader");
@@ -73,10 +73,10 @@ describe("RunLog", () => {
     const written: string[] = [];
     const progress = { write: (text: string): unknown => written.push(text) };
     const run = new RunLog({ path, metricsFile }, { totalSteps: 10, progress, writes: false });
-    run.step({ step: 1, examplesSeen: 8, every: 1, values });
+    run.step({ step: 1, position: 1, examplesSeen: 8, every: 1, values });
     run.evaluation(1, 8, {});
     run.message("a line for the reader");
-    run.note("evaluating", 1);
+    run.note("evaluating", { step: 1, position: 1 });
     run.sync();
     run.close();
     assert.deepEqual(written, []);
@@ -87,8 +87,8 @@ describe("RunLog", () => {
     const progress = { isTTY: true, columns: 120, write: (text: string) => written.push(text) };
     const run = new RunLog({ path, metricsFile }, { totalSteps: 2, progress });
     const { "train/contrastiveAccuracy": _, ...unmeasured } = values;
-    run.step({ step: 1, examplesSeen: 8, every: 2, values });
-    run.step({ step: 2, examplesSeen: 16, every: 2, values: unmeasured });
+    run.step({ step: 1, position: 1, examplesSeen: 8, every: 2, values });
+    run.step({ step: 2, position: 2, examplesSeen: 16, every: 2, values: unmeasured });
     run.close();
     assert.match(written.at(-2) ?? "", /step 2\/2 .*acc 50 %/);
     assert.equal(

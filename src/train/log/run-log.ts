@@ -16,8 +16,16 @@ interface RunLogOptions {
   progress?: ProgressStream | undefined;
 }
 
-interface StepEntry {
+/** Where a run stands. */
+export interface RunPlace {
   step: number;
+  /** In steps: further on than `step` where the run's minutes are. */
+  position: number;
+  /** Until the run's minutes are over. */
+  secondsLeft?: number | undefined;
+}
+
+interface StepEntry extends RunPlace {
   examplesSeen: number;
   /** Steps between written entries; progress shows each. */
   every: number;
@@ -51,10 +59,12 @@ export class RunLog {
     this.#progress = progress && new ProgressLine(progress, { totalSteps });
   }
 
-  step({ step, examplesSeen, every, values }: StepEntry): void {
+  step({ step, position, secondsLeft, examplesSeen, every, values }: StepEntry): void {
     this.#accuracy = values["train/contrastiveAccuracy"] ?? this.#accuracy;
     this.#progress?.update({
       step,
+      position,
+      secondsLeft,
       loss: values["train/loss"],
       contrastiveAccuracy: this.#accuracy,
       examplesPerSecond: values["train/examplesPerSecond"],
@@ -83,8 +93,8 @@ export class RunLog {
   }
 
   /** What goes on besides steps. */
-  note(what: string, step: number): void {
-    this.#progress?.update({ step, note: what });
+  note(what: string, place: RunPlace): void {
+    this.#progress?.update({ ...place, note: what });
   }
 
   /** Everything written so far is on the disk. */

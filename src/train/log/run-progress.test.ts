@@ -46,6 +46,17 @@ describe("formatProgress", () => {
     assert.match(formatProgress(state, 120), /^\[=========> {14}\] {3}38 %/);
   });
 
+  it("goes by the minutes where these are over before the steps", () => {
+    const late = { ...state, position: 750.4, secondsLeft: 30.2 };
+    assert.match(formatProgress(late), /^75 % {2}step 380\/1000 .* ETA 30 s /);
+    assert.match(
+      formatProgress({ ...state, position: 380, secondsLeft: 300 }),
+      /^38 % .* ETA 2 min 4 s/,
+    );
+    assert.match(formatProgress({ step: 1, totalSteps: 10, secondsLeft: 90 }), /ETA 1 min 30 s/);
+    assert.match(formatProgress({ ...late, position: 1000, secondsLeft: 0 }), /^100 % .* ETA 0 s/);
+  });
+
   it("shows the ends, no steps at all, and numbers that are not finite", () => {
     assert.match(
       formatProgress({ step: 10, totalSteps: 10 }, 80),

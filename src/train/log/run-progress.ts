@@ -14,6 +14,10 @@ export interface ProgressStream {
 interface ProgressState {
   readonly step: number;
   readonly totalSteps: number;
+  /** Where the run stands in steps, by its minutes where these are further on; `step` when absent. */
+  readonly position?: number | undefined;
+  /** Until the run's minutes are over; undefined where only steps bound it. */
+  readonly secondsLeft?: number | undefined;
   /** Steps per second; the rest of the time follows from it. Unknown at first. */
   readonly stepsPerSecond?: number | undefined;
   readonly examplesPerSecond?: number | undefined;
@@ -32,8 +36,8 @@ interface ProgressState {
  * Without `columns` there is no bar and nothing is left out.
  */
 export function formatProgress(state: ProgressState, columns?: number): string {
-  const { step, totalSteps, note } = state;
-  const share = totalSteps > 0 ? Math.min(1, step / totalSteps) : 0;
+  const { step, totalSteps, position = step, note } = state;
+  const share = totalSteps > 0 ? Math.min(1, position / totalSteps) : 0;
   const percent = `${String(Math.floor(share * 100)).padStart(3)} %`;
   const parts = [percent, `step ${step}/${totalSteps}`, ...details(state)];
   if (note !== undefined) parts.push(note);
@@ -51,7 +55,7 @@ export function formatProgress(state: ProgressState, columns?: number): string {
 function details(state: ProgressState): string[] {
   const { loss, contrastiveAccuracy, examplesPerSecond } = state;
   const parts: string[] = [];
-  const left = secondsLeft(state);
+  const left = timeLeft(state);
   if (loss !== undefined) parts.push(`loss ${loss.toFixed(3)}`);
   if (left !== undefined) parts.push(`ETA ${formatDuration(left)}`);
   if (contrastiveAccuracy !== undefined) {
@@ -71,9 +75,12 @@ function formatRate(rate: number): string {
   return rate < 10 ? rate.toFixed(1) : String(Math.round(rate));
 }
 
-function secondsLeft({ step, totalSteps, stepsPerSecond }: ProgressState): number | undefined {
-  if (stepsPerSecond === undefined || !(stepsPerSecond > 0)) return undefined;
-  return Math.max(0, totalSteps - step) / stepsPerSecond;
+/** By the steps or by the minutes, whichever are over first. */
+function timeLeft(state: ProgressState): number | undefined {
+  const { step, totalSteps, stepsPerSecond = 0, secondsLeft = Infinity } = state;
+  const bySteps = stepsPerSecond > 0 ? Math.max(0, totalSteps - step) / stepsPerSecond : Infinity;
+  const left = Math.min(bySteps, secondsLeft);
+  return left === Infinity ? undefined : left;
 }
 
 /** Seconds in words of at most two units: `9 s`, `2 min 3 s`, `1 h 5 min`, `3 d 4 h`. */
@@ -157,7 +164,7 @@ export class ProgressLine {
     this.#state = { ...state, totalSteps, stepsPerSecond };
     // Ten redraws a second look continuous; more only slow the terminal.
     const due = now - this.#shownAt >= (this.#stream.isTTY === true ? 0.1 : interval);
-    if (due || state.step >= totalSteps) this.#show(now);
+    if (due || Math.max(state.step, state.position ?? 0) >= totalSteps) this.#show(now);
   }
 
   /** Writes a whole line, such as an evaluation's result, without breaking the progress line. */

@@ -15,12 +15,19 @@ import { adaptations, mergedState } from "../../nn/low-rank.ts";
 import type { Evaluation, Learner } from "../run/learner.ts";
 import { pathOf } from "../../checkpoints/named-model.ts";
 import type { ProcessGroup } from "../process-group.ts";
-import { Trainer, type StepReport, type TrainerOptions } from "../step/trainer.ts";
+import {
+  Trainer,
+  type StepOptions,
+  type StepReport,
+  type TrainerOptions,
+} from "../step/trainer.ts";
 import { withTrainingState, type TrainingState } from "../run/run-checkpoint.ts";
 
 interface PairLearnerOptions extends Omit<TrainerOptions, "normalization"> {
   tokenizer: Tokenizer;
   transform: EvaluationTransform;
+  /** What the model carries for the names of classes; undefined where the recipe says none. */
+  templates: readonly string[] | undefined;
   /** Where the low-rank changes of a run with LoRA go, apart from the model. */
   adapterFolder: string;
 }
@@ -37,17 +44,17 @@ export class PairLearner extends Trainer implements Learner {
     this.evaluate = measures ? (pictures) => this.#evaluate(pictures) : null;
   }
 
-  override trainStep(batch: Batch, measure = true): StepReport {
+  override trainStep(batch: Batch, at?: StepOptions): StepReport {
     checkPairs(batch, this.group);
-    return super.trainStep(batch, measure);
+    return super.trainStep(batch, at);
   }
 
   async #evaluate(pictures: number): Promise<Evaluation> {
-    const { tokenizer, transform } = this.#options;
+    const { tokenizer, transform, templates } = this.#options;
     const { model, recipe } = this;
     const { precision } = recipe.train;
     const encoder = pairEncoder(model, transform);
-    const embedder = embedderOf(encoder, tokenizer, { precision });
+    const embedder = embedderOf({ encoder, tokenizer, templates }, { precision });
     const { batchSize, suites } = recipe.evaluate;
     const loader = { transform, tokenizer: tokenizer.description, batchSize };
     const results = await this.withAverage(async () => {
@@ -84,6 +91,7 @@ export class PairLearner extends Trainer implements Learner {
         config: this.config,
         weights: state,
         evaluationTransform: this.#options.transform,
+        templates: this.#options.templates,
         tokenizerFiles,
       });
     } finally {

@@ -54,7 +54,7 @@ async function prepare(
   origins: Origins,
   { directory, latest, announce, allowChange }: Surroundings,
 ): Promise<Prepared<PairLearner>> {
-  const { config, tokenizer, transform } = await pairParts(recipe, origins.pair);
+  const { config, tokenizer, transform, templates } = await pairParts(recipe, origins.pair);
   const device = trainingDevice(recipe.train.device);
   const { group } = directory;
   const open: {
@@ -78,6 +78,7 @@ async function prepare(
       device,
       tokenizer,
       transform,
+      templates,
       adapterFolder: directory.adapterFolder,
       scratchFolder: directory.scratchFolder,
       group,

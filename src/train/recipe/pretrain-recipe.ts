@@ -2,10 +2,11 @@
 import { z } from "zod";
 
 import { activationNames } from "../../nn/activation.ts";
+import { sourceSchema } from "../../data/sources/source-spec.ts";
 import { classSchema } from "../../evaluate/tasks/zero-shot-task.ts";
 import { checkSteps } from "./check-recipe.ts";
 import { imageTowerSchema, textTowerSchema } from "./recipe-model.ts";
-import { dataSchema, nameSchema, sourceSchema, tokenizerSchema, trainSchema } from "./recipe.ts";
+import { dataSchema, nameSchema, tokenizerSchema, trainSchema } from "./recipe.ts";
 import { freeze, resolveWith, type ResolveOptions } from "./resolve-recipe.ts";
 
 const towerShape = {
@@ -23,7 +24,7 @@ const towerShape = {
 const evaluateSchema = z.strictObject({
   source: sourceSchema
     .optional()
-    .describe("held-out samples, see [data.md](data.md); nothing is measured without"),
+    .describe("held-out samples, see the tables of sources; nothing is measured without"),
   everySteps: z
     .int()
     .min(0)

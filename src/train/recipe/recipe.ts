@@ -6,9 +6,10 @@ import { z } from "zod";
 
 import { namedModelSchema } from "../../checkpoints/named-model.ts";
 import { taskSchema } from "../../evaluate/tasks/index.ts";
+import { templatesSchema } from "../../evaluate/tasks/zero-shot-task.ts";
 import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
 import type { TrainingAugmentation } from "../../data/image/index.ts";
-import type { SourceSpec } from "../../data/sources/source-spec.ts";
+import { sourceSchema } from "../../data/sources/source-spec.ts";
 import { isJsonObject } from "../../files/json-fields.ts";
 import type { TokenizerDescription } from "../../text/tokenizer-description.ts";
 import { objectiveSchema } from "../../objectives/index.ts";
@@ -20,10 +21,6 @@ const share = z.number().min(0).max(1);
 const probability = z.number().min(0).lt(1);
 
 // The data layer checks these with messages of its own; here they only get their types.
-export const sourceSchema: z.ZodCustom<SourceSpec, SourceSpec> = z.custom<SourceSpec>(
-  hasKind,
-  "a source with a kind",
-);
 export const tokenizerSchema: z.ZodCustom<TokenizerDescription, TokenizerDescription> =
   z.custom<TokenizerDescription>(hasKind, "a tokenizer with a kind");
 const augmentationSchema = z.custom<TrainingAugmentation>(isJsonObject, "an object");
@@ -44,7 +41,7 @@ const pixelCacheSchema = z.strictObject({
 });
 
 export const dataSchema = z.strictObject({
-  train: sourceSchema.describe("a source: shards, a table or a folder, see [data.md](data.md)"),
+  train: sourceSchema.describe("see the tables of sources"),
   tokenizer: tokenizerSchema
     .optional()
     .describe(
@@ -116,7 +113,14 @@ export const trainSchema = z.strictObject({
   microBatchSize: positiveInteger
     .optional()
     .describe("pairs per forward pass; the gradient stays that of the whole batch"),
-  steps: positiveInteger.describe("optimizer steps of the run"),
+  steps: positiveInteger.describe("optimizer steps of the run, at most"),
+  minutes: z
+    .number()
+    .positive()
+    .optional()
+    .describe(
+      "minutes of training, at most: schedules follow whichever of time and steps is further on",
+    ),
   seed: z.int().min(0).default(0).describe("all random numbers of the run come from it"),
   device: z
     .string()
@@ -142,18 +146,13 @@ export const trainSchema = z.strictObject({
     .describe("decay of a moving average of the weights, which is then evaluated and exported"),
   checkpoint: checkpointSchema.prefault({}).describe("when checkpoints are written and kept"),
   logEverySteps: positiveInteger.default(1).describe("steps from one line of metrics to the next"),
-  timeLimitMinutes: z
-    .number()
-    .positive()
-    .optional()
-    .describe("ends the run there, evaluated and saved as after the last step"),
 });
 
 export const suiteSchema = z
   .strictObject({
     name: z.string().describe("names the suite's metrics"),
     title: z.string().optional().describe("heading in the report"),
-    source: sourceSchema.describe("held-out samples, see [data.md](data.md)"),
+    source: sourceSchema.describe("held-out samples, see the tables of sources"),
     where: z
       .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
       .optional()
@@ -194,6 +193,12 @@ export const recipeSchema = z.strictObject({
     .prefault({})
     .describe("where each tower's weights come from, and what is trained"),
   logits: logitsSchema.prefault({}).describe("scale and bias of the logits"),
+  templates: templatesSchema
+    .optional()
+    .describe(
+      "what names of classes are put into, kept with the model, see " +
+        "[inference.md](inference.md#templates); those of `pretrained` when absent",
+    ),
   data: dataSchema.describe("pairs, and what is done to them"),
   objective: objectiveSchema
     .prefault({ kind: "softmax" })

@@ -13,6 +13,10 @@ const recipe = {
   train: { batchSize: 8, steps: 10, optimizer: { learningRate: 1e-3 } },
 };
 
+const retrieval = { kind: "retrieval" };
+const source = { kind: "webdataset", shards: "b.tar" };
+const suite = { name: "val", source, tasks: [retrieval] };
+
 const refused: [set: string, path: string, message: RegExp][] = [
   ["train.batchsize=3", "train.batchsize", /received train\.batchsize; Did you mean "batchSize"\?/],
   ["train.optimiser.learningRate=1", "train.optimiser", /Did you mean "optimizer"/],
@@ -37,6 +41,17 @@ const refused: [set: string, path: string, message: RegExp][] = [
     /one of "quickGelu", .* received "quickGlu"/,
   ],
   ['pretrained={"path":"a","tokeniser":"b"}', "pretrained.tokeniser", /Did you mean "tokenizer"/],
+  ["data.train.shard=x", "data.train.shard", /received data\.train\.shard; Did you mean "shards"/],
+  ["data.train.shards=", "data.train.shards", /a text of at least 1 character/],
+  ["data.train.shards=3", "data.train.shards", /a string or a list of strings .* received 3/],
+  ["data.train.kind=tabel", "data.train.kind", /one of webdataset, table, .* received "tabel"/],
+  ["train.steps=null", "train.steps", /type number for train\.steps but received undefined/],
+  [
+    "train.minuets=null",
+    "train.minuets",
+    /known keys .* received train\.minuets; Did you mean "minutes"/,
+  ],
+  ["trian.ema=null", "trian", /Did you mean "train"/],
   ["train", "train", /path=value for --set but received "train"/],
 ];
 
@@ -69,6 +84,38 @@ test("refuses what is no recipe, and a recipe without its data", () => {
   }
 });
 
+test("null unsets an optional key, but where null is a value", () => {
+  const full = {
+    ...recipe,
+    train: { ...recipe.train, ema: 0.9, minutes: 3 },
+    logits: { scale: { max: 20 } },
+    evaluate: { suites: [{ ...suite, where: { kind: "a", year: 3 } }] },
+  };
+  const { train, logits, data, evaluate } = resolveRecipe(full, {
+    set: [
+      "train.ema=null",
+      "train.minutes=null",
+      "train.seed=null",
+      "logits.scale.max=null",
+      "data.cache.folder=null",
+      "evaluate.suites.0.where.year=null",
+      "evaluate.suites.0.tasks.0.name=found",
+    ],
+  });
+  assert.deepEqual([train.ema, train.minutes, train.seed], [undefined, undefined, 0]);
+  assert.equal(logits.scale.max, null);
+  // Nothing was there to unset, and nothing begins to be.
+  assert.equal(data.cache, undefined);
+  assert.deepEqual(evaluate.suites[0]?.where, { kind: "a" });
+  assert.equal(evaluate.suites[0]?.tasks[0]?.name, "found");
+  assert.throws(() => resolveRecipe(full, { set: ["evaluate.suites.1.name=x"] }), {
+    message:
+      /^Expected a number below 1 behind suites, which is a list, .* received 1; check the path$/,
+  });
+  const none = resolveRecipe(full, { set: ["evaluate.suites.0=null"] });
+  assert.deepEqual(none.evaluate.suites, []);
+});
+
 test("a model that is named by its path alone takes facts from --set, and another path", () => {
   const resolve = (...set: string[]): unknown =>
     resolveRecipe({ ...recipe, pretrained: "models/a.pt" }, { set }).pretrained;
@@ -97,10 +144,6 @@ test("a model that is named by its path alone takes facts from --set, and anothe
     activation: "gelu",
   });
 });
-
-const retrieval = { kind: "retrieval" };
-const source = { kind: "webdataset", shards: "b.tar" };
-const suite = { name: "val", source, tasks: [retrieval] };
 
 test("refuses suites or tasks under one name, and a best metric that nothing measures", () => {
   const resolve = (suites: unknown[], set: string[] = []): unknown =>

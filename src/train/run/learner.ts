@@ -3,6 +3,7 @@ import type { Loader } from "../../data/loader/loader.ts";
 import type { Batch } from "../../data/sample.ts";
 import type { SuiteResult } from "../../evaluate/run-suite.ts";
 import type { RunData } from "../cache/run-data.ts";
+import type { StepOptions } from "../step/trainer.ts";
 import type { TrainingState } from "./run-checkpoint.ts";
 
 export interface Evaluation {
@@ -18,11 +19,10 @@ export interface Learner {
   readonly examplesSeen: number;
   /**
    * One optimizer step. Returns the numbers of the step, logged as `train/<name>`; `loss` is one.
-   * Numbers that take time of their own may be left out where `measure` is false.
    *
    * throws  DivergedError, with the weights as they were, when loss or gradient is not finite
    */
-  trainStep(batch: Batch, measure?: boolean): { loss: number } & Record<string, number>;
+  trainStep(batch: Batch, at?: StepOptions): { loss: number } & Record<string, number>;
   /** Null where there is nothing to measure. `pictures` of each suite are kept for a report. */
   evaluate: ((pictures: number) => Promise<Evaluation>) | null;
   /** Writes everything that an exact resume needs, with `state`, as one folder. */

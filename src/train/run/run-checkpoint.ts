@@ -36,6 +36,8 @@ export interface TrainingState {
   objective?: unknown;
   step: number;
   examplesSeen: number;
+  /** Seconds that the steps took, of a run with `train.minutes`. */
+  trainingSeconds?: number;
   /** Where the loader goes on; of several processes each one's, in rank order. */
   loader: LoaderPosition | LoaderPosition[];
   /** What the training data was; absent in checkpoints of 0.1.0. */

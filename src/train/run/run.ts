@@ -9,18 +9,17 @@ import { catchSignals, pendingSignal } from "../../torch/index.ts";
 import { DivergedError } from "../step/updater.ts";
 import type { Evaluation, Learner, Prepared } from "./learner.ts";
 import type { ProcessGroup } from "../process-group.ts";
-import type { ProgressStream } from "../log/run-progress.ts";
-import { RunLog } from "../log/run-log.ts";
+import { formatDuration, type ProgressStream } from "../log/run-progress.ts";
+import type { StepValues } from "../log/metrics-log.ts";
+import { RunLog, type RunPlace } from "../log/run-log.ts";
 import type { ResolvedRecipe } from "../recipe/recipe.ts";
 import type { BestCheckpoint, RunDirectory } from "./run-directory.ts";
+import { RunLength } from "./run-length.ts";
 import { updateState, type TrainingState } from "./run-checkpoint.ts";
 
 /** What of a recipe the loop follows. */
 interface LoopRecipe {
-  train: Pick<
-    ResolvedRecipe["train"],
-    "steps" | "checkpoint" | "timeLimitMinutes" | "logEverySteps"
-  >;
+  train: Pick<ResolvedRecipe["train"], "steps" | "minutes" | "checkpoint" | "logEverySteps">;
   evaluate: { everySteps: number };
 }
 
@@ -31,6 +30,8 @@ export interface LoopOptions {
   handleSignals?: boolean | undefined;
   /** Pictures kept of each suite of the last evaluation, for a report. Default 0. */
   pictures?: number | undefined;
+  /** The clock of `train.minutes`: seconds, from any start. The process's own when absent. */
+  now?: (() => number) | undefined;
 }
 
 /** Writes lines to the stream of progress, before there is a log. */
@@ -49,8 +50,8 @@ export interface RunOutcome {
   badSamples: readonly { file: string; key?: string; reason: string }[];
   /** Sentences that a report of the run must show. */
   warnings: readonly string[];
-  /** Why the run ended before its last step. At the time limit it is evaluated and saved first. */
-  stopped?: "signal" | "timeLimit";
+  /** Why the run ended before its last step. When its minutes are over, it is complete. */
+  stopped?: "signal" | "minutes";
   /** Number of the signal, with `stopped: "signal"`. */
   signal?: number;
   /** The last evaluation, when the run is complete. */
@@ -66,7 +67,7 @@ interface RunParts<L extends Learner> extends Prepared<L> {
 }
 
 /**
- * Trains to the last step, or until a signal or the time limit; closes what was prepared.
+ * Trains to the last step or minute, or until a signal; closes what was prepared.
  *
  * begin    called before the first step, when everything has been opened
  * finish   called with the learner at the end, before it is closed
@@ -87,7 +88,7 @@ export async function runToEnd<L extends Learner, R>(
       resumeStep: state?.step,
       progress: options.progress,
     });
-    if (state) log.message(`Resuming at step ${state.step} from ${latest}`);
+    if (state) log.message(resuming(state, latest, recipe.train.minutes));
     catching = options.handleSignals ?? false;
     if (catching) catchSignals(true);
     begin();
@@ -103,10 +104,21 @@ export async function runToEnd<L extends Learner, R>(
   }
 }
 
+function resuming(
+  { step, trainingSeconds = 0 }: TrainingState,
+  from: string | undefined,
+  minutes: number | undefined,
+): string {
+  const place = `Resuming at step ${step} from ${from}`;
+  if (minutes === undefined) return place;
+  return `${place}, after ${formatDuration(trainingSeconds)} of ${formatDuration(60 * minutes)}`;
+}
+
 const nothingMeasured: Evaluation = { values: {}, suites: [] };
 
 class Run<L extends Learner> {
   readonly #parts: RunParts<L>;
+  readonly #length: RunLength;
   #best: BestCheckpoint | undefined;
   #savedStep = 0;
   /** Whether this process has taken a step: its first is measured, for the progress line. */
@@ -115,9 +127,11 @@ class Run<L extends Learner> {
   #midStep = false;
 
   constructor(parts: RunParts<L>) {
+    const { recipe, state, options } = parts;
     this.#parts = parts;
-    this.#best = parts.state?.best;
-    if (parts.state) this.#savedStep = parts.state.step;
+    this.#length = new RunLength(recipe.train, { spent: state?.trainingSeconds, now: options.now });
+    this.#best = state?.best;
+    if (state) this.#savedStep = state.step;
   }
 
   async toEnd(): Promise<RunOutcome> {
@@ -149,34 +163,41 @@ class Run<L extends Learner> {
 
   async #steps(): Promise<RunOutcome> {
     const { recipe, learner } = this.#parts;
-    const { steps, checkpoint, timeLimitMinutes = Infinity } = recipe.train;
-    const deadline = performance.now() + timeLimitMinutes * 60_000;
-    while (learner.step < steps) {
-      await this.#step();
-      await this.#evaluateWhenDue();
+    const { steps, checkpoint } = recipe.train;
+    let { position } = this.#agreed();
+    while (position < steps) {
+      const at = position;
+      const values = await this.#length.timed(() => this.#step(at));
+      const agreed = this.#agreed();
+      position = agreed.position;
+      this.#log(values);
+      if (position < steps) await this.#evaluateWhenDue();
       const every = checkpoint.everySteps ?? Infinity;
       if (learner.step % every === 0) await this.#save();
-      const { signal, late } = this.#agreed(performance.now() > deadline);
-      if (signal !== 0) return this.#stop({ stopped: "signal", signal });
-      if (late && learner.step < steps) {
-        return { ...(await this.#finish()), stopped: "timeLimit" };
-      }
+      if (agreed.signal !== 0) return this.#stop({ stopped: "signal", signal: agreed.signal });
     }
-    return this.#finish();
+    const done = await this.#finish();
+    return learner.step < steps ? { ...done, stopped: "minutes" } : done;
   }
 
-  /** What ends the run before its last step: a signal to any rank, or the first rank's clock. */
-  #agreed(late: boolean): { signal: number; late: boolean } {
-    const told = this.#group.gatherValues({ signal: pendingSignal(), late });
-    return { signal: Math.max(...told.map(({ signal }) => signal)), late: told[0]?.late ?? late };
+  /** What all ranks go by: a signal to any of them, and where the first one's clock says that it is. */
+  #agreed(): { signal: number; position: number } {
+    const own = {
+      signal: pendingSignal(),
+      position: this.#length.position(this.#parts.learner.step),
+    };
+    const told = this.#group.gatherValues(own);
+    const { position } = told[0] ?? own;
+    return { signal: Math.max(...told.map(({ signal }) => signal)), position };
   }
 
   get #group(): ProcessGroup {
     return this.#parts.directory.group;
   }
 
-  async #step(): Promise<void> {
-    const { learner, loader, log } = this.#parts;
+  /** `position` is where the run stands, in steps. Returns what is logged of the step. */
+  async #step(position: number): Promise<StepValues> {
+    const { learner, loader } = this.#parts;
     const start = performance.now();
     const batch = await loader.next();
     if (batch === null) throw new Error("internal: a training loader ended");
@@ -185,24 +206,30 @@ class Run<L extends Learner> {
     this.#midStep = true;
     const every = this.#parts.recipe.train.logEverySteps;
     const measure = !this.#stepped || (learner.step + 1) % every === 0;
-    const report = this.#guarded(() => learner.trainStep(batch, measure));
+    const report = this.#guarded(() => learner.trainStep(batch, { position, measure }));
     this.#midStep = false;
     this.#stepped = true;
     const seconds = (performance.now() - start) / 1000;
     const named = Object.entries(report).map(([name, value]) => [`train/${name}`, value] as const);
-    log.step({
-      step: learner.step,
-      examplesSeen: learner.examplesSeen,
-      every,
-      values: {
-        "train/loss": report.loss,
-        ...Object.fromEntries(named),
-        "train/examplesPerSecond": (learner.examplesSeen - seen) / seconds,
-        "data/waitSeconds": waited / 1000,
-      },
-    });
     // The event loop must turn for the loader's messages and for signals.
     await new Promise((resolve) => setImmediate(resolve));
+    return {
+      "train/loss": report.loss,
+      ...Object.fromEntries(named),
+      "train/examplesPerSecond": (learner.examplesSeen - seen) / seconds,
+      "data/waitSeconds": waited / 1000,
+    };
+  }
+
+  #place(): RunPlace {
+    const { step } = this.#parts.learner;
+    return { step, position: this.#length.position(step), secondsLeft: this.#length.left };
+  }
+
+  #log(values: StepValues): void {
+    const { learner, log, recipe } = this.#parts;
+    const { examplesSeen } = learner;
+    log.step({ ...this.#place(), examplesSeen, every: recipe.train.logEverySteps, values });
   }
 
   /** Adds to a divergence where the last good weights are. */
@@ -220,15 +247,14 @@ class Run<L extends Learner> {
   async #evaluateWhenDue(): Promise<void> {
     const { recipe, learner } = this.#parts;
     const { everySteps } = recipe.evaluate;
-    const isLast = learner.step >= recipe.train.steps;
-    if (everySteps === 0 || isLast || learner.step % everySteps !== 0) return;
+    if (everySteps === 0 || learner.step % everySteps !== 0) return;
     await this.#evaluate(0);
   }
 
   async #evaluate(pictures: number): Promise<Evaluation> {
     const { learner, log } = this.#parts;
     if (learner.evaluate === null) return nothingMeasured;
-    log.note("evaluating", learner.step);
+    log.note("evaluating", this.#place());
     // All ranks have the same weights: the first one measures them, and all act on what it found.
     const own = this.#group.isFirst ? await learner.evaluate(pictures) : nothingMeasured;
     const [values = {}] = this.#group.gatherValues(own.values);
@@ -255,9 +281,11 @@ class Run<L extends Learner> {
   #state(): TrainingState {
     const { learner, loader } = this.#parts;
     const positions = this.#group.gatherValues(loader.position());
+    const { spent } = this.#length;
     return {
       step: learner.step,
       examplesSeen: learner.examplesSeen,
+      ...(spent === undefined ? {} : { trainingSeconds: spent }),
       loader: positions.length === 1 ? loader.position() : positions,
       ...(this.#best ? { best: this.#best } : {}),
       ...(this.#parts.data ? { data: this.#parts.data } : {}),

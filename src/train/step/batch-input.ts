@@ -47,7 +47,7 @@ export class BatchInput {
     this.#options = options;
   }
 
-  of(batch: Batch, step: number): StepInput {
+  of(batch: Batch, { step, position }: { step: number; position: number }): StepInput {
     const { teacher } = this.sources;
     return {
       image: this.#image(batch),
@@ -55,6 +55,7 @@ export class BatchInput {
       about: {
         ids: batch.ids,
         step,
+        position,
         epoch: batch.epoch,
         ...(teacher === undefined ? {} : { teacher: teacher.embed(batch) }),
       },

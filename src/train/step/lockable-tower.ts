@@ -44,10 +44,10 @@ export class LockableTower {
     return [...this.tower.parameters()].some(({ tensor }) => tensor.requiresGrad);
   }
 
-  /** Locks or unlocks for the step that follows `step` finished ones. */
-  at(step: number): void {
+  /** Locks or unlocks for the step at `position`, in steps of the run. */
+  at(position: number): void {
     const { locked, unlockAtStep = Infinity } = this.state;
-    this.#locked = locked && step < unlockAtStep;
+    this.#locked = locked && position < unlockAtStep;
     const { lora } = this.state;
     const keeps = this.#locked || lora !== undefined;
     for (const { tensor } of lora ? this.#keptBesideChanges(lora) : this.#lockable()) {

@@ -58,7 +58,12 @@ function input(count: number, length = 12): StepInput {
   return {
     image: { tensor: pixels, cached: false },
     text: { tensor: fromData(tokens, [count, length]).to("int64"), cached: false },
-    about: { ids: Array.from({ length: count }, (_, i) => `pair-${i}`), step: 0, epoch: 0 },
+    about: {
+      ids: Array.from({ length: count }, (_, i) => `pair-${i}`),
+      step: 0,
+      position: 0,
+      epoch: 0,
+    },
   };
 }
 

@@ -37,7 +37,7 @@ export interface StepInput {
   image: TowerInput;
   text: TowerInput;
   /** What else the objective may look at. */
-  about: Pick<ObjectiveInput, "ids" | "step" | "epoch" | "teacher">;
+  about: Pick<ObjectiveInput, "ids" | "step" | "position" | "epoch" | "teacher">;
 }
 
 interface StepResult {

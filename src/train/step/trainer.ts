@@ -41,6 +41,14 @@ export interface TrainerOptions {
   group?: ProcessGroup;
 }
 
+/** How a step is to be taken. */
+export interface StepOptions {
+  /** Where the run stands in steps, which schedules go by; the steps done when absent. */
+  position?: number;
+  /** Whether numbers that take time of their own are among those of the step; true when absent. */
+  measure?: boolean;
+}
+
 /**
  * What one step reports: beside these `contrastiveAccuracy`, where it was asked for, and the
  * objective's further numbers.
@@ -159,20 +167,20 @@ export class Trainer {
   /**
    * One optimizer step on a batch: this rank's share of the whole one.
    *
-   * measure   whether the report has contrastiveAccuracy, which takes time of its own
+   * at      contrastiveAccuracy takes time of its own: the report has it where `measure` is not false
    * throws  DivergedError, with the weights as they were, when loss or gradient is not finite
    */
-  trainStep(batch: Batch, measure = true): StepReport {
+  trainStep(batch: Batch, { position = this.step, measure = true }: StepOptions = {}): StepReport {
     return scope(() => {
       const { train } = this.recipe;
       this.model.train(true);
       for (const tower of Object.values(this.towers)) {
-        tower.at(this.step);
+        tower.at(position);
         tower.prepare();
       }
       const { pairs, metrics, ...result } = accumulateGradient(
         this.model,
-        this.#input.of(batch, this.step),
+        this.#input.of(batch, { step: this.step, position }),
         {
           objective: this.objective,
           towers: this.towers,
@@ -183,7 +191,7 @@ export class Trainer {
           measure,
         },
       );
-      const at = { step: this.step, batch };
+      const at = { step: this.step, position, batch };
       this.#updater.demandFinite(result.loss, "loss", at);
       const learned = this.#learned();
       averageGradients(this.group, learned);

@@ -18,10 +18,12 @@ type UpdateRecipe = Pick<
   "optimizer" | "schedule" | "steps" | "gradientClip" | "ema"
 >;
 
-/** The current step, for the message of a DivergedError. */
 interface StepAt {
   /** Optimizer steps done before. */
   step: number;
+  /** Where the run stands in steps, at least `step`: what the schedule goes by. */
+  position: number;
+  /** For the message of a DivergedError. */
   batch: Batch;
 }
 
@@ -48,7 +50,7 @@ export class Updater {
   }
 
   /** Drops the gradients and throws DivergedError where the number is NaN or infinite. */
-  demandFinite(value: number, what: string, { step, batch }: StepAt): void {
+  demandFinite(value: number, what: string, { step, batch }: Pick<StepAt, "step" | "batch">): void {
     if (Number.isFinite(value)) return;
     this.optimizer.zeroGrad();
     throw new DivergedError(step + 1, what, batch.keys);
@@ -70,7 +72,7 @@ export class Updater {
         : clipGradients(parameters, this.#gradientClip);
     const gradNorm = norm.item();
     this.demandFinite(gradNorm, "gradient", at);
-    const learningRate = this.#schedule(at.step);
+    const learningRate = this.#schedule(at.position);
     before?.(learningRate);
     this.optimizer.step(learningRate);
     this.optimizer.zeroGrad();

@@ -7,6 +7,7 @@ import type { Optimizer } from "../../optimize/optimizer.ts";
 import { autocast, backward, scope, type Device, type Tensor } from "../../torch/index.ts";
 import type { Evaluation, Learner } from "../run/learner.ts";
 import { withTrainingState, type TrainingState } from "../run/run-checkpoint.ts";
+import type { StepOptions } from "../step/trainer.ts";
 import { Updater } from "../step/updater.ts";
 import type { ResolvedPretrainRecipe } from "../recipe/pretrain-recipe.ts";
 
@@ -48,14 +49,17 @@ export class TowerTrainer implements Learner {
     return this.#updater.ema;
   }
 
-  trainStep(batch: Batch): { loss: number } & Record<string, number> {
+  trainStep(
+    batch: Batch,
+    { position = this.step }: StepOptions = {},
+  ): { loss: number } & Record<string, number> {
     return scope(() => {
       const { model } = this.#task;
       model.train(true);
       const cast = this.#train.precision === "bfloat16" ? this.device : undefined;
       const { loss, accuracy } = autocast(cast, () => this.#task.loss(batch));
       const value = loss.item();
-      const at = { step: this.step, batch };
+      const at = { step: this.step, position, batch };
       this.#updater.demandFinite(value, "loss", at);
       backward(loss);
       const report = this.#updater.update(model.parameters(), at);

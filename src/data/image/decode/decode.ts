@@ -12,6 +12,7 @@ import {
   readImageHeader,
   withoutPackedText,
 } from "./image-header.ts";
+import { decodePlainPng } from "./plain-png.ts";
 import {
   blendOntoWhite,
   flattenOntoWhite,
@@ -228,6 +229,8 @@ async function decodeByLayout(
   maxPixels: number,
 ): Promise<RgbImage & { alpha?: Uint8Array }> {
   if (header.format === "gif") return decodeGif(bytes, maxPixels);
+  const plain = decodePlainPng(bytes, header);
+  if (plain !== undefined) return { data: plain.data, width: header.width, height: header.height };
   const input = openSharp(bytes, header);
   if (header.layout === "cmyk") return decodeCmyk(input, header);
   if (header.format === "png" && header.layout === "grey" && header.bitDepth === 16) {
@@ -253,6 +256,11 @@ async function decodeOnWhite(
     if (image.alpha) blendOntoWhite(image.data, image.alpha);
     if (color) whitenColor(image.data, color);
     return image;
+  }
+  const plain = decodePlainPng(bytes, header);
+  if (plain?.alpha !== undefined) {
+    blendOntoWhite(plain.data, plain.alpha);
+    return { data: plain.data, width: header.width, height: header.height };
   }
   const { data, info } = await openSharp(bytes, header)
     .ensureAlpha()

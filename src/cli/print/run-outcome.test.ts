@@ -9,7 +9,7 @@ import { tinyData, type TinyData } from "../../../test/support/tiny-run.ts";
 import { plainRecipe } from "../../../test/support/tiny-towers.ts";
 import { runReport } from "../../train/run/run-report.ts";
 import { train, type TrainResult } from "../../train/train-pair.ts";
-import { describeRun, runJson } from "./outcomes.ts";
+import { describeRun, runJson } from "./run-outcome.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "limn-train-result-"));
 let data: TinyData;

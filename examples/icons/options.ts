@@ -1,0 +1,47 @@
+/** What can be chosen about the icons. */
+
+export interface IconOptions {
+  /** Decides which concepts are never seen, and the order of the samples. */
+  seed: number;
+  /** Side of the pictures, pixels. */
+  imageSize: number;
+  /** A concept is trained on when so many training authors have drawn it. */
+  trainAuthors: number;
+  /** A concept is asked for when so many training authors have drawn it. */
+  testAuthors: number;
+  /** Share of the concepts that could be asked for which is kept out of training. */
+  unseenShare: number;
+  vocabSize: number;
+  contextLength: number;
+  samplesPerShard: number;
+}
+
+export const defaultOptions: IconOptions = {
+  seed: 0,
+  imageSize: 64,
+  trainAuthors: 4,
+  testAuthors: 5,
+  unseenShare: 0.1,
+  vocabSize: 2000,
+  contextLength: 16,
+  samplesPerShard: 2000,
+};
+
+/** Fills in the defaults. throws  Error naming an unknown option and the known ones, or a bad value */
+export function resolveOptions(given: Partial<IconOptions>): IconOptions {
+  for (const [key, value] of Object.entries(given)) {
+    if (!(key in defaultOptions)) {
+      const known = Object.keys(defaultOptions).join(", ");
+      throw new Error(`Expected an option of the icons but received ${key}; known: ${known}`);
+    }
+    const isShare = key === "unseenShare";
+    const good = isShare ? value >= 0 && value < 1 : Number.isInteger(value) && value >= 0;
+    if (!good) {
+      throw new RangeError(
+        `Expected ${isShare ? "a share in [0, 1)" : "a whole number"} for ${key} but received ` +
+          `${value}; the default is ${defaultOptions[key as keyof IconOptions]}`,
+      );
+    }
+  }
+  return { ...defaultOptions, ...given };
+}

@@ -1,0 +1,49 @@
+/** The quick start's recipe: a small CLIP that learns icons in minutes on two cores. */
+import { defineRecipe, type Recipe } from "limn";
+
+import type { IconSource, IconSuite, iconTokenizer } from "./suites.ts";
+
+export interface IconRecipeOptions {
+  train: IconSource;
+  suites: IconSuite[];
+  tokenizer: ReturnType<typeof iconTokenizer>;
+  imageSize: number;
+  seed: number;
+}
+
+/** Settings are chosen on `validationSuites`, never on the test sets. */
+export function iconRecipe({
+  train,
+  suites,
+  tokenizer,
+  imageSize,
+  seed,
+}: IconRecipeOptions): Recipe {
+  return defineRecipe({
+    name: "icons",
+    model: {
+      embedDim: 192,
+      image: { kind: "modifiedResNet", imageSize, width: 16, depths: [1, 1, 1, 1], heads: 8 },
+      text: { width: 128, depth: 2, heads: 4 },
+    },
+    data: {
+      train,
+      tokenizer,
+      transform: { resizeMode: "squash", crop: "none" },
+      augmentation: { randomResizedCrop: { scale: [0.75, 1], ratio: [0.85, 1.18] } },
+    },
+    train: {
+      batchSize: 256,
+      steps: 640,
+      seed,
+      precision: "bfloat16",
+      minutes: 4,
+      optimizer: { learningRate: 2e-3, weightDecay: 0.1, beta2: 0.98 },
+      schedule: { kind: "cosine", warmupSteps: 30 },
+      gradientClip: 1,
+      ema: 0.97,
+      checkpoint: { everySteps: 200, keepLast: 1 },
+    },
+    evaluate: { batchSize: 128, suites },
+  });
+}
