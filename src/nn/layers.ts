@@ -149,7 +149,10 @@ export class Conv2d extends Module {
     const { stride, padding, groups } = this;
     const bias = this.bias?.tensor ?? null;
     const y = conv2d(x, this.weight.tensor, bias, { stride, padding, groups });
-    return finish(norm ? norm.forward(y) : y, after);
+    if (norm === undefined) return finish(y, after);
+    const { onto, activation } = after;
+    if (activation === "relu" && onto === undefined) return norm.rectified(y);
+    return finish(norm.forward(y), after);
   }
 
   /** With the norm that always follows it. */
