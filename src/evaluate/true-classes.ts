@@ -59,7 +59,8 @@ export function trueClasses(
     const key = dataset.keys[first] ?? "";
     const received = answers[first] === undefined ? "nothing" : formatJson(answers[first]);
     const problem = index.problem(answers[first]);
-    const many = unknown.length > 1 ? ` (so are ${unknown.length} of ${found.length} samples)` : "";
+    const many =
+      unknown.length > 1 ? ` (so are ${unknown.length} of ${counted(found.length, "sample")})` : "";
     const cure =
       images.length === 0 || index.isShared(answers[first])
         ? "add the class, or name another key as answer"
