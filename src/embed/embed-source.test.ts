@@ -222,7 +222,7 @@ describe("the state of a run", () => {
     appendFileSync(shards.replace("*", "shard-000000"), Buffer.alloc(512));
     await assert.rejects(embedSource(given), {
       name: "DataError",
-      message: /the source that the embeddings in .* are of, 1 files of \d+ bytes, but received 1 /,
+      message: /the source that the embeddings in .* are of, 1 file of \d+ bytes, but received 1 /,
     });
     const photos = join(root, "growing");
     mkdirSync(photos);

@@ -6,7 +6,7 @@ import type { LoaderExtent } from "../data/loader/loader.ts";
 import type { LoaderPosition } from "../data/loader/options.ts";
 import type { NpyPrecision } from "../files/npy.ts";
 import type { SourceSpec } from "../data/sources/source-spec.ts";
-import { DataError } from "../errors.ts";
+import { counted, DataError } from "../errors.ts";
 import { writeTextAtomically } from "../files/atomic-write.ts";
 import { isPartial } from "../files/owner.ts";
 import { readJsonFile, readingReason } from "../files/regular-file.ts";
@@ -127,7 +127,9 @@ export async function openState(folder: string, settings: EmbedSettings): Promis
 export function checkExtent(folder: string, { extent }: EmbedState, now: LoaderExtent): void {
   if (extent === undefined || JSON.stringify(extent) === JSON.stringify(now)) return;
   const words = ({ parts, samples, bytes }: LoaderExtent): string =>
-    samples === undefined || bytes > 0 ? `${parts} files of ${bytes} bytes` : `${samples} pictures`;
+    samples === undefined || bytes > 0
+      ? `${counted(parts, "file")} of ${bytes} bytes`
+      : counted(samples, "picture");
   throw new DataError(
     `Expected the source that the embeddings in ${folder} are of, ${words(extent)}, but received ` +
       `${words(now)}; choose another folder, or put the source back`,

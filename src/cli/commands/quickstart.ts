@@ -1,4 +1,4 @@
-/** `limn quickstart`: train a small CLIP on emoji and see what it learned. */
+/** `limn quickstart`: train a small CLIP on icons and see what it learned. */
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 
@@ -9,7 +9,7 @@ import { metricsJson } from "../../evaluate/metric-table.ts";
 import { defineCommand, type Command } from "../command.ts";
 import { loadFile } from "../options/load-file.ts";
 
-/** What examples/emoji/quickstart.ts exports. */
+/** What examples/icons/quickstart.ts exports. */
 type Quickstart = (options: {
   directory: string;
   seed: number;
@@ -21,8 +21,8 @@ type Quickstart = (options: {
 const command: Command = defineCommand({
   name: "quickstart",
   summary:
-    "Trains a small CLIP on emoji of two vendors and their names in six languages, then asks it\n" +
-    "about a third vendor, line drawings and emoji that it never saw. Takes about six minutes.",
+    "Trains a small CLIP on icons of many authors and their names, then lets it name and find icons\n" +
+    "of three sets that it never saw. Takes about six minutes.",
   options: {
     directory: { type: "string", value: "<folder>", help: "default runs/quickstart" },
     seed: {
@@ -39,7 +39,7 @@ const command: Command = defineCommand({
     "limn quickstart --set train.steps=100",
   ],
   async run({ options, print, note, json }) {
-    const file = path.join(packageRoot(), "examples", "emoji", "quickstart.ts");
+    const file = path.join(packageRoot(), "examples", "icons", "quickstart.ts");
     const quickstart = (await loadFile(file)) as Quickstart;
     const { result, text, report } = await quickstart({
       directory: options.directory ?? path.join("runs", "quickstart"),

@@ -5,7 +5,7 @@ import {
   transformOfPreset,
   type EvaluationTransform,
 } from "../../data/image/evaluation-transform.ts";
-import { UsageError } from "../../errors.ts";
+import { counted, UsageError } from "../../errors.ts";
 import { readJsonFile, readingReason } from "../../files/regular-file.ts";
 import type { HubFetchOptions } from "../../checkpoints/local-model.ts";
 import type { GivenFacts } from "../../checkpoints/layout.ts";
@@ -98,7 +98,7 @@ export function hubFetching(
 
 function describe({ files, filesDone, allReceived, allTotal }: FetchProgress): string {
   const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
-  return `fetching ${megabytes(allReceived)} of ${megabytes(allTotal)} MB, ${filesDone} of ${files} files`;
+  return `fetching ${megabytes(allReceived)} of ${megabytes(allTotal)} MB, ${filesDone} of ${counted(files, "file")}`;
 }
 
 export const deviceOption = {

@@ -1,5 +1,5 @@
 /**
- * The quick start from end to end: packages, shards, vocabulary, training, evaluation, report.
+ * The quick start from end to end: icon sets, shards, vocabulary, training, evaluation, report.
  * Called by `limn quickstart`; prints only through what it is given.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
@@ -7,14 +7,15 @@ import { join } from "node:path";
 import { StorageError, train, type TrainOptions, type TrainResult } from "limn";
 import { runReport, writeReport } from "limn/report";
 
-import type { BuiltDataset } from "./dataset.ts";
-import { buildShards, installEmoji, trainVocabulary } from "./prepare.ts";
-import { emojiRecipe } from "./recipe.ts";
-import { emojiSuites, splitSource } from "./suites.ts";
+import type { BuiltIcons } from "./dataset.ts";
+import { prepareIcons } from "./prepare.ts";
+import { iconRecipe } from "./recipe.ts";
+import { iconSearches } from "./searches.ts";
+import { iconSource, iconTokenizer, testSuites } from "./suites.ts";
 import { summaryLines, summaryOf } from "./summary.ts";
 
 export interface QuickstartOptions {
-  /** Everything lies in here: packages, shards, vocabulary, run. */
+  /** Everything lies in here: packages, data, run. */
   directory: string;
   seed?: number;
   set?: readonly string[];
@@ -30,38 +31,24 @@ export interface QuickstartResult {
   report: string;
 }
 
-const vocabSize = 6000;
-const contextLength = 32;
-
 export default async function quickstart(options: QuickstartOptions): Promise<QuickstartResult> {
   const { directory, note, seed = 0 } = options;
   checkDirectory(directory);
   mkdirSync(directory, { recursive: true });
-  const packages = installEmoji(join(directory, "packages"), note);
-  const data = join(directory, "data");
-  const built = await buildShards(packages, data, note);
-  const source = splitSource(data, "train", built.dataset.splits);
-  const tokenizer = await trainVocabulary({
-    folder: join(directory, "tokenizer"),
-    source,
-    stamp: built.dataset.stamp,
-    vocabSize,
-    contextLength,
-    note,
-  });
-  note("Training two towers to bring each picture and its names together (at most 4 minutes) ...");
+  const built = await prepareIcons({ directory, note });
+  note("Training two towers to bring each icon and its name together (at most 4 minutes) ...");
   const result = await train({
-    recipe: emojiRecipe({
-      train: source,
-      suites: emojiSuites(data, built.evaluations, built.dataset.splits),
-      tokenizer,
-      contextLength,
+    recipe: iconRecipe({
+      train: iconSource(built, "train"),
+      suites: testSuites(built),
+      tokenizer: iconTokenizer(built),
+      imageSize: built.dataset.options.imageSize,
       seed,
     }),
     directory: join(directory, `run-seed-${seed}`),
     set: options.set ?? [],
     handleSignals: true,
-    pictures: 2000,
+    pictures: 1000,
     ...(options.progress ? { progress: options.progress } : {}),
   });
   const report = join(result.directory, "report.html");
@@ -84,18 +71,19 @@ function checkDirectory(directory: string): void {
 function isOurs(manifest: string): boolean {
   try {
     const { name } = JSON.parse(readFileSync(manifest, "utf8")) as { name?: string };
-    return name === "limn-example-emoji";
+    return name === "limn-example-icons";
   } catch {
     return false;
   }
 }
 
-async function saveReport(result: TrainResult, built: BuiltDataset, file: string): Promise<void> {
-  const summary = summaryOf(result.suites, built);
+async function saveReport(result: TrainResult, built: BuiltIcons, file: string): Promise<void> {
+  const sets = built.dataset.sets.filter(({ role }) => role === "test");
   const data = await runReport(result, {
-    title: "limn quick start: emoji",
-    summary,
-    pictured: ["vendor", "lines", "unseen"],
+    title: "limn quick start: icons",
+    summary: summaryOf(result.suites, built),
+    searches: [iconSearches(built)],
+    pictured: [...sets.map(({ prefix }) => prefix), "unseen"],
   });
   writeReport(file, data);
 }
