@@ -6,13 +6,7 @@ import { classificationText, type NamedResult } from "../print/outcomes.ts";
 import { labelsOf } from "../options/classify-labels.ts";
 import { defineCommand, type Command } from "../command.ts";
 import { maxPixelsOf, maxPixelsOption } from "../options/max-pixels.ts";
-import {
-  chosenUse,
-  deviceOption,
-  loadOptions,
-  modelOptions,
-  precisionOption,
-} from "../options/model-options.ts";
+import { chosenUse, loadOptions, modelOptions, useOptions } from "../options/model-options.ts";
 import { templateOption, templatesOf } from "../options/template-argument.ts";
 import { pictureOperands, unreadablePicture } from "../options/picture-operands.ts";
 
@@ -37,8 +31,7 @@ const command: Command = defineCommand({
     "batch-size": { type: "integer", least: 1, value: "<n>", help: "default by the memory" },
     "on-error": { type: "string", choices: ["skip", "fail"], help: "default fail" },
     ...maxPixelsOption,
-    ...deviceOption,
-    ...precisionOption,
+    ...useOptions,
     ...modelOptions,
   },
   examples: [

@@ -5,13 +5,7 @@ import { loadModel } from "../../inference/load-model.ts";
 import { catchSignals, pendingSignal } from "../../torch/index.ts";
 import { defineCommand, type Command } from "../command.ts";
 import { maxPixelsOf, maxPixelsOption } from "../options/max-pixels.ts";
-import {
-  chosenUse,
-  deviceOption,
-  loadOptions,
-  modelOptions,
-  precisionOption,
-} from "../options/model-options.ts";
+import { chosenUse, loadOptions, modelOptions, useOptions } from "../options/model-options.ts";
 import { describeEmbedded, describeEmbedding } from "../print/outcomes.ts";
 import { progressLine } from "../print/progress-line.ts";
 import { noteColumns, parseSource, sourceOptions } from "../options/source-argument.ts";
@@ -31,8 +25,7 @@ const command: Command = defineCommand({
     workers: { type: "integer", least: 1, value: "<n>", help: "decoding threads" },
     "on-error": { type: "string", choices: ["skip", "fail"], help: "default fail" },
     ...maxPixelsOption,
-    ...deviceOption,
-    ...precisionOption,
+    ...useOptions,
     ...sourceOptions,
     ...modelOptions,
   },

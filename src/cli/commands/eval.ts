@@ -2,13 +2,7 @@
 import { evaluate } from "../../evaluate/evaluate-model.ts";
 import { defineCommand, type Command } from "../command.ts";
 import { maxPixelsOf, maxPixelsOption } from "../options/max-pixels.ts";
-import {
-  chosenUse,
-  deviceOption,
-  loadOptions,
-  modelOptions,
-  precisionOption,
-} from "../options/model-options.ts";
+import { chosenUse, loadOptions, modelOptions, useOptions } from "../options/model-options.ts";
 import { sourceOptions } from "../options/source-argument.ts";
 import { suitesOf, taskOptions } from "../options/suite-arguments.ts";
 import { suitesJson, suitesText } from "../print/measured-suites.ts";
@@ -29,8 +23,7 @@ const command: Command = defineCommand({
       help: "pictures per forward pass; default 64",
     },
     ...maxPixelsOption,
-    ...deviceOption,
-    ...precisionOption,
+    ...useOptions,
     ...sourceOptions,
     ...modelOptions,
   },

@@ -101,15 +101,13 @@ function describe({ files, filesDone, allReceived, allTotal }: FetchProgress): s
   return `fetching ${megabytes(allReceived)} of ${megabytes(allTotal)} MB, ${filesDone} of ${counted(files, "file")}`;
 }
 
-export const deviceOption = {
+/** Where and in what a model computes. */
+export const useOptions = {
   device: { type: "string", value: "<name>", help: "default auto: the first GPU, else the CPU" },
-} as const;
-
-export const precisionOption = {
   precision: {
     type: "string",
     choices: precisions,
-    help: "what the model computes in; default float32 (limn info --measure compares)",
+    help: "what is computed in; default float32",
   },
 } as const;
 
