@@ -176,6 +176,17 @@ describe("misuse", () => {
       name: "DataError",
       message: /received "pink": no class has this name \(so are 2 of 2 samples\); add the class/,
     });
+    // A name of two classes is a mistake of the list.
+    const twins = tasks.map((task) => ({ ...task, classes: ["red", "blue", "blue"] }));
+    const known = [
+      ...made,
+      { color: "red", label: "red" },
+      { color: "blue", label: "blue" },
+    ] as const;
+    await assert.rejects(run(known, { tasks: twins }), {
+      message:
+        /of sample set\d+-3 but received "blue": several classes have this name; label samples/,
+    });
   });
   it("refuses what is no list of classes, and two classes of one answer", async () => {
     const file = join(folder, "classes.json");

@@ -68,7 +68,7 @@ export async function runReport(
   const seconds = log.length > 1 ? (log.at(-1)?.wallTime ?? 0) - (log[0]?.wallTime ?? 0) : 0;
   return {
     title,
-    subtitle: `${result.step} steps of ${recipe.train.batchSize} pairs, ${Math.round(seconds)} s`,
+    subtitle: `${counted(result.step, "step")} of ${counted(recipe.train.batchSize, "pair")}, ${Math.round(seconds)} s`,
     summary: summary ?? defaultSummary(result),
     ...(result.warnings.length > 0 ? { warnings: result.warnings } : {}),
     curves: curvesFromLog(log, { batchSize: recipe.train.batchSize }),
@@ -89,8 +89,8 @@ export async function runReport(
 
 function defaultSummary({ recipe, step, examplesSeen, skipped }: TrainResult): Summary {
   const text =
-    `An image tower and a text tower were trained for ${step} steps on ` +
-    `${examplesSeen.toLocaleString("en-US")} pairs of pictures and captions, so that a picture and ` +
+    `An image tower and a text tower were trained for ${counted(step, "step")} on ` +
+    `${counted(examplesSeen, "pair")} of pictures and captions, so that a picture and ` +
     "its caption land close together in one space.";
   return {
     text: [text],
@@ -143,7 +143,7 @@ async function predictionGroup(
   return {
     title,
     note:
-      `The ${k} best of ${labels.length} candidates; bars share 100 % among them. Mistakes are ` +
+      `The ${k} best of ${counted(labels.length, "candidate")}; bars share 100 % among them. Mistakes are ` +
       "shown as often as they are made.",
     items: await Promise.all(items),
   };
