@@ -3,7 +3,7 @@ import { evaluate } from "../../evaluate/evaluate-model.ts";
 import { defineCommand, type Command } from "../command.ts";
 import { maxPixelsOf, maxPixelsOption } from "../options/max-pixels.ts";
 import { chosenUse, loadOptions, modelOptions, useOptions } from "../options/model-options.ts";
-import { sourceOptions } from "../options/source-argument.ts";
+import { noteColumns, sourceOptions } from "../options/source-argument.ts";
 import { suitesOf, taskOptions } from "../options/suite-arguments.ts";
 import { suitesJson, suitesText } from "../print/measured-suites.ts";
 
@@ -37,6 +37,7 @@ const command: Command = defineCommand({
   async run({ options, operands, print, note }) {
     const [model = "", source] = operands;
     const suites = await suitesOf(source, options);
+    for (const suite of suites) noteColumns(suite.source, note, { records: true });
     const results = await evaluate({
       model,
       load: loadOptions(options, note),
