@@ -1,9 +1,9 @@
 /** What is asked about the held-out icons, in the form of a limn recipe's `evaluate.suites`. */
 import { join } from "node:path";
 
-import type { BuiltIcons } from "./dataset.ts";
+import type { BuiltIcons, UsedSet } from "./dataset.ts";
 import type { Part } from "./pack.ts";
-import type { Role } from "./sets.ts";
+import { quickstartSets, type Role } from "./sets.ts";
 
 export interface IconSource {
   kind: "webdataset";
@@ -22,14 +22,15 @@ export interface IconSuite {
   tasks: IconTask[];
 }
 
-/** Shards of a split as a source of a limn recipe: all of them, or those of a set or a kind. */
+/** Shards of a split as a source of a limn recipe: all of them, or those of some sets or of a kind. */
 export function iconSource(
   { folder, dataset }: BuiltIcons,
   split: Role,
-  { set, kind }: Partial<Pick<Part, "set" | "kind">> = {},
+  { sets, kind }: { sets?: readonly string[]; kind?: Part["kind"] } = {},
 ): IconSource {
   const parts = dataset.splits[split].parts.filter(
-    (part) => (set === undefined || part.set === set) && (kind === undefined || part.kind === kind),
+    (part) =>
+      (sets === undefined || sets.includes(part.set)) && (kind === undefined || part.kind === kind),
   );
   const shards = parts.flatMap((part) => part.shards.map((name) => join(folder, name)));
   return { kind: "webdataset", shards };
@@ -54,12 +55,23 @@ export function validationSuites(built: BuiltIcons): IconSuite[] {
   ];
 }
 
-/** For results: naming and finding icons of each set whose author was never seen, and unseen concepts. */
-export function testSuites(built: BuiltIcons): IconSuite[] {
-  const sets = built.dataset.sets.filter(({ role }) => role === "test");
+/** The test sets that the quick start tells of; the large data has more. */
+export function askedSets({ dataset }: BuiltIcons): UsedSet[] {
+  const asked = new Set(quickstartSets.map(({ prefix }) => prefix));
+  return dataset.sets.filter(({ role, prefix }) => role === "test" && asked.has(prefix));
+}
+
+/**
+ * For results: naming and finding icons of each set, whose author was never seen, and unseen concepts of
+ * all test sets.
+ */
+export function testSuites(
+  built: BuiltIcons,
+  sets: readonly UsedSet[] = askedSets(built),
+): IconSuite[] {
   return [
     ...sets.flatMap(({ prefix, name }) => {
-      const source = iconSource(built, "test", { set: prefix, kind: "known" });
+      const source = iconSource(built, "test", { sets: [prefix], kind: "known" });
       return [
         ...namingSuites({
           name: prefix,
