@@ -1,7 +1,7 @@
 /** Zero-shot classification as a task: the class whose texts are the most similar to a picture. */
 import { z } from "zod";
 import type { Embeddings } from "../../arrays/embeddings.ts";
-import { DataError } from "../../errors.ts";
+import { atPath, DataError } from "../../errors.ts";
 import { formatJson } from "../../files/json-text.ts";
 import { classifierWeights } from "../../inference/classifier-weights.ts";
 import type { EmbeddedDataset, Embedder } from "../../inference/embed-dataset.ts";
@@ -93,6 +93,10 @@ export const zeroShotTask = {
     top5: "top-5 accuracy",
     meanPerClass: "mean accuracy per class",
   },
+  async check(task, outline, path): Promise<void> {
+    const classes = await atPath(`${path}.classes`, () => readClasses(task.classes));
+    answers(task, outline, classes);
+  },
   async measure(
     task,
     { dataset, embedder, prefix, bootstrap }: TaskContext,
@@ -149,7 +153,7 @@ async function weightsOf(
 
 function answers(
   task: ZeroShotTask,
-  dataset: EmbeddedDataset,
+  dataset: Pick<EmbeddedDataset, "keys" | "labels" | "metas">,
   classes: readonly NamedClass[],
 ): Int32Array {
   const index = new ClassAnswers(classes);

@@ -9,7 +9,8 @@ import {
   type EvaluationTransform,
 } from "../../data/image/evaluation-transform.ts";
 import { createTokenizer } from "../../text/index.ts";
-import type { Tokenizer } from "../../text/tokenizer-description.ts";
+import type { Tokenizer, TokenizerDescription } from "../../text/tokenizer-description.ts";
+import { atPath } from "../../errors.ts";
 import { pairConfigOf } from "../../checkpoints/checkpoint.ts";
 import type { DualEncoderConfig } from "../../pair/dual-encoder.ts";
 import type { ModelSource } from "../../checkpoints/layout.ts";
@@ -36,7 +37,7 @@ export async function pairParts(
   const logits = resolveLogits(recipe.logits, recipe.objective);
   if (model === undefined) return partsOfOrigin(recipe, known(origin));
   const tokenizer = data.tokenizer
-    ? await createTokenizer(data.tokenizer)
+    ? await tokenizerOf(data.tokenizer)
     : await known(origin).tokenizer();
   const config = modelConfig(model, tokenizer, logits);
   const preset = evaluationPreset("clip", config.image.imageSize);
@@ -53,7 +54,7 @@ async function partsOfOrigin(recipe: ResolvedRecipe, origin: ModelSource): Promi
   const { modelChanges: changes = {}, data } = recipe;
   const found = pairConfigOf(origin);
   const tokenizer = data.tokenizer
-    ? await createTokenizer(data.tokenizer)
+    ? await tokenizerOf(data.tokenizer)
     : await ofLength(await origin.tokenizer(), changes.contextLength);
   const config = changedConfig(found, changes, {
     contextLength: tokenizer.contextLength,
@@ -75,6 +76,10 @@ function atSize(transform: EvaluationTransform, imageSize: number): EvaluationTr
     imageSize,
     resizeSize: Math.round((resizeSize * imageSize) / transform.imageSize),
   };
+}
+
+function tokenizerOf(description: TokenizerDescription): Promise<Tokenizer> {
+  return atPath("data.tokenizer", () => createTokenizer(description));
 }
 
 async function ofLength(tokenizer: Tokenizer, length: number | undefined): Promise<Tokenizer> {

@@ -53,10 +53,16 @@ function wanted(issue: Issue): string {
       return bounded(issue.origin, issue.inclusive ? "of at most" : "below", issue.maximum);
     case "invalid_value":
       return `one of ${issue.values.map(describe).join(", ")}`;
-    default:
-      return oneOf(
-        issue.message.replace(/^Invalid (discriminator value. Expected|input)/, "").trim(),
+    default: {
+      const said = issue.message
+        .replace(/^Invalid (discriminator value. Expected|input)/, "")
+        .trim();
+      if (said !== "" || issue.code !== "invalid_union") return oneOf(said);
+      const members = issue.errors.flatMap(([first]) =>
+        first === undefined ? [] : [wanted(first)],
       );
+      return [...new Set(members)].join(", or ");
+    }
   }
 }
 
