@@ -99,7 +99,8 @@ c10::IValue readArgument(Environment& state, const Argument& argument, napi_valu
     }
     case Kind::kScalar: return readScalar(env, value, name);
     case Kind::kInt: return readInt64(env, value, name);
-    case Kind::kIntList: return fitted(argument, readIntList(env, value, name));
+    case Kind::kIntList:
+      return fitted(argument, readTypedList<int64_t>(env, value, name, readInt64));
     case Kind::kFloat: return readDouble(env, value, name);
     case Kind::kFloatList:
       return fitted(argument, readTypedList<double>(env, value, name, readDouble));
@@ -161,6 +162,13 @@ struct Operand {
 
 void pushArgument(Environment& state, const Argument& argument, const Operand* operand,
                   torch::jit::Stack& stack) {
+  // What most operands are; an array of tensors is no number.
+  int64_t handle = 0;
+  if (operand && operand->isTensor && argument.kind == Kind::kTensor &&
+      getHandle(state.env, operand->value, handle)) {
+    stack.emplace_back(state.at(static_cast<int32_t>(handle)));
+    return;
+  }
   napi_valuetype type = napi_undefined;
   if (operand) napi_typeof(state.env, operand->value, &type);
   if (type == napi_undefined && argument.fallback) {
@@ -228,6 +236,29 @@ napi_value operatorNames(Environment& state, const Arguments&) {
   return result;
 }
 
+// A stack of the environment's, empty: its memory serves call after call. Calls nest, where an operator
+// runs a backward function in JavaScript.
+class SpareStack {
+ public:
+  explicit SpareStack(Environment& state) : state_(state) {
+    if (state.spareStacks.empty()) return;
+    stack_ = std::move(state.spareStacks.back());
+    state.spareStacks.pop_back();
+  }
+  ~SpareStack() {
+    stack_.clear();
+    state_.spareStacks.push_back(std::move(stack_));
+  }
+  SpareStack(const SpareStack&) = delete;
+  SpareStack& operator=(const SpareStack&) = delete;
+
+  torch::jit::Stack& stack() { return stack_; }
+
+ private:
+  Environment& state_;
+  torch::jit::Stack stack_;
+};
+
 // callOperator(index, tensors, ...operands in the schema's order) -> result, or an array of results.
 // Bit i of `tensors` says that operand i is a handle, or a list of them.
 napi_value callOperator(Environment& state, const Arguments& arguments) {
@@ -238,7 +269,8 @@ napi_value callOperator(Environment& state, const Arguments& arguments) {
     throw std::invalid_argument("too many arguments: " + std::to_string(given) + " for " +
                                 std::to_string(op.arguments.size()));
   }
-  torch::jit::Stack stack;
+  SpareStack spare(state);
+  torch::jit::Stack& stack = spare.stack();
   stack.reserve(op.arguments.size());
   for (size_t i = 0; i < op.arguments.size(); i++) {
     if (i >= given) {

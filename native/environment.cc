@@ -10,8 +10,8 @@ namespace {
 constexpr int64_t kReportStep = 4 << 20;
 
 // An estimate of the memory that a handle keeps, for the collector's sense of urgency: on the CPU only,
-// and of the first handle of a storage only. The owner's release takes all of it off, though a view
-// may keep the storage longer.
+// and of a storage's only handle. The owner's release takes all of it off, though a view may keep the
+// storage longer.
 int64_t ownedBytes(const at::Tensor& tensor) {
   if (!tensor.has_storage() || !tensor.device().is_cpu()) return 0;
   const auto& storage = tensor.storage();
@@ -20,22 +20,25 @@ int64_t ownedBytes(const at::Tensor& tensor) {
 }  // namespace
 
 int32_t Environment::add(at::Tensor tensor) {
-  const int64_t bytes = ownedBytes(tensor);
-  unreportedBytes += bytes;
   live++;
-  int32_t id;
   if (freeSlots.empty()) {
-    id = static_cast<int32_t>(slots.size());
     slots.push_back(std::move(tensor));
-    slotBytes.push_back(bytes);
-  } else {
-    id = freeSlots.back();
-    freeSlots.pop_back();
-    slots[id] = std::move(tensor);
-    slotBytes[id] = bytes;
+    slotBytes.push_back(0);
+    return static_cast<int32_t>(slots.size()) - 1;
   }
-  reportMemory(false);
+  const int32_t id = freeSlots.back();
+  freeSlots.pop_back();
+  slots[id] = std::move(tensor);
   return id;
+}
+
+// Only what the collector frees counts: were it told of a step's activations, which a scope frees, it
+// would mark the whole heap several times a step.
+void Environment::watch(int32_t id) {
+  const int64_t bytes = ownedBytes(at(id)) - slotBytes[id];
+  slotBytes[id] += bytes;
+  unreportedBytes += bytes;
+  reportMemory(false);
 }
 
 const at::Tensor& Environment::at(int32_t id) const {
@@ -51,6 +54,7 @@ void Environment::release(int32_t id) {
   at::Tensor dying = std::move(slots[id]);
   slots[id] = at::Tensor();
   unreportedBytes -= slotBytes[id];
+  slotBytes[id] = 0;
   freeSlots.push_back(id);
   live--;
   reportMemory(false);
@@ -72,12 +76,6 @@ void Environment::freeDeadReferences() {
   for (napi_ref reference : dead) napi_delete_reference(env, reference);
 }
 
-Environment& environment(napi_env env) {
-  void* data = nullptr;
-  napi_get_instance_data(env, &data);
-  return *static_cast<Environment*>(data);
-}
-
 void check(napi_env env, napi_status status, const char* what) {
   if (status == napi_ok) return;
   // Asked first: every other call replaces it.
@@ -92,7 +90,7 @@ void check(napi_env env, napi_status status, const char* what) {
 }
 
 Arguments::Arguments(napi_env environment, napi_callback_info info) : env(environment), count(kMostArguments) {
-  check(env, napi_get_cb_info(env, info, &count, values, nullptr, nullptr), "reading arguments");
+  check(env, napi_get_cb_info(env, info, &count, values, nullptr, &data), "reading arguments");
   if (count > kMostArguments) {
     throw std::invalid_argument("more than " + std::to_string(kMostArguments) + " arguments");
   }
@@ -211,9 +209,13 @@ at::ScalarType readScalarType(napi_env env, napi_value value, const char* name) 
   return static_cast<at::ScalarType>(code);
 }
 
+bool getHandle(napi_env env, napi_value value, int64_t& handle) {
+  return getInteger(env, value, kMostInt32, handle);
+}
+
 const at::Tensor& readTensor(Environment& state, napi_value value, const char* name) {
   int64_t handle = 0;
-  if (!getInteger(state.env, value, kMostInt32, handle)) refuse(state.env, value, "a tensor", name);
+  if (!getHandle(state.env, value, handle)) refuse(state.env, value, "a tensor", name);
   return state.at(static_cast<int32_t>(handle));
 }
 

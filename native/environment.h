@@ -75,9 +75,10 @@ struct Environment {
   napi_env env = nullptr;
   std::thread::id thread;
   std::vector<at::Tensor> slots;
-  std::vector<int64_t> slotBytes;
+  std::vector<int64_t> slotBytes;  // what V8 was or will be told of each slot
   std::vector<int32_t> freeSlots;
   std::vector<Operator> operators;
+  std::vector<torch::jit::Stack> spareStacks;  // emptied, to be filled again
   int64_t live = 0;
   int64_t unreportedBytes = 0;  // bytes held or freed since V8 was last told
   Desk desk;
@@ -88,13 +89,13 @@ struct Environment {
   ~Environment() { slots.clear(); }
 
   int32_t add(at::Tensor tensor);
+  // The collector looks after this handle from now on, and is told what hangs on it.
+  void watch(int32_t id);
   const at::Tensor& at(int32_t id) const;
   void release(int32_t id);
   void reportMemory(bool now);
   void freeDeadReferences();
 };
-
-Environment& environment(napi_env env);
 
 // A JavaScript exception is already pending: unwind to the boundary and leave it be.
 struct PendingException : std::exception {
@@ -144,6 +145,7 @@ constexpr size_t kMostArguments = 32;
 struct Arguments {
   napi_env env;
   size_t count;
+  void* data;  // what the function was made with
   napi_value values[kMostArguments];
   Arguments(napi_env environment, napi_callback_info info);
   napi_value operator[](size_t i) const;
@@ -162,6 +164,8 @@ std::string readString(napi_env env, napi_value value, const char* name);
 c10::Device readDevice(napi_env env, napi_value value, const char* name);
 at::ScalarType readScalarType(napi_env env, napi_value value, const char* name);
 const at::Tensor& readTensor(Environment& state, napi_value value, const char* name);
+// A handle without a word about what it would be otherwise: false where it is none.
+bool getHandle(napi_env env, napi_value value, int64_t& handle);
 uint32_t readLength(napi_env env, napi_value array, const char* name);
 std::vector<int64_t> readIntList(napi_env env, napi_value value, const char* name);
 std::vector<at::Tensor> readTensorList(Environment& state, napi_value value, const char* name,

@@ -9,6 +9,9 @@
 #include <unordered_set>
 
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 namespace limn {
 
@@ -89,6 +92,18 @@ napi_value memory(Environment& state, const Arguments&) {
   return result;
 }
 
+// keepFreedMemory() -> whether this C library can: what is freed stays with the process and serves the
+// next allocation. Else blocks go back to the system and come again, page by page, zeroed, in each step.
+napi_value keepFreedMemory(Environment& state, const Arguments&) {
+#ifdef __GLIBC__
+  const int most = 1 << 30;
+  const bool kept = mallopt(M_MMAP_THRESHOLD, most) != 0 && mallopt(M_TRIM_THRESHOLD, 2147483647) != 0;
+  return writeBool(state.env, kept);
+#else
+  return writeBool(state.env, false);
+#endif
+}
+
 // A long native call keeps the event loop from seeing signals, so the handler lives here: the first
 // signal is only remembered, the second leaves at once. Both calls below are async-signal-safe.
 volatile std::sig_atomic_t pendingSignal = 0;
@@ -135,6 +150,7 @@ std::vector<Export> runtimeExports() {
           {"libtorchVersion", libtorchVersion},
           {"libtorchConfig", libtorchConfig},
           {"memory", memory},
+          {"keepFreedMemory", keepFreedMemory},
           {"catchSignals", catchSignals},
           {"pendingSignalNumber", pendingSignalNumber}};
 }

@@ -115,6 +115,24 @@ napi_value releaseTensor(Environment& state, const Arguments& arguments) {
   return nullptr;
 }
 
+// releaseTensors(int32 array, count): the first `count` handles of it end
+napi_value releaseTensors(Environment& state, const Arguments& arguments) {
+  const Bytes bytes = readBytes(state.env, arguments[0]);
+  const int32_t count = readInt32(state.env, arguments[1], "count");
+  if (count < 0 || static_cast<size_t>(count) > bytes.size / sizeof(int32_t)) {
+    throw std::invalid_argument("count is at most the length of the array");
+  }
+  const int32_t* handles = static_cast<const int32_t*>(bytes.data);
+  for (int32_t i = 0; i < count; i++) state.release(handles[i]);
+  return nullptr;
+}
+
+// watchTensor(tensor): the collector will free it, and is told of its memory
+napi_value watchTensor(Environment& state, const Arguments& arguments) {
+  state.watch(readInt32(state.env, arguments[0], "tensor"));
+  return nullptr;
+}
+
 // setData(tensor, source): the tensor takes over the source's memory, dtype and device
 napi_value setData(Environment& state, const Arguments& arguments) {
   readTensor(state, arguments[0], "tensor").set_data(readTensor(state, arguments[1], "source"));
@@ -127,7 +145,8 @@ std::vector<Export> tensorExports() {
   return {{"tensorFromData", tensorFromData}, {"tensorToData", tensorToData},
           {"tensorInfo", tensorInfo},         {"tensorItem", tensorItem},
           {"releaseTensor", releaseTensor},   {"setData", setData},
-          {"readFile", readFile}};
+          {"readFile", readFile},
+          {"releaseTensors", releaseTensors}, {"watchTensor", watchTensor}};
 }
 
 }  // namespace limn

@@ -150,7 +150,7 @@ function compileFlags({ standard, cxx11Abi }) {
 }
 
 /** @param {string} root */
-function nodeHeaders(root) {
+export function nodeHeaders(root) {
   const { resolve } = createRequire(path.join(root, "package.json"));
   try {
     const file = resolve("node-api-headers/package.json");
@@ -183,7 +183,7 @@ function linkFlags({ lib }, cuda) {
  * @param {string} folder
  * @param {number} kept
  */
-function prune(folder, kept) {
+export function prune(folder, kept) {
   if (!existsSync(folder)) return;
   const entries = readdirSync(folder).map((name) => {
     const full = path.join(folder, name);
@@ -194,7 +194,7 @@ function prune(folder, kept) {
 }
 
 /** @param {unknown[]} parts */
-function digest(...parts) {
+export function digest(...parts) {
   const hash = createHash("sha256");
   for (const part of parts) hash.update(`${String(part)}\0`);
   return hash.digest("hex").slice(0, 16);

@@ -55,6 +55,19 @@ export async function installOpenBlas() {
   });
 }
 
+/** Puts libjpeg-turbo's headers there; false where apt could not. */
+export async function installJpegHeaders() {
+  return stage("libjpeg-turbo from apt", async () => {
+    await run("apt-get", ["update"], { env: ENVIRONMENT });
+    try {
+      await install(["libjpeg-dev"]);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
 /** @param {string[]} packages @param {string} [log] */
 async function install(packages, log) {
   const { code, output } = await run(

@@ -51,7 +51,7 @@ export function cacheFolder() {
 }
 
 /**
- * The folders that may hold engine.json, the first one first. src/torch/engine-info.ts has the same
+ * The folders that may hold engine.json, the first one first. src/engine/engine-info.ts has the same
  * list, since the library does not import this folder; a test compares the two.
  * @param {string} root
  */
@@ -80,20 +80,21 @@ function stateFolder(root) {
 }
 
 /**
- * The hash of the addon's sources; engine.json records it.
+ * The hash of an addon's sources; engine.json records it.
  * @param {string} root
+ * @param {string} [folder]
  */
-export function hashSources(root) {
+export function hashSources(root, folder = "native") {
   const hash = createHash("sha256");
-  for (const name of nativeFiles(root)) {
-    hash.update(`${name}\0`).update(readFileSync(path.join(root, "native", name)));
+  for (const name of nativeFiles(root, folder)) {
+    hash.update(`${name}\0`).update(readFileSync(path.join(root, folder, name)));
   }
   return hash.digest("hex").slice(0, 16);
 }
 
-/** @param {string} root */
-export function nativeFiles(root) {
-  return readdirSync(path.join(root, "native"))
+/** @param {string} root @param {string} [folder] */
+export function nativeFiles(root, folder = "native") {
+  return readdirSync(path.join(root, folder))
     .filter((name) => /\.(cc|h)$/.test(name))
     .sort();
 }

@@ -6,11 +6,12 @@ import { NAPI_VERSION, SetupError, hasNvidiaGpu, hashSources } from "./context.m
 import { usableCores } from "./cores.mjs";
 import { libraryName } from "./describe.mjs";
 import { findLibtorch } from "./libtorch.mjs";
+import { pixelsReady, setUpPixels } from "./pixels.mjs";
 import { run, tail } from "./process.mjs";
 import { note } from "./report.mjs";
 
 /**
- * What build/engine.json records; src/torch/engine-info.ts reads it.
+ * What build/engine.json records; src/engine/engine-info.ts reads it.
  * @typedef {object} Engine
  * @property {string} addon relative to the folder of engine.json
  * @property {{source: string, path: string, lib: string, version: string, cuda: boolean,
@@ -23,6 +24,7 @@ import { note } from "./report.mjs";
  * @property {boolean} gpu a GPU was here
  * @property {number} gflops of a 512 x 512 float32 product when it was built
  * @property {{at: string, share: number}} measured when, and with which share of the cores' time
+ * @property {import("./pixels.mjs").Pixels} pixels
  *
  * @typedef {import("./context.mjs").Context} Context
  * @typedef {{code: number, output: string, facts?: {gflops: number, share: number, cuda: number}}} Trial
@@ -46,6 +48,7 @@ export function engineReady(context) {
   const { addon, libtorch, node, sources, request, gpu } = engine;
   if (context.request !== "" && context.request !== request) return false;
   if (sources !== hashSources(context.root) || gpu !== hasNvidiaGpu()) return false;
+  if (!pixelsReady(context, engine.pixels)) return false;
   if (node.napi !== NAPI_VERSION || node.arch !== process.arch) return false;
   const cpu = path.join(libtorch.lib, libraryName("torch_cpu"));
   return (
@@ -94,11 +97,12 @@ export async function setUpEngine(context) {
     sources: hashSources(context.root),
     ...{ request: context.request, gpu, gflops: trial.facts.gflops },
     measured: { at: new Date().toISOString(), share: trial.facts.share },
+    pixels: await setUpPixels({ context, compiler }),
   };
   writeEngine(context, engine);
   note(
     `engine: libtorch ${libtorch.version} (${libtorch.source}, ${libtorch.path}), ` +
-      `${engine.gflops} GFLOP/s${crowded(trial.facts.share)}`,
+      `${engine.gflops} GFLOP/s${crowded(trial.facts.share)}; JPEGs by ${engine.pixels.jpeg ?? "sharp"}`,
   );
 }
 

@@ -135,6 +135,15 @@ export class UsageError extends LimnError {
   }
 }
 
+/**
+ * A number with its noun: `1 picture`, `2,000 pictures`.
+ *
+ * many  where it is not `one` with an s
+ */
+export function counted(count: number, one: string, many = `${one}s`): string {
+  return `${count.toLocaleString("en-US")} ${count === 1 ? one : many}`;
+}
+
 /** The candidate nearest to `word` by edit distance, or undefined when none is near enough. */
 export function nearestMatch(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;

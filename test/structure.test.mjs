@@ -16,19 +16,20 @@ const MAX_LINES = 500;
 const DIRECTIONS = {
   files: [],
   arrays: [],
+  engine: [],
   hub: ["files"],
-  torch: ["files"],
+  torch: ["files", "engine"],
   nn: ["torch"],
   optimize: ["torch", "nn"],
   towers: ["torch", "nn"],
   text: ["files"],
-  data: ["files", "arrays", "text"],
+  data: ["files", "arrays", "engine", "text"],
   pair: ["torch", "nn", "towers"],
   checkpoints: ["files", "hub", "torch", "nn", "towers", "text", "data", "pair"],
   objectives: ["files", "torch", "nn", "optimize", "checkpoints"],
   inference: ["files", "arrays", "torch", "nn", "towers", "text", "data", "pair", "checkpoints"],
   adapt: ["arrays"],
-  evaluate: ["files", "arrays", "data", "inference", "torch"],
+  evaluate: ["files", "arrays", "torch", "text", "data", "inference"],
   embed: ["files", "arrays", "data", "inference"],
   report: ["files", "arrays", "evaluate"],
   train: [
@@ -253,6 +254,16 @@ test("the addon exports what src/torch/binding.ts declares", () => {
   assert.deepEqual(exported, declared);
 });
 
+test("the addon for pictures exports what native-pixels.ts declares", () => {
+  const binding = read("src/data/image/native-pixels.ts");
+  const body = /export interface PixelsAddon \{([\s\S]*?)\n\}/.exec(binding)?.[1] ?? "";
+  const declared = [...body.matchAll(/^ {2}(\w+)\(/gm)].map((match) => match[1]).sort();
+  const text = read("native/pixels/pixels.cc");
+  const exported = [...text.matchAll(/\{"(\w+)", nullptr,/g)].map((match) => match[1]).sort();
+  assert.ok(declared.length > 3, "the interface PixelsAddon was not found");
+  assert.deepEqual(exported, declared);
+});
+
 test("documents name files that exist", () => {
   const wrong = [];
   const documents = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", ...list("docs", ".md")];
@@ -296,7 +307,7 @@ test("only the commands that read a recipe load the recipes", () => {
 
 test("setup and the library agree where the engine is and what it was built from", async () => {
   const { stateFolders, hashSources } = await import("../setup/context.mjs");
-  const library = await import(path.join(root, "dist", "src", "torch", "engine-info.js"));
+  const library = await import(path.join(root, "dist", "src", "engine", "engine-info.js"));
   const before = process.env["LIMN_HOME"];
   try {
     for (const home of ["", "/some/home"]) {
@@ -309,6 +320,7 @@ test("setup and the library agree where the engine is and what it was built from
   }
   assert.match(hashSources(root), /^[0-9a-f]{16}$/);
   assert.equal(library.hashSources(), hashSources(root));
+  assert.equal(library.hashSources("native/pixels"), hashSources(root, "native/pixels"));
 });
 
 /**

@@ -25,6 +25,8 @@ export function emojiRecipe(options: EmojiRecipeOptions): Recipe {
       image: { imageSize: 48, patchSize: 12, width: 128, depth: 3, heads: 4 },
       text: { width: 128, depth: 1, heads: 4 },
     },
+    // Captions are bare names.
+    templates: "bare",
     data: {
       train,
       tokenizer: { kind: "tokenizer.json", file: tokenizer, contextLength },

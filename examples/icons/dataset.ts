@@ -16,12 +16,14 @@ import { writeShards } from "limn/data";
 import { trainTokenizer } from "limn/text";
 
 import { drawIcons } from "./draw.ts";
+import { nearestDrawings } from "./near-duplicates.ts";
 import { resolveOptions, type IconOptions } from "./options.ts";
 import { greyPng } from "./png.ts";
 import { readIcons, setInfo, type IconifyJson, type SetInfo } from "./read-set.ts";
 import { captionsOf, keyOf, sampleOf } from "./samples.ts";
 import { isPermissive, type Role } from "./sets.ts";
 import { placeIcons, rankedBy, type PlacedIcon } from "./split.ts";
+import { singularOf } from "./words.ts";
 
 /** Raised when the same sets and options would give other bytes. */
 const formatVersion = 1;
@@ -58,12 +60,14 @@ export interface IconDataset {
   splits: Record<Role, SplitSummary>;
   /** Concepts that the test sets show and nobody's drawing of which was trained on. */
   unseenConcepts: number;
+  /** Pictures to be asked about that were drawn nearly as one that is trained on. */
+  nearDuplicates: number;
   /** Drawings that could not be read, or show nothing. */
   notDrawn: number;
   /** Distinct training captions. */
   captions: number;
   /** Seconds that each part took. */
-  seconds: Record<"read" | "draw" | "pack" | "vocabulary", number>;
+  seconds: Record<"read" | "draw" | "compare" | "pack" | "vocabulary", number>;
 }
 
 export interface BuiltIcons {
@@ -122,10 +126,14 @@ export async function buildIcons(options: BuildOptions): Promise<BuiltIcons> {
     if (drawing !== undefined) pictures.set(each, drawing);
   });
   const draw = clock();
-  onProgress("Packing shards", 0);
+  onProgress("Looking for near-duplicates", 0);
   const drawn = [...pictures.keys()];
+  const nearDuplicates = findNearDuplicates(pictures, resolved.imageSize);
+  const compare = clock();
+  onProgress("Packing shards", 0);
   const splits = {} as Record<Role, SplitSummary>;
-  for (const role of roles) splits[role] = await packSplit(role, pictures, folder, resolved);
+  for (const role of roles)
+    splits[role] = await packSplit(role, pictures, nearDuplicates, folder, resolved);
   writeClasses(drawn, join(folder, "classes"));
   const pack = clock();
   onProgress("Training a vocabulary", 0);
@@ -144,9 +152,10 @@ export async function buildIcons(options: BuildOptions): Promise<BuiltIcons> {
     })),
     splits,
     unseenConcepts: conceptCount(drawn.filter(({ unseen }) => unseen)),
+    nearDuplicates: nearDuplicates.size,
     notDrawn: placed.length - drawn.length,
     captions: new Set(texts).size,
-    seconds: { read, draw, pack, vocabulary: clock() },
+    seconds: { read, draw, compare, pack, vocabulary: clock() },
   };
   writeJson(record, dataset);
   return { folder, dataset };
@@ -162,9 +171,26 @@ function checkedInfo(json: IconifyJson): SetInfo {
   );
 }
 
+/** Of the pictures that are asked about. */
+function findNearDuplicates(
+  pictures: ReadonlyMap<PlacedIcon, Uint8Array>,
+  imageSize: number,
+): Set<PlacedIcon> {
+  const all = [...pictures.keys()];
+  const asked = all.filter((each) => each.split !== "train" && (each.known || each.unseen));
+  const named = (each: PlacedIcon) => ({
+    pixels: pictures.get(each) as Uint8Array,
+    words: [each.icon.words, ...each.icon.aliases].flat().map(singularOf),
+  });
+  const training = all.filter(({ split }) => split === "train");
+  const nearest = nearestDrawings(asked.map(named), training.map(named), imageSize);
+  return new Set(asked.filter((_, i) => nearest[i]?.index !== -1));
+}
+
 async function packSplit(
   role: Role,
   pictures: ReadonlyMap<PlacedIcon, Uint8Array>,
+  nearDuplicates: ReadonlySet<PlacedIcon>,
   folder: string,
   options: IconOptions,
 ): Promise<SplitSummary> {
@@ -176,7 +202,8 @@ async function packSplit(
     for (const key of ordered) {
       const placed = byKey.get(key) as PlacedIcon;
       const pixels = pictures.get(placed) as Uint8Array;
-      yield sampleOf(placed, greyPng(pixels, options.imageSize));
+      const nearDuplicate = nearDuplicates.has(placed);
+      yield sampleOf(placed, greyPng(pixels, options.imageSize), nearDuplicate);
     }
   };
   const { samplesPerShard } = options;

@@ -8,6 +8,8 @@ export interface SampleMeta extends Record<string, unknown> {
   known: boolean;
   unseen: boolean;
   first: boolean;
+  /** A picture that was trained on is nearly the same; false too for pictures that nobody asks about. */
+  nearDuplicate: boolean;
 }
 
 export interface IconSample {
@@ -34,7 +36,11 @@ export function captionsOf({ icon, split, label }: PlacedIcon): string[] {
   return [name, name, ...others, ...category];
 }
 
-export function sampleOf(placed: PlacedIcon, image: Uint8Array): IconSample {
+export function sampleOf(
+  placed: PlacedIcon,
+  image: Uint8Array,
+  nearDuplicate: boolean,
+): IconSample {
   const { icon, label, known, unseen, first } = placed;
   return {
     key: keyOf(placed),
@@ -42,7 +48,7 @@ export function sampleOf(placed: PlacedIcon, image: Uint8Array): IconSample {
     extension: "png",
     captions: captionsOf(placed),
     label,
-    meta: { set: icon.set, author: icon.author, known, unseen, first },
+    meta: { set: icon.set, author: icon.author, known, unseen, first, nearDuplicate },
   };
 }
 

@@ -36,11 +36,10 @@ export function iconTokenizer({ folder, dataset }: BuiltIcons) {
 /** For choosing settings: authors that are neither trained on nor tested. */
 export function validationSuites(built: BuiltIcons): IconSuite[] {
   return [
-    suite(built, "validation", {
+    ...namingSuites(built, "validation", {
       name: "validation",
       title: "Icons of authors that are kept for choosing settings",
       where: { known: true },
-      tasks: [naming(built, "validation")],
     }),
     unseenSuite(built, "validation", "validation-unseen"),
   ];
@@ -51,20 +50,37 @@ export function testSuites(built: BuiltIcons): IconSuite[] {
   const sets = built.dataset.sets.filter(({ role }) => role === "test");
   return [
     ...sets.flatMap(({ prefix, name }) => [
-      suite(built, "test", {
+      ...namingSuites(built, "test", {
         name: prefix,
-        title: `${name}, a set it never saw`,
+        title: `${name}, a set that it never saw`,
         where: { set: prefix, known: true },
-        tasks: [naming(built, prefix)],
       }),
       suite(built, "test", {
         name: `${prefix}-search`,
-        title: `${name}: one icon of each name`,
+        title: `${name}, one icon of each name`,
         where: { set: prefix, known: true, first: true },
         tasks: [{ kind: "retrieval", name: "search", title: "Find the icon of a name" }],
       }),
     ]),
     unseenSuite(built, "test", "unseen"),
+  ];
+}
+
+/** All pictures, then those of them that are unlike every picture that was trained on. */
+function namingSuites(
+  built: BuiltIcons,
+  split: Role,
+  { name, title, where }: Pick<IconSuite, "name" | "title" | "where">,
+): IconSuite[] {
+  const tasks = [naming(built, name)];
+  return [
+    suite(built, split, { name, title, where, tasks }),
+    suite(built, split, {
+      name: `${name}-distinct`,
+      title: `${title}, without near-duplicates`,
+      where: { ...where, nearDuplicate: false },
+      tasks,
+    }),
   ];
 }
 

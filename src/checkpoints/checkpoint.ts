@@ -7,6 +7,7 @@ import { CheckpointError } from "../errors.ts";
 import { isFloating, scope, type DType, type Tensor } from "../torch/index.ts";
 import { writeTextAtomically } from "../files/atomic-write.ts";
 import type { DualEncoder, DualEncoderConfig } from "../pair/dual-encoder.ts";
+import { templatesFile, templatesJson } from "./folder-templates.ts";
 import type { DescribedModel } from "./layout.ts";
 import { writtenLayout, type SaveLayout, type WrittenModel } from "./layouts/writers.ts";
 import { checkedRows, copyRows, tableWeights, type WeightSource } from "./load-weights.ts";
@@ -19,6 +20,8 @@ import { writeSafetensors } from "./weights/safetensors.ts";
 export interface CheckpointContents extends WrittenModel {
   /** Every weight by limn's name (`namedState`); borrowed. Averaged weights may stand in. */
   weights: Iterable<readonly [string, Tensor]>;
+  /** Sentences with `{}` that names of classes are put into, which the model is to carry; none when absent. */
+  templates?: readonly string[] | undefined;
   /** Writes the tokenizer's files into the folder it is given. */
   tokenizerFiles?: (folder: string) => void | Promise<void>;
   /** Weights of the layout that nothing is computed from, under its own names; borrowed. */
@@ -44,7 +47,7 @@ export async function saveCheckpoint(
   contents: CheckpointContents,
   { layout, dtype }: SaveOptions = {},
 ): Promise<void> {
-  const { config, tokenizerFiles, carried = [] } = contents;
+  const { config, tokenizerFiles, templates, carried = [] } = contents;
   const written = writtenLayout(folder, contents, { layout, dtype });
   const weights = new Map(contents.weights);
   const rows = weightRows(written.table, modelShapes(folder, { kind: "pair", config }));
@@ -66,6 +69,7 @@ export async function saveCheckpoint(
     for (const [name, text] of Object.entries(written.files)) {
       writeTextAtomically(join(partial, name), text);
     }
+    if (templates) writeTextAtomically(join(partial, templatesFile), templatesJson(templates));
     await tokenizerFiles?.(partial);
   });
 }

@@ -36,6 +36,8 @@ export interface ModelDescription {
   evaluationTransform: EvaluationTransform | null;
   /** Of a NaFlex model, whose pictures keep their aspect ratio; it is trained on the squares above. */
   naflexTransform?: NaflexTransform;
+  /** The templates that it carries for the names of classes; null where it has none. */
+  templates: readonly string[] | null;
   /** Null where there is none. */
   tokenizer: { vocabSize: number; contextLength: number; description: TokenizerDescription } | null;
 }
@@ -79,6 +81,7 @@ async function describe(source: ModelSource): Promise<ModelDescription> {
     evaluationTransform:
       contents.kind === "text" ? null : known(() => source.evaluationTransform()),
     ...(naflexTransform === undefined ? {} : { naflexTransform }),
+    templates: source.templates() ?? null,
     tokenizer: contents.kind === "image" ? null : await describeTokenizer(source),
   };
 }

@@ -79,6 +79,11 @@ export interface DescribedModel {
  * opened the model closes it. `using` works.
  */
 export interface ModelSource extends DescribedModel {
+  /**
+   * The templates that the model carries, `{}` as the place of a class's name; undefined where it has none.
+   * Throws CheckpointError for a damaged file.
+   */
+  readonly templates: () => readonly string[] | undefined;
   /** Closes the weights; to ask for them again opens them again. */
   close(): void;
   [Symbol.dispose](): void;

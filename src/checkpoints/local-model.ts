@@ -6,6 +6,7 @@ import { join, posix } from "node:path";
 
 import { fetchModel, type FetchModelOptions } from "../hub/fetch-model.ts";
 import { formatReference, parseModelReference, type HubReference } from "../hub/reference.ts";
+import { templatesFile } from "./folder-templates.ts";
 import { clipModulePath } from "./inner-folder.ts";
 import { readJsonObject } from "../files/json-fields.ts";
 import { CheckpointError } from "../errors.ts";
@@ -80,13 +81,14 @@ export function libraryName(reference: string): string {
     : formatReference(parsed);
 }
 
-/** Small files that any layout may have; tokenizers among them. */
+/** Small files that any layout may have; tokenizers and templates among them. */
 const smallFiles = [
   "config.json",
   "open_clip_config.json",
   "modules.json",
   "preprocessor_config.json",
   "processor_config.json",
+  templatesFile,
   "tokenizer_config.json",
   "special_tokens_map.json",
   "added_tokens.json",

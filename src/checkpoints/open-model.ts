@@ -2,6 +2,7 @@
 import { CheckpointError } from "../errors.ts";
 import { bigVision } from "./layouts/big-vision/big-vision.ts";
 import { huggingFace } from "./layouts/hugging-face/hugging-face.ts";
+import { folderTemplates } from "./folder-templates.ts";
 import type { GivenFacts, Layout, ModelSource } from "./layout.ts";
 import { limnPair, limnTower } from "./layouts/limn.ts";
 import { openAi } from "./layouts/open-ai.ts";
@@ -50,7 +51,13 @@ export function openModelAt(path: string, given: GivenFacts = {}): ModelSource {
   try {
     const model = layoutOf(place).read(place, given);
     const close = (): void => place.close();
-    return { ...model, tokenizer: once(model.tokenizer), close, [Symbol.dispose]: close };
+    return {
+      ...model,
+      tokenizer: once(model.tokenizer),
+      templates: once(() => folderTemplates(place)),
+      close,
+      [Symbol.dispose]: close,
+    };
   } catch (error) {
     place.close();
     throw error;

@@ -15,7 +15,7 @@ import {
 } from "../errors.ts";
 import { asReadingError } from "../files/regular-file.ts";
 import { asWritingError } from "../files/storage.ts";
-import { packageRoot, setupCommand } from "../torch/engine-info.ts";
+import { packageRoot, setupCommand } from "../engine/engine-info.ts";
 import { parseCommandLine, type Command, type Invocation } from "./command.ts";
 import { commands, type CommandTable } from "./commands.ts";
 import { withFlags } from "./options/source-argument.ts";

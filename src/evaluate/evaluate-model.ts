@@ -33,7 +33,7 @@ export async function evaluate(options: EvaluateOptions): Promise<SuiteResult[]>
   const loaded = await loadModel(options.model, { ...options.load, device });
   try {
     const { encoder, tokenizer } = loaded;
-    const embedder = embedderOf(encoder, tokenizer, { precision });
+    const embedder = embedderOf(loaded, { precision });
     const loader = {
       transform: encoder.transform,
       tokenizer: tokenizer.description,

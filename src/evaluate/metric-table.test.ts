@@ -69,7 +69,7 @@ describe("rows", () => {
 
   it("names retrieval metrics by path, and keeps intervals and chance in JSON", () => {
     const result = retrieval({ imageEmbeddings: axes, textEmbeddings: axes });
-    const json = metricsJson(retrievalRows(result));
+    const json = metricsJson(retrievalRows(result, "val/retrieval"));
     assert.deepEqual(Object.keys(json), [
       "val/retrieval/imageToText/recall@1",
       "val/retrieval/imageToText/recall@5",

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { DataError } from "../errors.ts";
 import { isJsonObject, type JsonObject } from "../files/json-fields.ts";
 import { readJsonFile, readingReason, readTextFile } from "../files/regular-file.ts";
+import { benchmarkClasses } from "./benchmark-folder.ts";
 
 /** A class by its name, by several, or by the answer that samples give and the names to ask for. */
 export type ClassDescription =
@@ -72,9 +73,6 @@ function isName(value: unknown): value is string {
   return typeof value === "string" && value.trim() !== "";
 }
 
-/** In a folder of CLIP_benchmark. */
-const NAMES = "classnames.txt";
-
 /**
  * The classes of a file, in the order of their numbers:
  *
@@ -92,7 +90,7 @@ const NAMES = "classnames.txt";
  * JSON is told by the file's ending.
  */
 function readClassFile(given: string): readonly unknown[] {
-  const file = isFolder(given) ? join(given, NAMES) : given;
+  const file = isFolder(given) ? join(given, benchmarkClasses) : given;
   try {
     if (!file.toLowerCase().endsWith(".json")) return linesOf(file);
     const list = listOf(readJsonFile(file));

@@ -1,6 +1,6 @@
 /** Suites with an embedder made by hand: pictures and names are embedded by their colour. */
 import assert from "node:assert/strict";
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -122,7 +122,11 @@ const zeroShot = {
 
 let sets = 0;
 
-async function run(samples: readonly Made[], suite: Partial<Suite>): Promise<SuiteResult> {
+async function run(
+  samples: readonly Made[],
+  suite: Partial<Suite>,
+  model: Partial<Embedder> = {},
+): Promise<SuiteResult> {
   const name = `set${sets++}`;
   const source = { kind: "webdataset" as const, shards: await shards(name, samples) };
   const loader = {
@@ -132,7 +136,11 @@ async function run(samples: readonly Made[], suite: Partial<Suite>): Promise<Sui
     workers: 1,
   };
   const whole = { name: "val", source, tasks: [retrieval], ...suite };
-  return runSuite(whole, embedder, { loader, bootstrap: { resamples: 10 }, pictures: 2 });
+  return runSuite(
+    whole,
+    { ...embedder, ...model },
+    { loader, bootstrap: { resamples: 10 }, pictures: 2 },
+  );
 }
 
 const values = ({ tasks }: SuiteResult): Record<string, number> =>
@@ -147,6 +155,26 @@ describe("misuse", () => {
     });
     await assert.rejects(run([{ color: "red" }], { tasks: [{ ...zeroShot, answer: "kind" }] }), {
       message: /for kind of sample .* but received nothing/,
+    });
+  });
+  it("refuses samples without a label, and templates without a place, naming the task", async () => {
+    const made: Made[] = [{ color: "red" }, { color: "red", label: "red" }];
+    await assert.rejects(run(made, { tasks: [zeroShot] }), {
+      message: /for label of sample set\d+-0 but received nothing: it has no label; add .* skip/,
+    });
+    for (const templates of ["a color", ["{}", "a color"]]) {
+      await assert.rejects(run(made.slice(1), { tasks: [{ ...zeroShot, templates }] }), {
+        name: "SettingError",
+        message: /for the templates of val\/color but received "a color"; mark with \{\}/,
+      });
+    }
+  });
+  it("refuses to leave out every picture", async () => {
+    const tasks = [{ ...zeroShot, unknownLabels: "skip" as const }];
+    const made: Made[] = [{ color: "red", label: "pink" }, { color: "red" }];
+    await assert.rejects(run(made, { tasks }), {
+      name: "DataError",
+      message: /received "pink": no class has this name \(so are 2 of 2 samples\); add the class/,
     });
   });
   it("refuses what is no list of classes, and two classes of one answer", async () => {
@@ -223,6 +251,64 @@ describe("results", () => {
     const [task] = twins.tasks;
     assert.deepEqual(task?.kind === "zeroShot" && task.labels.at(-1), `${colors[0]} (3)`);
     await assert.rejects(run(made(["4"]), numbers), /received "4": .* not below 4; add the class/);
+  });
+  it("are of the pictures whose labels are known, where others are left out and counted", async () => {
+    const samples: Made[] = [
+      { color: "red", label: "pink" },
+      { color: "red", label: "red" },
+      { color: "green" },
+      { color: "green", label: "7" },
+      // drawn in a colour that is not its name
+      { color: "green", label: "blue" },
+    ];
+    const result = await run(samples, { tasks: [{ ...zeroShot, unknownLabels: "skip" }] });
+    const known = samples.filter(({ label }) => label === "red" || label === "blue");
+    const alone = await run(known, { tasks: [zeroShot] });
+    assert.deepEqual(values(result), values(alone));
+    const [task] = result.tasks;
+    assert.deepEqual(task?.guesses?.images, Int32Array.of(1, 4));
+    assert.deepEqual(task.guesses.truths, Int32Array.of(0, 2));
+    assert.deepEqual(task.facts["leftOut"], { count: 3, withoutLabel: 1, labels: ["pink", "7"] });
+    assert.deepEqual(task.notes, [
+      '3 classes; templates: bare ("{}")',
+      '3 of 5 pictures left out: their labels are none of the classes, such as "pink", "7"; ' +
+        "1 without a label",
+    ]);
+  });
+  it("are of the task's templates, else the model's, else those beside the classes, else photo", async () => {
+    const asked: string[][] = [];
+    const embedTexts: Embedder["embedTexts"] = (texts) => {
+      asked.push([...texts]);
+      return embedder.embedTexts(texts);
+    };
+    const cars = join(folder, "cars");
+    mkdirSync(cars, { recursive: true });
+    writeFileSync(join(cars, "classnames.txt"), "red\ngreen\n");
+    writeFileSync(join(cars, "zeroshot_classification_templates.txt"), "a {c} car\n");
+    const { templates: _, ...plain } = zeroShot;
+    const used = async (task: object, templates?: string[]): Promise<unknown> => {
+      const tasks = [{ ...plain, classes: cars, ...task }];
+      const result = await run(
+        [{ color: "red", label: "0" }],
+        { tasks },
+        { embedTexts, templates },
+      );
+      return [asked.pop()?.[0], result.tasks[0]?.facts["templatesFrom"]];
+    };
+    const own = ["an {} icon"];
+    assert.deepEqual(await used({ templates: "{}!" }, own), ["red!", "given"]);
+    assert.deepEqual(await used({}, own), ["an red icon", "model"]);
+    assert.deepEqual(await used({}), ["a red car", "data"]);
+    assert.deepEqual(await used({ classes: join(cars, "classnames.txt") }), ["a red car", "data"]);
+    assert.deepEqual(await used({ classes: colors }), ["a photo of a red.", "default"]);
+    writeFileSync(join(cars, "zeroshot_classification_templates.txt"), "a car\n");
+    await assert.rejects(used({}), /received "a car"; mark where the name of a class goes/);
+  });
+  it("of one class are well defined", async () => {
+    const tasks = [{ ...zeroShot, classes: ["red"] }];
+    const result = await run([{ color: "red", label: "red" }], { tasks });
+    assert.equal(values(result)["val/color/top1"], 1);
+    assert.deepEqual(result.tasks[0]?.notes, ['1 class; templates: bare ("{}")']);
   });
   it("of one sample are well defined", async () => {
     const result = await run([{ color: "blue", label: "blue" }], { tasks: [zeroShot, retrieval] });

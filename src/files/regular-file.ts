@@ -125,8 +125,8 @@ export function readTextFile(path: string, mostBytes: number = MOST_BYTES): stri
  * The value of a JSON file of settings, integers beyond 2^53 rounded; throws as `readTextFile` and
  * `parseJson`.
  */
-export function readJsonFile(path: string): unknown {
-  const bytes = readRegular(path);
+export function readJsonFile(path: string, mostBytes: number = MOST_BYTES): unknown {
+  const bytes = readRegular(path, mostBytes);
   const other = standIn(bytes);
   if (other !== undefined) throw new Error(other);
   const text = decodeText(bytes);

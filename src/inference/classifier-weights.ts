@@ -4,13 +4,8 @@
  */
 import { ShapeError } from "../errors.ts";
 import { checkEmbeddings, normalizeRows, type Embeddings } from "../arrays/embeddings.ts";
-import {
-  classList,
-  fillTemplate,
-  resolveTemplates,
-  type ClassEntry,
-  type TemplateChoice,
-} from "./templates.ts";
+import { fillTemplate, resolveTemplates, type TemplateChoice } from "../text/templates.ts";
+import { classList, type ClassEntry } from "./class-list.ts";
 
 /** Embeds texts in order; rows need not be normalised. */
 export type EmbedTexts = (texts: string[]) => Promise<Embeddings>;

@@ -5,8 +5,8 @@ import { createLoader } from "../data/loader/loader.ts";
 import type { LoaderOptions } from "../data/loader/options.ts";
 import { DataError } from "../errors.ts";
 import type { SimilarityKernel } from "../arrays/similarities.ts";
-import type { Tokenizer } from "../text/tokenizer-description.ts";
-import type { Encoder, EncodeOptions, TokenRows } from "./encoder.ts";
+import type { EncodeOptions, TokenRows } from "./encoder.ts";
+import type { InferenceModel } from "./inference-model.ts";
 import type { Embeddings } from "../arrays/embeddings.ts";
 
 /** What an evaluation asks of a model: embeddings as plain arrays, no tower and no tensor. */
@@ -19,12 +19,13 @@ export interface Embedder {
   embedTexts(texts: readonly string[]): Embeddings;
   /** [Q, D] x [M, D] -> [Q, M], on the model's device. */
   readonly similarities: SimilarityKernel;
+  /** Those that the model carries for the names of classes, with `{}`; undefined where it has none. */
+  readonly templates?: readonly string[] | undefined;
 }
 
-/** An encoder with its tokenizer as an Embedder. Batches are the caller's. */
+/** What evaluation needs of a model as an Embedder. Batches are the caller's. */
 export function embedderOf(
-  encoder: Encoder,
-  tokenizer: Tokenizer,
+  { encoder, tokenizer, templates }: Omit<InferenceModel, "pair">,
   options: EncodeOptions = {},
 ): Embedder {
   const { contextLength } = tokenizer;
@@ -36,6 +37,7 @@ export function embedderOf(
       return encoder.encodeTexts({ tokens, lengths, contextLength }, options);
     },
     similarities: encoder.similarities,
+    templates,
   };
 }
 

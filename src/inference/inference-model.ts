@@ -8,6 +8,8 @@ export interface InferenceModel {
   readonly pair: DualEncoder;
   readonly tokenizer: Tokenizer;
   readonly encoder: Encoder;
+  /** The templates that it carries for the names of classes, each with `{}`; undefined where it has none. */
+  readonly templates?: readonly string[] | undefined;
 }
 
 /** Embeddings of consecutive inputs. The rows are the caller's own. */

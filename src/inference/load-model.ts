@@ -14,7 +14,7 @@ import {
 } from "../checkpoints/checkpoint.ts";
 import { DualEncoder, type DualEncoderConfig, probabilityKind } from "../pair/dual-encoder.ts";
 import { pairEncoder, type Encoder } from "./encoder.ts";
-import type { ClassEntry } from "./templates.ts";
+import type { ClassEntry } from "./class-list.ts";
 import { imageEncoder, type EncodeImages } from "./encode-images.ts";
 import { textEncoder, type EncodeTexts } from "./encode-texts.ts";
 import type { InferenceModel } from "./inference-model.ts";
@@ -65,6 +65,11 @@ export interface LoadedModel extends InferenceMethods {
   readonly evaluationTransform: EvaluationTransform;
   /** How pictures become patches of their own aspect ratio (SigLIP 2's NaFlex); else undefined. */
   readonly naflexTransform: NaflexTransform | undefined;
+  /**
+   * The templates that it carries for the names of classes, `{}` as their place: what its classifiers and
+   * evaluations take where nothing else is asked for. Undefined where it has none.
+   */
+  readonly templates: readonly string[] | undefined;
   /** How logits become probabilities: over all labels, or for each alone (SigLIP). */
   readonly probabilities: "softmax" | "sigmoid";
   /** Prepared pictures and tokens to rows; what the methods run on. */
@@ -115,6 +120,7 @@ async function load(source: ModelSource, device: Device): Promise<LoadedModel> {
   const rows = checkedRows(source, modelShapes(path, contents));
   const evaluationTransform = source.evaluationTransform();
   checkImageSize(path, config, evaluationTransform);
+  const templates = source.templates();
   const tokenizer = await source.tokenizer();
   const pair = createEmpty(path, config);
   try {
@@ -133,8 +139,8 @@ async function load(source: ModelSource, device: Device): Promise<LoadedModel> {
     layout,
     family,
     config,
-    ...{ pair, tokenizer, evaluationTransform, naflexTransform, probabilities, encoder },
-    ...inferenceMethods({ pair, tokenizer, encoder }),
+    ...{ pair, tokenizer, evaluationTransform, naflexTransform, probabilities, encoder, templates },
+    ...inferenceMethods({ pair, tokenizer, encoder, templates }),
     save: (folder, options) =>
       saveLoaded({ source, pair, tokenizer, evaluationTransform }, folder, options),
     dispose: () => pair.dispose(),
@@ -193,6 +199,7 @@ async function saveLoaded(
         weights: pair.namedState(),
         evaluationTransform,
         naflexTransform: source.naflexTransform?.(),
+        templates: source.templates(),
         tokenizer: tokenizer.description,
         tokenizerFiles: (partial) => saveTokenizer(tokenizer, partial),
         carried,

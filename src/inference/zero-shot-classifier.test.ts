@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -225,6 +225,34 @@ describe("similarity", () => {
     const each = await siglip.similarity(files[0]!, "cat");
     assert.equal(each.kind, "sigmoid");
     assertClose(each.probabilities, [1 / (1 + Math.exp(-each.logits[0]!))], close);
+  });
+});
+
+describe("templates", () => {
+  it("are the model's own unless others are asked for, photo where it has none, and are saved", async () => {
+    const folder = join(root, "own");
+    cpSync(join(root, "clip"), folder, { recursive: true });
+    writeFileSync(join(folder, "zero_shot_templates.json"), JSON.stringify(templates));
+    const own = await loadModel(folder);
+    const made = await own.zeroShotClassifier(labels);
+    const given = await clip.zeroShotClassifier(labels, { templates });
+    assert.deepEqual([made.templates, given.templates], [templates, templates]);
+    assert.deepEqual(made.weights, given.weights);
+    const other = await own.zeroShotClassifier(labels, { templates: "bare" });
+    assert.deepEqual(other.templates, ["{}"]);
+    assert.notDeepEqual(other.weights, made.weights);
+    const one = await clip.zeroShotClassifier(labels, { templates: "a photo of a {}." });
+    assert.deepEqual((await clip.zeroShotClassifier(labels)).weights, one.weights);
+    const saved = JSON.parse(JSON.stringify(made)) as Record<string, unknown>;
+    assert.deepEqual(own.restoreZeroShotClassifier(saved).templates, templates);
+    // As it was saved before.
+    const { templates: _, ...older } = saved;
+    assert.equal(own.restoreZeroShotClassifier(older).templates, undefined);
+    assert.throws(
+      () => own.restoreZeroShotClassifier({ ...saved, templates: ["a"] }),
+      CheckpointError,
+    );
+    own.dispose();
   });
 });
 

@@ -6,7 +6,8 @@ import { CheckpointError } from "../errors.ts";
 import { type DualEncoder, probabilityKind, type ProbabilityKind } from "../pair/dual-encoder.ts";
 import { classifierWeights } from "./classifier-weights.ts";
 import { checkEmbeddings, checkSameDim, type Embeddings } from "../arrays/embeddings.ts";
-import { classList, type ClassEntry, type TemplateChoice } from "./templates.ts";
+import { chooseTemplates, resolveTemplates, type TemplateChoice } from "../text/templates.ts";
+import { classList, type ClassEntry } from "./class-list.ts";
 import { embeddingBatches, listOf, type EncodeImagesOptions } from "./encode-images.ts";
 import { embedTexts } from "./encode-texts.ts";
 import { checkCount, isAsyncIterable, type InferenceModel } from "./inference-model.ts";
@@ -20,7 +21,10 @@ import {
 } from "./similarity.ts";
 
 export interface ClassifierOptions {
-  /** `bare`, `photo`, `simple` or one's own with `{}` for the label. Default `photo`. */
+  /**
+   * `bare`, `photo`, `simple`, or one's own with `{}` for the label. Default: those that the model carries,
+   * else `photo`.
+   */
   readonly templates?: TemplateChoice;
   /** Default: what the model was trained for. */
   readonly probabilities?: ProbabilityKind;
@@ -54,6 +58,13 @@ type ClassifiedPicture =
 
 type ToSkip = ClassifyOptions & { readonly onError: "skip" };
 
+interface Parts {
+  readonly labels: readonly string[];
+  readonly weights: Embeddings;
+  readonly probabilities: ProbabilityKind;
+  readonly templates?: readonly string[] | undefined;
+}
+
 /** Classes as weights in the shared space. Holds no tensor: nothing is to be disposed. */
 export class ZeroShotClassifier {
   /** [C] first name of every class */
@@ -61,22 +72,18 @@ export class ZeroShotClassifier {
   /** [C, D] unit rows */
   readonly weights: Embeddings;
   readonly probabilities: ProbabilityKind;
+  /** What the names of the labels were put into, with `{}`; undefined in one saved before limn kept them. */
+  readonly templates: readonly string[] | undefined;
   readonly #model: InferenceModel;
   readonly #terms: LogitTerms;
 
-  constructor(
-    model: InferenceModel,
-    {
-      labels,
-      weights,
-      probabilities,
-    }: Pick<ZeroShotClassifier, "labels" | "weights" | "probabilities">,
-  ) {
+  constructor(model: InferenceModel, { labels, weights, probabilities, templates }: Parts) {
     this.#model = model;
     this.#terms = logitTerms(model.pair);
     this.labels = labels;
     this.weights = weights;
     this.probabilities = probabilities;
+    this.templates = templates;
   }
 
   /** One picture: its labels, the most probable first. Throws DataError where it cannot be read. */
@@ -173,16 +180,17 @@ export class ZeroShotClassifier {
 export async function zeroShotClassifier(
   model: InferenceModel,
   labels: readonly ClassEntry[],
-  { templates = "photo", probabilities, onProgress }: ClassifierOptions = {},
+  { templates: given, probabilities, onProgress }: ClassifierOptions = {},
 ): Promise<ZeroShotClassifier> {
   const kind = checkProbabilityKind(probabilities ?? probabilityKind(model.pair.config));
+  const { templates } = chooseTemplates({ given, model: model.templates });
   const made = await classifierWeights({
     classes: labels,
     templates,
     embedTexts: (texts) => Promise.resolve(embedTexts(model, texts)),
     ...(onProgress ? { onProgress } : {}),
   });
-  return new ZeroShotClassifier(model, { ...made, probabilities: kind });
+  return new ZeroShotClassifier(model, { ...made, probabilities: kind, templates });
 }
 
 interface SavedClassifier {
@@ -190,6 +198,7 @@ interface SavedClassifier {
   readonly version: 1;
   readonly labels: readonly string[];
   readonly probabilities: ProbabilityKind;
+  readonly templates?: readonly string[];
   /** Of the model that made it; another model is told by them. */
   readonly logitScale: number;
   readonly logitBias: number;
@@ -198,14 +207,8 @@ interface SavedClassifier {
   readonly weights: string;
 }
 
-interface Parts {
-  readonly labels: readonly string[];
-  readonly weights: Embeddings;
-  readonly probabilities: ProbabilityKind;
-}
-
 function savedClassifier(
-  { labels, weights, probabilities }: Parts,
+  { labels, weights, probabilities, templates }: Parts,
   { scale, bias }: LogitTerms,
 ): SavedClassifier {
   const { data, dim } = weights;
@@ -215,6 +218,7 @@ function savedClassifier(
     version: 1,
     labels,
     probabilities,
+    ...(templates === undefined ? {} : { templates }),
     logitScale: scale,
     logitBias: bias,
     dim,
@@ -241,7 +245,7 @@ function parse(value: unknown, model: DualEncoder): Parts {
   if (saved?.format !== "limn-zero-shot-classifier" || saved.version !== 1) {
     throw unusable("it is not a classifier of version 1");
   }
-  const { labels, dim, weights, logitScale, logitBias } = saved;
+  const { labels, dim, weights, templates, logitScale, logitBias } = saved;
   const { scale, bias } = logitTerms(model);
   if (dim !== model.config.embedDim || logitScale !== scale || logitBias !== bias) {
     throw unusable(
@@ -254,7 +258,12 @@ function parse(value: unknown, model: DualEncoder): Parts {
   const data = new Float32Array(bytes.buffer, 0, bytes.length >> 2);
   const rows = { data, count: classList(labels).labels.length, dim };
   checkEmbeddings("weights", rows);
-  return { labels, weights: rows, probabilities: checkProbabilityKind(saved.probabilities) };
+  return {
+    labels,
+    weights: rows,
+    probabilities: checkProbabilityKind(saved.probabilities),
+    templates: templates === undefined ? undefined : resolveTemplates(templates),
+  };
 }
 
 function unusable(reason: string, options?: ErrorOptions): CheckpointError {

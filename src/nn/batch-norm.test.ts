@@ -5,11 +5,20 @@ import { assertClose } from "../../test/support/close.ts";
 import { hashedValues } from "../../test/support/hashed-values.ts";
 import {
   avgPool2d,
+  backward,
+  batchNorm,
+  call,
+  channelsLast,
   fromData,
   maxPool2d,
+  ones,
+  operator,
   pad2d,
   scope,
+  setThreadCount,
+  threadCount,
   zeros,
+  type DType,
   type Tensor,
 } from "../torch/index.ts";
 import { BatchNorm2d, withoutStatistics } from "./batch-norm.ts";
@@ -101,6 +110,128 @@ describe("BatchNorm2d", () => {
       { rtol: 1e-5, atol: 1e-6 },
     );
     assert.deepEqual(state(), [means, variances]);
+  });
+});
+
+describe("the addon's batch norm", () => {
+  const own = operator("limn::batch_norm");
+  const hashed = (shape: number[], seed: number): Tensor =>
+    fromData(
+      Float32Array.from(
+        hashedValues(
+          shape.reduce((a, b) => a * b),
+          seed,
+        ),
+      ),
+      shape,
+    );
+
+  interface Case {
+    shape: [number, number, number, number];
+    dtype?: DType;
+    relu?: boolean;
+    last?: boolean;
+    offset?: number;
+  }
+
+  /** Output, running statistics and gradients: of `limn::batch_norm`, or of libtorch's in float64. */
+  function everything(
+    { shape, dtype = "float32", relu = true, last = true, offset = 0 }: Case,
+    reference: boolean,
+  ): Record<string, Float64Array> {
+    return scope(() => {
+      const type = (tensor: Tensor): Tensor => (reference ? tensor.to("float64") : tensor);
+      const laid = (tensor: Tensor): Tensor => (last ? channelsLast(tensor) : tensor);
+      const [, channels] = shape;
+      const x = type(laid(hashed(shape, 1).mul(3).add(offset)).to(dtype)).setRequiresGrad(true);
+      const gradient = type(laid(hashed(shape, 2)).to(dtype));
+      const [weight, bias, mean, variance] = [3, 4, 5, 6].map((seed) =>
+        type(hashed([channels], seed).add(0.3)),
+      ) as [Tensor, Tensor, Tensor, Tensor];
+      for (const leaf of [weight, bias]) leaf.setRequiresGrad(true);
+      const y = reference
+        ? batchNorm(x, {
+            ...{ weight, bias, running: { mean, variance }, training: true },
+            ...{ momentum: 0.3, epsilon: 0.01 },
+          })
+        : call(own, x, weight, bias, mean, variance, 0.3, 0.01, relu);
+      const output = reference && relu ? y.relu() : y;
+      backward(output, gradient);
+      const found = { output, mean, variance, dx: x.grad, dw: weight.grad, db: bias.grad };
+      return Object.fromEntries(
+        Object.entries(found).map(([name, tensor]) => [name, (tensor as Tensor).toFloat64Array()]),
+      );
+    });
+  }
+
+  const cases: Record<string, Case> = {
+    "8 channels": { shape: [5, 8, 7, 3] },
+    "a number of channels that no vector fits": { shape: [3, 5, 9, 2] },
+    "more channels than a block has elements": { shape: [2, 20_011, 1, 1], relu: false },
+    "several blocks": { shape: [4, 80, 17, 23] },
+    "no ReLU": { shape: [3, 6, 4, 4], relu: false },
+    "channels apart": { shape: [3, 6, 4, 5], last: false },
+    "a mean far from 0": { shape: [8, 16, 12, 12], offset: 1000 },
+  };
+  for (const [name, one] of Object.entries(cases)) {
+    it(`gives values, statistics and gradients of libtorch's in float64: ${name}`, () => {
+      const found = everything(one, false);
+      for (const [key, expected] of Object.entries(everything(one, true))) {
+        // Of x, a float32 near the mean is known to 1e-7 of the mean only.
+        const atol = 2e-6 + 1e-6 * (one.offset ?? 0);
+        assertClose(found[key] as Float64Array, expected, { rtol: 1e-5, atol: 30 * atol }, key);
+      }
+    });
+  }
+
+  it("takes and gives bfloat16, and counts in float32", () => {
+    const one: Case = { shape: [16, 24, 11, 9], dtype: "bfloat16" };
+    const found = everything(one, false);
+    for (const [key, expected] of Object.entries(everything(one, true))) {
+      const own = found[key] as Float64Array;
+      const rounded = key === "output" || key === "dx";
+      const tolerance = rounded ? { rtol: 2 ** -8, atol: 1e-5 } : { rtol: 1e-5, atol: 1e-4 };
+      assertClose(own, expected, tolerance, key);
+    }
+  });
+
+  it("gives the same bits whatever the number of threads", () => {
+    const before = threadCount();
+    const one: Case = { shape: [8, 12, 31, 29] };
+    const [few, many] = [1, 3].map((threads) => {
+      setThreadCount(threads);
+      return everything(one, false);
+    });
+    setThreadCount(before);
+    assert.deepEqual(few, many);
+  });
+
+  it("lets what is not a number through, forward and backward", () => {
+    scope(() => {
+      const x = fromData(Float32Array.of(NaN, 1, 2, 3, 4, 5), [1, 2, 3, 1]).setRequiresGrad(true);
+      const y = call(own, x, ones([2]), zeros([2]), null, null, 0.1, 1e-5, true);
+      backward(y.sum());
+      const isNaNs = (tensor: Tensor): boolean[] => [...tensor.toFloat32Array()].map(Number.isNaN);
+      const expected = [true, true, true, false, false, false];
+      assert.deepEqual(isNaNs(y), expected);
+      assert.deepEqual(isNaNs(x.grad as Tensor), expected);
+    });
+  });
+
+  it("refuses what it would read past the end of", () => {
+    const x = ones([2, 3, 4, 4]);
+    const [three, four] = [ones([3]), ones([4])];
+    const use = (...operands: (Tensor | null)[]): Tensor => call(own, ...operands, 0.1, 1e-5, true);
+    const input = /\[N, C, H, W\] on the CPU with more than one value a channel for x/;
+    assert.throws(() => use(ones([2, 3]), three, three, null, null), input);
+    assert.throws(() => use(ones([1, 3, 1, 1]), three, three, null, null), input);
+    assert.throws(() => use(x.to("float64"), three, three, null, null), input);
+    const affine = /vectors of one number a channel for weight and bias/;
+    assert.throws(() => use(x, four, three, null, null), affine);
+    assert.throws(() => use(x, three, three.to("float64"), null, null), affine);
+    const running = /vectors of one number a channel for running_mean and running_var/;
+    assert.throws(() => use(x, three, three, three, null), running);
+    assert.throws(() => use(x, three, three, four, three), running);
   });
 });
 

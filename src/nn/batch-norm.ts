@@ -60,6 +60,15 @@ export class BatchNorm2d extends Module {
    * throws  ShapeError in training mode for one value per channel, which has no variance
    */
   forward(x: Tensor): Tensor {
+    return this.#normalized(x, false);
+  }
+
+  /** relu(forward(x)), in one pass where there is an operator for it. */
+  rectified(x: Tensor): Tensor {
+    return this.#normalized(x, true);
+  }
+
+  #normalized(x: Tensor, relu: boolean): Tensor {
     const { training, momentum, epsilon } = this;
     if (training && x.count <= x.size(1)) {
       throw new ShapeError(
@@ -76,6 +85,7 @@ export class BatchNorm2d extends Module {
       training,
       momentum,
       epsilon,
+      relu,
     });
   }
 }

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { usableCores } from "../files/cores.ts";
 import { startingThreads } from "./binding.ts";
-import { packageRoot } from "./engine-info.ts";
+import { packageRoot } from "../engine/engine-info.ts";
 
 test("OMP_NUM_THREADS says how many threads to start with", () => {
   assert.equal(startingThreads({ OMP_NUM_THREADS: "3" }), 3);

@@ -5,7 +5,7 @@
 import { createRequire } from "node:module";
 import { EngineError } from "../errors.ts";
 import { usableCores } from "../files/cores.ts";
-import { engineFolders, findEngine, setupCommand, staleness } from "./engine-info.ts";
+import { engineFolders, findEngine, setupCommand, staleness } from "../engine/engine-info.ts";
 
 /** An index into the environment's table of live tensors. */
 export type Handle = number;
@@ -27,6 +27,10 @@ export interface Addon {
   tensorInfo(tensor: Handle): [number, string, boolean, boolean, ...number[]];
   tensorItem(tensor: Handle): number | boolean;
   releaseTensor(tensor: Handle): void;
+  /** The first `count` handles of the array. */
+  releaseTensors(tensors: Int32Array, count: number): void;
+  /** V8 is told of this tensor's memory: the collector will free it. */
+  watchTensor(tensor: Handle): void;
   setData(tensor: Handle, source: Handle): void;
   readFile(tensor: Handle, descriptor: number, position: number): void;
   mapFile(file: string, count: number, dtype: number, shared: boolean): Handle;
@@ -57,6 +61,7 @@ export interface Addon {
   libtorchVersion(): string;
   libtorchConfig(): string;
   memory(): [number, number];
+  keepFreedMemory(): boolean;
   catchSignals(on: boolean): void;
   pendingSignalNumber(): number;
 }

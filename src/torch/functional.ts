@@ -43,13 +43,27 @@ export interface BatchNormOptions {
   /** Share of the batch's statistics that an update takes. */
   momentum: number;
   epsilon: number;
+  /** Negative results become 0. */
+  relu?: boolean;
 }
 
 /** Normalises each channel over all else.  x [N, C, ...], weight and bias [C]. */
 export function batchNorm(x: Tensor, options: BatchNormOptions): Tensor {
   const { weight = null, bias = null, running = null, training, momentum, epsilon } = options;
+  const { relu = false } = options;
   const { mean, variance } = running ?? { mean: null, variance: null };
-  return call(batchNormOp, x, weight, bias, mean, variance, training, momentum, epsilon, true);
+  if (training && fitsOwnBatchNorm(x, weight, bias)) {
+    return call(ownBatchNormOp, x, weight, bias, mean, variance, momentum, epsilon, relu);
+  }
+  const y = call(batchNormOp, x, weight, bias, mean, variance, training, momentum, epsilon, true);
+  return relu ? y.relu() : y;
+}
+
+/** The addon's operator is for training on pictures on the CPU. */
+function fitsOwnBatchNorm(x: Tensor, weight: Tensor | null, bias: Tensor | null): boolean {
+  if (x.device !== "cpu" || x.rank !== 4 || x.count <= x.size(1)) return false;
+  if (x.dtype !== "float32" && x.dtype !== "bfloat16") return false;
+  return weight?.dtype === "float32" && bias?.dtype === "float32";
 }
 
 /** Normalises each of `groups` groups of channels by itself.  x [N, C, ...], weight and bias [C]. */
@@ -154,6 +168,7 @@ const linearOp = operator("linear");
 const layerNormOp = operator("layer_norm");
 const conv2dOp = operator("conv2d");
 const batchNormOp = operator("batch_norm");
+const ownBatchNormOp = operator("limn::batch_norm");
 const groupNormOp = operator("group_norm");
 const contiguousOp = operator("contiguous");
 const avgPoolOp = operator("avg_pool2d");

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { NativeError } from "../errors.ts";
-import { packageRoot } from "./engine-info.ts";
+import { packageRoot } from "../engine/engine-info.ts";
 import { backward, empty, mapFile, readFileInto, scope, viewAs, zeros } from "./index.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "limn-read-file-"));

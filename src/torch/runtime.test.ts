@@ -62,6 +62,11 @@ describe("runtime", () => {
     assert.equal(threadCount(), 2);
     setThreadCount(before);
   });
+  it("keeps freed memory where the C library is glibc", () => {
+    const { stdout } = runScript("console.log(torch.keepFreedMemory());");
+    const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
+    assert.equal(stdout.trim(), String(header.glibcVersionRuntime !== undefined));
+  });
   it("reports devices, build and speed", () => {
     assert.equal(devices()[0], "cpu");
     assert.match(libtorchConfig(), /PyTorch built with[^]*at::get_num_threads/);
@@ -92,6 +97,32 @@ describe("devices", () => {
 });
 
 describe("memory stays flat", () => {
+  it("by the collector for what no scope frees, which does not run for what a scope does", () => {
+    const { stdout, stderr } = runScript(`
+      const { PerformanceObserver, constants } = await import("node:perf_hooks");
+      let major = 0;
+      new PerformanceObserver((list) => {
+        for (const { detail } of list.getEntries()) {
+          if (detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR) major++;
+        }
+      }).observe({ entryTypes: ["gc"] });
+      const collections = async (body) => {
+        major = 0;
+        for (let i = 0; i < 100; i++) {
+          body();
+          await new Promise((resolve) => setTimeout(resolve, 1));
+        }
+        return major;
+      };
+      const make = () => torch.ones([2 ** 21]);
+      const scoped = await collections(() => torch.scope(() => void make()));
+      const loose = await collections(() => void make());
+      const { tensors } = torch.memory();
+      console.log(JSON.stringify({ scoped, loose, tensors }));`);
+    const found = JSON.parse(stdout || stderr) as Record<string, number>;
+    const { scoped = 0, loose = 0, tensors = 0 } = found;
+    assert.ok(scoped <= 1 && loose > scoped && tensors < 100, stdout);
+  });
   it("over long loops with graphs, custom functions and errors", () => {
     const weight = randn([16, 16]).setRequiresGrad(true);
     const step = (i: number): void =>

@@ -78,6 +78,17 @@ export function memory(): MemoryReport {
   return { tensors, bytes };
 }
 
+/**
+ * From now on memory that is freed stays with the process and serves the next allocation: every step of
+ * a training allocates what the last one freed, and the system would clear each page anew. The process
+ * then holds what it held at its peak.
+ *
+ * returns   false where the C library has no such setting
+ */
+export function keepFreedMemory(): boolean {
+  return addon().keepFreedMemory();
+}
+
 export function libtorchVersion(): string {
   return addon().libtorchVersion();
 }

@@ -57,22 +57,30 @@ export function scope<T>(body: () => T): T {
 
 function close(owner: Owner, escaping: Owned[]): void {
   const outer = currentOwner();
-  for (const item of escaping) {
-    if (item.owner !== owner) continue;
+  const own = escaping.filter((item) => item.owner === owner);
+  for (const item of own) {
     item.owner = outer;
-    if (outer) outer.owned.push(item);
-    else adopt?.(item);
+    outer?.owned.push(item);
   }
-  for (const item of owner.owned) {
-    if (item.owner === owner) item.dispose();
-  }
+  const dying = owner.owned.filter((item) => item.owner === owner);
+  if (keeper) keeper.disposeAll(dying);
+  else for (const item of dying) item.dispose();
+  // Last: what a tensor alone holds is known once its views are gone.
+  if (!outer) for (const item of own) keeper?.watch(item);
 }
 
-let adopt: ((item: Owned) => void) | undefined;
+/** Who knows what is owned (tensor-handle.ts). */
+export interface Keeper {
+  /** Disposes all at once, which costs less than one by one. */
+  disposeAll(items: readonly Owned[]): void;
+  /** Looks after an item that left the outermost scope. */
+  watch(item: Owned): void;
+}
 
-/** Names who looks after tensors that leave the outermost scope (the finalizer of tensor.ts). */
-export function onEscape(callback: (item: Owned) => void): void {
-  adopt = callback;
+let keeper: Keeper | undefined;
+
+export function setKeeper(found: Keeper): void {
+  keeper = found;
 }
 
 function isPromise(value: unknown): value is PromiseLike<unknown> {

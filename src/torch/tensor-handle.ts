@@ -5,12 +5,13 @@
 import { DisposedError, NativeError } from "../errors.ts";
 import { addon, type Handle } from "./binding.ts";
 import { dtypeFromCode, shown, type DType } from "./dtype.ts";
-import { currentOwner, onEscape, type Owned, type Owner } from "./scope.ts";
+import { currentOwner, setKeeper, type Owned, type Owner } from "./scope.ts";
 
 export type Shape = readonly number[];
 /** A device as libtorch writes it: `cpu`, `cuda:0`. */
 export type Device = string;
 
+/** What the collector's net holds of a tensor: its handle, -1 once that is released. */
 interface Cell {
   handle: Handle;
 }
@@ -23,7 +24,9 @@ interface Facts {
 
 // The net: a tensor that nobody disposed is released when the collector finds it unreachable.
 const net = new FinalizationRegistry<Cell>((cell) => {
-  if (cell.handle >= 0) release(cell);
+  if (cell.handle < 0) return;
+  owners[cell.handle] = 0;
+  addon().releaseTensor(cell.handle);
 });
 
 // 1 at each handle that a tensor of this thread owns: two owners would both free it.
@@ -45,11 +48,8 @@ function own(handle: Handle): void {
   owners[handle] = 1;
 }
 
-function release(cell: Cell): void {
-  owners[cell.handle] = 0;
-  addon().releaseTensor(cell.handle);
-  cell.handle = -1;
-}
+/** The handles of tensors that are released together. */
+let dying = new Int32Array(1024);
 
 /** The handle of a tensor; TypeError for anything else. */
 export function handleOf(value: TensorHandle, name: string): Handle {
@@ -57,18 +57,19 @@ export function handleOf(value: TensorHandle, name: string): Handle {
   throw new TypeError(`Expected a tensor for ${name} but received ${shown(value)}`);
 }
 
-onEscape((item) => (item as TensorHandle).watch());
-
 export class TensorHandle implements Owned {
   /** The scope that will free this tensor, if any. */
   owner: Owner | undefined;
-  readonly #cell: Cell;
+  /** -1 once released. */
+  #handle: Handle;
+  /** Once the collector looks after this tensor. */
+  #cell: Cell | undefined;
   #facts: Facts | undefined;
 
   /** Owns `handle`, which is alive, from now on. */
   protected constructor(handle: Handle) {
     own(handle);
-    this.#cell = { handle };
+    this.#handle = handle;
     this.owner = currentOwner();
     if (this.owner) this.owner.owned.push(this);
     else this.watch();
@@ -76,23 +77,45 @@ export class TensorHandle implements Owned {
 
   /** The addon's handle. Throws DisposedError after `dispose()`. */
   get handle(): Handle {
-    const { handle } = this.#cell;
-    if (handle < 0) {
-      throw new DisposedError(
-        "Expected a live tensor but received a disposed one; " +
-          "keep() it, return it from its scope(), or use it before it is disposed",
-      );
-    }
-    return handle;
+    if (this.#handle >= 0) return this.#handle;
+    throw new DisposedError(
+      "Expected a live tensor but received a disposed one; " +
+        "keep() it, return it from its scope(), or use it before it is disposed",
+    );
   }
 
   get disposed(): boolean {
-    return this.#cell.handle < 0;
+    return this.#handle < 0;
   }
 
   /** Frees the handle; may be called again. Memory goes when no view or graph holds it. */
   dispose(): void {
-    if (this.#cell.handle >= 0) release(this.#cell);
+    if (this.#handle >= 0) addon().releaseTensor(this.#retire());
+  }
+
+  /** The handle of a live tensor, which has none from then on. */
+  #retire(): Handle {
+    const handle = this.#handle;
+    owners[handle] = 0;
+    this.#handle = -1;
+    if (this.#cell) this.#cell.handle = -1;
+    return handle;
+  }
+
+  static #disposeAll(items: readonly Owned[]): void {
+    if (items.length > dying.length) dying = new Int32Array(2 * items.length);
+    let count = 0;
+    for (const item of items as TensorHandle[]) {
+      if (item.#handle >= 0) dying[count++] = item.#retire();
+    }
+    if (count > 0) addon().releaseTensors(dying, count);
+  }
+
+  static {
+    setKeeper({
+      disposeAll: (items) => TensorHandle.#disposeAll(items),
+      watch: (item) => (item as TensorHandle).watch(),
+    });
   }
 
   [Symbol.dispose](): void {
@@ -110,11 +133,13 @@ export class TensorHandle implements Owned {
 
   /** Puts the tensor under the garbage collector's care. */
   watch(): void {
+    this.#cell ??= { handle: this.#handle };
     net.register(this, this.#cell);
+    if (this.#handle >= 0) addon().watchTensor(this.#handle);
   }
 
   #know(): Facts {
-    if (this.#facts === undefined || this.#cell.handle < 0) {
+    if (this.#facts === undefined || this.#handle < 0) {
       const [code, device, , , ...shape] = addon().tensorInfo(this.handle);
       this.#facts = { shape, dtype: dtypeFromCode(code), device };
     }

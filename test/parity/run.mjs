@@ -17,7 +17,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { findEngine } from "../../dist/src/torch/engine-info.js";
+import { findEngine } from "../../dist/src/engine/engine-info.js";
 import { compare } from "./compare.mjs";
 import { families, writeTable } from "./table.mjs";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -27,6 +27,8 @@ before(async () => {
 
 interface Answer {
   probabilities: string;
+  templates: string[];
+  templatesFrom: string;
   pictures: {
     picture: string;
     problem?: string;
@@ -89,7 +91,11 @@ describe("limn classify", () => {
     const { code, out } = await runLimn("classify", model, ...files, "--labels", "cat, dog,hat");
     assert.equal(code, 0);
     const blocks = out.trimEnd().split("\n\n");
-    assert.equal(blocks[0], "probability: softmax over 3 labels");
+    assert.equal(
+      blocks[0],
+      "probability: softmax over 3 labels\n" +
+        'templates: photo ("a photo of a {}."), the default, as the model has none of its own',
+    );
     assert.equal(blocks.length, 4);
     assert.match(
       blocks[1] ?? "",
@@ -109,6 +115,25 @@ describe("limn classify", () => {
     for (const { score, logit } of own.pictures[0]?.predictions ?? []) {
       assert.ok(Math.abs(score - 1 / (1 + Math.exp(-logit))) < 1e-6);
     }
+  });
+
+  it("takes the model's own templates, or those of all flags, and says which", async () => {
+    const folder = join(root, "own");
+    cpSync(model, folder, { recursive: true });
+    writeFileSync(join(folder, "zero_shot_templates.json"), '["an icon of {}"]');
+    const words = [files[0] ?? "", "--labels", "cat,dog"];
+    const own = await answer(folder, ...words);
+    assert.deepEqual([own.templates, own.templatesFrom], [["an icon of {}"], "model"]);
+    const given = await answer(model, ...words, "--templates", "an icon of {c}");
+    assert.deepEqual([given.templates, given.templatesFrom], [["an icon of {}"], "given"]);
+    assert.deepEqual(given.pictures, own.pictures);
+    const several = await answer(folder, ...words, "--templates", "bare", "--templates", "a {}");
+    assert.deepEqual(several.templates, ["{}", "a {}"]);
+    const { out } = await runLimn("classify", folder, ...words);
+    assert.match(out, /\ntemplates: "an icon of \{\}", the model's own\n\n/);
+    const wrong = await runLimn("classify", folder, ...words, "--templates", "icon");
+    assert.deepEqual([wrong.code, wrong.out], [2, ""]);
+    assert.match(wrong.err, /a text with \{\}, or a file for --templates but received "icon"/);
   });
 
   it("takes folders and shards, and leaves out bad pictures when told to", async () => {

@@ -1,5 +1,7 @@
 /** `limn classify`: name pictures among labels of your own. */
+import { benchmarkTemplatesOf } from "../../evaluate/benchmark-folder.ts";
 import { loadModel } from "../../inference/load-model.ts";
+import { chooseTemplates } from "../../text/templates.ts";
 import { classificationText, type NamedResult } from "../print/outcomes.ts";
 import { labelsOf } from "../options/classify-labels.ts";
 import { defineCommand, type Command } from "../command.ts";
@@ -41,17 +43,16 @@ const command: Command = defineCommand({
   async run({ options, operands, print, note }) {
     const [folder = "", ...rest] = operands;
     const labels = labelsOf(options);
-    const templates = templatesOf(options.templates ?? "photo");
-    const given = loadOptions(options, note);
+    const given = templatesOf(options.templates);
+    const data = benchmarkTemplatesOf(options.classes);
+    const load = loadOptions(options, note);
     const pictures = await pictureOperands(rest);
-    const model = await loadModel(folder, {
-      ...given,
-      device: chosenDevice(options),
-    });
+    const model = await loadModel(folder, { ...load, device: chosenDevice(options) });
     try {
       const { probabilities, top = 5 } = options;
+      const prompts = chooseTemplates({ given, model: model.templates, data });
       const chosen = probabilities === undefined ? {} : { probabilities };
-      const classifier = await model.zeroShotClassifier(labels, { templates, ...chosen });
+      const classifier = await model.zeroShotClassifier(labels, { ...prompts, ...chosen });
       const results: NamedResult[] = [];
       const stream = classifier.classify(pictures.stream(), {
         topK: Math.min(top, classifier.labels.length),
@@ -67,11 +68,8 @@ const command: Command = defineCommand({
         }
         results.push({ picture, ...result });
       }
-      print(classificationText(classifier, results), {
-        model: folder,
-        probabilities: classifier.probabilities,
-        pictures: results,
-      });
+      const facts = { model: folder, probabilities: classifier.probabilities, ...prompts };
+      print(classificationText(classifier, prompts, results), { ...facts, pictures: results });
     } finally {
       model.dispose();
     }

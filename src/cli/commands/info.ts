@@ -1,5 +1,6 @@
 /** `limn info`: architecture, parameters, preprocessing and tokenizer of a model. */
-import { describeModel } from "../../checkpoints/describe-model.ts";
+import { describeModel, type ModelDescription } from "../../checkpoints/describe-model.ts";
+import { templatesText } from "../../text/templates.ts";
 import { defineCommand, type Command } from "../command.ts";
 import { loadOptions, modelOptions } from "../options/model-options.ts";
 
@@ -12,10 +13,17 @@ const command: Command = defineCommand({
   async run({ options, operands, print, note }) {
     const { hub, ...given } = loadOptions(options, note);
     const description = await describeModel(operands[0] ?? "", given, hub);
-    print(format(description), description);
+    print(format(forPeople(description)), description);
   },
 });
 export default command;
+
+function forPeople(description: ModelDescription): object {
+  const { templates, holds } = description;
+  if (holds !== "pair") return description;
+  const shown = templates === null ? "none of its own: photo is used" : templatesText(templates);
+  return { ...description, templates: shown };
+}
 
 function format(description: object): string {
   return flatten(description)

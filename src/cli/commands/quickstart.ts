@@ -2,7 +2,7 @@
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 
-import { packageRoot } from "../../torch/engine-info.ts";
+import { packageRoot } from "../../engine/engine-info.ts";
 import type { ProgressStream } from "../../train/log/run-progress.ts";
 import type { TrainResult } from "../../train/train-pair.ts";
 import { metricsJson } from "../../evaluate/metric-table.ts";

@@ -1,7 +1,7 @@
 /** `limn setup`: find or fetch libtorch and build the engine. */
 import { spawnSync } from "node:child_process";
 import path from "node:path";
-import { packageRoot } from "../../torch/engine-info.ts";
+import { packageRoot } from "../../engine/engine-info.ts";
 import { defineCommand, type Command } from "../command.ts";
 
 /** bin/limn.mjs runs setup without this file, since it must work before dist/ is built. */

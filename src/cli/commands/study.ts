@@ -5,7 +5,7 @@ import path from "node:path";
 import { didYouMean, UsageError } from "../../errors.ts";
 import { checkStudy } from "../../study/check-study.ts";
 import { runStudy } from "../../study/run-study.ts";
-import { packageRoot } from "../../torch/engine-info.ts";
+import { packageRoot } from "../../engine/engine-info.ts";
 import { defineCommand, type Command } from "../command.ts";
 import { loadFile } from "../options/load-file.ts";
 import { describeStudy, studyJson } from "../print/study-result.ts";

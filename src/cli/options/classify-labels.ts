@@ -9,7 +9,7 @@ import {
   type ClassDescription,
 } from "../../evaluate/read-classes.ts";
 import { readingReason, readTextFile } from "../../files/regular-file.ts";
-import type { ClassEntry } from "../../inference/templates.ts";
+import type { ClassEntry } from "../../inference/class-list.ts";
 
 /**
  * Of a file, labels that come again are one label, and blank lines none.

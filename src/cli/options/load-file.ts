@@ -6,7 +6,7 @@ import { createJiti } from "jiti";
 
 import { UsageError } from "../../errors.ts";
 import { openRegular, readJsonFile } from "../../files/regular-file.ts";
-import { packageRoot } from "../../torch/engine-info.ts";
+import { packageRoot } from "../../engine/engine-info.ts";
 
 /**
  * The default export of a file, or a JSON file's value. A recipe file is code: loading it runs it.

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
@@ -16,7 +16,8 @@ test("what means nothing is refused", async () => {
     name: "UsageError",
     message: "--answer means nothing without --classes; name the classes' file.",
   });
-  assert.throws(() => suiteOf("a.csv", { retrieval: true }), /--retrieval means nothing/);
+  assert.throws(() => suiteOf("a.csv", { "unknown-labels": "skip" }), /--unknown-labels means/);
+  assert.throws(() => suiteOf("a.csv", { templates: ["bare"] }), /--templates means nothing/);
   const suites = file;
   await assert.rejects(
     suitesOf("a.csv", { suites }),
@@ -32,44 +33,62 @@ test("a source alone is measured by retrieval, with classes by zero-shot, by bot
   assert.deepEqual(kinds({}), ["retrieval"]);
   assert.deepEqual(kinds({ classes: "c.json" }), ["zeroShot"]);
   assert.deepEqual(kinds({ classes: "c.json", retrieval: true }), ["zeroShot", "retrieval"]);
-  assert.deepEqual(suiteOf("a.csv", { classes: "c.json", templates: "bare" }).tasks[0], {
+  assert.deepEqual(kinds({ retrieval: true }), ["retrieval"]);
+  const flags = { classes: "c.json", templates: ["bare"], "unknown-labels": "skip" } as const;
+  assert.deepEqual(suiteOf("a.csv", { ...flags, templates: ["bare"] }).tasks[0], {
     kind: "zeroShot",
     name: "zeroShot",
     classes: "c.json",
     answer: "label",
-    templates: "bare",
+    unknownLabels: "skip",
+    templates: ["{}"],
   });
 });
 
-test("templates are a set, or the lines of a file or of a folder of CLIP_benchmark", () => {
-  const lines = path.join(folder, "zeroshot_classification_templates.txt");
-  writeFileSync(lines, "a photo of a {c}.\r\n\nart of the {}.\n");
-  const wanted = ["a photo of a {c}.", "art of the {}."];
-  assert.deepEqual(templatesOf(lines), wanted);
-  assert.deepEqual(templatesOf(folder), wanted);
-  assert.equal(templatesOf("simple"), "simple");
-  const task = suiteOf("a.csv", { classes: "c.json", templates: lines }).tasks[0];
-  assert.deepEqual(task && "templates" in task && task.templates, wanted);
-  assert.throws(() => templatesOf("fotos"), {
+test("templates are those of all flags together, and a usage error where they are none", () => {
+  assert.deepEqual(templatesOf(["bare", "an {c}"]), ["{}", "an {}"]);
+  assert.equal(templatesOf(undefined), undefined);
+  assert.throws(() => templatesOf(["fotos"]), {
     name: "UsageError",
-    message: /^Expected one of bare, photo, simple or a file for --templates but received "fotos"/,
+    message: /^Expected one of bare, photo, simple, .* for --templates but received "fotos"/,
   });
-  const json = path.join(folder, "templates.json");
-  for (const value of [wanted, { imagenet1k: wanted }, { templates: wanted, version: 1 }]) {
-    writeFileSync(json, JSON.stringify(value));
-    assert.deepEqual(templatesOf(json), wanted);
-  }
-  writeFileSync(json, JSON.stringify({ a: wanted, b: wanted }));
-  assert.throws(
-    () => templatesOf(json),
-    /a list of templates .* received several \(a, b, \.\.\.\)/,
-  );
-  writeFileSync(json, "[1]");
-  assert.throws(() => templatesOf(json), /a list of templates in .* but received none; write/);
-  writeFileSync(lines, "a photo\n");
-  assert.throws(() => templatesOf(lines), /with {} or {c} in .*\.txt, .* received "a photo"; mark/);
-  writeFileSync(lines, "\n");
-  assert.throws(() => templatesOf(lines), /but received none; mark/);
+});
+
+test("metrics are named by the file or folder that is measured", () => {
+  const names: [string, string][] = [
+    ["sets/test.csv", "test"],
+    ["sets/imagenetv2.csv.gz", "imagenetv2"],
+    ["sets/run-7.csv", "run-7"],
+    ["sets/test-{000..003}.tar", "test"],
+    ["sets/val_*.tar", "val"],
+    ["wds_cars/test/*.tar", "test"],
+    ["wds_cars/test/{0..7}.tar", "test"],
+    ["wds_cars/test/0.tar", "test"],
+    ["data/train-00000-of-00013.parquet", "train"],
+    ["data/train-{00000..00012}-of-00013.parquet", "train"],
+    ['{"kind":"folder","directory":"sets/photos"}', "photos"],
+    ['{"kind":"webdataset","shards":["a/x.tar","a/y.tar"]}', "a"],
+  ];
+  for (const [source, name] of names) assert.equal(suiteOf(source, {}).name, name, source);
+  mkdirSync(path.join(folder, "photos"));
+  assert.equal(suiteOf(path.join(folder, "photos"), {}).name, "photos");
+  assert.equal(suiteOf(".", {}).name, path.basename(process.cwd()));
+});
+
+test("the names beside CLIP_benchmark's shards are the classes, unless others or retrieval are asked for", () => {
+  const cars = path.join(folder, "wds_cars");
+  const split = path.join(cars, "test");
+  mkdirSync(split, { recursive: true });
+  for (const name of ["0.tar", "nshards.txt"]) writeFileSync(path.join(split, name), "1");
+  const tasks = (source: string, flags: Parameters<typeof suiteOf>[1] = {}): unknown[] =>
+    suiteOf(source, flags).tasks.map((task) => ("classes" in task ? task.classes : task.kind));
+  assert.deepEqual(tasks(split), ["retrieval"]);
+  writeFileSync(path.join(cars, "classnames.txt"), "a\nb\n");
+  assert.deepEqual(tasks(split), [cars]);
+  assert.deepEqual(tasks(path.join(split, "{0..1}.tar")), [cars]);
+  assert.deepEqual(tasks(split, { classes: "c.json" }), ["c.json"]);
+  assert.deepEqual(tasks(split, { retrieval: true }), ["retrieval"]);
+  assert.deepEqual(tasks(path.join(cars, "test.csv")), ["retrieval"]);
 });
 
 test("a file of suites is an array or a recipe, and says what is wrong with it", async () => {

@@ -1,17 +1,38 @@
 /** What `limn eval` measures, from a file of suites or from flags. */
+import { basename, dirname, resolve } from "node:path";
+
+import type { SourceSpec } from "../../data/sources/source-spec.ts";
 import { RecipeError, UsageError } from "../../errors.ts";
+import { benchmarkFolderOf } from "../../evaluate/benchmark-folder.ts";
 import type { Suite } from "../../evaluate/run-suite.ts";
 import { resolveSuites } from "../../train/recipe/resolve-recipe.ts";
+import type { OptionSpecs, OptionValues } from "../command.ts";
 import { loadFile } from "./load-file.ts";
 import { parseSource, sourceOptions } from "./source-argument.ts";
-import { templatesOf } from "./template-argument.ts";
+import { templateOption, templatesOf } from "./template-argument.ts";
 
-interface TaskFlags {
-  classes?: string;
-  answer?: string;
-  templates?: string;
-  retrieval?: boolean;
-}
+/** What is measured on a source. */
+export const taskOptions = {
+  classes: {
+    type: "string",
+    value: "<file>",
+    help: "the classes, for zero-shot: JSON, or a text file with one in each line; found beside CLIP_benchmark's shards",
+  },
+  answer: {
+    type: "string",
+    value: "<key>",
+    help: "where a sample keeps its class, by name or number; default label",
+  },
+  "unknown-labels": {
+    type: "string",
+    choices: ["skip", "fail"],
+    help: "leave out pictures whose label is none of the classes; default fail",
+  },
+  ...templateOption,
+  retrieval: { type: "boolean", help: "measure retrieval, with --classes as well" },
+} as const satisfies OptionSpecs;
+
+type TaskFlags = OptionValues<typeof taskOptions>;
 
 type SourceFlags = Parameters<typeof parseSource>[1];
 
@@ -25,7 +46,7 @@ export async function suitesOf(
   { suites, ...flags }: TaskFlags & SourceFlags & { suites?: string },
 ): Promise<Suite[]> {
   if (suites === undefined) return [suiteOf(source, flags)];
-  const known = ["classes", "answer", "templates", "retrieval", ...Object.keys(sourceOptions)];
+  const known = [...Object.keys(taskOptions), ...Object.keys(sourceOptions)];
   const left = known.find((name) => Object.hasOwn(flags, name));
   if (source === undefined && left === undefined) return readSuites(suites);
   throw new UsageError(
@@ -49,15 +70,22 @@ async function readSuites(file: string): Promise<Suite[]> {
   throw new RecipeError("evaluate.suites", `Expected suites in ${file} but received none; add one`);
 }
 
-/** One suite from a source and flags: zero-shot where there are classes, else retrieval. */
+/**
+ * One suite from a source and flags: zero-shot where there are classes, which may lie beside the shards, else
+ * retrieval. Its name is that of the file or folder.
+ */
 export function suiteOf(source: string | undefined, flags: TaskFlags & SourceFlags): Suite {
   if (source === undefined) {
     throw new UsageError("Expected a source or --suites after the model but received neither.");
   }
-  const { classes, answer, templates, retrieval, ...rest } = flags;
-  const left = Object.entries({ answer, templates, retrieval }).find(([, flag]) => flag);
-  if (classes === undefined && left !== undefined) {
-    throw new UsageError(`--${left[0]} means nothing without --classes; name the classes' file.`);
+  const { classes: given, answer, templates, retrieval, ...others } = flags;
+  const { "unknown-labels": unknownLabels = "fail", ...rest } = others;
+  const spec = parseSource(source, rest);
+  const classes = given ?? (retrieval ? undefined : classesBeside(spec));
+  const left = Object.entries({ answer, templates, "unknown-labels": flags["unknown-labels"] });
+  const useless = left.find(([, flag]) => flag !== undefined)?.[0];
+  if (classes === undefined && useless !== undefined) {
+    throw new UsageError(`--${useless} means nothing without --classes; name the classes' file.`);
   }
   const zeroShot =
     classes === undefined
@@ -68,14 +96,45 @@ export function suiteOf(source: string | undefined, flags: TaskFlags & SourceFla
             name: "zeroShot",
             classes,
             answer: answer ?? "label",
-            templates: templatesOf(templates ?? "photo"),
+            unknownLabels,
+            templates: templatesOf(templates),
           },
         ];
   const both = classes === undefined || retrieval === true;
   return {
-    name: "val",
+    name: nameOf(spec),
     title: source,
-    source: parseSource(source, rest),
+    source: spec,
     tasks: [...zeroShot, ...(both ? [{ kind: "retrieval" as const, name: "retrieval" }] : [])],
   };
+}
+
+function firstFile(spec: SourceSpec): string {
+  if (spec.kind === "table") return spec.file;
+  if (spec.kind === "folder") return spec.directory;
+  const files = spec.kind === "webdataset" ? spec.shards : spec.files;
+  return (typeof files === "string" ? files : files[0]) ?? "";
+}
+
+/** Shards in a folder as CLIP_benchmark lays them out are classified by the names beside them. */
+function classesBeside(spec: SourceSpec): string | undefined {
+  return spec.kind === "webdataset" ? benchmarkFolderOf(firstFile(spec)) : undefined;
+}
+
+/**
+ * What a source's metrics are called by: its file without endings, of several files without their numbers
+ * (`test` of `sets/test-{00..12}.tar`), or the folder of files that have nothing but numbers.
+ */
+function nameOf(spec: SourceSpec): string {
+  if (spec.kind === "folder") return basename(resolve(spec.directory));
+  const first = firstFile(spec);
+  const [stem = ""] = basename(first).split(/[.{*?[]/);
+  const name =
+    spec.kind === "table" ? stem : stem.replace(/(^|[-_])\d+(-of-\d+)?$/, "").replace(/[-_]+$/, "");
+  return name === "" || isList(spec) ? basename(resolve(dirname(first))) : name;
+}
+
+/** As shards of a folder are. */
+function isList(spec: SourceSpec): boolean {
+  return Array.isArray("shards" in spec ? spec.shards : "files" in spec && spec.files);
 }

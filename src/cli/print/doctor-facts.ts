@@ -3,7 +3,7 @@ import { execFileSync, type ExecFileSyncOptionsWithStringEncoding } from "node:c
 import { existsSync, readFileSync, statfsSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import path from "node:path";
-import { findEngine, packageRoot } from "../../torch/engine-info.ts";
+import { findEngine, packageRoot } from "../../engine/engine-info.ts";
 import { cpuQuota, usableCores } from "../../files/cores.ts";
 import type { Facts } from "./doctor-report.ts";
 
@@ -27,6 +27,7 @@ export async function collectFacts(): Promise<Facts> {
     },
     gpu: ["/dev/nvidia0", "/dev/nvidiactl", "/dev/dxg"].some((file) => existsSync(file)),
     ...(await sharpFacts()),
+    jpeg: await jpegFacts(),
     disk: { path: process.cwd(), freeBytes: freeBytes(process.cwd()) },
     memory: { totalBytes: totalmem() },
   };
@@ -64,6 +65,12 @@ async function sharpFacts(): Promise<Pick<Facts, "sharp" | "sharpError">> {
     const text = error instanceof Error ? error.message : String(error);
     return { sharp: null, sharpError: text.split("\n")[0] ?? text };
   }
+}
+
+async function jpegFacts(): Promise<Facts["jpeg"]> {
+  const { jpegDecoder } = await import("../../data/image/native-pixels.ts");
+  const { library, reason = null } = jpegDecoder();
+  return { library, reason };
 }
 
 function compilerVersion(): string | null {

@@ -25,6 +25,7 @@ const healthy: Facts = {
   gpu: false,
   sharp: "0.35.5",
   sharpError: null,
+  jpeg: { library: "libjpeg-turbo 3.2.0", reason: null },
   disk: { path: "/data", freeBytes: 1e11 },
   memory: { totalBytes: 1.6e10 },
 };
@@ -42,6 +43,17 @@ test("a missing engine or sharp, an old Node and a full disk stop training", () 
     assert.equal(report.problems.length, 1);
     assert.match(formatReport(report), /error: .+\n {2}cure: .+\n\nTraining cannot run here yet\./);
   }
+});
+
+test("what decodes JPEGs is told, and how to have the faster one", () => {
+  assert.match(formatReport(diagnose(healthy)), /JPEGs +libjpeg-turbo 3\.2\.0/);
+  const jpeg = { library: null, reason: "setup found no headers of it" };
+  const report = diagnose({ ...healthy, jpeg });
+  assert.equal(report.ok, true);
+  assert.match(
+    formatReport(report),
+    /JPEGs +by sharp[^]*warning: JPEGs are decoded by sharp, .*: setup found no headers of it\n {2}cure: .*jpeg.* --force/,
+  );
 });
 
 test("a compiler matters only while the engine is not built", () => {

@@ -1,5 +1,5 @@
 /** What `limn doctor` looks at; plain facts in, problems with their cures out. */
-import { setupCommand, type EngineRecord } from "../../torch/engine-info.ts";
+import { setupCommand, type EngineRecord } from "../../engine/engine-info.ts";
 
 export interface Problem {
   /** An error stops training; a warning makes it slower or leaves something out. */
@@ -26,6 +26,8 @@ export interface Facts {
   gpu: boolean;
   sharp: string | null;
   sharpError: string | null;
+  /** The library that decodes JPEGs; null: sharp does, for this reason. */
+  jpeg: { library: string | null; reason: string | null };
   disk: { path: string; freeBytes: number };
   memory: { totalBytes: number };
 }
@@ -118,7 +120,7 @@ function deviceProblems({ engine, gpu, devices }: Facts): Problem[] {
   ];
 }
 
-function machineProblems({ sharp, sharpError, disk, node }: Facts): Problem[] {
+function machineProblems({ sharp, sharpError, jpeg, disk, node }: Facts): Problem[] {
   const problems: Problem[] = [];
   const [major = 0, minor = 0] = node.split(".").map(Number);
   if (major < 20 || (major === 20 && minor < 19)) {
@@ -133,6 +135,17 @@ function machineProblems({ sharp, sharpError, disk, node }: Facts): Problem[] {
       severity: "error",
       problem: `images cannot be decoded: sharp does not load (${sharpError ?? "unknown cause"})`,
       cure: "npm install --include=optional sharp",
+    });
+  }
+  if (jpeg.library === null && sharp !== null) {
+    const packages =
+      process.platform === "darwin"
+        ? "brew install jpeg-turbo"
+        : "sudo apt-get install libjpeg-dev";
+    problems.push({
+      severity: "warning",
+      problem: `JPEGs are decoded by sharp, at half the speed of libjpeg-turbo: ${jpeg.reason ?? "it is missing"}`,
+      cure: `${packages} && ${setupCommand("--force")}`,
     });
   }
   if (disk.freeBytes < LOW_DISK) {
@@ -166,6 +179,7 @@ export function formatReport(report: Report): string {
     ["matrix product", matrixProduct ? speedLine(matrixProduct) : "not measured"],
     ["devices", report.devices.join(", ") || "none"],
     ["sharp", report.sharp ?? "missing"],
+    ["JPEGs", report.jpeg.library ?? "by sharp"],
     ["memory", gigabytes(report.memory.totalBytes)],
     ["free disk", `${gigabytes(report.disk.freeBytes)} in ${report.disk.path}`],
   ];

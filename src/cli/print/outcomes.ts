@@ -1,6 +1,8 @@
 /** What `limn classify` and `limn embed` print for people, and for `--json`. */
 import type { Prediction, ZeroShotClassifier } from "../../inference/zero-shot-classifier.ts";
 import type { EmbedProgress, EmbedResult } from "../../embed/embed-source.ts";
+import { counted } from "../../errors.ts";
+import { describeTemplates, type ChosenTemplates } from "../../text/templates.ts";
 
 export interface NamedResult {
   picture: string;
@@ -8,16 +10,18 @@ export interface NamedResult {
   problem?: string | undefined;
 }
 
-/** A table per picture, under a line that says what the probabilities are. */
+/** A table per picture, under lines that say what the probabilities are, and of which texts. */
 export function classificationText(
   { probabilities, labels }: Pick<ZeroShotClassifier, "probabilities" | "labels">,
+  templates: ChosenTemplates,
   results: readonly NamedResult[],
 ): string {
   const title =
     probabilities === "softmax"
-      ? `probability: softmax over ${labels.length} labels`
+      ? `probability: softmax over ${counted(labels.length, "label")}`
       : "probability: sigmoid of each label";
-  return [title, ...results.map(pictureTable)].join("\n\n");
+  const head = `${title}\ntemplates: ${describeTemplates(templates)}`;
+  return [head, ...results.map(pictureTable)].join("\n\n");
 }
 
 function pictureTable({ picture, predictions, problem }: NamedResult): string {

@@ -1,8 +1,8 @@
 /** What `limn train` and `limn pretrain` print at the end, for people and for `--json`. */
-import { formatTable, metricsJson } from "../../evaluate/metric-table.ts";
 import { formatDuration } from "../../train/log/run-progress.ts";
 import type { PretrainResult } from "../../train/tower/pretrain-tower.ts";
 import type { TrainResult } from "../../train/train-pair.ts";
+import { suitesJson, suitesText } from "./measured-suites.ts";
 
 /** How a run ended before its last step; nothing where it did not. */
 export function describeEnd({ step, stopped, recipe }: TrainResult | PretrainResult): string[] {
@@ -18,12 +18,7 @@ export function describeEnd({ step, stopped, recipe }: TrainResult | PretrainRes
 /** What a reader wants to know: tables, skipped samples, where things lie. */
 export function describeRun(result: TrainResult): string {
   const { directory, stopped, skipped, suites, warnings } = result;
-  const lines = suites.map((suite) =>
-    formatTable(
-      suite.tasks.flatMap(({ rows }) => rows),
-      { title: suite.title },
-    ),
-  );
+  const lines = suites.length > 0 ? [suitesText(suites)] : [];
   lines.push(...warnings.map((warning) => `Warning: ${warning}`));
   if (skipped > 0) {
     const first = result.badSamples
@@ -42,6 +37,5 @@ export function describeRun(result: TrainResult): string {
 
 /** The result without pictures and embeddings. */
 export function runJson({ suites, recipe: _, ...rest }: TrainResult): unknown {
-  const rows = suites.flatMap(({ tasks }) => tasks.flatMap((task) => task.rows));
-  return { ...rest, metrics: metricsJson(rows) };
+  return { ...rest, ...suitesJson(suites) };
 }

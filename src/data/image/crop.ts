@@ -1,5 +1,6 @@
 /** Sizes, crops, turns and layouts of RGB images, by the rules of torchvision and Pillow. */
 import type { RgbImage } from "./decode/decode.ts";
+import { pixelsAddon } from "./native-pixels.ts";
 import type { Region } from "./resize/resize.ts";
 
 /** Python's `round`: halves go to the even neighbour. */
@@ -89,6 +90,11 @@ export function cropOrPad(
 
 /** Writes interleaved [H, W, 3] pixels into `out` as planes, [3, H, W]. */
 export function writePlanes(data: Uint8Array, out: Uint8Array): void {
+  const addon = pixelsAddon();
+  if (addon !== undefined) {
+    addon.writePlanes(data, out);
+    return;
+  }
   const plane = data.length / 3;
   for (let i = 0, at = 0; i < plane; i++, at += 3) {
     out[i] = data[at] as number;

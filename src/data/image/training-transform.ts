@@ -1,7 +1,6 @@
 /**
- * Random views of a picture for training: crop, resize, flip, colour. Resizes natively in libvips
- * (antialiased cubic; not to the pixel what Pillow gives, which evaluation needs and training does
- * not) unless the file has transparency or an unusual layout, where Pillow's rules matter more.
+ * Random views of a picture for training: crop, resize, flip, colour. Pixels are Pillow's, as in
+ * evaluation, unless a picture may be decoded at a smaller scale.
  */
 import {
   applyColorChanges,
@@ -18,8 +17,10 @@ import {
   openImage,
   orientationOf,
   openSharp,
+  type RgbImage,
   undecodable,
 } from "./decode/decode.ts";
+import { decodeJpegPart, type Divisor } from "./decode/fast-jpeg.ts";
 import type { ImageHeader } from "./decode/image-header.ts";
 import { checkSlot, type EvaluationOptions } from "./evaluation-transform.ts";
 import {
@@ -31,7 +32,8 @@ import {
   probability,
   range,
 } from "./field-checks.ts";
-import { type Region, resizeImage } from "./resize/resize.ts";
+import { Scratch } from "./scratch.ts";
+import { type Region, resizeImage, wholeOf } from "./resize/resize.ts";
 
 /** A stream of numbers uniform in [0, 1); the loader's seeded generator is one. */
 export interface UniformSource {
@@ -46,15 +48,15 @@ export interface TrainingAugmentation {
   colorJitter?: ColorJitter;
   /** probability of dropping colour. Default: 0 */
   greyscale?: number;
-  /** Decode JPEG and WebP at a smaller scale where the crop is shrunk enough. Default: false */
+  /**
+   * Decode JPEG and WebP at a smaller scale where the crop is shrunk enough: faster, and a little different
+   * from shrinking the whole picture, also between machines with libjpeg-turbo and without. Default: false
+   */
   decodeReduced?: boolean;
 }
 
 /** open_clip's defaults: 90 to 100 % of the area, 3:4 to 4:3. */
 const DEFAULT_CROP = { scale: [0.9, 1], ratio: [3 / 4, 4 / 3] } as const;
-
-/** Up to here libvips takes longer to set up its pipeline than resizing takes. */
-const SMALL_PIXELS = 256 * 256;
 
 const CROP_FIELDS: FieldChecks = { scale: range({ max: 1 }), ratio: range({ max: Infinity }) };
 const JITTER_FIELDS: FieldChecks = {
@@ -148,12 +150,13 @@ export async function applyTrainingTransform(
   const { width, height } = header;
   const upright = orientation >= 5 ? { width: height, height: width } : { width, height };
   const view = drawView(upright, augmentation, random);
-  const decodeReduced = augmentation.decodeReduced ?? false;
-  const small = width * height <= SMALL_PIXELS && !decodeReduced;
-  const native = orientation === 1 && !small && canResizeNatively(header);
-  const data = native
-    ? await resizeNatively(bytes, { header, crop: view.crop, imageSize, decodeReduced }, options.at)
-    : await resizeExactly(bytes, { crop: view.crop, imageSize }, decodeOptions);
+  const place = { header, crop: view.crop, imageSize };
+  // A turned picture's crop lies elsewhere in the file: it is decoded whole.
+  const data =
+    (orientation === 1 ? cropWhileDecoding(bytes, place, augmentation) : undefined) ??
+    (orientation === 1 && augmentation.decodeReduced && reducesInSharp(place)
+      ? await resizeInSharp(bytes, place, options.at)
+      : await resizeWhole(bytes, place, decodeOptions));
   applyColorChanges(data, view.colors);
   if (view.greyscale) toGreyscale(data);
   if (view.flip) mirror(data, imageSize);
@@ -161,16 +164,66 @@ export async function applyTrainingTransform(
   return out;
 }
 
-/** Decode all, then Pillow's resizing of the crop: the way of small pictures, and of odd formats. */
-async function resizeExactly(
+interface Place {
+  header: ImageHeader;
+  crop: Region;
+  /** side of the square result, pixels */
+  imageSize: number;
+}
+
+/** Decode all, then resize the crop. */
+async function resizeWhole(
   bytes: Uint8Array,
-  { crop, imageSize }: { crop: Region; imageSize: number },
+  { crop, imageSize }: Place,
   options: DecodeOptions,
 ): Promise<Uint8Array> {
-  const image = await decodeImage(bytes, options);
+  return resizeCrop(await decodeImage(bytes, options), crop, imageSize);
+}
+
+function resizeCrop(image: RgbImage, crop: Region, imageSize: number): Uint8Array {
   const size = { width: imageSize, height: imageSize };
   return resizeImage(image, { ...size, interpolation: "bicubic", source: crop }).data;
 }
+
+/**
+ * Only the crop of a JPEG is decoded, and at a half, a quarter or an eighth of its size if it may be and is
+ * then still as large as the result. The scales between cost more than they save: libjpeg-turbo has fast
+ * transforms for these alone.
+ *
+ * returns   [S, S, 3], or undefined where the file must be decoded in another way
+ */
+function cropWhileDecoding(
+  bytes: Uint8Array,
+  { header, crop, imageSize }: Place,
+  { decodeReduced = false }: TrainingAugmentation,
+): Uint8Array | undefined {
+  const least = Math.min(crop.width, crop.height);
+  const divisor = decodeReduced ? (DIVISORS.find((by) => least >= by * imageSize) ?? 1) : 1;
+  const region = dividedRegion(crop, header, divisor);
+  const image = decodeJpegPart(bytes, header, { divisor, region, into: decoded });
+  return image && resizeCrop(image, wholeOf(image), imageSize);
+}
+
+/** Pixels between decoding and resizing. */
+const decoded = new Scratch();
+
+const DIVISORS = [8, 4, 2] as const satisfies Divisor[];
+
+/**
+ * A region of the divided picture, in whole pixels of it. This moves its edges by up to half such a pixel,
+ * which for a random view is one more draw.
+ */
+function dividedRegion(region: Region, { width, height }: Size, divisor: Divisor): Region {
+  const span = (begin: number, length: number, all: number): [number, number] => {
+    const [most, parts] = [Math.ceil(all / divisor), Math.max(1, Math.round(length / divisor))];
+    return [Math.min(Math.round(begin / divisor), most - parts), parts];
+  };
+  const [left, across] = span(region.left, region.width, width);
+  const [top, down] = span(region.top, region.height, height);
+  return { left, top, width: across, height: down };
+}
+
+type Size = Pick<ImageHeader, "width" | "height">;
 
 /** Swaps left and right of [S, S, 3] in place. */
 function mirror(data: Uint8Array, side: number): void {
@@ -187,54 +240,43 @@ function mirror(data: Uint8Array, side: number): void {
   }
 }
 
-interface NativeResize {
-  header: ImageHeader;
-  crop: Region;
-  /** side of the square result, pixels */
-  imageSize: number;
-  /** let JPEG and WebP be decoded at a smaller scale */
-  decodeReduced: boolean;
-}
-
 /**
- * Whether libvips gives what Pillow would up to rounding: not for transparency (it would blend
- * hidden colours by alpha), CMYK (it would use a profile), palettes and 16 bits (other rules).
+ * Whether sharp shrinks while it decodes: JPEG by 2, 4 or 8, each only when more than that remains to be
+ * done (factors from 3, 5 and 9 on), WebP to the final size itself. Not what has alpha, which it would blend
+ * into hidden colours, nor CMYK, for which it would use a profile.
  */
-function canResizeNatively({ format, layout, transparent, bitDepth }: ImageHeader): boolean {
-  const plain = layout === "rgb" || layout === "grey";
-  return format !== "gif" && plain && !transparent && bitDepth <= 8;
+function reducesInSharp({ header, crop, imageSize }: Place): boolean {
+  const { format, layout, transparent, bitDepth } = header;
+  if ((layout !== "rgb" && layout !== "grey") || transparent || bitDepth > 8) return false;
+  const factor = Math.min(crop.width, crop.height) / imageSize;
+  return (format === "jpeg" && factor >= 3) || (format === "webp" && factor >= 2);
 }
 
 /**
- * The crop resized by an antialiased cubic kernel.
+ * The crop resized by libvips, by an antialiased cubic kernel that is not Pillow's. It shrinks while it
+ * decodes only if no crop comes first: the whole picture is resized by the crop's factor, and then cut; only
+ * the cut's pixels are computed.
  *
  * returns   [S, S, 3] uint8, a new array
  * throws    DataError if the file cannot be decoded
  */
-export async function resizeNatively(
+async function resizeInSharp(
   bytes: Uint8Array,
-  { header, crop, imageSize, decodeReduced }: NativeResize,
+  { header, crop, imageSize }: Place,
   at?: ImageOrigin,
 ): Promise<Uint8Array> {
-  const input = openSharp(bytes, header);
-  const fill = { fit: "fill", kernel: "cubic" } as const;
-  if (decodeReduced && reducesDecoding(header, crop, imageSize)) {
-    // libvips shrinks while it decodes only if no crop comes first: resize the whole picture by the
-    // crop's factor, then cut. Only the cut's pixels are computed. Whole-pixel sizes and offsets
-    // move the view by up to a pixel of the result, which for a random view is one more draw.
-    const across = imageSize / crop.width;
-    const down = imageSize / crop.height;
-    const width = Math.max(imageSize, Math.round(header.width * across));
-    const height = Math.max(imageSize, Math.round(header.height * down));
-    input.resize(width, height, fill).extract({
+  const across = imageSize / crop.width;
+  const down = imageSize / crop.height;
+  const width = Math.max(imageSize, Math.round(header.width * across));
+  const height = Math.max(imageSize, Math.round(header.height * down));
+  const input = openSharp(bytes, header)
+    .resize(width, height, { fit: "fill", kernel: "cubic" })
+    .extract({
       left: Math.min(Math.round(crop.left * across), width - imageSize),
       top: Math.min(Math.round(crop.top * down), height - imageSize),
       width: imageSize,
       height: imageSize,
     });
-  } else {
-    input.extract(crop).resize(imageSize, imageSize, fill);
-  }
   try {
     const data = await input.removeAlpha().toColourspace("srgb").raw().toBuffer();
     if (data.length !== 3 * imageSize ** 2) throw new Error(`internal: ${data.length} bytes`);
@@ -242,13 +284,4 @@ export async function resizeNatively(
   } catch (error) {
     throw undecodable(header, at, error);
   }
-}
-
-/**
- * sharp shrinks JPEG by 2, 4 or 8 while decoding, each only when more than that remains to be done
- * (factors from 3, 5 and 9 on); it decodes WebP to the final size itself.
- */
-function reducesDecoding(header: ImageHeader, crop: Region, imageSize: number): boolean {
-  const factor = Math.min(crop.width, crop.height) / imageSize;
-  return (header.format === "jpeg" && factor >= 3) || (header.format === "webp" && factor >= 2);
 }

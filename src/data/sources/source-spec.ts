@@ -32,7 +32,7 @@ export interface TableSpec {
    * the only one of the names in docs/data.md. A table with labels may have none.
    */
   caption?: string;
-  /** Column of the label, a string or a number; by default `label`, if there is one. */
+  /** Column of the label, a string or a number; by default `label` or `cls`, if there is one. */
   label?: string;
   /** Folder that image paths start from; by default the table's own folder. */
   root?: string;
@@ -51,7 +51,7 @@ export interface ParquetSpec {
   image?: string;
   /** Column of the caption, a string or a list of strings; as for tables. */
   caption?: string;
-  /** Column of the label; by default `label`, if there is one. */
+  /** Column of the label; by default `label` or `cls`, if there is one. */
   label?: string;
   /** Folder that image paths start from; by default each file's own folder. */
   root?: string;

@@ -43,7 +43,7 @@ const KNOWN = {
     "sentences",
     "comment",
   ],
-  label: ["label"],
+  label: ["label", "cls"],
 } as const;
 
 /** Names of columns with the bytes of pictures; img2dataset names them by their format. */

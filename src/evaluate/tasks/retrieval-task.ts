@@ -61,6 +61,8 @@ export const retrievalTask = {
       kind: "retrieval",
       task,
       title: task.title ?? task.name,
+      notes: [],
+      facts: {},
       result,
       rows: retrievalRows(result, prefix),
       items: recallItems(result, prefix, dataset.imageOfText),
@@ -69,7 +71,7 @@ export const retrievalTask = {
 } satisfies TaskKind<RetrievalTask, MeasuredRetrieval>;
 
 /** Rows `<prefix>/imageToText/recall@1`, ... `/medianRank`, then the same for `textToImage`. */
-export function retrievalRows(result: RetrievalResult, prefix = "val/retrieval"): MetricRow[] {
+export function retrievalRows(result: RetrievalResult, prefix: string): MetricRow[] {
   const numbers = directions.flatMap((direction) => {
     const { queryCount: count, recallAt1, recallAt5, recallAt10, medianRank } = result[direction];
     return [recallAt1, recallAt5, recallAt10, medianRank].map((metric) => ({ count, ...metric }));

@@ -62,6 +62,8 @@ export interface Confusion {
 export interface TaskGuesses {
   /** [C] names of the answers */
   readonly labels: readonly string[];
+  /** [N] place of each picture in the data set */
+  readonly images: Int32Array;
   /** [N] index of the right answer */
   readonly truths: Int32Array;
   /** Answers kept for each picture, best first. */
@@ -76,6 +78,10 @@ export interface TaskGuesses {
 export interface MeasuredTask<Task extends TaskFields = TaskFields> {
   readonly task: Task;
   readonly title: string;
+  /** What a reader of its numbers must know, in sentences: the templates, what was left out. */
+  readonly notes: readonly string[];
+  /** The same as plain data, for JSON. */
+  readonly facts: Readonly<Record<string, unknown>>;
   /** One for each of the kind's metrics, in their order. */
   readonly rows: MetricRow[];
   /** By metric key, the items behind it, in the order of the pictures. */

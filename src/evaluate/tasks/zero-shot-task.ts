@@ -1,14 +1,14 @@
 /** Zero-shot classification as a task: the class whose texts are the most similar to a picture. */
 import { z } from "zod";
-import type { Embeddings } from "../../arrays/embeddings.ts";
-import { atPath, DataError } from "../../errors.ts";
-import { formatJson } from "../../files/json-text.ts";
+import { rowsAt } from "../../arrays/embeddings.ts";
+import { atPath, counted } from "../../errors.ts";
 import { classifierWeights } from "../../inference/classifier-weights.ts";
-import type { EmbeddedDataset, Embedder } from "../../inference/embed-dataset.ts";
-import type { TemplateChoice } from "../../inference/templates.ts";
+import { readTemplates } from "../../text/read-templates.ts";
+import { chooseTemplates, describeTemplates, type TemplateChoice } from "../../text/templates.ts";
+import { benchmarkTemplatesOf } from "../benchmark-folder.ts";
 import type { MetricRow } from "../metric-table.ts";
-import { ClassAnswers } from "../class-answers.ts";
-import { readClasses, type ClassDescription, type NamedClass } from "../read-classes.ts";
+import { readClasses, type ClassDescription } from "../read-classes.ts";
+import { leftOutText, trueClasses } from "../true-classes.ts";
 import { zeroShotClassification, type ZeroShotResult } from "../zero-shot.ts";
 import {
   metricRows,
@@ -26,7 +26,10 @@ export interface ZeroShotTask extends TaskFields {
   classes: string | readonly ClassDescription[];
   /** Where a sample keeps its class: `label`, or a key of its JSON. */
   answer: string;
-  templates: TemplateChoice;
+  /** Whether a picture whose class is not among `classes` is an error or left out. Default `fail`. */
+  unknownLabels?: "fail" | "skip" | undefined;
+  /** Default: the model's own, else those in the folder of `classes`, else `photo`. */
+  templates?: TemplateChoice | undefined;
 }
 
 export interface MeasuredZeroShot extends MeasuredTask<ZeroShotTask> {
@@ -34,9 +37,14 @@ export interface MeasuredZeroShot extends MeasuredTask<ZeroShotTask> {
   readonly result: ZeroShotResult;
   /** First name of every class. */
   readonly labels: readonly string[];
-  /** [N] index of the true class of every image. */
+  /** [N] index of the true class of every image that was measured. */
   readonly truths: Int32Array;
 }
+
+/** Templates in a recipe; `readTemplates` says what a text may be. */
+export const templatesSchema: z.ZodUnion<readonly [z.ZodString, z.ZodArray<z.ZodString>]> = z.union(
+  [z.string().min(1), z.array(z.string().min(1)).min(1)],
+);
 
 /** A class in a recipe. */
 export const classSchema = z.union([
@@ -78,10 +86,17 @@ export const zeroShotTask = {
         .describe(
           "where a sample keeps its class, by name or number: its label, or a key of its JSON",
         ),
-      templates: z
-        .union([z.enum(["bare", "photo", "simple"]), z.array(z.string()).min(1)])
-        .default("photo")
-        .describe("sentences that the class names are put into"),
+      unknownLabels: z
+        .enum(["fail", "skip"])
+        .default("fail")
+        .describe(
+          "a picture whose class is none of `classes` is an error, or left out and counted",
+        ),
+      templates: templatesSchema
+        .optional()
+        .describe(
+          "for this task alone, see [inference.md](inference.md#templates); the model's own when absent",
+        ),
     })
     .describe("classification by the names of the classes"),
   // Images with labels alone can be classified.
@@ -95,7 +110,12 @@ export const zeroShotTask = {
   },
   async check(task, outline, path): Promise<void> {
     const classes = await atPath(`${path}.classes`, () => readClasses(task.classes));
-    answers(task, outline, classes);
+    if (task.templates !== undefined) readTemplates(task.templates, `${path}.templates`);
+    else await atPath(`${path}.classes`, () => benchmarkTemplatesOf(task.classes));
+    // Among more samples there may be some that are of a class.
+    if (outline.isWhole || task.unknownLabels !== "skip") {
+      trueClasses(outline, { ...task, classes });
+    }
   },
   async measure(
     task,
@@ -103,10 +123,21 @@ export const zeroShotTask = {
   ): Promise<MeasuredZeroShot> {
     const classes = readClasses(task.classes);
     const labels = classes.map(({ label }) => label);
-    const weights = await weightsOf(task, classes, embedder);
-    const truths = answers(task, dataset, classes);
+    const chosen = chooseTemplates({
+      given: task.templates && readTemplates(task.templates, `the templates of ${prefix}`),
+      model: embedder.templates,
+      data: benchmarkTemplatesOf(task.classes),
+    });
+    const { weights } = await classifierWeights({
+      classes: classes.map(({ names }) => names),
+      alike: true,
+      templates: chosen.templates,
+      embedTexts: (texts) => Promise.resolve(embedder.embedTexts(texts)),
+    });
+    const { images, truths, leftOut } = trueClasses(dataset, { ...task, classes });
+    const isWhole = leftOut.count === 0;
     const result = zeroShotClassification({
-      imageEmbeddings: dataset.imageEmbeddings,
+      imageEmbeddings: isWhole ? dataset.imageEmbeddings : rowsAt(dataset.imageEmbeddings, images),
       labels: truths,
       classWeights: weights,
       classNames: labels,
@@ -118,59 +149,25 @@ export const zeroShotTask = {
       kind: "zeroShot",
       task,
       title: task.title ?? task.name,
+      notes: [
+        `${counted(classes.length, "class", "classes")}; templates: ${describeTemplates(chosen)}`,
+        ...(isWhole ? [] : [leftOutText(leftOut, dataset.keys.length)]),
+      ],
+      facts: { classes: classes.length, ...chosen, leftOut },
       ...{ result, labels, truths, confusions },
       rows: zeroShotRows(result, prefix),
       items: { [`${prefix}/top1`]: within(ranks, 1), [`${prefix}/top5`]: within(ranks, 5) },
-      guesses: { labels, truths, ...predictions },
+      guesses: { labels, images, truths, ...predictions },
     };
   },
 } satisfies TaskKind<ZeroShotTask, MeasuredZeroShot>;
 
 /** Rows `<prefix>/top1`, `/top5`, `/meanPerClass`. */
-export function zeroShotRows(result: ZeroShotResult, prefix = "val/zeroShot"): MetricRow[] {
+export function zeroShotRows(result: ZeroShotResult, prefix: string): MetricRow[] {
   const { count } = result;
   return metricRows(
     metrics,
     prefix,
     metrics.map(({ path }) => ({ count, ...result[path] })),
-  );
-}
-
-/** [C, D] */
-async function weightsOf(
-  { templates }: ZeroShotTask,
-  classes: readonly NamedClass[],
-  embedder: Embedder,
-): Promise<Embeddings> {
-  const { weights } = await classifierWeights({
-    classes: classes.map(({ names }) => names),
-    alike: true,
-    templates,
-    embedTexts: (texts) => Promise.resolve(embedder.embedTexts(texts)),
-  });
-  return weights;
-}
-
-function answers(
-  task: ZeroShotTask,
-  dataset: Pick<EmbeddedDataset, "keys" | "labels" | "metas">,
-  classes: readonly NamedClass[],
-): Int32Array {
-  const index = new ClassAnswers(classes);
-  const answersOf = dataset.keys.map((_, i) =>
-    task.answer === "label" ? dataset.labels[i] : dataset.metas[i]?.[task.answer],
-  );
-  const found = answersOf.map((answer) => index.find(answer) ?? -1);
-  const first = found.indexOf(-1);
-  if (first < 0) return Int32Array.from(found);
-  const key = dataset.keys[first] ?? "";
-  const answer = answersOf[first];
-  const received = answer === undefined ? "nothing" : formatJson(answer);
-  const count = found.filter((place) => place < 0).length;
-  const more = count === 1 ? "" : ` (so are ${count} of ${found.length} samples)`;
-  throw new DataError(
-    `Expected one of ${classes.length} classes for ${task.answer} of sample ${key} but received ` +
-      `${received}: ${index.problem(answer)}${more}; add the class, or name another key as answer`,
-    { source: key, key },
   );
 }

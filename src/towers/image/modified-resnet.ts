@@ -145,9 +145,9 @@ class Stem extends Module {
 
   /** pixels [N, 3, S, S] -> [N, width, S / 4, S / 4] */
   forward(pixels: Tensor): Tensor {
-    const first = this.norm1.forward(this.conv1.forward(pixels)).relu();
-    const second = this.norm2.forward(this.conv2.forward(first)).relu();
-    return avgPool2d(this.norm3.forward(this.conv3.forward(second)).relu(), 2);
+    const first = this.norm1.rectified(this.conv1.forward(pixels));
+    const second = this.norm2.rectified(this.conv2.forward(first));
+    return avgPool2d(this.norm3.rectified(this.conv3.forward(second)), 2);
   }
 }
 
@@ -209,8 +209,8 @@ class Bottleneck extends Module {
   /** x [N, C, H, W] -> [N, 4 planes, H / stride, W / stride]; strides are means, not left-out pixels. */
   forward(x: Tensor): Tensor {
     const { stride } = this;
-    const first = this.norm1.forward(this.conv1.forward(x)).relu();
-    const second = this.norm2.forward(this.conv2.forward(first)).relu();
+    const first = this.norm1.rectified(this.conv1.forward(x));
+    const second = this.norm2.rectified(this.conv2.forward(first));
     const smaller = stride > 1 ? avgPool2d(second, stride) : second;
     const branch = this.norm3.forward(this.conv3.forward(smaller));
     const around = stride > 1 ? avgPool2d(x, stride) : x;

@@ -1,4 +1,5 @@
 /** The line that a run opens with: what trains, on what, for how long. */
+import { counted } from "../../errors.ts";
 import { threadCount, type Device, type Tensor } from "../../torch/index.ts";
 import { formatDuration } from "./run-progress.ts";
 
@@ -23,10 +24,6 @@ export function openingLine({ device, parameters, samples, noun, train }: Openin
     minutes === undefined ? undefined : `at most ${formatDuration(60 * minutes)}`,
   ];
   return parts.filter((part) => part !== undefined).join("; ");
-}
-
-function counted(count: number, noun: string): string {
-  return `${count.toLocaleString("en-US")} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 function parameterWords(parameters: Iterable<{ tensor: Tensor }>): string {

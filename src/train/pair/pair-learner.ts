@@ -26,6 +26,8 @@ import { withTrainingState, type TrainingState } from "../run/run-checkpoint.ts"
 interface PairLearnerOptions extends Omit<TrainerOptions, "normalization"> {
   tokenizer: Tokenizer;
   transform: EvaluationTransform;
+  /** What the model carries for the names of classes; undefined where the recipe says none. */
+  templates: readonly string[] | undefined;
   /** Where the low-rank changes of a run with LoRA go, apart from the model. */
   adapterFolder: string;
 }
@@ -48,11 +50,11 @@ export class PairLearner extends Trainer implements Learner {
   }
 
   async #evaluate(pictures: number): Promise<Evaluation> {
-    const { tokenizer, transform } = this.#options;
+    const { tokenizer, transform, templates } = this.#options;
     const { model, recipe } = this;
     const { precision } = recipe.train;
     const encoder = pairEncoder(model, transform);
-    const embedder = embedderOf(encoder, tokenizer, { precision });
+    const embedder = embedderOf({ encoder, tokenizer, templates }, { precision });
     const { batchSize, suites } = recipe.evaluate;
     const loader = { transform, tokenizer: tokenizer.description, batchSize };
     const results = await this.withAverage(async () => {
@@ -89,6 +91,7 @@ export class PairLearner extends Trainer implements Learner {
         config: this.config,
         weights: state,
         evaluationTransform: this.#options.transform,
+        templates: this.#options.templates,
         tokenizerFiles,
       });
     } finally {

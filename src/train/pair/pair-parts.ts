@@ -1,6 +1,6 @@
 /**
- * What a pair is made of before it has weights: configuration, tokenizer and evaluation transform, from
- * the recipe, or from the model that the run starts from.
+ * What a pair is made of before it has weights: configuration, tokenizer, evaluation transform and templates,
+ * from the recipe, or from the model that the run starts from.
  */
 import {
   convertedFirst,
@@ -9,6 +9,7 @@ import {
   type EvaluationTransform,
 } from "../../data/image/evaluation-transform.ts";
 import { createTokenizer } from "../../text/index.ts";
+import { readTemplates } from "../../text/read-templates.ts";
 import type { Tokenizer, TokenizerDescription } from "../../text/tokenizer-description.ts";
 import { atPath } from "../../errors.ts";
 import { pairConfigOf } from "../../checkpoints/checkpoint.ts";
@@ -22,6 +23,8 @@ export interface PairParts {
   config: DualEncoderConfig;
   tokenizer: Tokenizer;
   transform: EvaluationTransform;
+  /** What the model is to carry for the names of classes; undefined where nothing says it. */
+  templates: readonly string[] | undefined;
 }
 
 /**
@@ -35,13 +38,16 @@ export async function pairParts(
 ): Promise<PairParts> {
   const { model, data } = recipe;
   const logits = resolveLogits(recipe.logits, recipe.objective);
-  if (model === undefined) return partsOfOrigin(recipe, known(origin));
+  const templates = recipe.templates ? readTemplates(recipe.templates) : origin?.templates();
+  if (model === undefined) {
+    return { ...(await partsOfOrigin(recipe, known(origin))), templates };
+  }
   const tokenizer = data.tokenizer
     ? await tokenizerOf(data.tokenizer)
     : await known(origin).tokenizer();
   const config = modelConfig(model, tokenizer, logits);
   const preset = evaluationPreset("clip", config.image.imageSize);
-  return { config, tokenizer, transform: transformOf(recipe, preset) };
+  return { config, tokenizer, transform: transformOf(recipe, preset), templates };
 }
 
 /** The recipe is checked to name what it leaves out. */
@@ -50,7 +56,10 @@ function known(origin: ModelSource | undefined): ModelSource {
   throw new TypeError("internal: the recipe leaves out what no model stands for");
 }
 
-async function partsOfOrigin(recipe: ResolvedRecipe, origin: ModelSource): Promise<PairParts> {
+async function partsOfOrigin(
+  recipe: ResolvedRecipe,
+  origin: ModelSource,
+): Promise<Omit<PairParts, "templates">> {
   const { modelChanges: changes = {}, data } = recipe;
   const found = pairConfigOf(origin);
   const tokenizer = data.tokenizer

@@ -69,7 +69,7 @@ async function prepare(
   origins: Origins,
   { directory, latest, announce, allowChange, samples }: Surroundings,
 ): Promise<Prepared<PairLearner>> {
-  const { config, tokenizer, transform } = await pairParts(recipe, origins.pair);
+  const { config, tokenizer, transform, templates } = await pairParts(recipe, origins.pair);
   const device = trainingDevice(recipe.train.device);
   const { group } = directory;
   const open: {
@@ -93,6 +93,7 @@ async function prepare(
       device,
       tokenizer,
       transform,
+      templates,
       adapterFolder: directory.adapterFolder,
       scratchFolder: directory.scratchFolder,
       group,

@@ -6,6 +6,7 @@ import { z } from "zod";
 
 import { namedModelSchema } from "../../checkpoints/named-model.ts";
 import { taskSchema } from "../../evaluate/tasks/index.ts";
+import { templatesSchema } from "../../evaluate/tasks/zero-shot-task.ts";
 import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
 import type { TrainingAugmentation } from "../../data/image/index.ts";
 import { sourceSchema } from "../../data/sources/source-spec.ts";
@@ -192,6 +193,12 @@ export const recipeSchema = z.strictObject({
     .prefault({})
     .describe("where each tower's weights come from, and what is trained"),
   logits: logitsSchema.prefault({}).describe("scale and bias of the logits"),
+  templates: templatesSchema
+    .optional()
+    .describe(
+      "what names of classes are put into, kept with the model, see " +
+        "[inference.md](inference.md#templates); those of `pretrained` when absent",
+    ),
   data: dataSchema.describe("pairs, and what is done to them"),
   objective: objectiveSchema
     .prefault({ kind: "softmax" })

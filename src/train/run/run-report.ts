@@ -2,6 +2,7 @@
 import sharp from "sharp";
 
 import { rowsOf } from "../../arrays/embeddings.ts";
+import { counted } from "../../errors.ts";
 import type { SuiteResult } from "../../evaluate/run-suite.ts";
 import type { MeasuredTask, TaskGuesses } from "../../evaluate/tasks/task.ts";
 import { softmax, topMatches } from "../../arrays/similarities.ts";
@@ -94,7 +95,7 @@ function defaultSummary({ recipe, step, examplesSeen, skipped }: TrainResult): S
 function evaluationTables(suite: SuiteResult): EvaluationTable[] {
   return suite.tasks.map((task: MeasuredTask) => ({
     title: `${suite.title}: ${task.title}`,
-    note: `${suite.dataset.keys.length.toLocaleString("en-US")} pictures`,
+    note: [counted(suite.dataset.keys.length, "picture"), ...task.notes].join("; "),
     rows: task.rows,
     ...(task.confusions ? { confusions: task.confusions.slice(0, 10) } : {}),
   }));
@@ -108,17 +109,19 @@ interface Shown {
 
 function predictionGroup(
   title: string,
-  { labels, truths, k, classes, similarities }: TaskGuesses,
+  { labels, images, truths, k, classes, similarities }: TaskGuesses,
   { pictures, shown, scale }: Shown,
 ): PredictionGroup {
-  const every = Math.max(1, Math.floor(pictures.length / shown));
-  const chosen = pictures.flatMap((_, i) => (i % every === 0 ? [i] : [])).slice(0, shown);
+  // Not every picture was measured.
+  const pictured = [...images.keys()].filter((i) => (images[i] as number) < pictures.length);
+  const every = Math.max(1, Math.floor(pictured.length / shown));
+  const chosen = pictured.filter((_, i) => i % every === 0).slice(0, shown);
   const items = chosen.map((i): Prediction => {
     const row = Array.from(similarities.subarray(i * k, (i + 1) * k));
     const shares = Array.from(softmax(row.map((similarity) => similarity * scale)));
     const truth = truths[i] ?? 0;
     return {
-      image: pictures[i] as string,
+      image: pictures[images[i] as number] as string,
       truth: labels[truth] ?? "",
       candidates: shares.map((score, rank) => {
         const index = classes[i * k + rank] ?? 0;

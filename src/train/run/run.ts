@@ -5,7 +5,7 @@
 import { CheckpointError, StorageError } from "../../errors.ts";
 import type { SuiteResult } from "../../evaluate/run-suite.ts";
 import { isBetter } from "../../evaluate/tasks/index.ts";
-import { catchSignals, pendingSignal } from "../../torch/index.ts";
+import { catchSignals, keepFreedMemory, pendingSignal } from "../../torch/index.ts";
 import { DivergedError } from "../step/updater.ts";
 import type { Evaluation, Learner, Prepared } from "./learner.ts";
 import type { ProcessGroup } from "../process-group.ts";
@@ -92,6 +92,7 @@ export async function runToEnd<L extends Learner, R>(
     catching = options.handleSignals ?? false;
     if (catching) catchSignals(true);
     begin();
+    keepFreedMemory();
     const loop = new Run({ ...prepared, recipe, directory, options, log });
     return finish(await loop.toEnd(), learner);
   } finally {

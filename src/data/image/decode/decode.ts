@@ -5,6 +5,7 @@
 import sharp, { type Sharp } from "sharp";
 import { DataError, didYouMean } from "../../../errors.ts";
 import { applyOrientation } from "../crop.ts";
+import { decodeFastJpeg } from "./fast-jpeg.ts";
 import { decodeGif } from "./gif.ts";
 import {
   type HeaderProblem,
@@ -231,6 +232,8 @@ async function decodeByLayout(
   if (header.format === "gif") return decodeGif(bytes, maxPixels);
   const plain = decodePlainPng(bytes, header);
   if (plain !== undefined) return { data: plain.data, width: header.width, height: header.height };
+  const jpeg = decodeFastJpeg(bytes, header);
+  if (jpeg !== undefined) return jpeg;
   const input = openSharp(bytes, header);
   if (header.layout === "cmyk") return decodeCmyk(input, header);
   if (header.format === "png" && header.layout === "grey" && header.bitDepth === 16) {

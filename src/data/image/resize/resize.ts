@@ -4,6 +4,8 @@
  */
 import { ShapeError } from "../../../errors.ts";
 import type { RgbImage } from "../decode/decode.ts";
+import { Scratch } from "../scratch.ts";
+import { type Part, resizeColumns, resizeRows, type Weights } from "./passes.ts";
 
 export type Interpolation = "bicubic" | "bilinear" | "lanczos";
 
@@ -60,16 +62,6 @@ function sinc(x: number): number {
 /** Weights carry up to 22 fractional bits: 255 times a sum of weights stays below 2^31. */
 const PRECISION = 22;
 
-/** For output i, `taps` weights from `i * taps`, the first `count[i]` used, from input `first[i]`. */
-interface Weights {
-  first: Int32Array;
-  count: Int32Array;
-  weight: Int32Array;
-  taps: number;
-  /** fractional bits of a weight */
-  precision: number;
-}
-
 /**
  * The image (or its part `source`) resized to `width` x `height`, then cut to `window`; equal to
  * `image.crop(source).resize((width, height), interpolation).crop(window)` of Pillow 13, or to
@@ -106,14 +98,22 @@ export function resizeImage(image: RgbImage, options: ResizeOptions): RgbImage {
   const tall = source.height > height;
   const verticalFirst =
     resampler === "pillow" && tall && source.height - height > 2 * (source.width - width);
-  const horizontal = (input: Part): Part =>
-    source.width === width ? input : resizeRows(input, across);
-  const vertical = (input: Part): Part =>
-    source.height === height ? input : resizeColumns(input, down);
-  const result = verticalFirst ? horizontal(vertical(part)) : vertical(horizontal(part));
+  const wide = source.width !== width;
+  const high = source.height !== height;
+  const between = wide && high ? scratch : undefined;
+  const horizontal = (input: Part, into?: Scratch): Part =>
+    wide ? resizeRows(input, across, into) : input;
+  const vertical = (input: Part, into?: Scratch): Part =>
+    high ? resizeColumns(input, down, into) : input;
+  const result = verticalFirst
+    ? horizontal(vertical(part, between))
+    : vertical(horizontal(part, between));
   const data = result.data === image.data ? packed(result) : result.data;
   return { data, width: window.width, height: window.height };
 }
+
+/** What lies between the two passes. */
+const scratch = new Scratch();
 
 type Method = Required<Pick<ResizeOptions, "interpolation" | "resampler">>;
 
@@ -214,15 +214,6 @@ function shiftInput({ first }: Weights, by: number): void {
   for (let i = 0; i < first.length; i++) first[i] = (first[i] as number) - by;
 }
 
-/** A rectangle of RGB pixels in a larger array; its row y starts at `from + y * stride` bytes. */
-interface Part {
-  data: Uint8Array;
-  from: number;
-  stride: number;
-  width: number;
-  height: number;
-}
-
 /** The rectangle's own pixels without gaps, in a new array. */
 function packed({ data, from, stride, width, height }: Part): Uint8Array {
   const length = width * 3;
@@ -232,80 +223,6 @@ function packed({ data, from, stride, width, height }: Part): Uint8Array {
     out.set(data.subarray(at, at + length), y * length);
   }
   return out;
-}
-
-/** Horizontal pass: every output pixel is a weighted sum of neighbours in its row. */
-function resizeRows({ data, from, stride, height }: Part, weights: Weights): Part {
-  const { first, count, weight, taps, precision } = weights;
-  const half = 1 << (precision - 1);
-  const width = first.length;
-  const out = new Uint8Array(height * width * 3);
-  let at = 0;
-  for (let y = 0; y < height; y++) {
-    const row = from + y * stride;
-    for (let x = 0; x < width; x++) {
-      let pixel = row + (first[x] as number) * 3;
-      let k = x * taps;
-      const end = k + (count[x] as number);
-      let r = half;
-      let g = half;
-      let b = half;
-      for (; k < end; k++) {
-        const w = weight[k] as number;
-        r = (r + Math.imul(w, data[pixel] as number)) | 0;
-        g = (g + Math.imul(w, data[pixel + 1] as number)) | 0;
-        b = (b + Math.imul(w, data[pixel + 2] as number)) | 0;
-        pixel += 3;
-      }
-      out[at] = clip8(r, precision);
-      out[at + 1] = clip8(g, precision);
-      out[at + 2] = clip8(b, precision);
-      at += 3;
-    }
-  }
-  return { data: out, from: 0, stride: width * 3, width, height };
-}
-
-/** Vertical pass: four neighbouring bytes at a time, since all bytes of a row share their weights. */
-function resizeColumns({ data, from, stride, width }: Part, weights: Weights): Part {
-  const { first, count, weight, taps, precision } = weights;
-  const half = 1 << (precision - 1);
-  const height = first.length;
-  const length = width * 3;
-  // A little room behind the last row lets every row end in a group of four.
-  const out = new Uint8Array(height * length + 3);
-  for (let y = 0; y < height; y++) {
-    const start = from + (first[y] as number) * stride;
-    const begin = y * taps;
-    const end = begin + (count[y] as number);
-    let at = y * length;
-    for (let x = 0; x < length; x += 4) {
-      let a = half;
-      let b = half;
-      let c = half;
-      let d = half;
-      let from4 = start + x;
-      for (let k = begin; k < end; k++) {
-        const w = weight[k] as number;
-        a = (a + Math.imul(w, data[from4] as number)) | 0;
-        b = (b + Math.imul(w, data[from4 + 1] as number)) | 0;
-        c = (c + Math.imul(w, data[from4 + 2] as number)) | 0;
-        d = (d + Math.imul(w, data[from4 + 3] as number)) | 0;
-        from4 += stride;
-      }
-      out[at] = clip8(a, precision);
-      out[at + 1] = clip8(b, precision);
-      out[at + 2] = clip8(c, precision);
-      out[at + 3] = clip8(d, precision);
-      at += 4;
-    }
-  }
-  return { data: out.subarray(0, height * length), from: 0, stride: length, width, height };
-}
-
-function clip8(sum: number, precision: number): number {
-  const value = sum >> precision;
-  return value < 0 ? 0 : value > 255 ? 255 : value;
 }
 
 /** All of a picture of this size. */

@@ -36,6 +36,17 @@ export interface EngineRecord {
   gflops: number;
   /** When that was, and the share of the cores' time that it had; other programs had the rest. */
   measured?: { at: string; share: number };
+  /** The addon that decodes and resizes pictures; absent in a record of an earlier version. */
+  pixels?: PixelsRecord;
+}
+
+export interface PixelsRecord {
+  /** Relative to the folder of engine.json; null where it could not be built. */
+  addon: string | null;
+  /** The JPEG library in it; null: sharp decodes. */
+  jpeg: string | null;
+  /** The hash of its sources. */
+  sources: string;
 }
 
 export interface EngineFile {
@@ -109,9 +120,27 @@ export function staleness({ addon, record }: EngineFile): string | undefined {
   return undefined;
 }
 
-/** The hash of the addon's sources; the same as in setup/context.mjs, which a test compares. */
-export function hashSources(): string {
-  const folder = path.join(packageRoot(), "native");
+/**
+ * The addon that decodes and resizes pictures, or the reason why there is none; pictures are then read
+ * by sharp and resized by plain loops.
+ */
+export function findPixels(): { addon: string } | { reason: string } {
+  const engine = findEngine();
+  if (engine === undefined) return { reason: "the engine has not been built" };
+  const { pixels } = engine.record;
+  if (pixels === undefined) return { reason: "the engine was built without it" };
+  if (pixels.addon === null) return { reason: "it did not compile" };
+  const addon = path.join(path.dirname(engine.file), pixels.addon);
+  if (!existsSync(addon)) return { reason: `${addon} is gone` };
+  if (pixels.sources !== hashSources("native/pixels")) {
+    return { reason: "its sources in native/pixels/ have changed since it was built" };
+  }
+  return { addon };
+}
+
+/** The hash of an addon's sources; the same as in setup/context.mjs, which a test compares. */
+export function hashSources(of = "native"): string {
+  const folder = path.join(packageRoot(), of);
   const hash = createHash("sha256");
   for (const name of readdirSync(folder)
     .filter((file) => /\.(cc|h)$/.test(file))

@@ -1,0 +1,31 @@
+/**
+ * What CLIP_benchmark keeps beside the shards of a set: `classnames.txt` and
+ * `zeroshot_classification_templates.txt`, in the folder above those of its splits.
+ */
+import { existsSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+
+import { benchmarkTemplates, readTemplates } from "../text/read-templates.ts";
+
+/** A name in each line. */
+export const benchmarkClasses = "classnames.txt";
+
+/**
+ * The templates beside classes that lie in a folder of CLIP_benchmark, named by the folder or by its file;
+ * undefined for other classes.
+ *
+ * throws  SettingError for a file that cannot be read, and a line without a place for the name
+ */
+export function benchmarkTemplatesOf(classes: unknown): readonly string[] | undefined {
+  if (typeof classes !== "string") return undefined;
+  const isFolder = statSync(classes, { throwIfNoEntry: false })?.isDirectory() === true;
+  if (!isFolder && basename(classes) !== benchmarkClasses) return undefined;
+  const file = join(isFolder ? classes : dirname(classes), benchmarkTemplates);
+  return existsSync(file) ? readTemplates(file) : undefined;
+}
+
+/** The folder of a set's class names: that of its shards, or the one above; undefined where neither has them. */
+export function benchmarkFolderOf(shard: string): string | undefined {
+  const split = dirname(shard);
+  return [split, join(split, "..")].find((folder) => existsSync(join(folder, benchmarkClasses)));
+}
