@@ -1,8 +1,9 @@
 /** What is asked about the held-out icons, in the form of a limn recipe's `evaluate.suites`. */
 import { join } from "node:path";
 
-import type { BuiltIcons } from "./dataset.ts";
-import type { Role } from "./sets.ts";
+import type { BuiltIcons, UsedSet } from "./dataset.ts";
+import type { Part } from "./pack.ts";
+import { quickstartSets, type Role } from "./sets.ts";
 
 export interface IconSource {
   kind: "webdataset";
@@ -10,20 +11,28 @@ export interface IconSource {
 }
 
 export type IconTask =
-  | { kind: "zeroShot"; name: string; title: string; classes: string; templates: "bare" }
+  | { kind: "zeroShot"; name: string; title: string; classes: string }
   | { kind: "retrieval"; name: string; title: string };
 
 export interface IconSuite {
   name: string;
   title: string;
   source: IconSource;
-  where: Record<string, string | boolean>;
+  where?: Record<string, string | boolean>;
   tasks: IconTask[];
 }
 
-/** The shards of a split, as a source of a limn recipe. */
-export function splitSource({ folder, dataset }: BuiltIcons, split: Role): IconSource {
-  const shards = dataset.splits[split].shards.map((name) => join(folder, split, name));
+/** Shards of a split as a source of a limn recipe: all of them, or those of some sets or of a kind. */
+export function iconSource(
+  { folder, dataset }: BuiltIcons,
+  split: Role,
+  { sets, kind }: { sets?: readonly string[]; kind?: Part["kind"] } = {},
+): IconSource {
+  const parts = dataset.splits[split].parts.filter(
+    (part) =>
+      (sets === undefined || sets.includes(part.set)) && (kind === undefined || part.kind === kind),
+  );
+  const shards = parts.flatMap((part) => part.shards.map((name) => join(folder, name)));
   return { kind: "webdataset", shards };
 }
 
@@ -36,59 +45,71 @@ export function iconTokenizer({ folder, dataset }: BuiltIcons) {
 /** For choosing settings: authors that are neither trained on nor tested. */
 export function validationSuites(built: BuiltIcons): IconSuite[] {
   return [
-    ...namingSuites(built, "validation", {
+    ...namingSuites({
       name: "validation",
       title: "Icons of authors that are kept for choosing settings",
-      where: { known: true },
+      source: iconSource(built, "validation", { kind: "known" }),
+      tasks: [naming(built, "validation")],
     }),
     unseenSuite(built, "validation", "validation-unseen"),
   ];
 }
 
-/** For results: naming and finding icons of each set whose author was never seen, and unseen concepts. */
-export function testSuites(built: BuiltIcons): IconSuite[] {
-  const sets = built.dataset.sets.filter(({ role }) => role === "test");
+/** The test sets that the quick start tells of; the large data has more. */
+export function askedSets({ dataset }: BuiltIcons): UsedSet[] {
+  const asked = new Set(quickstartSets.map(({ prefix }) => prefix));
+  return dataset.sets.filter(({ role, prefix }) => role === "test" && asked.has(prefix));
+}
+
+/**
+ * For results: naming and finding icons of each set, whose author was never seen, and unseen concepts of
+ * all test sets.
+ */
+export function testSuites(
+  built: BuiltIcons,
+  sets: readonly UsedSet[] = askedSets(built),
+): IconSuite[] {
   return [
-    ...sets.flatMap(({ prefix, name }) => [
-      ...namingSuites(built, "test", {
-        name: prefix,
-        title: `${name}, a set that it never saw`,
-        where: { set: prefix, known: true },
-      }),
-      suite(built, "test", {
-        name: `${prefix}-search`,
-        title: `${name}, one icon of each name`,
-        where: { set: prefix, known: true, first: true },
-        tasks: [{ kind: "retrieval", name: "search", title: "Find the icon of a name" }],
-      }),
-    ]),
+    ...sets.flatMap(({ prefix, name }) => {
+      const source = iconSource(built, "test", { sets: [prefix], kind: "known" });
+      return [
+        ...namingSuites({
+          name: prefix,
+          title: `${name}, a set that it never saw`,
+          source,
+          tasks: [naming(built, prefix)],
+        }),
+        {
+          name: `${prefix}-search`,
+          title: `${name}, one icon of each name`,
+          source,
+          where: { first: true },
+          tasks: [search],
+        },
+      ];
+    }),
     unseenSuite(built, "test", "unseen"),
   ];
 }
 
 /** All pictures, then those of them that are unlike every picture that was trained on. */
-function namingSuites(
-  built: BuiltIcons,
-  split: Role,
-  { name, title, where }: Pick<IconSuite, "name" | "title" | "where">,
-): IconSuite[] {
-  const tasks = [naming(built, name)];
+function namingSuites(suite: IconSuite): IconSuite[] {
   return [
-    suite(built, split, { name, title, where, tasks }),
-    suite(built, split, {
-      name: `${name}-distinct`,
-      title: `${title}, without near-duplicates`,
-      where: { ...where, nearDuplicate: false },
-      tasks,
-    }),
+    suite,
+    {
+      ...suite,
+      name: `${suite.name}-distinct`,
+      title: `${suite.title}, without near-duplicates`,
+      where: { nearDuplicate: false },
+    },
   ];
 }
 
 function unseenSuite(built: BuiltIcons, split: Role, name: string): IconSuite {
-  return suite(built, split, {
+  return {
     name,
     title: "Concepts that it never saw drawn by anyone",
-    where: { unseen: true },
+    source: iconSource(built, split, { kind: "unseen" }),
     tasks: [
       { ...naming(built, `${split}-unseen`), title: "Which is it, among those never seen?" },
       {
@@ -97,12 +118,10 @@ function unseenSuite(built: BuiltIcons, split: Role, name: string): IconSuite {
         title: "Which is it, among all, seen or not?",
       },
     ],
-  });
+  };
 }
 
-function suite(built: BuiltIcons, split: Role, rest: Omit<IconSuite, "source">): IconSuite {
-  return { ...rest, source: splitSource(built, split) };
-}
+const search = { kind: "retrieval", name: "search", title: "Find the icon of a name" } as const;
 
 function naming({ folder }: BuiltIcons, classes: string) {
   return {
@@ -110,7 +129,5 @@ function naming({ folder }: BuiltIcons, classes: string) {
     name: "name",
     title: "Which icon is it?",
     classes: join(folder, "classes", `${classes}.json`),
-    // Captions are bare names, so the question is one too.
-    templates: "bare" as const,
   };
 }

@@ -23,6 +23,9 @@ const counted =
 /** Ends that only look like a plural. */
 const singular = /(ss|us|is|as|os|news|lens|canvas|gas|bus|series|species|chess|tennis|atlas)$/;
 
+/** Plurals of words in "ie". */
+const inIe = /^(?:pie|tie|lie|cookie|movie|zombie|selfie|hoodie|birdie)s$/;
+
 /** Words that are often written apart, as most sets write them. */
 const joined: Readonly<Record<string, string>> = {
   "check box": "checkbox",
@@ -63,7 +66,7 @@ function join(parts: readonly string[]): string[] {
 /** "arrows" gives arrow, "batteries" battery, "boxes" box; "bus", "lens" and "glass" stay. */
 export function singularOf(word: string): string {
   if (word.length < 4 || !word.endsWith("s") || singular.test(word)) return word;
-  if (/[^aeiou]ies$/.test(word)) return `${word.slice(0, -3)}y`;
+  if (/[^aeiou]ies$/.test(word) && !inIe.test(word)) return `${word.slice(0, -3)}y`;
   if (/(x|ch|sh|ss)es$/.test(word)) return word.slice(0, -2);
   return word.slice(0, -1);
 }

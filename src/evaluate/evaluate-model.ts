@@ -1,5 +1,6 @@
 /** Evaluates a model folder on suites: what `limn eval` runs. */
 import { loadModel, type LoadModelOptions } from "../inference/load-model.ts";
+import type { Precision } from "../inference/encoder.ts";
 import type { Device } from "../torch/index.ts";
 import type { BootstrapOptions } from "../arrays/bootstrap.ts";
 import { embedderOf } from "../inference/embed-dataset.ts";
@@ -9,12 +10,13 @@ export interface EvaluateOptions {
   /** What `loadModel` takes: `hf://organisation/name`, or a path in any layout. */
   model: string;
   /** What its files do not say, and how it is fetched. */
-  load?: Omit<LoadModelOptions, "device">;
+  load?: Omit<LoadModelOptions, "device" | "precision" | "prepare">;
   suites: readonly Suite[];
   /** Pictures per forward pass. Default 64. */
   batchSize?: number;
   device?: Device;
-  precision?: "float32" | "bfloat16";
+  /** What the model computes in. Default `float32`. */
+  precision?: Precision;
   /** A picture of more pixels cannot be read, told from its header. Default: 178,956,970. */
   maxPixels?: number;
   bootstrap?: BootstrapOptions;
@@ -30,10 +32,10 @@ export interface EvaluateOptions {
  */
 export async function evaluate(options: EvaluateOptions): Promise<SuiteResult[]> {
   const { suites, batchSize = 64, device = "cpu", precision = "float32" } = options;
-  const loaded = await loadModel(options.model, { ...options.load, device });
+  const loaded = await loadModel(options.model, { ...options.load, device, precision });
   try {
     const { encoder, tokenizer } = loaded;
-    const embedder = embedderOf(loaded, { precision });
+    const embedder = embedderOf(loaded);
     const loader = {
       transform: encoder.transform,
       tokenizer: tokenizer.description,

@@ -150,7 +150,7 @@ export const zeroShotTask = {
       task,
       title: task.title ?? task.name,
       notes: [
-        `${counted(classes.length, "class", "classes")}; templates: ${describeTemplates(chosen)}`,
+        `${counted(classes.length, "class", "classes")}${placeOf(task)}; templates: ${describeTemplates(chosen)}`,
         ...(isWhole ? [] : [leftOutText(leftOut, dataset.keys.length)]),
       ],
       facts: { classes: classes.length, ...chosen, leftOut },
@@ -161,6 +161,11 @@ export const zeroShotTask = {
     };
   },
 } satisfies TaskKind<ZeroShotTask, MeasuredZeroShot>;
+
+/** Where the classes stand, which may have been found beside the shards. */
+function placeOf({ classes }: ZeroShotTask): string {
+  return typeof classes === "string" ? ` of ${classes}` : "";
+}
 
 /** Rows `<prefix>/top1`, `/top5`, `/meanPerClass`. */
 export function zeroShotRows(result: ZeroShotResult, prefix: string): MetricRow[] {

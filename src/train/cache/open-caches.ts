@@ -5,7 +5,7 @@ import type { LoaderOptions } from "../../data/loader/options.ts";
 import type { Batch } from "../../data/sample.ts";
 import type { DualEncoder } from "../../pair/dual-encoder.ts";
 import type { Tokenizer } from "../../text/tokenizer-description.ts";
-import { atPath, DataError, RecipeError } from "../../errors.ts";
+import { atPath, counted, DataError, RecipeError } from "../../errors.ts";
 import type { Device } from "../../torch/index.ts";
 import type { BatchSources } from "../step/batch-input.ts";
 import { onlyCached } from "./cached-batch.ts";
@@ -158,7 +158,9 @@ async function opened(
   });
   if (rebuilt !== undefined) {
     const skipped = cache.skipped > 0 ? `, ${cache.skipped} could not be read` : "";
-    announce?.(`Cached ${what} (${rebuilt}): ${cache.count} rows${skipped}, in ${cache.folder}`);
+    announce?.(
+      `Cached ${what} (${rebuilt}): ${counted(cache.count, "row")}${skipped}, in ${cache.folder}`,
+    );
   }
   return cache;
 }
@@ -250,7 +252,7 @@ function progressOf(what: string, announce: Announce): CacheOptions["onProgress"
     if (performance.now() - last < 5000) return;
     last = performance.now();
     const which = views > 1 ? `, view ${view + 1} of ${views}` : "";
-    announce(`Caching ${what}: ${done} samples${which} ...`);
+    announce(`Caching ${what}: ${counted(done, "sample")}${which} ...`);
   };
 }
 
