@@ -1,7 +1,7 @@
 /** Zero-shot classification as a task: the class whose texts are the most similar to a picture. */
 import { z } from "zod";
 import { rowsAt } from "../../arrays/embeddings.ts";
-import { counted } from "../../errors.ts";
+import { atPath, counted } from "../../errors.ts";
 import { classifierWeights } from "../../inference/classifier-weights.ts";
 import { readTemplates } from "../../text/read-templates.ts";
 import { chooseTemplates, describeTemplates, type TemplateChoice } from "../../text/templates.ts";
@@ -107,6 +107,15 @@ export const zeroShotTask = {
     top1: "top-1 accuracy",
     top5: "top-5 accuracy",
     meanPerClass: "mean accuracy per class",
+  },
+  async check(task, outline, path): Promise<void> {
+    const classes = await atPath(`${path}.classes`, () => readClasses(task.classes));
+    if (task.templates !== undefined) readTemplates(task.templates, `${path}.templates`);
+    else await atPath(`${path}.classes`, () => benchmarkTemplatesOf(task.classes));
+    // Among more samples there may be some that are of a class.
+    if (outline.isWhole || task.unknownLabels !== "skip") {
+      trueClasses(outline, { ...task, classes });
+    }
   },
   async measure(
     task,
