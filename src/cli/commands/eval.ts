@@ -10,8 +10,8 @@ import { suitesJson, suitesText } from "../print/measured-suites.ts";
 const command: Command = defineCommand({
   name: "eval",
   summary:
-    "Evaluates a model: zero-shot classification with --classes, else retrieval both ways,\n" +
-    "with bootstrap intervals beside chance.",
+    "Evaluates a model: zero-shot classification with --classes, or with the classes beside\n" +
+    "CLIP_benchmark's shards, else retrieval both ways; with bootstrap intervals beside chance.",
   usage: "<model> [source]",
   options: {
     suites: { type: "string", value: "<file>", help: "a recipe, or a JSON array of suites" },
