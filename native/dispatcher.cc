@@ -30,7 +30,9 @@ Kind kindOf(const c10::TypePtr& type) {
     case c10::TypeKind::FloatType: return Kind::kFloatList;
     case c10::TypeKind::NumberType: return Kind::kScalarList;
     case c10::TypeKind::BoolType: return Kind::kBoolList;
-    case c10::TypeKind::OptionalType: return Kind::kOptionalTensorList;
+    case c10::TypeKind::OptionalType:
+      return element->containedType(0)->kind() == c10::TypeKind::NumberType ? Kind::kOptionalScalarList
+                                                                            : Kind::kOptionalTensorList;
     default: return Kind::kAbsent;
   }
 }
@@ -52,6 +54,13 @@ at::Scalar readScalar(napi_env env, napi_value value, const char* name) {
   const bool whole = std::abs(number) < 9007199254740992.0 && std::trunc(number) == number &&
                      !(number == 0 && std::signbit(number));
   return whole ? at::Scalar(static_cast<int64_t>(number)) : at::Scalar(number);
+}
+
+c10::optional<at::Scalar> readOptionalScalar(napi_env env, napi_value value, const char* name) {
+  napi_valuetype type;
+  napi_typeof(env, value, &type);
+  if (type == napi_null) return c10::nullopt;
+  return readScalar(env, value, name);
 }
 
 template <typename Element, typename Read>
@@ -106,6 +115,8 @@ c10::IValue readArgument(Environment& state, const Argument& argument, napi_valu
       return fitted(argument, readTypedList<double>(env, value, name, readDouble));
     case Kind::kScalarList:
       return c10::IValue(readTypedList<at::Scalar>(env, value, name, readScalar));
+    case Kind::kOptionalScalarList:
+      return c10::IValue(readTypedList<c10::optional<at::Scalar>>(env, value, name, readOptionalScalar));
     case Kind::kBool: return readBool(env, value, name);
     case Kind::kBoolList:
       return fitted(argument, readTypedList<bool>(env, value, name, readBool));

@@ -18,8 +18,8 @@ namespace limn {
 
 // How one argument of an operator's schema is read from JavaScript.
 enum class Kind : uint8_t {
-  kTensor, kTensorList, kOptionalTensorList, kScalar, kScalarList, kInt, kIntList, kFloat, kFloatList,
-  kBool, kBoolList, kString, kDevice, kAbsent
+  kTensor, kTensorList, kOptionalTensorList, kScalar, kScalarList, kOptionalScalarList, kInt, kIntList,
+  kFloat, kFloatList, kBool, kBoolList, kString, kDevice, kAbsent
 };
 
 struct Argument {

@@ -5,7 +5,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 
-import { StorageError, UsageError } from "../errors.ts";
+import { counted, StorageError, UsageError } from "../errors.ts";
 import { removeFolder } from "../files/atomic-folder.ts";
 import { asOnlyWriter } from "../files/file-lock.ts";
 import { readJsonFile } from "../files/regular-file.ts";
@@ -235,7 +235,7 @@ class Session<P> {
     const rest = formatDuration(secondsPerRun * left);
     const { note, workdir, smoke } = this.#options;
     const time = smoke ? "" : `, planned ${budget} each: ${rest}`;
-    note(`${title}: ${total} runs, ${found} finished, ${left} to do${time}`);
+    note(`${title}: ${counted(total, "run")}, ${found} finished, ${left} to do${time}`);
     note(`In ${workdir}; Ctrl-C stops, the same command goes on`);
   }
 

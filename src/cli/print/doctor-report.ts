@@ -1,4 +1,5 @@
 /** What `limn doctor` looks at; plain facts in, problems with their cures out. */
+import { counted } from "../../errors.ts";
 import { setupCommand, type EngineRecord } from "../../engine/engine-info.ts";
 
 export interface Problem {
@@ -175,7 +176,10 @@ export function formatReport(report: Report): string {
     ["libtorch", libtorchLine(report)],
     ["BLAS", engine?.libtorch.blas ?? "-"],
     ["compiler", report.compiler ?? "none"],
-    ["threads", `${threads.used} of ${threads.usable} usable (${threads.machine} cores${quota})`],
+    [
+      "threads",
+      `${threads.used} of ${threads.usable} usable (${counted(threads.machine, "core")}${quota})`,
+    ],
     ["matrix product", matrixProduct ? speedLine(matrixProduct) : "not measured"],
     ["devices", report.devices.join(", ") || "none"],
     ["sharp", report.sharp ?? "missing"],

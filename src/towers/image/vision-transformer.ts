@@ -7,6 +7,8 @@ import { z } from "zod";
 import { LayerNorm, Linear } from "../../nn/layers.ts";
 import { normal, refillNormal, uniform } from "../../nn/initialize.ts";
 import { Module, type Parameter } from "../../nn/module.ts";
+import type { Preparation } from "../../nn/prepare.ts";
+import type { PreparedProduct } from "../../nn/prepared-product.ts";
 import { depthProbabilities, patchDropout as dropPatches } from "../../nn/regularize.ts";
 import { Block, runAll, runPooled, type RunOptions } from "../../nn/transformer.ts";
 import { cat, linear, type Tensor } from "../../torch/index.ts";
@@ -162,23 +164,34 @@ export const vit = imageTowerKind({
 class PatchEmbedding extends Module {
   readonly weight: Parameter;
   readonly bias: Parameter | null;
+  readonly #patchSize: number;
+  #prepared: PreparedProduct | null = null;
 
   constructor(width: number, patchSize: number, bias: boolean) {
     super();
     const bound = 1 / Math.sqrt(3 * patchSize * patchSize);
     this.weight = uniform([width, 3, patchSize, patchSize], bound);
     this.bias = bias ? uniform([width], bound) : null;
+    this.#patchSize = patchSize;
   }
 
   /** pixels [N, 3, S, S] -> [N, P, W], patches row by row: the convolution as one matrix product. */
   forward(pixels: Tensor): Tensor {
-    const weight = this.weight.tensor;
-    const [size, p] = [pixels.size(2), weight.size(2)];
+    const [size, p] = [pixels.size(2), this.#patchSize];
     const side = Math.floor(size / p);
     const covered = side * p === size ? pixels : cut(pixels, side * p);
     const patches = covered.reshape(-1, 3, side, p, side, p).permute(0, 2, 4, 1, 3, 5);
     const rows = patches.reshape(-1, side * side, 3 * p * p);
+    if (this.#prepared) return this.#prepared(rows);
+    const weight = this.weight.tensor;
     return linear(rows, weight.view(weight.size(0), -1), this.bias?.tensor ?? null);
+  }
+
+  override prepare(preparation: Preparation): void {
+    const weight = this.weight.take();
+    const matrix = weight.view(weight.size(0), -1);
+    weight.dispose();
+    this.#prepared = preparation.product({ weight: matrix, bias: this.bias?.take() ?? null });
   }
 }
 
