@@ -80,7 +80,7 @@ function* batches(): Generator<Batch> {
     const chosen = Array.from({ length: batchSize }, () => random(concepts));
     for (const [row, concept] of chosen.entries()) {
       for (let i = 0; i < pixelCount; i++) {
-        const value = (whole[concept * pixelCount + i] as number) + random(120) - 60;
+        const value = whole[concept * pixelCount + i] + random(120) - 60;
         pixels[row * pixelCount + i] = Math.max(0, Math.min(255, value));
       }
       tokens[row * contextLength] = vocabSize - 2;
@@ -125,7 +125,7 @@ export function run(): Promise<BenchResult> {
   keepFreedMemory();
   const sides = (["float32", "bfloat16"] as const).map((precision) => ({
     trainer: trainerOf(precision),
-    outcome: { step: Infinity, loss: 0 } as Outcome,
+    outcome: { step: Infinity, loss: 0 },
   }));
   const source = batches();
   for (let step = 0; step < steps; step++) {
