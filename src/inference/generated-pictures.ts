@@ -53,5 +53,14 @@ function drawing(seed: number): () => number {
 export const generatedLabels: readonly string[] = [
   ...["a person", "a dog", "a cat", "a bird", "a car", "a bus", "a bicycle", "a boat"],
   ...["a house", "a street", "a mountain", "the sea", "a forest", "a flower", "a table", "food"],
-  ...["stripes", "a red disc", "a green disc", "a blue disc", "noise", "a pattern", "text", "a map"],
+  ...[
+    "stripes",
+    "a red disc",
+    "a green disc",
+    "a blue disc",
+    "noise",
+    "a pattern",
+    "text",
+    "a map",
+  ],
 ];

@@ -32,10 +32,13 @@ describe("measurePrecisions", () => {
       report.missing.map(({ precision }) => precision),
       missing,
     );
-    assert.deepEqual([report.pictures, report.labels], [
-      { count: 32, given: false },
-      { count: 24, given: false },
-    ]);
+    assert.deepEqual(
+      [report.pictures, report.labels],
+      [
+        { count: 32, given: false },
+        { count: 24, given: false },
+      ],
+    );
     for (const { pictures, texts, imageDistance, textDistance, sameTop1 } of report.measured) {
       for (const list of [pictures, texts]) {
         assert.deepEqual(
@@ -67,7 +70,10 @@ describe("measurePrecisions", () => {
       };
       return model;
     };
-    const report = await measurePrecisions(wrong, { seconds: 0, labels: ["a cat", "a dog"] });
+    const report = await measurePrecisions(wrong, {
+      seconds: 0,
+      labels: ["a", "what a long text this is"],
+    });
     const found = report.measured.find(({ precision }) => precision === "bfloat16");
     assert.ok((found?.imageDistance.mean ?? 0) > 1.99);
     assert.equal(found?.sameTop1, 0);

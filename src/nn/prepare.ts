@@ -58,6 +58,7 @@ export function prepareForInference(module: Module, precision: Precision = "floa
   module.train(false);
   try {
     for (const part of parts) scope(() => noGrad(() => part.prepare(preparation)));
+    for (const leaf of module.parameters()) if (!leaf.taken) leaf.tensor.setRequiresGrad(false);
   } finally {
     module.markPrepared(precision, held);
   }

@@ -1,5 +1,5 @@
 /** Transformer blocks, with their norms before or after each branch, and stacks of them. */
-import { cat, checkpoint, gradEnabled, scope, type Tensor } from "../torch/index.ts";
+import { checkpoint, gradEnabled, scope, type Tensor } from "../torch/index.ts";
 import type { Activation } from "./activation.ts";
 import {
   MultiHeadAttention,
@@ -122,32 +122,10 @@ export function runAll(blocks: readonly AnyBlock[], x: Tensor, options: StackOpt
   if (checkpointing) {
     return blocks.reduce((hidden, block) => forwardAgainLater(block, hidden, padding), x);
   }
-  return throughBlocks(blocks, x, (block, hidden, sample) =>
-    block.forward(hidden, sample === undefined ? padding : (padding?.narrow(0, sample, 1) ?? null)),
-  );
-}
-
-/**
- * x [N, ...] through blocks, one after another. What is prepared in int8 goes through each block a
- * sample at a time: its numbers have a scale of their own, and stay in the cache meanwhile, as does
- * the block's weight.
- *
- * forward  of a block; `sample` where x is one of several
- */
-export function throughBlocks<B extends Module>(
-  blocks: readonly B[],
-  x: Tensor,
-  forward: (block: B, hidden: Tensor, sample: number | undefined) => Tensor,
-): Tensor {
   // Without gradients nobody needs a block's insides again: freeing them at once keeps a forward
   // pass at the memory of one block, and that memory warm.
   const run: typeof scope = gradEnabled() ? (body) => body() : scope;
-  const apart = blocks[0]?.preparedAs === "int8" && x.size(0) > 1;
-  let parts = apart ? x.split(1) : [x];
-  for (const block of blocks) {
-    parts = parts.map((part, i) => run(() => forward(block, part, apart ? i : undefined)));
-  }
-  return apart ? cat(parts) : (parts[0] as Tensor);
+  return blocks.reduce((hidden, block) => run(() => block.forward(hidden, padding)), x);
 }
 
 /** Runs all blocks but the last in full and the last at one position per row. Returns [N, W]. */

@@ -7,7 +7,7 @@ import { refillNormal, refillXavier } from "../../nn/initialize.ts";
 import { Conv2d, LayerNorm, Linear, Mlp } from "../../nn/layers.ts";
 import { Module } from "../../nn/module.ts";
 import { depthProbabilities, stochasticDepth as skipSamples } from "../../nn/regularize.ts";
-import { throughBlocks, type RunOptions } from "../../nn/transformer.ts";
+import type { RunOptions } from "../../nn/transformer.ts";
 import { scope, type Tensor } from "../../torch/index.ts";
 import { checkPixels, checkProbability, checkSizes } from "../check-config.ts";
 import {
@@ -125,11 +125,11 @@ export class Mixer extends Module implements ImageTower {
     checkPixels(pixels, this.config.imageSize);
     const patches = this.patchEmbedding.forward(pixels).flatten(2).transpose(1, 2);
     // What blocks add to stays in the parameters' type under autocast.
-    const x = patches.to(this.normAfter.weight.tensor.dtype);
-    const mixed = throughBlocks(this.blocks, x, (block, hidden) =>
-      this.run.checkpointing ? recomputed(block, hidden) : block.forward(hidden),
-    );
-    return this.normAfter.forward(mixed);
+    let x = patches.to(this.normAfter.weight.tensor.dtype);
+    for (const block of this.blocks) {
+      x = this.run.checkpointing ? recomputed(block, x) : block.forward(x);
+    }
+    return this.normAfter.forward(x);
   }
 
   /** The features of rows that `hidden` gave: [N, P, W] -> [N, W]. */
