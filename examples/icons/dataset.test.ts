@@ -148,6 +148,14 @@ describe("the suites", () => {
       assert.ok(source.shards.every((file) => statSync(file).size > 0));
     }
   });
+  it("are left out where there is nothing to ask", async () => {
+    const sets = installedSets(root);
+    const names = testSuites(built).map(({ name }) => name);
+    assert.ok(names.includes("lucide") && names.includes("unseen"));
+    assert.ok(!names.includes("lucide-distinct"), "all are drawn as in training");
+    const none = await buildIcons({ ...options, sets, unseenShare: 0, testAuthors: 18 });
+    assert.deepEqual([...testSuites(none), ...validationSuites(none)], []);
+  });
   it("never choose settings on a set that results are told of", () => {
     const test = new Set(testSuites(built).flatMap(({ source }) => source.shards));
     const chosen = validationSuites(built).flatMap(({ source }) => source.shards);

@@ -27,7 +27,7 @@ import { isPermissive, type Role } from "./sets.ts";
 import { placeIcons, type PlacedIcon } from "./split.ts";
 
 /** Raised when the same sets and options would give other bytes. */
-const formatVersion = 4;
+const formatVersion = 5;
 
 /** A set to be read when its turn comes. */
 export interface SetSource {

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import sharp from "sharp";
 
 import { drawIcons, type Drawing } from "./draw.ts";
-import { frame, inkBox } from "./frame.ts";
+import { frame, inkBox, type Box } from "./frame.ts";
 import { nearDuplicateOverlap, nearestDrawings } from "./near-duplicates.ts";
 import { greyPng } from "./png.ts";
 
@@ -49,6 +49,20 @@ describe("a drawing", () => {
       drawn.map((each) => each === undefined),
       [false, true, true, false],
     );
+  });
+  it("has the ink of the same drawing by sharp alone, in proportion to the frame", async () => {
+    const body = '<path fill="none" stroke="#000" stroke-width="2" d="M5 5l14 6-8 8zM4 20h16"/>';
+    const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="88" height="88" viewBox="0 0 24 24">${body}</svg>`;
+    const flat = sharp(Buffer.from(svg)).flatten({ background: "#fff" }).greyscale();
+    const plain = new Uint8Array(await flat.raw().toBuffer());
+    const { left, top, right, bottom } = inkBox(plain, 88) as Box;
+    const shown = Math.max(
+      Math.ceil(96 / 1.35),
+      Math.ceil(Math.max(right - left + 1, bottom - top + 1) / 0.94),
+    );
+    const framed = await drawOne(icon(body), 64);
+    const [expected, found] = [darkness(plain) * 88 ** 2, darkness(framed) * shown ** 2];
+    assert.ok(Math.abs(found / expected - 1) < 0.01, `${found} ${expected}`);
   });
   it("is black on white, with half-transparent parts grey", async () => {
     const half = await drawOne(icon('<path fill="currentColor" opacity=".5" d="M0 0h24v24H0z"/>'));

@@ -21,6 +21,9 @@ export interface Part {
   set: string;
   kind: "all" | "known" | "unseen" | "other";
   pictures: number;
+  concepts: number;
+  /** Pictures that are no near-duplicates of training pictures. */
+  distinct: number;
   /** Relative to the folder of the dataset. */
   shards: string[];
 }
@@ -70,6 +73,8 @@ export async function packSplit(
       set,
       kind: kind as Part["kind"],
       pictures: members.length,
+      concepts: conceptCount(members),
+      distinct: members.filter((each) => !nearDuplicates.has(each)).length,
       shards: shards.map((file) => join(within, basename(file))),
     });
   }

@@ -9,15 +9,18 @@ import { runReport, writeReport } from "limn/report";
 
 import type { BuiltIcons } from "./dataset.ts";
 import { prepareIcons } from "./prepare.ts";
+import { prepareLargeIcons } from "./prepare-large.ts";
 import { iconRecipe } from "./recipe.ts";
 import { iconSearches } from "./searches.ts";
-import { iconSource, iconTokenizer, testSuites } from "./suites.ts";
+import { askedSets, iconSource, iconTokenizer, testSuites } from "./suites.ts";
 import { summaryLines, summaryOf } from "./summary.ts";
 
 export interface QuickstartOptions {
   /** Everything lies in here: packages, data, run. */
   directory: string;
   seed?: number;
+  /** All of iconify's sets in small pictures, instead of the quick start's. */
+  large?: boolean;
   set?: readonly string[];
   progress?: NonNullable<TrainOptions["progress"]>;
   /** A line for the reader. */
@@ -32,10 +35,10 @@ export interface QuickstartResult {
 }
 
 export default async function quickstart(options: QuickstartOptions): Promise<QuickstartResult> {
-  const { directory, note, seed = 0 } = options;
+  const { directory, note, seed = 0, large = false } = options;
   checkDirectory(directory);
   mkdirSync(directory, { recursive: true });
-  const built = await prepareIcons({ directory, note });
+  const built = await (large ? prepareLargeIcons : prepareIcons)({ directory, note });
   note("Training two towers to bring each icon and its name together (at most 4 minutes) ...");
   const result = await train({
     recipe: iconRecipe({
@@ -45,7 +48,7 @@ export default async function quickstart(options: QuickstartOptions): Promise<Qu
       imageSize: built.dataset.options.imageSize,
       seed,
     }),
-    directory: join(directory, `run-seed-${seed}`),
+    directory: join(directory, `run-${large ? "large-" : ""}seed-${seed}`),
     set: options.set ?? [],
     handleSignals: true,
     pictures: 1000,
@@ -59,7 +62,8 @@ export default async function quickstart(options: QuickstartOptions): Promise<Qu
 /** Everything in the folder is made here, and made again where it has changed. */
 function checkDirectory(directory: string): void {
   const names = existsSync(directory) ? readdirSync(directory) : [];
-  if (names.length === 0 || isOurs(join(directory, "packages", "package.json"))) return;
+  const ours = ["packages", "packages-large"].map((name) => join(directory, name, "package.json"));
+  if (names.length === 0 || ours.some(isOurs)) return;
   throw new StorageError(
     directory,
     `Expected a new folder, or one of the quick start, for ${directory} but received one with ` +
@@ -71,14 +75,14 @@ function checkDirectory(directory: string): void {
 function isOurs(manifest: string): boolean {
   try {
     const { name } = JSON.parse(readFileSync(manifest, "utf8")) as { name?: string };
-    return name === "limn-example-icons";
+    return name === "limn-example-icons" || name === "limn-example-icons-large";
   } catch {
     return false;
   }
 }
 
 async function saveReport(result: TrainResult, built: BuiltIcons, file: string): Promise<void> {
-  const sets = built.dataset.sets.filter(({ role }) => role === "test");
+  const sets = askedSets(built);
   const data = await runReport(result, {
     title: "limn quick start: icons",
     summary: summaryOf(result.suites, built),

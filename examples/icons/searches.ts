@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { SearchOptions } from "limn/report";
 
 import type { BuiltIcons } from "./dataset.ts";
-import { iconSource } from "./suites.ts";
+import { askedSets, iconSource } from "./suites.ts";
 import { conceptOf, nameWords } from "./words.ts";
 
 /** Fixed before any result was seen. */
@@ -18,14 +18,15 @@ export function iconSearches(built: BuiltIcons): SearchOptions {
     string,
     number
   >;
-  const names = dataset.sets.filter(({ role }) => role === "test").map(({ name }) => name);
+  const sets = askedSets(built);
+  const icons = sets.reduce((sum, { pictures }) => sum + pictures, 0);
   return {
     title: "Search",
     note:
-      `Words, and the icons nearest to them among all ${count(dataset.splits.test.pictures)} icons of ` +
-      `${listed(names)}. The model has seen none of these sets. Framed in green: ` +
+      `Words, and the icons nearest to them among all ${count(icons)} icons of ` +
+      `${listed(sets.map(({ name }) => name))}. The model has seen none of these sets. Framed in green: ` +
       "icons that have the words as one of their names.",
-    source: iconSource(built, "test"),
+    source: iconSource(built, "test", { sets: sets.map(({ prefix }) => prefix) }),
     queries: [...texts, ...(unseenExample === null ? [] : [unseenExample])],
     caption: ({ key }) => words(key.slice(key.indexOf("/") + 1)),
     detail: ({ meta }) => String(meta["set"]),

@@ -1,9 +1,9 @@
 /** What is asked about the held-out icons, in the form of a limn recipe's `evaluate.suites`. */
 import { join } from "node:path";
 
-import type { BuiltIcons } from "./dataset.ts";
+import type { BuiltIcons, UsedSet } from "./dataset.ts";
 import type { Part } from "./pack.ts";
-import type { Role } from "./sets.ts";
+import { quickstartSets, type Role } from "./sets.ts";
 
 export interface IconSource {
   kind: "webdataset";
@@ -22,17 +22,23 @@ export interface IconSuite {
   tasks: IconTask[];
 }
 
-/** Shards of a split as a source of a limn recipe: all of them, or those of a set or a kind. */
-export function iconSource(
-  { folder, dataset }: BuiltIcons,
-  split: Role,
-  { set, kind }: Partial<Pick<Part, "set" | "kind">> = {},
-): IconSource {
-  const parts = dataset.splits[split].parts.filter(
-    (part) => (set === undefined || part.set === set) && (kind === undefined || part.kind === kind),
+/** Which folders of a split's shards: all, or those of some sets or of a kind. */
+interface Choice {
+  sets?: readonly string[];
+  kind?: Part["kind"];
+}
+
+/** Shards of a split as a source of a limn recipe. */
+export function iconSource(built: BuiltIcons, split: Role, choice: Choice = {}): IconSource {
+  const shards = partsOf(built, split, choice).flatMap((part) => part.shards);
+  return { kind: "webdataset", shards: shards.map((name) => join(built.folder, name)) };
+}
+
+function partsOf({ dataset }: BuiltIcons, split: Role, { sets, kind }: Choice): Part[] {
+  return dataset.splits[split].parts.filter(
+    (part) =>
+      (sets === undefined || sets.includes(part.set)) && (kind === undefined || part.kind === kind),
   );
-  const shards = parts.flatMap((part) => part.shards.map((name) => join(folder, name)));
-  return { kind: "webdataset", shards };
 }
 
 /** The vocabulary, as a recipe's `data.tokenizer`. */
@@ -44,69 +50,84 @@ export function iconTokenizer({ folder, dataset }: BuiltIcons) {
 /** For choosing settings: authors that are neither trained on nor tested. */
 export function validationSuites(built: BuiltIcons): IconSuite[] {
   return [
-    ...namingSuites({
+    ...namingSuites(built, "validation", {
       name: "validation",
       title: "Icons of authors that are kept for choosing settings",
-      source: iconSource(built, "validation", { kind: "known" }),
-      tasks: [naming(built, "validation")],
+      choice: { kind: "known" },
     }),
-    unseenSuite(built, "validation", "validation-unseen"),
+    ...unseenSuites(built, "validation", "validation-unseen"),
   ];
 }
 
-/** For results: naming and finding icons of each set whose author was never seen, and unseen concepts. */
-export function testSuites(built: BuiltIcons): IconSuite[] {
-  const sets = built.dataset.sets.filter(({ role }) => role === "test");
+/** The test sets that the quick start tells of; the large data has more. */
+export function askedSets({ dataset }: BuiltIcons): UsedSet[] {
+  const asked = new Set(quickstartSets.map(({ prefix }) => prefix));
+  return dataset.sets.filter(({ role, prefix }) => role === "test" && asked.has(prefix));
+}
+
+/**
+ * For results: naming and finding icons of each set, whose author was never seen, and unseen concepts of
+ * all test sets.
+ */
+export function testSuites(
+  built: BuiltIcons,
+  sets: readonly UsedSet[] = askedSets(built),
+): IconSuite[] {
   return [
     ...sets.flatMap(({ prefix, name }) => {
-      const source = iconSource(built, "test", { set: prefix, kind: "known" });
-      return [
-        ...namingSuites({
-          name: prefix,
-          title: `${name}, a set that it never saw`,
-          source,
-          tasks: [naming(built, prefix)],
-        }),
-        {
-          name: `${prefix}-search`,
-          title: `${name}, one icon of each name`,
-          source,
-          where: { first: true },
-          tasks: [search],
-        },
-      ];
+      const choice = { sets: [prefix], kind: "known" } as const;
+      const title = `${name}, a set that it never saw`;
+      const named = namingSuites(built, "test", { name: prefix, title, choice });
+      if (named.length === 0) return [];
+      const found: IconSuite = {
+        name: `${prefix}-search`,
+        title: `${name}, one icon of each name`,
+        source: iconSource(built, "test", choice),
+        where: { first: true },
+        tasks: [search],
+      };
+      return [...named, found];
     }),
-    unseenSuite(built, "test", "unseen"),
+    ...unseenSuites(built, "test", "unseen"),
   ];
 }
 
-/** All pictures, then those of them that are unlike every picture that was trained on. */
-function namingSuites(suite: IconSuite): IconSuite[] {
+/** All pictures, then those of them that are unlike every picture that was trained on; where there are any. */
+function namingSuites(
+  built: BuiltIcons,
+  split: Role,
+  { name, title, choice }: { name: string; title: string; choice: Choice },
+): IconSuite[] {
+  const parts = partsOf(built, split, choice);
+  if (!parts.some(({ concepts }) => concepts > 1)) return [];
+  const source = iconSource(built, split, choice);
+  const all: IconSuite = { name, title, source, tasks: [naming(built, name)] };
+  if (!parts.some(({ distinct }) => distinct > 0)) return [all];
+  const distinct = {
+    ...all,
+    name: `${name}-distinct`,
+    title: `${title}, without near-duplicates`,
+    where: { nearDuplicate: false },
+  };
+  return [all, distinct];
+}
+
+function unseenSuites(built: BuiltIcons, split: Role, name: string): IconSuite[] {
+  const choice = { kind: "unseen" } as const;
+  if (!partsOf(built, split, choice).some(({ concepts }) => concepts > 1)) return [];
+  const among = naming(built, `${split}-unseen`);
+  const all = naming(built, `${split}-all`);
   return [
-    suite,
     {
-      ...suite,
-      name: `${suite.name}-distinct`,
-      title: `${suite.title}, without near-duplicates`,
-      where: { nearDuplicate: false },
+      name,
+      title: "Concepts that it never saw drawn by anyone",
+      source: iconSource(built, split, choice),
+      tasks: [
+        { ...among, title: "Which is it, among those never seen?" },
+        { ...all, name: "name-among-all", title: "Which is it, among all, seen or not?" },
+      ],
     },
   ];
-}
-
-function unseenSuite(built: BuiltIcons, split: Role, name: string): IconSuite {
-  return {
-    name,
-    title: "Concepts that it never saw drawn by anyone",
-    source: iconSource(built, split, { kind: "unseen" }),
-    tasks: [
-      { ...naming(built, `${split}-unseen`), title: "Which is it, among those never seen?" },
-      {
-        ...naming(built, `${split}-all`),
-        name: "name-among-all",
-        title: "Which is it, among all, seen or not?",
-      },
-    ],
-  };
 }
 
 const search = { kind: "retrieval", name: "search", title: "Find the icon of a name" } as const;

@@ -4,6 +4,7 @@ import type { ReportData } from "limn/report";
 
 import type { BuiltIcons } from "./dataset.ts";
 import { count, listed } from "./searches.ts";
+import { askedSets } from "./suites.ts";
 
 /** What is measured of every held-out set, in the order told. */
 interface Question {
@@ -52,15 +53,11 @@ function percent(share: number): string {
   return `${(100 * share).toFixed(share < 0.01 ? 2 : 1)} %`;
 }
 
-function testSets({ dataset }: BuiltIcons) {
-  return dataset.sets.filter(({ role }) => role === "test");
-}
-
 /** A few lines for the terminal: every number beside what guessing gives. */
 export function summaryLines(suites: readonly SuiteResult[], built: BuiltIcons): string[] {
   if (suites.length === 0) return ["Stopped before the end; run it again to go on."];
   const { train } = built.dataset.splits;
-  const sets = testSets(built);
+  const sets = askedSets(built);
   const width = Math.max("never seen".length, ...sets.map(({ name }) => name.length)) + 2;
   const line = (name: string, first?: MetricRow, five?: MetricRow): string[] =>
     first === undefined || five === undefined
@@ -95,7 +92,7 @@ export function summaryOf(
   built: BuiltIcons,
 ): NonNullable<ReportData["summary"]> {
   const { splits, unseenConcepts } = built.dataset;
-  const sets = testSets(built);
+  const sets = askedSets(built);
   const fact = (label: string, key: string) => {
     const row = rowOf(suites, key);
     return row

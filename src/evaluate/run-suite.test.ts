@@ -252,6 +252,7 @@ describe("results", () => {
     writeFileSync(file, `${colors.join("\n")}\n`);
     const numbers = { tasks: [{ ...zeroShot, classes: file }] };
     const byNumber = await run(made(["0", "1", "1"]), numbers);
+    assert.deepEqual(byNumber.tasks[0]?.notes, [`3 classes of ${file}; templates: bare ("{}")`]);
     const byName = await run(made([colors[0], colors[1], colors[1]]), numbers);
     assert.equal(values(byNumber)["val/color/top1"], 2 / 3);
     assert.deepEqual(values(byNumber), values(byName));

@@ -33,9 +33,10 @@ export interface TrainResult extends RunOutcome {
 /**
  * Trains a recipe to its last step or minute, or until a signal.
  *
- * throws  RecipeError, DataError, CheckpointError before the first step where something does not fit;
+ * throws  RecipeError, DataError, CheckpointError before the first step where something does not fit: data,
+ *         suites, classes and labels are looked at first;
  *         StorageError where another process trains in the folder, or it holds what limn did not write;
- *         DataError later for a sample or suite that cannot be read: the steps done are saved first;
+ *         DataError later for a sample that cannot be read after all: the steps done are saved first;
  *         DivergedError when the loss leaves the numbers: checkpoints written so far stay
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {

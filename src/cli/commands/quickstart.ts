@@ -13,6 +13,7 @@ import { loadFile } from "../options/load-file.ts";
 type Quickstart = (options: {
   directory: string;
   seed: number;
+  large: boolean;
   set: readonly string[];
   progress?: ProgressStream;
   note: (line: string) => void;
@@ -31,6 +32,10 @@ const command: Command = defineCommand({
       value: "<n>",
       help: "of the weights and the order; default 0",
     },
+    large: {
+      type: "boolean",
+      help: "all of iconify's free icon sets, in pictures of 32 pixels; fetches and draws for minutes first",
+    },
     set: { type: "string", multiple: true, value: "<path=value>", help: "change one recipe value" },
   },
   examples: [
@@ -44,6 +49,7 @@ const command: Command = defineCommand({
     const { result, text, report } = await quickstart({
       directory: options.directory ?? path.join("runs", "quickstart"),
       seed: options.seed ?? 0,
+      large: options.large ?? false,
       set: options.set ?? [],
       note,
       ...(json ? {} : { progress: process.stderr }),

@@ -5,7 +5,7 @@ import type { LoaderOptions } from "../../data/loader/options.ts";
 import type { Batch } from "../../data/sample.ts";
 import type { DualEncoder } from "../../pair/dual-encoder.ts";
 import type { Tokenizer } from "../../text/tokenizer-description.ts";
-import { counted, DataError, RecipeError } from "../../errors.ts";
+import { atPath, counted, DataError, RecipeError } from "../../errors.ts";
 import type { Device } from "../../torch/index.ts";
 import type { BatchSources } from "../step/batch-input.ts";
 import { onlyCached } from "./cached-batch.ts";
@@ -63,21 +63,25 @@ export async function openCaches(
   try {
     if (imageCache) {
       const { precision: dtype } = imageCache;
-      caches.image = await opened("features of the image tower", context, (hooks) =>
-        imageFeatureCache({
-          ...cacheOptions(recipe.data, imageCache, { ...context, ...hooks }),
-          ...{ tower: model.imageTower, dtype, precision },
-        }),
+      caches.image = await atPath("towers.image.cache", () =>
+        opened("features of the image tower", context, (hooks) =>
+          imageFeatureCache({
+            ...cacheOptions(recipe.data, imageCache, { ...context, ...hooks }),
+            ...{ tower: model.imageTower, dtype, precision },
+          }),
+        ),
       );
       checkCount("towers.image.cache", caches.image);
     }
     if (textCache) {
       const { precision: dtype } = textCache;
-      caches.text = await opened("features of the text tower", context, (hooks) =>
-        textFeatureCache({
-          ...cacheOptions(recipe.data, textCache, { ...context, ...hooks }),
-          ...{ tower: model.textTower, tokenizer, dtype, precision },
-        }),
+      caches.text = await atPath("towers.text.cache", () =>
+        opened("features of the text tower", context, (hooks) =>
+          textFeatureCache({
+            ...cacheOptions(recipe.data, textCache, { ...context, ...hooks }),
+            ...{ tower: model.textTower, tokenizer, dtype, precision },
+          }),
+        ),
       );
     }
     const pixels = await openPixels(recipe.data, context);
@@ -107,8 +111,10 @@ async function openPixels(
   const { cache } = data;
   if (cache === undefined) return undefined;
   if (cache.views > 1) checkViews("data.cache.views", cache.views, data);
-  const pixels = await opened("decoded pictures", context, (hooks) =>
-    pixelCache(cacheOptions(data, cache, { ...context, ...hooks })),
+  const pixels = await atPath("data.cache", () =>
+    opened("decoded pictures", context, (hooks) =>
+      pixelCache(cacheOptions(data, cache, { ...context, ...hooks })),
+    ),
   );
   try {
     checkCount("data.cache", pixels);

@@ -1,6 +1,7 @@
 /** Searches of a trained model for its report: texts, and the pictures of a pool that are nearest to them. */
 import { rowsOf } from "../../arrays/embeddings.ts";
 import { topMatches } from "../../arrays/similarities.ts";
+import { counted } from "../../errors.ts";
 import type { LoaderOptions } from "../../data/loader/options.ts";
 import { embedDataset, embedderOf, type Where } from "../../inference/embed-dataset.ts";
 import { loadModel } from "../../inference/load-model.ts";
@@ -99,8 +100,7 @@ export async function runSearches(
     });
     return {
       title: options.title ?? "Search",
-      note:
-        options.note ?? `The ${shown} nearest of ${keys.length.toLocaleString("en-US")} pictures.`,
+      note: options.note ?? `The ${shown} nearest of ${counted(keys.length, "picture")}.`,
       items: await Promise.all(items),
     };
   } finally {
@@ -111,5 +111,5 @@ export async function runSearches(
 function countNote(all: number, found: number): string {
   if (all === 0) return "no picture has this name";
   if (all === 1) return `the one picture of this name is ${found === 1 ? "" : "not "}here`;
-  return `${found} of ${all} pictures of this name are here`;
+  return `${found} of ${counted(all, "picture")} of this name ${all === 1 ? "is" : "are"} here`;
 }
