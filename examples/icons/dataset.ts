@@ -20,14 +20,14 @@ import { trainTokenizer } from "limn/text";
 import { drawIcons } from "./draw.ts";
 import { conceptCount, packSplit, type SplitSummary } from "./pack.ts";
 import { resolveOptions, type IconOptions } from "./options.ts";
-import { candidates, findNearDuplicates, trainedAuthors, unseenExample } from "./questions.ts";
+import { candidates, findNearDuplicates, trainedAuthors, unseenExamples } from "./questions.ts";
 import { readIcons, setInfo, type IconifyJson, type SetInfo } from "./read-set.ts";
 import { captionsOf } from "./samples.ts";
 import { isPermissive, type Role } from "./sets.ts";
 import { placeIcons, type PlacedIcon } from "./split.ts";
 
 /** Raised when the same sets and options would give other bytes. */
-const formatVersion = 5;
+const formatVersion = 7;
 
 /** A set to be read when its turn comes. */
 export interface SetSource {
@@ -53,8 +53,8 @@ export interface IconDataset {
   unseenConcepts: number;
   /** Pictures to be asked about that were drawn nearly as one that is trained on. */
   nearDuplicates: number;
-  /** An unseen concept of several words that were all trained on in other names; of most test sets. */
-  unseenExample: string | null;
+  /** Some unseen concepts of several words, see `unseenExamples`. */
+  unseenExamples: string[];
   /** Drawings that could not be read, or show nothing. */
   notDrawn: number;
   /** Distinct training captions. */
@@ -133,7 +133,7 @@ export async function buildIcons(options: BuildOptions): Promise<BuiltIcons> {
     })),
     splits,
     unseenConcepts: conceptCount(drawn.filter(({ unseen }) => unseen)),
-    unseenExample: unseenExample(drawn, texts, resolved.seed),
+    unseenExamples: unseenExamples(drawn, texts, resolved.seed),
     nearDuplicates: nearDuplicates.size,
     notDrawn: placed.length - drawn.length,
     captions: new Set(texts).size,

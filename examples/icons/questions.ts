@@ -19,12 +19,16 @@ export function findNearDuplicates(
   return new Set(asked.filter((_, i) => nearest[i]?.index !== -1));
 }
 
-/** Chosen by names alone, so that a report can show it whatever a model makes of it. */
-export function unseenExample(
+/**
+ * Unseen concepts of several words that were all trained on in other names: the one that most test
+ * sets draw, and one more. Chosen by names alone, so that a report can show them whatever a model makes
+ * of them.
+ */
+export function unseenExamples(
   icons: readonly PlacedIcon[],
   captions: readonly string[],
   seed: number,
-): string | null {
+): string[] {
   const words = new Set(captions.flatMap((caption) => caption.split(/[ ,]+/)));
   const sets = new Map<string, Set<string>>();
   for (const { split, unseen, label, icon } of icons) {
@@ -33,9 +37,12 @@ export function unseenExample(
     if (!parts.every((word) => words.has(word))) continue;
     sets.set(label, (sets.get(label) ?? new Set()).add(icon.set));
   }
-  const most = Math.max(...[...sets.values()].map(({ size }) => size));
-  const best = [...sets].filter(([, { size }]) => size === most).map(([label]) => label);
-  return rankedBy(best, `${seed} example`)[0] ?? null;
+  const ranked = rankedBy([...sets.keys()], `${seed} example`);
+  const count = (label: string): number => sets.get(label)?.size ?? 0;
+  const most = Math.max(...ranked.map(count));
+  const first = ranked.find((label) => count(label) === most);
+  const second = ranked.find((label) => label !== first);
+  return [first, second].filter((label) => label !== undefined);
 }
 
 /** How many authors' drawings of each concept are trained on: 0 for one never seen. */

@@ -13,7 +13,6 @@ const texts = ["shopping cart", "delete file", "wifi off"];
 /** The pool holds icons of every name, shared with training or not. */
 export function iconSearches(built: BuiltIcons): SearchOptions {
   const { folder, dataset } = built;
-  const { unseenExample } = dataset;
   const authors = JSON.parse(readFileSync(join(folder, "concepts.json"), "utf8")) as Record<
     string,
     number
@@ -27,7 +26,7 @@ export function iconSearches(built: BuiltIcons): SearchOptions {
       `${listed(sets.map(({ name }) => name))}. The model has seen none of these sets. Framed in green: ` +
       "icons that have the words as one of their names.",
     source: iconSource(built, "test", { sets: sets.map(({ prefix }) => prefix) }),
-    queries: [...texts, ...(unseenExample === null ? [] : [unseenExample])],
+    queries: [...texts, ...dataset.unseenExamples],
     caption: ({ key }) => words(key.slice(key.indexOf("/") + 1)),
     detail: ({ meta }) => String(meta["set"]),
     isRight: (query, { label }) => label !== undefined && concept(label) === concept(query),

@@ -13,8 +13,8 @@ const styleWords: ReadonlySet<string> = new Set([
   "twotone",
 ]);
 
-/** Words without a meaning of their own in a name: "chart of pie" is "pie chart". */
-const stopWords: ReadonlySet<string> = new Set(["a", "an", "and", "the", "of", "with", "for"]);
+/** Words without a meaning of their own: "chart of pie" is "pie chart". An "a" is mostly the letter. */
+const stopWords: ReadonlySet<string> = new Set(["and", "the", "of", "with", "for"]);
 
 /** After these a number says what is shown; elsewhere it counts variants of a drawing. */
 const counted =

@@ -10,16 +10,19 @@ import { taskKindOf } from "./tasks/index.ts";
 import type { SetOutline } from "./tasks/task.ts";
 
 /**
- * path     of the suite in its recipe, for messages: `evaluate.suites.0`
+ * path     of the suite in its recipe, for messages: `evaluate.suites.0`; without one a task is called as its
+ *          metrics are, `birds/zeroShot`
  * throws   DataError or SettingError that names the place in the recipe: for a source that cannot be opened, a
  *          sample that cannot be used, conditions that none fulfils, classes that cannot be read, labels
  *          that are none of them
  */
-export async function checkSuite(suite: Suite, path: string): Promise<void> {
-  const outline = await atPath(`${path}.source`, () => outlineOf(suite));
-  if (outline.keys.length === 0 && outline.isWhole) throw nothingFits(suite, path);
+export async function checkSuite(suite: Suite, path?: string): Promise<void> {
+  const outline = await (path === undefined
+    ? outlineOf(suite)
+    : atPath(`${path}.source`, () => outlineOf(suite)));
+  if (outline.keys.length === 0 && outline.isWhole) throw nothingFits(suite, path ?? suite.name);
   for (const [i, task] of suite.tasks.entries()) {
-    const place = `${path}.tasks.${i}`;
+    const place = path === undefined ? `${suite.name}/${task.name}` : `${path}.tasks.${i}`;
     await atPath(place, () => taskKindOf(task).check(task, outline, place));
   }
 }

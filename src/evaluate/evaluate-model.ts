@@ -4,6 +4,7 @@ import type { Precision } from "../inference/encoder.ts";
 import type { Device } from "../torch/index.ts";
 import type { BootstrapOptions } from "../arrays/bootstrap.ts";
 import { embedderOf } from "../inference/embed-dataset.ts";
+import { checkSuite } from "./check-suite.ts";
 import { runSuite, type Suite, type SuiteResult } from "./run-suite.ts";
 
 export interface EvaluateOptions {
@@ -32,6 +33,8 @@ export interface EvaluateOptions {
  */
 export async function evaluate(options: EvaluateOptions): Promise<SuiteResult[]> {
   const { suites, batchSize = 64, device = "cpu", precision = "float32" } = options;
+  // Labels that are none of the classes are found before anything is embedded.
+  for (const suite of suites) await checkSuite(suite);
   const loaded = await loadModel(options.model, { ...options.load, device, precision });
   try {
     const { encoder, tokenizer } = loaded;
