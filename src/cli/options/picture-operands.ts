@@ -46,9 +46,9 @@ export async function pictureOperands(operands: readonly string[]): Promise<Pict
  * throws  as `pictureOperands`; DataError where there is none
  */
 export async function takePictures(operand: string, most: number): Promise<Picture[]> {
-  const { stream } = await pictureOperands([operand]);
+  const operands = await pictureOperands([operand]);
   const taken: Picture[] = [];
-  for await (const picture of stream()) {
+  for await (const picture of operands.stream()) {
     taken.push(picture);
     if (taken.length === most) break;
   }
