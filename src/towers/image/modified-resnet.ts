@@ -36,6 +36,14 @@ export const modifiedResNetSizes: Readonly<Record<string, () => ModifiedResNetCo
   RN50x64: () => sized(448, 128, [3, 15, 36, 10]),
 };
 
+/** Sizes of limn's own, to be trained from scratch on a few cores: one bottleneck a stage. */
+export const smallModifiedResNetSizes: Readonly<Record<string, () => ModifiedResNetConfig>> = {
+  "ModifiedResNet-16/32px": () => sized(32, 16, [1, 1, 1, 1]),
+  "ModifiedResNet-16/64px": () => sized(64, 16, [1, 1, 1, 1]),
+  "ModifiedResNet-32/64px": () => sized(64, 32, [1, 1, 1, 1]),
+  "ModifiedResNet-32/96px": () => sized(96, 32, [1, 1, 1, 1]),
+};
+
 function sized(
   imageSize: number,
   width: number,
@@ -47,7 +55,7 @@ function sized(
 /** CLIP's ResNet, declared. */
 export const modifiedResNet = imageTowerKind({
   schema,
-  sizes: modifiedResNetSizes,
+  sizes: { ...modifiedResNetSizes, ...smallModifiedResNetSizes },
   changes: [],
   leadingPositions: () => 1,
   configure: given,

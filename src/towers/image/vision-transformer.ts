@@ -144,10 +144,27 @@ export const vitSizes: Readonly<Record<string, () => VisionTransformerConfig>> =
   "siglip-g-opt/16": siglip("g-opt", 16, 256),
 };
 
+/** CLIP's layers, but GELU, at the widths and depths of their letters. */
+const small =
+  (letter: Letter, patchSize: number, imageSize: number) => (): VisionTransformerConfig => ({
+    kind: "vit",
+    imageSize,
+    patchSize,
+    ...layersOf(letter),
+    activation: "gelu",
+    normEpsilon: 1e-5,
+  });
+
+/** Sizes of limn's own, to be trained from scratch on a few cores. */
+export const smallVitSizes: Readonly<Record<string, () => VisionTransformerConfig>> = {
+  "ViT-Ti/4-32px": small("Ti", 4, 32),
+  "ViT-Ti/8-64px": small("Ti", 8, 64),
+};
+
 /** ViT, declared. */
 export const vit = imageTowerKind({
   schema,
-  sizes: vitSizes,
+  sizes: { ...vitSizes, ...smallVitSizes },
   changes: ["patchDropout", "stochasticDepth"],
   leadingPositions: ({ classToken = true }: VisionTransformerConfig) => (classToken ? 1 : 0),
   configure: (written, defaults) => completed(written, defaults) as VisionTransformerConfig,
@@ -191,7 +208,8 @@ class PatchEmbedding extends Module {
     const weight = this.weight.take();
     const matrix = weight.view(weight.size(0), -1);
     weight.dispose();
-    this.#prepared = preparation.product({ weight: matrix, bias: this.bias?.take() ?? null });
+    const bias = this.bias?.take() ?? null;
+    this.#prepared = preparation.product({ weight: matrix, bias }, { many: true });
   }
 }
 
