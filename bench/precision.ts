@@ -80,7 +80,7 @@ function* batches(): Generator<Batch> {
     const chosen = Array.from({ length: batchSize }, () => random(concepts));
     for (const [row, concept] of chosen.entries()) {
       for (let i = 0; i < pixelCount; i++) {
-        const value = whole[concept * pixelCount + i] + random(120) - 60;
+        const value = (whole[concept * pixelCount + i] ?? 0) + random(120) - 60;
         pixels[row * pixelCount + i] = Math.max(0, Math.min(255, value));
       }
       tokens[row * contextLength] = vocabSize - 2;
