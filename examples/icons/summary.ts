@@ -115,10 +115,7 @@ export function summaryOf(
       ...sets
         .slice(0, 1)
         .flatMap(({ prefix, name }) => [
-          ...fact(
-            `of ${name}'s named right without near-duplicates`,
-            `${prefix}-distinct/name/top1`,
-          ),
+          ...fact(`${name}: the same without near-duplicates`, `${prefix}-distinct/name/top1`),
           ...fact(
             `${name}: found among five by its name`,
             `${prefix}-search/search/textToImage/recall@5`,
