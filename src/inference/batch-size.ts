@@ -74,7 +74,7 @@ function bytesPerPicture(encoder: Encoder): number {
 }
 
 /**
- * Runs `run` on rows `start` to `end` of a batch, `together` of them at once if they fit the device's
+ * Runs `run` on rows `start` to `end` of a batch, all of them at once if they fit the device's
  * memory, else in halves of halves. Returns the parts in order.
  *
  * throws  NativeError where not even one row fits
@@ -82,10 +82,9 @@ function bytesPerPicture(encoder: Encoder): number {
 export function withFittingBatches(
   count: number,
   run: (start: number, end: number) => Tensor,
-  together = count,
 ): Tensor[] {
   const parts: Tensor[] = [];
-  let size = Math.min(count, together);
+  let size = count;
   for (let start = 0; start < count;) {
     try {
       parts.push(run(start, Math.min(count, start + size)));

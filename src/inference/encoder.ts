@@ -59,8 +59,6 @@ interface EncoderParts {
     readonly squares: (pixels: Tensor) => Tensor;
     /** Of towers that keep the aspect ratio (NaFlex). */
     readonly patches?: (images: ImagePatches) => Tensor;
-    /** Pictures of one forward pass at most. Default: as many as fit. */
-    readonly together?: number;
   };
   readonly text?: {
     /** Padding behind a text changes nothing, see `TextTower.trimmable`. */
@@ -123,8 +121,7 @@ export class Encoder {
   /** `encodeImages` of one picture or more as a tensor [N, D] on the device, which the caller owns. */
   imageRows(cells: Uint8Array, { precision, signal }: EncodeOptions = {}): Tensor {
     const size = cellBytes(this.transform);
-    const { together } = this.#image;
-    return joined({ count: cells.length / size, together, signal }, (from, to) =>
+    return joined(cells.length / size, signal, (from, to) =>
       this.imagePass(cells.subarray(from * size, to * size), precision),
     );
   }
@@ -134,7 +131,7 @@ export class Encoder {
     const { device } = this;
     const { trimmable, forward } = this.#text;
     const { tokens, width } = trimmable ? cutToLongest(rows) : uncut(rows);
-    return joined({ count: tokens.length / width, signal }, (from, to) =>
+    return joined(tokens.length / width, signal, (from, to) =>
       this.#evaluating(precision, () => {
         const part = tokens.subarray(from * width, to * width);
         return forward(fromData(part, [to - from, width]).to(device));
@@ -189,8 +186,6 @@ export function pairEncoder(pair: DualEncoder, transform: PictureTransform): Enc
       transform,
       squares: (pixels) => pair.encodeImages(pixels),
       patches: (images) => pair.encodePatches(images),
-      // An integer's scale is a picture's own, and one picture's activations fit the cache.
-      ...(pair.preparedAs === "int8" && { together: 1 }),
     },
     text: {
       trimmable: pair.textTower.trimmable,
@@ -199,23 +194,17 @@ export function pairEncoder(pair: DualEncoder, transform: PictureTransform): Enc
   });
 }
 
-interface Joining {
-  count: number;
-  together?: number | undefined;
-  signal: AbortSignal | undefined;
-}
-
 /** Rows 0 to `count` as one tensor, from as few passes as fit the memory. */
 function joined(
-  { count, together = count, signal }: Joining,
+  count: number,
+  signal: AbortSignal | undefined,
   pass: (from: number, to: number) => Tensor,
 ): Tensor {
-  const run = (from: number, to: number): Tensor => {
-    signal?.throwIfAborted();
-    return scope(() => pass(from, to));
-  };
   return scope(() => {
-    const parts = withFittingBatches(count, run, together);
+    const parts = withFittingBatches(count, (from, to) => {
+      signal?.throwIfAborted();
+      return scope(() => pass(from, to));
+    });
     return parts.length === 1 ? (parts[0] as Tensor) : cat(parts);
   });
 }

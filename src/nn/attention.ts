@@ -130,13 +130,13 @@ export class MultiHeadAttention extends Module {
           weight: weight.narrow(0, from, count).clone(),
           bias: bias.narrow(0, from, count).clone(),
         },
-        { inBlock: true },
+        { many: true },
       );
     // Apart, since of some positions only keys and values are wanted.
     this.#prepared = { query: rows(0, width), keyValue: rows(width, 2 * width) };
     weight.dispose();
     bias.dispose();
-    this.output.prepare(preparation, { inBlock: true });
+    this.output.prepare(preparation, { many: true });
   }
 
   /** One of q, k and v, [N, h, T, hd], with what a low-rank change makes of x [N, T, W]. */

@@ -33,18 +33,18 @@ export class Linear extends Module {
   /** As a product whose inputs come, and whose outputs leave, multiplied by a factor. */
   override prepare(preparation: Preparation, options: LinearPreparation = {}): void {
     if (this.#prepared) return;
-    const { inputs = 1, outputs = 1, inBlock = false } = options;
+    const { inputs = 1, outputs = 1, many = false } = options;
     const [weight, bias] = [this.weight.take(), this.bias?.take() ?? null];
     if (inputs !== 1 || outputs !== 1) weight.mul_(outputs / inputs);
     if (outputs !== 1) bias?.mul_(outputs);
-    this.#prepared = preparation.product({ weight, bias }, { inBlock });
+    this.#prepared = preparation.product({ weight, bias }, { many });
   }
 }
 
 interface LinearPreparation {
   inputs?: number;
   outputs?: number;
-  inBlock?: boolean;
+  many?: boolean;
 }
 
 /** Normalises the last dimension to mean 0 and variance 1, then scales and shifts it. */
@@ -186,7 +186,7 @@ export class Mlp extends Module {
   /** x sigmoid(a x) = silu(a x) / a: both factors go into the weights. */
   override prepare(preparation: Preparation): void {
     const factor = this.activation === "quickGelu" ? QUICK_GELU : 1;
-    this.up.prepare(preparation, { outputs: factor, inBlock: true });
-    this.down.prepare(preparation, { inputs: factor, inBlock: true });
+    this.up.prepare(preparation, { outputs: factor, many: true });
+    this.down.prepare(preparation, { inputs: factor, many: true });
   }
 }

@@ -25,8 +25,8 @@ export interface Preparation {
   readonly dtype: DType;
   /** The leaf in that type, where it is one of floats. */
   cast(leaf: Parameter | Buffer): void;
-  /** `inBlock`: one of the many products inside a transformer's blocks, which int8 is for. */
-  product(affine: Affine, options?: { inBlock?: boolean }): PreparedProduct;
+  /** `many`: of many rows for each picture, which int8 is for. */
+  product(affine: Affine, options?: { many?: boolean }): PreparedProduct;
   /** norm(convolution(x)); the norm's numbers are used up too. */
   convolution(
     affine: Affine,
@@ -58,6 +58,7 @@ export function prepareForInference(module: Module, precision: Precision = "floa
   module.train(false);
   try {
     for (const part of parts) scope(() => noGrad(() => part.prepare(preparation)));
+    for (const leaf of module.parameters()) if (!leaf.taken) leaf.tensor.setRequiresGrad(false);
   } finally {
     module.markPrepared(precision, held);
   }
@@ -84,9 +85,9 @@ function preparationOf(precision: Precision, hold: (tensor: Tensor) => Tensor): 
         leaf.tensor.setData(leaf.tensor.detach().to(dtype));
       }
     },
-    product: (affine, { inBlock = false } = {}) =>
+    product: (affine, { many = false } = {}) =>
       used(affine, ({ weight, bias }) =>
-        precision === "int8" && inBlock
+        precision === "int8" && many
           ? quantizedProduct(weight, bias, hold)
           : floatProduct(weight, bias, hold),
       ),

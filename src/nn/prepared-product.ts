@@ -4,6 +4,7 @@
  */
 import { hasOperator, invoke, operator } from "../torch/operators.ts";
 import { call, cat, linear, scope, type DType, type Tensor } from "../torch/index.ts";
+import { adopt } from "../torch/tensor.ts";
 import { activate, type AnyActivation } from "./activation.ts";
 
 /** What follows a product or a convolution: activation(y + onto). */
@@ -97,12 +98,12 @@ function packedProduct(x: Tensor, { packed, bias, dtype }: Packed, after: After)
 
 const packQuantized = operator("onednn::qlinear_prepack");
 const quantizedPointwise = operator("onednn::qlinear_pointwise");
+const quantize = operator("limn::quantize");
 const rounded = operator("round");
-const quantizationOf = operator("_choose_qparams_per_tensor");
 
 /** Whether libtorch offers oneDNN's products of 8-bit integers. */
 export function hasQuantizedProducts(): boolean {
-  return [packQuantized, quantizedPointwise, quantizationOf].every(hasOperator);
+  return [packQuantized, quantizedPointwise, quantize].every(hasOperator);
 }
 
 /** libtorch's number for float32, in which the sums come. */
@@ -160,14 +161,7 @@ function quantizedSample(x: Tensor, weights: Quantized, { onto, activation }: Af
   const form = onto === undefined ? fusedForm(activation) : undefined;
   const [attribute, algorithm] = form ?? nothing;
   return scope(() => {
-    const input = x.to("float32");
-    const { scale, zero } = quantization(input);
-    // A conversion cuts fractions off: half a level more rounds.
-    const levels = input
-      .mul(1 / scale)
-      .add_(zero + 0.5)
-      .clamp_(0, 255)
-      .to("uint8");
+    const { levels, scale, zero } = quantized(x.to("float32"));
     const y = call(
       quantizedPointwise,
       ...[levels, scale, zero, packed, scales, zeroPoints, bias],
@@ -177,8 +171,19 @@ function quantizedSample(x: Tensor, weights: Quantized, { onto, activation }: Af
   });
 }
 
-/** From the least and the greatest value; 0 is always met exactly. */
-function quantization(x: Tensor): { scale: number; zero: number } {
-  const found = invoke(quantizationOf, [x, false]) as [{ value: number }, { value: number }];
-  return { scale: found[0].value, zero: found[1].value };
+interface Levels {
+  /** uint8, of x's shape */
+  levels: Tensor;
+  scale: number;
+  zero: number;
+}
+
+/** x float32 as scale (levels - zero), from its least and greatest value; 0 is met exactly. */
+function quantized(x: Tensor): Levels {
+  const [levels, scale, zero] = invoke(quantize, [x]) as [number, Value, Value];
+  return { levels: adopt(levels), scale: scale.value, zero: zero.value };
+}
+
+interface Value {
+  value: number;
 }

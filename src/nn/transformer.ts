@@ -119,16 +119,13 @@ interface StackOptions extends RunOptions {
 /** Runs all blocks in full: x [N, T, W] -> [N, T, W]. */
 export function runAll(blocks: readonly AnyBlock[], x: Tensor, options: StackOptions): Tensor {
   const { checkpointing, padding = null } = options;
-  let hidden = x;
+  if (checkpointing) {
+    return blocks.reduce((hidden, block) => forwardAgainLater(block, hidden, padding), x);
+  }
   // Without gradients nobody needs a block's insides again: freeing them at once keeps a forward
   // pass at the memory of one block, and that memory warm.
   const run: typeof scope = gradEnabled() ? (body) => body() : scope;
-  for (const block of blocks) {
-    hidden = checkpointing
-      ? forwardAgainLater(block, hidden, padding)
-      : run(() => block.forward(hidden, padding));
-  }
-  return hidden;
+  return blocks.reduce((hidden, block) => run(() => block.forward(hidden, padding)), x);
 }
 
 /** Runs all blocks but the last in full and the last at one position per row. Returns [N, W]. */

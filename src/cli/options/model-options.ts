@@ -107,7 +107,7 @@ export const useOptions = {
   precision: {
     type: "string",
     choices: precisions,
-    help: "what is computed in; default float32",
+    help: "default float32; limn info --measure compares",
   },
 } as const;
 

@@ -208,7 +208,8 @@ class PatchEmbedding extends Module {
     const weight = this.weight.take();
     const matrix = weight.view(weight.size(0), -1);
     weight.dispose();
-    this.#prepared = preparation.product({ weight: matrix, bias: this.bias?.take() ?? null });
+    const bias = this.bias?.take() ?? null;
+    this.#prepared = preparation.product({ weight: matrix, bias }, { many: true });
   }
 }
 
