@@ -127,6 +127,7 @@ function armOf(setting: Setting, icons: Icons): Arm {
     label: `${part} pictures, ${minutes} min: ${model}, width ${width}, batch ${batchSize}, rate ${learningRate}`,
     factors: { ...setting },
     settings: { stamp: builtAt(setting, icons).dataset.stamp },
+    recipe: (seed) => recipeOf(setting, icons, seed),
     run: async (seed, context) => {
       const result = await context.train(recipeOf(setting, icons, seed));
       const { metrics: measured, items } = suiteOutcome(result.suites);

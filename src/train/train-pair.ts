@@ -1,6 +1,6 @@
 /** Trains a pair from a recipe: what `limn train` runs. */
 import { logitScaleOf } from "./recipe/logits.ts";
-import { preparePair } from "./pair/prepare-pair.ts";
+import { lookAtData, preparePair } from "./pair/prepare-pair.ts";
 import { refuseSetting } from "./recipe/check-recipe.ts";
 import type { ResolvedRecipe } from "./recipe/recipe.ts";
 import { resolveRecipe } from "./recipe/resolve-recipe.ts";
@@ -28,6 +28,18 @@ export interface TrainResult extends RunOutcome {
   /** The learned multiplier of similarities. */
   logitScale: number;
   recipe: ResolvedRecipe;
+}
+
+/**
+ * Checks a recipe, its data and its suites, without a run: what `train` does before it builds a model.
+ *
+ * throws  RecipeError, DataError
+ */
+export async function checkTraining(
+  recipe: unknown,
+  { set = [], smoke = false }: Pick<TrainOptions, "set" | "smoke"> = {},
+): Promise<void> {
+  await lookAtData(resolveRecipe(recipe, { set, smoke })).catch(refuseSetting);
 }
 
 /**

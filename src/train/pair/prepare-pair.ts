@@ -34,7 +34,7 @@ export async function preparePair(
   directory: RunDirectory,
   { announce, allowChange = false }: { announce?: Announce; allowChange?: boolean } = {},
 ): Promise<Prepared<PairLearner>> {
-  const samples = directory.group.isFirst ? await look(recipe) : undefined;
+  const samples = directory.group.isFirst ? await lookAtData(recipe) : undefined;
   const latest = directory.latestCheckpoint();
   const origins = latest === undefined ? await openOrigins(recipe) : openCheckpoint(latest);
   try {
@@ -45,7 +45,7 @@ export async function preparePair(
 }
 
 /** Looks at data and suites before anything is built. Returns the samples of `data.train`, where counted. */
-async function look({ data, evaluate }: ResolvedRecipe): Promise<number | undefined> {
+export async function lookAtData({ data, evaluate }: ResolvedRecipe): Promise<number | undefined> {
   const samples = await checkTrainingData(data, { captions: true });
   for (const [i, suite] of evaluate.suites.entries()) {
     await checkSuite(suite, `evaluate.suites.${i}`);
