@@ -54,6 +54,8 @@ describe("measurePrecisions", () => {
     }
     const [float32] = report.measured;
     assert.equal(float32?.sameTop1, 1);
+    const half = report.measured.find(({ precision }) => precision === "bfloat16");
+    if (half) assert.ok(half.memory < 0.6 * (float32?.memory ?? 0));
     assert.ok((float32?.imageDistance.worst ?? 1) < 1e-6);
   });
 

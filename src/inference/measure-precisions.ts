@@ -27,7 +27,7 @@ export interface PrecisionMeasurement {
   /** Forward passes alone: pictures are decoded and texts tokenized before. */
   pictures: Rate[];
   texts: Rate[];
-  /** Bytes by which the process grew when the model was loaded; other work of the process counts too. */
+  /** Bytes of the weights as they are held. */
   memory: number;
   imageDistance: Distance;
   textDistance: Distance;
@@ -91,16 +91,14 @@ export async function measurePrecisions(
       continue;
     }
     onPrecision?.(precision);
-    const before = process.memoryUsage.rss();
     const model = await load(precision);
-    const memory = Math.max(0, process.memoryUsage.rss() - before);
     try {
       const found = await embed(model, given);
       reference ??= found;
       report.measured.push({
         precision,
         ...(await rates(model, given)),
-        memory,
+        memory: model.pair.bytes,
         imageDistance: distance(found.images, reference.images),
         textDistance: distance(found.texts, reference.texts),
         sameTop1: agreement(found.best, reference.best),

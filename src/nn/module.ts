@@ -3,7 +3,7 @@
  * property that is a Parameter, a Buffer, a Module or an array of Modules belongs to it, under the
  * property's name.
  */
-import { autocast, noGrad, scope, type Device, type Tensor } from "../torch/index.ts";
+import { autocast, dtypeBytes, noGrad, scope, type Device, type Tensor } from "../torch/index.ts";
 import type { Preparation } from "./prepare.ts";
 import type { Precision } from "./precision.ts";
 
@@ -180,6 +180,16 @@ export abstract class Module {
   get device(): Device {
     for (const [, leaf] of this.#leaves("")) if (!leaf.taken) return leaf.tensor.device;
     return "cpu";
+  }
+
+  /** Bytes of every parameter and buffer, or of what they became. */
+  get bytes(): number {
+    const leaves = [...this.#leaves("")].flatMap(([, leaf]) => (leaf.taken ? [] : [leaf.tensor]));
+    const held = [...this.modules()].flatMap((module) => module.#held);
+    return [...leaves, ...held].reduce(
+      (sum, { count, dtype }) => sum + count * dtypeBytes(dtype),
+      0,
+    );
   }
 
   /** Frees every parameter and buffer, and what they became. */

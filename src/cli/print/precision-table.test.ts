@@ -23,9 +23,9 @@ describe("precisionTable", () => {
       "Measured on cpu with 2 threads, 32 pictures made by limn (--pictures takes yours, which tell " +
         "more), 2 labels; apart: 1 - cosine to float32.",
       "",
-      "precision  pictures/s, batch 1  texts/s, batch 1  memory  pictures apart: mean, worst  " +
+      "precision  pictures/s, batch 1  texts/s, batch 1  weights  pictures apart: mean, worst  " +
         "texts apart: mean, worst  same top-1",
-      "float32    12.3                 12.3              600 MB  0, 0                         " +
+      "float32    12.3                 12.3              600 MB   0, 0                         " +
         "0, 1.3e-4                 100.0 %",
       "int8: not here, the processor has none of avx512_vnni",
     ]);

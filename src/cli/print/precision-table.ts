@@ -11,7 +11,7 @@ export function precisionTable(report: PrecisionReport): string {
   const { device, threads, pictures, labels, measured, missing } = report;
   const batches = measured[0]?.pictures.map(({ batch }) => batch).join(" / ") ?? "";
   const head = [
-    ...["precision", `pictures/s, batch ${batches}`, `texts/s, batch ${batches}`, "memory"],
+    ...["precision", `pictures/s, batch ${batches}`, `texts/s, batch ${batches}`, "weights"],
     ...["pictures apart: mean, worst", "texts apart: mean, worst", "same top-1"],
   ];
   const rows = measured.map((one) => [
