@@ -1,7 +1,9 @@
 /**
  * Pictures embedded per second from files, decoding included, with the same random ViT-B/32:
- * limn, open_clip (its own transform, the best of three numbers of DataLoader workers) and, where
- * $LIMN_BENCH_TRANSFORMERS_JS names a folder with it, transformers.js on an ONNX export.
+ * limn in each precision that the processor has; open_clip (its own transform, the best of three
+ * numbers of DataLoader workers) with its weights in float32 and in bfloat16; and, where
+ * $LIMN_BENCH_TRANSFORMERS_JS names a folder with it, transformers.js on an ONNX export in float32.
+ * The ratio is limn's float32 over open_clip's; the notes have the others.
  * $LIMN_BENCH_PHOTOS names a folder of JPEG photographs. The sides take turns in every round.
  */
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
@@ -16,6 +18,7 @@ import { DualEncoder } from "../dist/src/pair/dual-encoder.js";
 import { loadModel, type LoadedModel } from "../dist/src/inference/load-model.js";
 import { libtorchVersion, manualSeed } from "../dist/src/torch/index.js";
 import { usableCores } from "../dist/src/files/cores.js";
+import { availablePrecisions, type Precision } from "../dist/src/nn/precision.js";
 import { Peer } from "./peer.ts";
 import { commit, rounded, type BenchResult } from "./result.ts";
 
@@ -96,16 +99,25 @@ export async function run(): Promise<BenchResult> {
   const root = mkdtempSync(path.join(tmpdir(), "limn-bench-"));
   const folder = path.join(root, "model");
   await saveModel(folder);
-  const model = await loadModel(folder);
+  const models = new Map<Precision, LoadedModel>();
+  for (const precision of availablePrecisions()) {
+    models.set(precision, await loadModel(folder, { precision }));
+  }
   const openClip = new Peer("image_embedding.py");
   const withJs = Boolean(process.env["LIMN_BENCH_TRANSFORMERS_JS"]);
   const js = withJs ? new Peer("image-embedding-peer.mjs") : undefined;
   try {
     const setting = { run: "prepare", folder, files, batch_size: batchSize };
     const about = await openClip.ask<Record<string, string>>({ ...setting, threads: cores });
-    const sides: Record<string, Side> = { limn: () => measureLimn(model, files) };
-    for (const workers of [0, 1, cores]) {
-      sides[`open_clip ${workers}`] = () => openClip.ask({ run: "measure", workers });
+    const sides: Record<string, Side> = {};
+    for (const [precision, model] of models) {
+      sides[`limn ${precision}`] = () => measureLimn(model, files);
+    }
+    for (const precision of ["float32", "bfloat16"]) {
+      for (const workers of [0, 1, cores]) {
+        const name = `open_clip ${precision}, ${workers} workers`;
+        sides[name] = () => openClip.ask({ run: "measure", workers, precision });
+      }
     }
     if (js) {
       await openClip.ask({ run: "export", folder });
@@ -117,7 +129,7 @@ export async function run(): Promise<BenchResult> {
   } finally {
     openClip.close();
     js?.close();
-    model.dispose();
+    for (const model of models.values()) model.dispose();
     rmSync(root, { recursive: true, force: true });
   }
 }
@@ -126,28 +138,37 @@ function report(
   best: ReadonlyMap<string, Measured>,
   { files, cores, about }: { files: number; cores: number; about: Record<string, string> },
 ): BenchResult {
-  const limn = best.get("limn");
+  const limn = best.get("limn float32");
   if (!limn) throw new Error("internal: limn was not measured");
-  const loaders = [...best].filter(([name]) => name.startsWith("open_clip"));
-  const peer = Math.min(...loaders.map(([, { seconds }]) => seconds));
+  const quickest = (prefix: string): number =>
+    Math.min(
+      ...[...best].filter(([name]) => name.startsWith(prefix)).map(([, { seconds }]) => seconds),
+    );
+  const peer = quickest("open_clip float32");
   const notes: Record<string, string | number> = {
     what: `${files} JPEG photographs, batches of ${batchSize}, ${cores} cores; best of ${rounds}`,
     libtorch: libtorchVersion(),
     ...about,
   };
   for (const [name, { seconds, processorSeconds, sample }] of best) {
-    const ms = rounded((1000 * processorSeconds) / files);
     notes[`${name}, pictures/s`] = rounded(files / seconds);
-    notes[`${name}, processor ms/picture`] = ms;
-    notes[`${name}, time over limn's`] = rounded(seconds / limn.seconds);
+    notes[`${name}, processor ms/picture`] = rounded((1000 * processorSeconds) / files);
+    notes[`${name}, speed over open_clip float32`] = rounded(peer / seconds);
     // transformers.js resizes by other rules, so only open_clip has to agree.
     const apart = difference(limn.sample, sample);
-    notes[`${name}, largest difference`] = apart;
-    if (name.startsWith("open_clip") && !(apart < 2e-4)) {
+    notes[`${name}, largest difference from limn float32`] = apart;
+    const least = name.startsWith("open_clip float32") ? 2e-4 : 0.05;
+    if (!name.startsWith("transformers.js") && !(apart < least)) {
       throw new Error(
         `Expected the embeddings of ${name} to equal limn's but they differ by ${apart}`,
       );
     }
+  }
+  for (const name of ["open_clip bfloat16", "transformers.js"]) {
+    const seconds = quickest(name);
+    if (!Number.isFinite(seconds)) continue;
+    const same = best.get(name.endsWith("bfloat16") ? "limn bfloat16" : "limn float32");
+    if (same) notes[`limn over ${name}, same precision`] = rounded(seconds / same.seconds);
   }
   return {
     name: "image-embedding",

@@ -9,8 +9,15 @@ import type { TowerState } from "../dist/src/train/step/tower-states.js";
 
 const trained: TowerState = { locked: false, head: "random", learningRateFactor: 1 };
 
+/** What a step computes in, as a recipe's `train.precision`. */
+export type Precision = "float32" | "bfloat16";
+
 /** Accumulates the gradient of a batch and returns its loss. pixels [N, 3, S, S], tokens [N, T]. */
-export function clipGradient(model: DualEncoder, pixels: Tensor, tokens: Tensor): () => number {
+export function clipGradient(
+  model: DualEncoder,
+  pixels: Tensor,
+  tokens: Tensor,
+): (precision?: Precision) => number {
   const input = {
     image: { tensor: pixels, cached: false },
     text: { tensor: tokens, cached: false },
@@ -34,9 +41,9 @@ export function clipGradient(model: DualEncoder, pixels: Tensor, tokens: Tensor)
       image: new LockableTower(model.imageTower, trained),
       text: new LockableTower(model.textTower, trained),
     },
-    precision: "float32",
     group: solo,
     seed: 0,
   } as const;
-  return () => accumulateGradient(model, input, options).loss;
+  return (precision = "float32") =>
+    accumulateGradient(model, input, { ...options, precision }).loss;
 }

@@ -20,19 +20,32 @@ export function peerPython(): string {
   );
 }
 
+/**
+ * The folder of open_clip's main branch, to be put before the released one: `npm run bench:setup` fetches the
+ * pinned commit, or `$LIMN_BENCH_OPEN_CLIP_MAIN` names its `src`. Undefined where there is none.
+ */
+export function openClipMain(): string | undefined {
+  const named = process.env["LIMN_BENCH_OPEN_CLIP_MAIN"];
+  const found = [named, path.join(import.meta.dirname, ".open-clip-main")];
+  return found.find((folder) => folder && existsSync(path.join(folder, "open_clip")));
+}
+
 export class Peer {
   readonly #process: ChildProcessByStdio<Writable, Readable, null>;
   readonly #lines: AsyncIterator<string>;
 
   /**
    * Starts `bench/peers/<script>` with Python, or `bench/<script>` with Node where it ends in `.mjs`;
-   * what it prints to its error stream is shown.
+   * what it prints to its error stream is shown. `environment` is added to its own.
    */
-  constructor(script: string) {
+  constructor(script: string, environment: NodeJS.ProcessEnv = {}) {
     const node = script.endsWith(".mjs");
     const program = node ? process.execPath : peerPython();
     const file = path.join(import.meta.dirname, node ? "." : "peers", script);
-    this.#process = spawn(program, [file], { stdio: ["pipe", "pipe", "inherit"] });
+    this.#process = spawn(program, [file], {
+      stdio: ["pipe", "pipe", "inherit"],
+      env: { ...process.env, ...environment },
+    });
     this.#lines = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]();
   }
 

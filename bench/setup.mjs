@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /**
- * Installs the peers that benches compare with into bench/.venv, which git ignores (about 5 GB with
+ * Installs the peers that benches compare with into bench/.venv and open_clip's main branch into
+ * bench/.open-clip-main, which git ignores (about 5 GB with
  * torch's own libraries). Does nothing when they are there. `--dry-run` prints the commands only.
  */
 import { spawnSync } from "node:child_process";
@@ -30,6 +31,22 @@ function run(command, ...words) {
   process.exit(1);
 }
 
+/** open_clip's main branch where it was newest when the benches were written: 4.2.0.dev0. */
+const mainCommit = "89fb801f1e6087880e951fc8354b8a2077b79c6d";
+const mainArchive = `https://github.com/mlfoundations/open_clip/archive/${mainCommit}.tar.gz`;
+const main = path.join(here, ".open-clip-main");
+
+/** Its absence is no failure: the benches then say that they compared with the release only. */
+function fetchMain() {
+  if (existsSync(path.join(main, "open_clip"))) return;
+  const words = ["-m", "pip", "install", "--no-deps", "--target", main, mainArchive];
+  console.log([python, ...words].join(" "));
+  if (dryRun) return;
+  const { status } = spawnSync(python, words, { stdio: "inherit" });
+  if (status === 0) return;
+  console.error(`open_clip's main branch could not be fetched; train-step will leave it out`);
+}
+
 /** The first Python of at least 3.10, which current torch needs. */
 function findPython() {
   const wanted = "import sys; sys.exit(sys.version_info < (3, 10))";
@@ -55,3 +72,4 @@ if (existsSync(stamp) && readFileSync(stamp, "utf8") === pinned) {
   run(python, "-m", "pip", "install", "--requirement", requirements);
   if (!dryRun) writeFileSync(stamp, pinned);
 }
+fetchMain();

@@ -12,7 +12,7 @@ import { evaluationPreset } from "../dist/src/data/image/index.js";
 import { AdamW } from "../dist/src/optimize/adamw.js";
 import { parameterGroups } from "../dist/src/optimize/groups.js";
 import { fromData, manualSeed, noGrad, randn, scope } from "../dist/src/torch/index.js";
-import { clipGradient } from "./pair-step-data.ts";
+import { clipGradient, type Precision } from "./pair-step-data.ts";
 
 export const batchSize = 32;
 
@@ -59,9 +59,9 @@ export interface TrainStep {
   /** Tokens of the longest caption, start and end included. */
   length: number;
   /** Loss of the batch with the weights of now. */
-  loss(): number;
+  loss(precision?: Precision): number;
   /** One whole step: forward, objective, backward, AdamW. */
-  step(): void;
+  step(precision?: Precision): void;
   dispose(): void;
 }
 
@@ -94,14 +94,14 @@ export async function prepareTrainStep(): Promise<TrainStep> {
     model,
     config,
     length,
-    loss: () => {
-      const loss = gradient();
+    loss: (precision) => {
+      const loss = gradient(precision);
       model.zeroGrad();
       return loss;
     },
-    step: () =>
+    step: (precision) =>
       scope(() => {
-        gradient();
+        gradient(precision);
         optimizer.step(1e-6);
         optimizer.zeroGrad();
         model.clampLogitScale(100);

@@ -9,13 +9,14 @@ import { fileURLToPath } from "node:url";
 import { format, resolveConfig } from "prettier";
 import { z } from "zod";
 
-import { pairNames } from "../dist/src/pair/published.js";
+import { pairNames, smallPairNames } from "../dist/src/pair/published.js";
 import {
   imageTowerKinds,
   imageTowerNames,
   textTowerKinds,
   textTowerNames,
 } from "../dist/src/towers/index.js";
+import { smallTextSizes } from "../dist/src/towers/text/text-transformer.js";
 import { recipeSchema } from "../dist/src/train/recipe/recipe.js";
 import { pretrainSchema } from "../dist/src/train/recipe/pretrain-recipe.js";
 
@@ -269,10 +270,15 @@ function table(rows) {
 }
 
 function names() {
+  const own = [...smallPairNames, ...Object.keys(smallTextSizes)];
+  /** @param {string} name */
+  const isPublished = (name) => !own.includes(name);
   return [
-    wrapped("**Pairs**", pairNames),
-    wrapped("**Image towers**", imageTowerNames),
-    wrapped("**Text towers**", textTowerNames),
+    wrapped("**Pairs**", pairNames.filter(isPublished)),
+    wrapped("**Image towers**", imageTowerNames.filter(isPublished)),
+    wrapped("**Text towers**", textTowerNames.filter(isPublished)),
+    wrapped("**Small pairs and image towers** of limn's own", smallPairNames),
+    wrapped("**Small text towers** of limn's own", Object.keys(smallTextSizes)),
   ].join("\n\n");
 }
 

@@ -2,6 +2,8 @@
 // schema's own types, call it boxed, write the results. Autograd, autocast and devices follow.
 #include "environment.h"
 
+#include <ATen/core/LegacyTypeDispatch.h>
+
 #include <cmath>
 #include <stdexcept>
 
@@ -30,7 +32,9 @@ Kind kindOf(const c10::TypePtr& type) {
     case c10::TypeKind::FloatType: return Kind::kFloatList;
     case c10::TypeKind::NumberType: return Kind::kScalarList;
     case c10::TypeKind::BoolType: return Kind::kBoolList;
-    case c10::TypeKind::OptionalType: return Kind::kOptionalTensorList;
+    case c10::TypeKind::OptionalType:
+      return element->containedType(0)->kind() == c10::TypeKind::NumberType ? Kind::kOptionalScalarList
+                                                                            : Kind::kOptionalTensorList;
     default: return Kind::kAbsent;
   }
 }
@@ -42,16 +46,26 @@ Argument describe(const c10::Argument& argument) {
   return {kindOf(type), optional, argument.name(), argument.default_value(), argument.N().value_or(0)};
 }
 
+// Whole numbers go as integers, so that integer tensors keep their type; -0 and NaN stay floats.
+at::Scalar scalarOf(double number) {
+  const bool whole = std::abs(number) < 9007199254740992.0 && std::trunc(number) == number &&
+                     !(number == 0 && std::signbit(number));
+  return whole ? at::Scalar(static_cast<int64_t>(number)) : at::Scalar(number);
+}
+
 at::Scalar readScalar(napi_env env, napi_value value, const char* name) {
   napi_valuetype type;
   napi_typeof(env, value, &type);
   if (type == napi_boolean) return at::Scalar(readBool(env, value, name));
   if (type == napi_bigint) return at::Scalar(readInt64(env, value, name));
-  // Whole numbers go as integers, so that integer tensors keep their type; -0 and NaN stay floats.
-  const double number = readDouble(env, value, name);
-  const bool whole = std::abs(number) < 9007199254740992.0 && std::trunc(number) == number &&
-                     !(number == 0 && std::signbit(number));
-  return whole ? at::Scalar(static_cast<int64_t>(number)) : at::Scalar(number);
+  return scalarOf(readDouble(env, value, name));
+}
+
+c10::optional<at::Scalar> readOptionalScalar(napi_env env, napi_value value, const char* name) {
+  napi_valuetype type;
+  napi_typeof(env, value, &type);
+  if (type == napi_null) return c10::nullopt;
+  return readScalar(env, value, name);
 }
 
 template <typename Element, typename Read>
@@ -106,6 +120,8 @@ c10::IValue readArgument(Environment& state, const Argument& argument, napi_valu
       return fitted(argument, readTypedList<double>(env, value, name, readDouble));
     case Kind::kScalarList:
       return c10::IValue(readTypedList<at::Scalar>(env, value, name, readScalar));
+    case Kind::kOptionalScalarList:
+      return c10::IValue(readTypedList<c10::optional<at::Scalar>>(env, value, name, readOptionalScalar));
     case Kind::kBool: return readBool(env, value, name);
     case Kind::kBoolList:
       return fitted(argument, readTypedList<bool>(env, value, name, readBool));
@@ -259,6 +275,27 @@ class SpareStack {
   torch::jit::Stack stack_;
 };
 
+// Runs the operator on a stack of its arguments, and writes what it gives.
+napi_value runOperator(Environment& state, const Operator& op, torch::jit::Stack& stack) {
+  checkOperands(op, stack);
+  // A copy of the handle: a nested call may grow the table while this operator runs.
+  const c10::OperatorHandle handle = op.handle;
+  {
+    // Where no gradient is recorded, nothing above the kernels has anything to do.
+    c10::optional<at::AutoDispatchBelowAutograd> below;
+    if (!at::GradMode::is_enabled()) below.emplace();
+    handle.callBoxed(&stack);
+  }
+  if (throwLostFiles(state)) throw PendingException();
+  if (stack.size() == 1) return writeResult(state, stack[0]);
+  napi_value results;
+  check(state.env, napi_create_array_with_length(state.env, stack.size(), &results), "results");
+  for (size_t i = 0; i < stack.size(); i++) {
+    napi_set_element(state.env, results, i, writeResult(state, stack[i]));
+  }
+  return results;
+}
+
 // callOperator(index, tensors, ...operands in the schema's order) -> result, or an array of results.
 // Bit i of `tensors` says that operand i is a handle, or a list of them.
 napi_value callOperator(Environment& state, const Arguments& arguments) {
@@ -280,18 +317,117 @@ napi_value callOperator(Environment& state, const Arguments& arguments) {
     const Operand operand{arguments.values[i + 2], ((tensors >> i) & 1) != 0};
     pushArgument(state, op.arguments[i], &operand, stack);
   }
-  checkOperands(op, stack);
-  // A copy of the handle: a nested call may grow the table while this operator runs.
-  const c10::OperatorHandle handle = op.handle;
-  handle.callBoxed(&stack);
-  if (throwLostFiles(state)) throw PendingException();
-  if (stack.size() == 1) return writeResult(state, stack[0]);
-  napi_value results;
-  check(state.env, napi_create_array_with_length(state.env, stack.size(), &results), "results");
-  for (size_t i = 0; i < stack.size(); i++) {
-    napi_set_element(state.env, results, i, writeResult(state, stack[i]));
+  return runOperator(state, op, stack);
+}
+
+// The operands of the next call, as src/torch/operand-words.ts writes them: for each a tag and a value,
+// or a tag, a length and the values.
+enum Tag { kUndefined, kNull, kHandle, kNumber, kBoolean, kHandles, kNumbers };
+
+struct Words {
+  const double* next;
+  Tag tag() { return static_cast<Tag>(static_cast<int>(*next++)); }
+  double number() { return *next++; }
+  size_t length() { return static_cast<size_t>(*next++); }
+};
+
+bool isInteger(double number) {
+  return std::abs(number) <= 9007199254740991.0 && std::trunc(number) == number;
+}
+
+// False for what is not plainly of the argument's kind: then the slower call reads it, or refuses it in
+// words.
+bool pushWords(Environment& state, const Argument& argument, Words& words, torch::jit::Stack& stack) {
+  const Tag tag = words.tag();
+  switch (tag) {
+    case kUndefined:
+    case kNull:
+      if (tag == kUndefined && argument.fallback) stack.push_back(*argument.fallback);
+      else if (argument.optional) stack.emplace_back();
+      else return false;
+      return true;
+    case kHandle:
+      if (argument.kind != Kind::kTensor) return false;
+      stack.emplace_back(state.at(static_cast<int32_t>(words.number())));
+      return true;
+    case kNumber: {
+      const double number = words.number();
+      if (argument.kind == Kind::kScalar) stack.emplace_back(scalarOf(number));
+      else if (argument.kind == Kind::kFloat) stack.emplace_back(number);
+      else if (argument.kind == Kind::kInt && isInteger(number)) {
+        stack.emplace_back(static_cast<int64_t>(number));
+      } else return false;
+      return true;
+    }
+    case kBoolean:
+      if (argument.kind != Kind::kBool) return false;
+      stack.emplace_back(words.number() != 0);
+      return true;
+    case kHandles: {
+      if (argument.kind != Kind::kTensorList) return false;
+      c10::List<at::Tensor> list;
+      const size_t length = words.length();
+      list.reserve(length);
+      for (size_t i = 0; i < length; i++) list.push_back(state.at(static_cast<int32_t>(words.number())));
+      stack.emplace_back(std::move(list));
+      return true;
+    }
+    case kNumbers: {
+      if (argument.kind != Kind::kIntList) return false;
+      c10::List<int64_t> list;
+      const size_t length = words.length();
+      list.reserve(length);
+      for (size_t i = 0; i < length; i++) {
+        const double number = words.number();
+        if (!isInteger(number)) return false;
+        list.push_back(static_cast<int64_t>(number));
+      }
+      stack.emplace_back(fitted(argument, std::move(list)));
+      return true;
+    }
   }
-  return results;
+  return false;
+}
+
+// shareWords(float64 array): where callWords finds its operands from now on
+napi_value shareWords(Environment& state, const Arguments& arguments) {
+  napi_typedarray_type type;
+  void* data = nullptr;
+  napi_ref reference;
+  if (napi_get_typedarray_info(state.env, arguments[0], &type, nullptr, &data, nullptr, nullptr) !=
+          napi_ok ||
+      type != napi_float64_array) {
+    refuse(state.env, arguments[0], "a Float64Array", "words");
+  }
+  check(state.env, napi_create_reference(state.env, arguments[0], 1, &reference), "sharing words");
+  state.words = static_cast<const double*>(data);
+  return nullptr;
+}
+
+// callWords() -> as callOperator, or false where that has to be called: the words are the operator's index,
+// the number of operands, and these
+napi_value callWords(Environment& state, const Arguments&) {
+  if (!state.words) throw std::runtime_error("internal: no words are shared");
+  Words words{state.words};
+  const Operator& op = state.operators.at(words.length());
+  const size_t given = words.length();
+  if (given > op.arguments.size()) return writeBool(state.env, false);
+  SpareStack spare(state);
+  torch::jit::Stack& stack = spare.stack();
+  stack.reserve(op.arguments.size());
+  for (size_t i = 0; i < op.arguments.size(); i++) {
+    const Argument& argument = op.arguments[i];
+    if (i < given) {
+      if (!pushWords(state, argument, words, stack)) return writeBool(state.env, false);
+    } else if (argument.fallback) {
+      stack.push_back(*argument.fallback);
+    } else if (argument.optional) {
+      stack.emplace_back();
+    } else {
+      return writeBool(state.env, false);
+    }
+  }
+  return runOperator(state, op, stack);
 }
 
 }  // namespace
@@ -300,7 +436,9 @@ std::vector<Export> dispatcherExports() {
   return {{"findOperator", findOperator},
           {"operatorSchema", operatorSchema},
           {"operatorNames", operatorNames},
-          {"callOperator", callOperator}};
+          {"callOperator", callOperator},
+          {"shareWords", shareWords},
+          {"callWords", callWords}};
 }
 
 }  // namespace limn

@@ -18,8 +18,8 @@ namespace limn {
 
 // How one argument of an operator's schema is read from JavaScript.
 enum class Kind : uint8_t {
-  kTensor, kTensorList, kOptionalTensorList, kScalar, kScalarList, kInt, kIntList, kFloat, kFloatList,
-  kBool, kBoolList, kString, kDevice, kAbsent
+  kTensor, kTensorList, kOptionalTensorList, kScalar, kScalarList, kOptionalScalarList, kInt, kIntList,
+  kFloat, kFloatList, kBool, kBoolList, kString, kDevice, kAbsent
 };
 
 struct Argument {
@@ -79,6 +79,7 @@ struct Environment {
   std::vector<int32_t> freeSlots;
   std::vector<Operator> operators;
   std::vector<torch::jit::Stack> spareStacks;  // emptied, to be filled again
+  const double* words = nullptr;  // of the next call; JavaScript writes them
   int64_t live = 0;
   int64_t unreportedBytes = 0;  // bytes held or freed since V8 was last told
   Desk desk;

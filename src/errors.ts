@@ -173,3 +173,24 @@ function editDistance(a: string, b: string): number {
   }
   return previous[b.length] ?? 0;
 }
+
+/**
+ * Runs `body`, part of a check of a recipe, and lets its error say where in the recipe it is: what a source's
+ * error calls `source.file` is `<path>.file`; other errors have the path behind them.
+ */
+export async function atPath<T>(path: string, body: () => T | Promise<T>): Promise<T> {
+  try {
+    return await body();
+  } catch (error) {
+    if (error instanceof LimnError) error.message = placed(error.message, path);
+    throw error;
+  }
+}
+
+/** A message with the path that it is about; one that names the path already is left. */
+export function placed(message: string, path: string): string {
+  if (message.includes(path)) return message;
+  const named = message.replace(/\bsource\.(\w+)/g, `${path}.$1`);
+  if (named !== message) return named;
+  return message.endsWith(".") ? `${message.slice(0, -1)} (${path}).` : `${message} (${path})`;
+}

@@ -17,6 +17,7 @@ export type { Suite, SuiteResult } from "./evaluate/run-suite.ts";
 export type { TaskResult } from "./evaluate/tasks/index.ts";
 export { formatTable, metricsJson, type MetricRow } from "./evaluate/metric-table.ts";
 export { loadModel, type LoadedModel, type LoadModelOptions } from "./inference/load-model.ts";
+export { availablePrecisions, type Precision } from "./nn/precision.ts";
 export { describeModel, type ModelDescription } from "./checkpoints/describe-model.ts";
 export type { Family, GivenFacts } from "./checkpoints/layout.ts";
 export type { SaveLayout } from "./checkpoints/layouts/writers.ts";

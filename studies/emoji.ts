@@ -191,7 +191,7 @@ export function emojiStudyRecipe(data: EmojiStudyData, changes: EmojiRecipeChang
   });
 }
 
-/** Crops and colours as in the quick start. */
+/** Crops and colours changed at random. */
 export const emojiAugmentation: NonNullable<Recipe["data"]["augmentation"]> = {
   randomResizedCrop: { scale: [0.75, 1], ratio: [0.85, 1.18] },
   colorJitter: { probability: 0.5, brightness: 0.2, contrast: 0.2, saturation: 0.3 },

@@ -55,7 +55,7 @@ export function litList({ built, counts }: LitData): string[] {
 
 export const chosenOn =
   "Patch size and width were chosen in a few runs with seed 9 on Twitter pictures that no stage trains on, without " +
-  "OpenMoji's. Learning rate and augmentation are near the quick start's and were not tuned; the numbers of steps " +
+  "OpenMoji's. Learning rate and augmentation are common ones and were not tuned; the numbers of steps " +
   "follow from the time there was. Times of runs were taken beside much other work and say little";
 
 function imageTower(data: LitData, { width, depth }: TowerSize) {

@@ -99,7 +99,9 @@ test("trains, describes and evaluates from the shell, as JSON", async () => {
     "--json",
   ]);
   assert.equal(evaluated.code, 0, evaluated.stderr);
-  assert.deepEqual(JSON.parse(evaluated.stdout), result.metrics);
+  const { metrics, tasks } = result;
+  assert.deepEqual(JSON.parse(evaluated.stdout), { metrics, tasks });
+  assert.deepEqual(tasks["colors/zeroShot"].templates, ["a {} square"]);
 });
 
 test("killed with -9 in the middle, it goes on to the same weights", async () => {

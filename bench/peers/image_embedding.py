@@ -1,8 +1,10 @@
-"""open_clip embedding files of pictures: its own preprocessing, a DataLoader, the given weights.
+"""open_clip embedding files of pictures: its own preprocessing, a DataLoader, the given weights, held
+in float32 or in bfloat16.
 
 Also exports the same weights to ONNX for transformers.js.
 """
 
+import copy
 import os
 import resource
 import time
@@ -65,7 +67,8 @@ def prepare(folder, files, batch_size, threads):
     torch.set_num_threads(threads)
     model, _, transform = open_clip.create_model_and_transforms("ViT-B-32-quickgelu", pretrained=None)
     model.visual.load_state_dict(from_hugging_face(load_file(f"{folder}/model.safetensors")))
-    state.update(model=model.eval(), transform=transform, files=files, batch_size=batch_size, loaders={})
+    models = {torch.float32: model.eval(), torch.bfloat16: copy.deepcopy(model).bfloat16().eval()}
+    state.update(models=models, transform=transform, files=files, batch_size=batch_size, loaders={})
     versions = {"open_clip": open_clip.__version__, "torch": torch.__version__}
     return {**versions, "Pillow": PIL.__version__}
 
@@ -92,14 +95,16 @@ def processor_seconds():
     return total
 
 
-def measure(workers):
+def measure(workers, precision):
     """Seconds, processor seconds, and the start of the first and the last embedding."""
     batches = loader(workers)
+    dtype = getattr(torch, precision)
+    model = state["models"][dtype]
     before, start = processor_seconds(), time.perf_counter()
     rows = []
     with torch.inference_mode():
         for pixels in batches:
-            rows.append(state["model"].encode_image(pixels, normalize=True))
+            rows.append(model.encode_image(pixels.to(dtype), normalize=True).float())
     seconds = time.perf_counter() - start
     rows = torch.cat(rows)
     sample = rows[0, :8].tolist() + rows[-1, :8].tolist()

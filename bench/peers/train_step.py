@@ -62,10 +62,15 @@ def prepare(threads, folder):
     return {"torch": torch.__version__, "open_clip": open_clip.__version__}
 
 
-def trainer(length):
-    """Model and optimizer for texts of `length` tokens, open_clip's --force-context-length."""
-    if length in state:
-        return state[length]
+def trainer(length, precision, compiled):
+    """
+    Model, optimizer and step for texts of `length` tokens, which is open_clip's --force-context-length, and the
+    work of its variable-length text; `precision` is its --precision amp_bf16, `compiled` its
+    --torchcompile --torchcompile-strategy step.
+    """
+    key = (length, precision, compiled)
+    if key in state:
+        return state[key]
     model = open_clip.create_model("ViT-B-32", force_context_length=length)
     position = state["weights"]["positional_embedding"][:length]
     weights = state["weights"] | {"positional_embedding": position}
@@ -75,28 +80,44 @@ def trainer(length):
     decayed = [p for p in model.parameters() if p.ndim >= 2]
     others = [p for p in model.parameters() if p.ndim < 2]
     groups = [{"params": decayed, "weight_decay": 0.2}, {"params": others, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=1e-6, betas=(0.9, 0.98), eps=1e-6, fused=True)
-    state[length] = (model, optimizer)
-    return state[length]
-
-
-def forward(model, length):
+    # A rate that is a tensor is not compiled in, as open_clip's step compile has it.
+    rate = torch.tensor(1e-6) if compiled else 1e-6
+    optimizer = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), eps=1e-6, fused=True)
     batch = state["batch"]
-    image, text, scale = model(batch["pixels"], batch["tokens"][:, :length])[:3]
-    return ClipLoss()(image, text, scale)
+    objective = ClipLoss()
+
+    def loss():
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+            image, text, scale = model(batch["pixels"], batch["tokens"][:, :length])[:3]
+            return objective(image, text, scale)
+
+    def update():
+        loss().backward()
+        optimizer.step()
+
+    state[key] = (model, optimizer, loss, torch.compile(update) if compiled else update)
+    return state[key]
 
 
-def loss(length):
+def loss(length, precision):
     with torch.no_grad():
-        return forward(trainer(length)[0], length).item()
+        return trainer(length, precision, False)[2]().item()
 
 
-def step(length):
-    model, optimizer = trainer(length)
+def step(length, precision="float32", compiled=False):
+    """Seconds of a step; the first one of a compiled step, which compiles, is not counted."""
+    known = (length, precision, compiled) in state
+    model, optimizer, _, update = trainer(length, precision, compiled)
+    if compiled and not known:
+        try:
+            optimizer.zero_grad()
+            update()
+        except Exception as error:  # no compiler, or one that fails
+            state[length, precision, compiled] = None
+            return {"failed": (str(error).strip() or type(error).__name__).splitlines()[0][:200]}
     start = time.perf_counter()
     optimizer.zero_grad()
-    forward(model, length).backward()
-    optimizer.step()
+    update()
     with torch.no_grad():
         model.logit_scale.clamp_(0, math.log(100))
     return time.perf_counter() - start

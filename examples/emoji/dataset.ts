@@ -1,5 +1,5 @@
 /**
- * Builds the dataset of the quick start once: reads the packages, renders, splits, packs WebDataset
+ * Builds the dataset once: reads the packages, renders, splits, packs WebDataset
  * shards, and writes classes.json and evaluations.json beside them.
  *
  *     directory/dataset.json       what was built, from which versions and options; written last

@@ -1,5 +1,5 @@
 /**
- * What the quick start measures, as data: every held-out part with its tasks, candidates and chance.
+ * What is measured, as data: every held-out part with its tasks, candidates and chance.
  * Whoever evaluates reads the samples of `split` that match `where` and runs the tasks on them.
  */
 import type { EmojiClasses } from "./classes.ts";

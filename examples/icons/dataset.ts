@@ -2,33 +2,32 @@
  * Icons as data to train on and to ask about: drawn, split by author, packed as WebDataset shards,
  * with candidates and a vocabulary.
  *
- *     <directory>/<stamp>/train/*.tar        what is trained on
- *     <directory>/<stamp>/validation/*.tar   authors that settings are chosen by
- *     <directory>/<stamp>/test/*.tar         authors that only results are measured on
- *     <directory>/<stamp>/classes/*.json     candidates of zero-shot naming
- *     <directory>/<stamp>/tokenizer/         a vocabulary of the training captions
- *     <directory>/<stamp>/dataset.json       what was made of what; written last
+ *     <directory>/<stamp>/train/all/*.tar           what is trained on
+ *     <directory>/<stamp>/validation/<part>/*.tar   authors that settings are chosen by
+ *     <directory>/<stamp>/test/<part>/*.tar         authors that only results are measured on
+ *     <directory>/<stamp>/classes/*.json            candidates of zero-shot naming
+ *     <directory>/<stamp>/concepts.json             by how many authors each concept is trained on
+ *     <directory>/<stamp>/tokenizer/                a vocabulary of the training captions
+ *     <directory>/<stamp>/dataset.json              what was made of what; written last
+ *
+ * A part is a set and what its icons can be asked for, such as `lucide-known`.
  */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
-import { writeShards } from "limn/data";
+import { join } from "node:path";
 import { trainTokenizer } from "limn/text";
 
 import { drawIcons } from "./draw.ts";
-import { nearestDrawings } from "./near-duplicates.ts";
+import { conceptCount, packSplit, type SplitSummary } from "./pack.ts";
 import { resolveOptions, type IconOptions } from "./options.ts";
-import { greyPng } from "./png.ts";
+import { candidates, findNearDuplicates, trainedAuthors, unseenExamples } from "./questions.ts";
 import { readIcons, setInfo, type IconifyJson, type SetInfo } from "./read-set.ts";
-import { captionsOf, keyOf, sampleOf } from "./samples.ts";
+import { captionsOf } from "./samples.ts";
 import { isPermissive, type Role } from "./sets.ts";
-import { placeIcons, rankedBy, type PlacedIcon } from "./split.ts";
-import { singularOf } from "./words.ts";
+import { placeIcons, type PlacedIcon } from "./split.ts";
 
 /** Raised when the same sets and options would give other bytes. */
-const formatVersion = 1;
-
-export const roles: readonly Role[] = ["train", "validation", "test"];
+const formatVersion = 7;
 
 /** A set to be read when its turn comes. */
 export interface SetSource {
@@ -45,14 +44,6 @@ export interface UsedSet extends SetInfo {
   pictures: number;
 }
 
-export interface SplitSummary {
-  pictures: number;
-  concepts: number;
-  authors: number;
-  /** Names of the shards in the split's folder. */
-  shards: string[];
-}
-
 export interface IconDataset {
   stamp: string;
   options: IconOptions;
@@ -62,6 +53,8 @@ export interface IconDataset {
   unseenConcepts: number;
   /** Pictures to be asked about that were drawn nearly as one that is trained on. */
   nearDuplicates: number;
+  /** Some unseen concepts of several words, see `unseenExamples`. */
+  unseenExamples: string[];
   /** Drawings that could not be read, or show nothing. */
   notDrawn: number;
   /** Distinct training captions. */
@@ -104,54 +97,43 @@ export async function buildIcons(options: BuildOptions): Promise<BuiltIcons> {
 
   const clock = stopwatch();
   onProgress("Reading icon sets", 0);
-  const infos: SetInfo[] = [];
-  const icons = sets.flatMap((set) => {
-    const json = set.read();
-    infos.push(checkedInfo(json));
-    return readIcons(json);
-  });
-  const placed = placeIcons(
-    icons,
-    new Map(sets.map(({ prefix, role }) => [prefix, role])),
-    resolved,
-  );
+  const { placed, infos } = readSets(sets, resolved);
   const read = clock();
-  const drawings = await drawIcons(
-    placed.map(({ icon }) => icon),
-    { imageSize: resolved.imageSize, onShare: (share) => onProgress("Drawing icons", share) },
+  const pictures = await drawPlaced(placed, resolved.imageSize, (share) =>
+    onProgress("Drawing icons", share),
   );
-  const pictures = new Map<PlacedIcon, Uint8Array>();
-  placed.forEach((each, i) => {
-    const drawing = drawings[i];
-    if (drawing !== undefined) pictures.set(each, drawing);
-  });
+  const drawn = [...pictures.keys()];
   const draw = clock();
   onProgress("Looking for near-duplicates", 0);
-  const drawn = [...pictures.keys()];
   const nearDuplicates = findNearDuplicates(pictures, resolved.imageSize);
   const compare = clock();
   onProgress("Packing shards", 0);
-  const splits = {} as Record<Role, SplitSummary>;
-  for (const role of roles)
-    splits[role] = await packSplit(role, pictures, nearDuplicates, folder, resolved);
-  writeClasses(drawn, join(folder, "classes"));
+  const packing = { folder, pictures, nearDuplicates, options: resolved };
+  const splits = {
+    train: await packSplit("train", packing),
+    validation: await packSplit("validation", packing),
+    test: await packSplit("test", packing),
+  };
+  mkdirSync(join(folder, "classes"));
+  for (const [name, list] of Object.entries(candidates(drawn))) {
+    writeJson(join(folder, "classes", `${name}.json`), list);
+  }
+  writeJson(join(folder, "concepts.json"), trainedAuthors(drawn));
   const pack = clock();
   onProgress("Training a vocabulary", 0);
-  const training = drawn.filter(({ split }) => split === "train");
-  const texts = training.flatMap(captionsOf);
+  const texts = drawn.filter(({ split }) => split === "train").flatMap(captionsOf);
   const { vocabSize, contextLength } = resolved;
   await trainTokenizer({ texts, vocabSize, contextLength, folder: join(folder, "tokenizer") });
   const dataset: IconDataset = {
     stamp,
     options: resolved,
-    sets: infos.map((info, i) => ({
+    sets: infos.map((info) => ({
       ...info,
-      role: sets[i]?.role ?? "train",
-      version: sets[i]?.version ?? "",
       pictures: drawn.filter(({ icon }) => icon.set === info.prefix).length,
     })),
     splits,
     unseenConcepts: conceptCount(drawn.filter(({ unseen }) => unseen)),
+    unseenExamples: unseenExamples(drawn, texts, resolved.seed),
     nearDuplicates: nearDuplicates.size,
     notDrawn: placed.length - drawn.length,
     captions: new Set(texts).size,
@@ -159,6 +141,38 @@ export async function buildIcons(options: BuildOptions): Promise<BuiltIcons> {
   };
   writeJson(record, dataset);
   return { folder, dataset };
+}
+
+interface ReadSets {
+  placed: PlacedIcon[];
+  infos: Omit<UsedSet, "pictures">[];
+}
+
+function readSets(sets: readonly SetSource[], options: IconOptions): ReadSets {
+  const infos: ReadSets["infos"] = [];
+  const icons = sets.flatMap(({ read, role, version }) => {
+    const json = read();
+    infos.push({ ...checkedInfo(json), role, version });
+    return readIcons(json);
+  });
+  const roleOf = new Map(sets.map(({ prefix, role }) => [prefix, role]));
+  return { placed: placeIcons(icons, roleOf, options), infos };
+}
+
+/** The pixels of those that can be drawn. */
+async function drawPlaced(
+  placed: readonly PlacedIcon[],
+  imageSize: number,
+  onShare: (share: number) => void,
+): Promise<Map<PlacedIcon, Uint8Array>> {
+  const icons = placed.map(({ icon }) => icon);
+  const drawings = await drawIcons(icons, { imageSize, onShare });
+  return new Map(
+    placed.flatMap((each, i) => {
+      const drawing = drawings[i];
+      return drawing === undefined ? [] : [[each, drawing]];
+    }),
+  );
 }
 
 /** The data ends in a folder that others may use: what they may do with it must be known. */
@@ -169,86 +183,6 @@ function checkedInfo(json: IconifyJson): SetInfo {
     `Expected a permissive licence for the icon set ${info.prefix} but received ${info.licence}; ` +
       "leave the set out",
   );
-}
-
-/** Of the pictures that are asked about. */
-function findNearDuplicates(
-  pictures: ReadonlyMap<PlacedIcon, Uint8Array>,
-  imageSize: number,
-): Set<PlacedIcon> {
-  const all = [...pictures.keys()];
-  const asked = all.filter((each) => each.split !== "train" && (each.known || each.unseen));
-  const named = (each: PlacedIcon) => ({
-    pixels: pictures.get(each) as Uint8Array,
-    words: [each.icon.words, ...each.icon.aliases].flat().map(singularOf),
-  });
-  const training = all.filter(({ split }) => split === "train");
-  const nearest = nearestDrawings(asked.map(named), training.map(named), imageSize);
-  return new Set(asked.filter((_, i) => nearest[i]?.index !== -1));
-}
-
-async function packSplit(
-  role: Role,
-  pictures: ReadonlyMap<PlacedIcon, Uint8Array>,
-  nearDuplicates: ReadonlySet<PlacedIcon>,
-  folder: string,
-  options: IconOptions,
-): Promise<SplitSummary> {
-  const chosen = [...pictures.keys()].filter(({ split }) => split === role);
-  const byKey = new Map(chosen.map((each) => [keyOf(each), each]));
-  // In an order of the seed every shard is a fair mix.
-  const ordered = rankedBy([...byKey.keys()], `${options.seed} order`);
-  const samples = function* () {
-    for (const key of ordered) {
-      const placed = byKey.get(key) as PlacedIcon;
-      const pixels = pictures.get(placed) as Uint8Array;
-      const nearDuplicate = nearDuplicates.has(placed);
-      yield sampleOf(placed, greyPng(pixels, options.imageSize), nearDuplicate);
-    }
-  };
-  const { samplesPerShard } = options;
-  const directory = join(folder, role);
-  const written = await writeShards({ samples: samples(), directory, samplesPerShard });
-  return {
-    pictures: chosen.length,
-    concepts: conceptCount(chosen),
-    authors: new Set(chosen.map(({ icon }) => icon.author)).size,
-    shards: written.shards.map((file) => basename(file)),
-  };
-}
-
-function conceptCount(icons: readonly PlacedIcon[]): number {
-  return new Set(icons.map(({ concept }) => concept)).size;
-}
-
-/** Candidates: each held-out set's known names, all of them, and the unseen ones. */
-function writeClasses(icons: readonly PlacedIcon[], folder: string): void {
-  mkdirSync(folder, { recursive: true });
-  const held = icons.filter(({ split }) => split !== "train");
-  const write = (name: string, chosen: readonly PlacedIcon[]): void =>
-    writeJson(join(folder, `${name}.json`), [...new Set(chosen.map(({ label }) => label))].sort());
-  const known = held.filter((each) => each.known);
-  for (const role of ["validation", "test"] as const) {
-    const of = held.filter(({ split }) => split === role);
-    write(
-      role,
-      of.filter((each) => each.known),
-    );
-    write(
-      `${role}-unseen`,
-      of.filter((each) => each.unseen),
-    );
-    write(
-      `${role}-all`,
-      of.filter((each) => each.known || each.unseen),
-    );
-  }
-  for (const set of new Set(held.map(({ icon }) => icon.set))) {
-    write(
-      set,
-      known.filter(({ icon }) => icon.set === set),
-    );
-  }
 }
 
 function stampOf(sets: readonly SetSource[], options: IconOptions): string {

@@ -106,17 +106,21 @@ function ownNames(body: string, index: number): string {
     .replace(/href="#([^"]*)"/g, `href="#i${index}-$1"`);
 }
 
-/** Brightness on a white ground, from RGBA. */
+/** Brightness on a white ground, from RGBA. Nearly all pixels are white or black. */
 function greyOnWhite(rgba: Uint8Array): Uint8Array {
   const grey = new Uint8Array(rgba.length / 4);
   for (let i = 0, at = 0; i < grey.length; i++, at += 4) {
-    const alpha = rgba[at + 3] ?? 0;
+    const alpha = rgba[at + 3] as number;
     if (alpha === 0) {
       grey[i] = 255;
       continue;
     }
-    const bright =
-      0.299 * (rgba[at] ?? 0) + 0.587 * (rgba[at + 1] ?? 0) + 0.114 * (rgba[at + 2] ?? 0);
+    const [red, green, blue] = [rgba[at] as number, rgba[at + 1] as number, rgba[at + 2] as number];
+    if (red + green + blue === 0) {
+      grey[i] = 255 - alpha;
+      continue;
+    }
+    const bright = 0.299 * red + 0.587 * green + 0.114 * blue;
     grey[i] = Math.round(255 - (alpha * (255 - bright)) / 255);
   }
   return grey;

@@ -43,57 +43,65 @@ export function frame(pixels: Uint8Array, side: number, box: Box, size: number):
   const from = (low: number, high: number): number =>
     Math.max(0, Math.min(side - shown, Math.round((low + high + 1 - shown) / 2)));
   const [x0, y0] = [from(left, right), from(top, bottom)];
-  const steps = areaSteps(shown, size);
+  const { taps, starts, weights } = areaSteps(shown, size);
   // Columns first, then rows.
-  const narrow = new Float32Array(shown * size);
+  const narrow = new Float64Array(shown * size);
   for (let y = 0; y < shown; y++) {
     const row = (y0 + y) * side + x0;
     for (let x = 0; x < size; x++) {
-      const { at, weights } = steps[x] as AreaStep;
+      const at = row + (starts[x] as number);
       let sum = 0;
-      for (let k = 0; k < weights.length; k++) {
-        sum += (weights[k] ?? 0) * (pixels[row + at + k] ?? 255);
+      for (let k = 0; k < taps; k++) {
+        sum += (weights[x * taps + k] as number) * (pixels[at + k] as number);
       }
       narrow[y * size + x] = sum;
     }
   }
   const framed = new Uint8Array(size * size);
   for (let y = 0; y < size; y++) {
-    const { at, weights } = steps[y] as AreaStep;
+    const at = (starts[y] as number) * size;
     for (let x = 0; x < size; x++) {
-      let sum = 0;
-      for (let k = 0; k < weights.length; k++) {
-        sum += (weights[k] ?? 0) * (narrow[(at + k) * size + x] ?? 255);
+      let sum = 0.5;
+      for (let k = 0; k < taps; k++) {
+        sum += (weights[y * taps + k] as number) * (narrow[at + k * size + x] as number);
       }
-      framed[y * size + x] = Math.round(sum);
+      framed[y * size + x] = sum;
     }
   }
   return framed;
 }
 
-/** Where an output pixel begins in the input, and how much it takes of each pixel from there. */
-interface AreaStep {
-  at: number;
-  weights: number[];
+/** Where each output pixel begins in the input, and how much it takes of the `taps` pixels from there. */
+interface AreaSteps {
+  taps: number;
+  starts: Int32Array;
+  /** [output pixels, taps] */
+  weights: Float64Array;
 }
 
-const known = new Map<string, AreaStep[]>();
+const known = new Map<string, AreaSteps>();
 
 /** Each of `to` output pixels as the mean of the input that it covers. */
-function areaSteps(from: number, to: number): AreaStep[] {
+function areaSteps(from: number, to: number): AreaSteps {
   const key = `${from} ${to}`;
   const earlier = known.get(key);
   if (earlier !== undefined) return earlier;
   const scale = from / to;
-  const steps = Array.from({ length: to }, (_, i): AreaStep => {
+  const taps = Math.min(from, Math.ceil(scale) + 1);
+  const steps = {
+    taps,
+    starts: new Int32Array(to),
+    weights: new Float64Array(to * taps),
+  };
+  for (let i = 0; i < to; i++) {
     const [low, high] = [i * scale, (i + 1) * scale];
-    const at = Math.floor(low);
-    const weights: number[] = [];
-    for (let x = at; x < Math.min(from, high - 1e-9); x++) {
-      weights.push((Math.min(high, x + 1) - Math.max(low, x)) / scale);
+    const start = Math.min(Math.floor(low), from - taps);
+    steps.starts[i] = start;
+    for (let k = 0; k < taps; k++) {
+      const covered = Math.min(high, start + k + 1) - Math.max(low, start + k);
+      steps.weights[i * taps + k] = Math.max(0, covered) / scale;
     }
-    return { at, weights };
-  });
+  }
   known.set(key, steps);
   return steps;
 }

@@ -27,6 +27,15 @@ export const defaultOptions: IconOptions = {
   samplesPerShard: 2000,
 };
 
+/** For all of iconify's sets: smaller pictures of everything, shared by authors or not. */
+export const largeOptions: IconOptions = {
+  ...defaultOptions,
+  imageSize: 32,
+  trainAuthors: 1,
+  vocabSize: 4000,
+  samplesPerShard: 5000,
+};
+
 /** Fills in the defaults. throws  Error naming an unknown option and the known ones, or a bad value */
 export function resolveOptions(given: Partial<IconOptions>): IconOptions {
   for (const [key, value] of Object.entries(given)) {

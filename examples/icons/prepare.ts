@@ -28,14 +28,10 @@ export async function prepareIcons(options: PrepareOptions): Promise<BuiltIcons>
     note,
     announcement: `Fetching ${quickstartSets.length} icon sets from npm (about 10 MB, once) ...`,
   });
-  let last = "";
   return buildIcons({
     sets: installedSets(packages),
     directory: join(directory, "data"),
-    onProgress: (message) => {
-      if (message !== last) note(`${message} ...`);
-      last = message;
-    },
+    onProgress: noteOnce(note),
     ...given,
   });
 }
@@ -51,4 +47,13 @@ export function installedSets(packages: string): SetSource[] {
     version: dependencies[`@iconify-json/${prefix}`] ?? "",
     read: () => readPackage(packages, prefix),
   }));
+}
+
+/** A line for each thing that is done, when it begins. */
+export function noteOnce(note: (line: string) => void): (message: string) => void {
+  let last = "";
+  return (message) => {
+    if (message !== last) note(`${message} ...`);
+    last = message;
+  };
 }

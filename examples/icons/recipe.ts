@@ -26,6 +26,8 @@ export function iconRecipe({
       image: { kind: "modifiedResNet", imageSize, width: 16, depths: [1, 1, 1, 1], heads: 8 },
       text: { width: 128, depth: 2, heads: 4 },
     },
+    // Captions are bare names, so the question is one too.
+    templates: "bare",
     data: {
       train,
       tokenizer,

@@ -32,9 +32,9 @@ export const quickstartSets: readonly IconSet[] = [
   { prefix: "uil", role: "train" },
   { prefix: "mage", role: "validation" },
   { prefix: "majesticons", role: "validation" },
+  { prefix: "lucide", role: "test" },
   { prefix: "heroicons", role: "test" },
   { prefix: "iconoir", role: "test" },
-  { prefix: "lucide", role: "test" },
 ];
 
 /**

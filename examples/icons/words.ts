@@ -13,8 +13,8 @@ const styleWords: ReadonlySet<string> = new Set([
   "twotone",
 ]);
 
-/** Words without a meaning of their own in a name: "chart of pie" is "pie chart". */
-const stopWords: ReadonlySet<string> = new Set(["a", "an", "and", "the", "of", "with", "for"]);
+/** Words without a meaning of their own: "chart of pie" is "pie chart". An "a" is mostly the letter. */
+const stopWords: ReadonlySet<string> = new Set(["and", "the", "of", "with", "for"]);
 
 /** After these a number says what is shown; elsewhere it counts variants of a drawing. */
 const counted =
@@ -22,6 +22,9 @@ const counted =
 
 /** Ends that only look like a plural. */
 const singular = /(ss|us|is|as|os|news|lens|canvas|gas|bus|series|species|chess|tennis|atlas)$/;
+
+/** Plurals of words in "ie". */
+const inIe = /^(?:pie|tie|lie|cookie|movie|zombie|selfie|hoodie|birdie)s$/;
 
 /** Words that are often written apart, as most sets write them. */
 const joined: Readonly<Record<string, string>> = {
@@ -63,7 +66,7 @@ function join(parts: readonly string[]): string[] {
 /** "arrows" gives arrow, "batteries" battery, "boxes" box; "bus", "lens" and "glass" stay. */
 export function singularOf(word: string): string {
   if (word.length < 4 || !word.endsWith("s") || singular.test(word)) return word;
-  if (/[^aeiou]ies$/.test(word)) return `${word.slice(0, -3)}y`;
+  if (/[^aeiou]ies$/.test(word) && !inIe.test(word)) return `${word.slice(0, -3)}y`;
   if (/(x|ch|sh|ss)es$/.test(word)) return word.slice(0, -2);
   return word.slice(0, -1);
 }

@@ -43,7 +43,9 @@ test("a file that is no list of templates is refused, naming it", async () => {
   ];
   for (const [text, message] of cases) {
     writeFileSync(join(folder, templatesFile), text);
-    for (const open of [loadModel, describeModel]) {
+    const between = (path: string): Promise<unknown> =>
+      interpolateWeights(plain, path, { alpha: 0.5, out: join(root, "never") });
+    for (const open of [loadModel, describeModel, between]) {
       await assert.rejects(open(folder), { name: "CheckpointError", message });
     }
   }

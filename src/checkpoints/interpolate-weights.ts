@@ -52,6 +52,8 @@ export async function interpolateWeights(
     const [first, second] = opened as [ModelSource, ModelSource];
     checkConfigs(first, second);
     checkFiles(first.weights(), second.weights());
+    // Copied with the others, and so looked at.
+    second.templates();
     const source = existingFolder(tuned);
     await writeModelFolder(out, (partial) => {
       copyOtherFiles(source, partial);

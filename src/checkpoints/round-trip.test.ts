@@ -30,7 +30,7 @@ const pairOf = (name: Name): EndToEndPair =>
 
 async function load(name: Name): Promise<LoadedModel> {
   const pair = pairOf(name);
-  return loadModel(endToEndPath(pair), endToEnd(pair).given);
+  return loadModel(endToEndPath(pair), { ...endToEnd(pair).given, prepare: false });
 }
 
 /** Saves the model under a name and loads it from there. */
@@ -41,7 +41,7 @@ async function saved(
 ): Promise<{ folder: string; again: LoadedModel }> {
   const folder = join(root, name);
   await model.save(folder, layout === undefined ? {} : { layout });
-  return { folder, again: await loadModel(folder) };
+  return { folder, again: await loadModel(folder, { prepare: false }) };
 }
 
 function weightsFile(folder: string): string {

@@ -55,7 +55,7 @@ async function options(given: Record<string, unknown>[] = records): Promise<Embe
   );
   await writeShards({ samples, directory, samplesPerShard: 100 });
   const source = { kind: "webdataset", shards: join(directory, "*.tar") } as const;
-  const settings = { shardSize: 2, precision: "float32", workers: 1, batchSize: 1 } as const;
+  const settings = { shardSize: 2, store: "float32", workers: 1, batchSize: 1 } as const;
   return { ...settings, model, source, folder: join(root, `out-${made++}`) };
 }
 
@@ -222,7 +222,7 @@ describe("the state of a run", () => {
     appendFileSync(shards.replace("*", "shard-000000"), Buffer.alloc(512));
     await assert.rejects(embedSource(given), {
       name: "DataError",
-      message: /the source that the embeddings in .* are of, 1 files of \d+ bytes, but received 1 /,
+      message: /the source that the embeddings in .* are of, 1 file of \d+ bytes, but received 1 /,
     });
     const photos = join(root, "growing");
     mkdirSync(photos);

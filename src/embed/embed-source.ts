@@ -8,6 +8,7 @@ import type { Batch } from "../data/sample.ts";
 import type { Problem } from "../data/sources/source.ts";
 import type { SourceSpec } from "../data/sources/source-spec.ts";
 import { imageBatchSize } from "../inference/batch-size.ts";
+import type { Precision } from "../inference/encoder.ts";
 import { embedTexts } from "../inference/encode-texts.ts";
 import { checkCount, type InferenceModel } from "../inference/inference-model.ts";
 import { EmbeddingShard, type ShardLayout, type ShardRows } from "./embedding-shard.ts";
@@ -30,7 +31,7 @@ export interface EmbedOptions {
   /** The first caption of every picture too. Default false. */
   texts?: boolean;
   /** Default `float16`, which is what clip-retrieval writes. */
-  precision?: NpyPrecision;
+  store?: NpyPrecision;
   /** Rows of a shard; a stopped run goes on at the first shard that is not whole. Default 1,000,000. */
   shardSize?: number;
   /** Pictures per forward pass; by default what is fast and fits the memory. */
@@ -70,6 +71,8 @@ export interface EmbedResult {
   /** Rows that were there already. */
   resumedFrom: number;
   complete: boolean;
+  /** What the model computed in. */
+  precision: Precision;
   /** Of this run; 0 where there was nothing to do. */
   picturesPerSecond: number;
 }
@@ -84,11 +87,11 @@ export interface EmbedResult {
  *         another process writes there, and for a folder inside the source's
  */
 export async function embedSource(options: EmbedOptions): Promise<EmbedResult> {
-  const { model, source, folder, texts = false, precision = "float16" } = options;
+  const { model, source, folder, texts = false, store = "float16" } = options;
   const shardSize = checkCount("shardSize", options.shardSize ?? 1_000_000);
   const dim = model.encoder.dim;
   const settings: EmbedSettings = {
-    ...{ source, texts, precision, shardSize, dim },
+    ...{ source, texts, store, precision: model.encoder.precision, shardSize, dim },
     onError: options.onError ?? "fail",
     maxPixels: pixelBound(options.maxPixels, MAX_PIXELS),
     probe: modelProbe(model),
@@ -96,7 +99,7 @@ export async function embedSource(options: EmbedOptions): Promise<EmbedResult> {
   if (source.kind === "folder") checkApart(folder, [source.directory]);
   return asOnlyWriterOf(folder, async () => {
     const state = await openState(folder, settings);
-    const run = new EmbedRun(options, { folder, dim, precision, texts }, state);
+    const run = new EmbedRun(options, { folder, dim, precision: store, texts }, state);
     await run.work();
     return run.result();
   });
@@ -257,6 +260,7 @@ class EmbedRun {
       badSamples: this.#badSamples,
       shards: shards.length,
       dim: this.#layout.dim,
+      precision: this.#options.model.encoder.precision,
       resumedFrom: this.#resumedFrom,
       complete,
       picturesPerSecond: this.#seconds === 0 ? 0 : this.#rows / this.#seconds,

@@ -6,7 +6,7 @@ import type { LoaderExtent } from "../data/loader/loader.ts";
 import type { LoaderPosition } from "../data/loader/options.ts";
 import type { NpyPrecision } from "../files/npy.ts";
 import type { SourceSpec } from "../data/sources/source-spec.ts";
-import { DataError } from "../errors.ts";
+import { counted, DataError } from "../errors.ts";
 import { writeTextAtomically } from "../files/atomic-write.ts";
 import { isPartial } from "../files/owner.ts";
 import { readJsonFile, readingReason } from "../files/regular-file.ts";
@@ -14,6 +14,7 @@ import { makeFolder } from "../files/storage.ts";
 import { MAX_PIXELS } from "../data/image/index.ts";
 import { cellBytes, placePicture } from "../data/image/picture-cell.ts";
 import { embedTexts } from "../inference/encode-texts.ts";
+import type { Precision } from "../inference/encoder.ts";
 import type { InferenceModel } from "../inference/inference-model.ts";
 import { widened, type Column, type ColumnKind } from "./metadata-columns.ts";
 import { columnsOf } from "./metadata-table.ts";
@@ -23,7 +24,10 @@ import { EMBEDDING_FOLDERS, shardFiles, widenNames } from "./shard-files.ts";
 export interface EmbedSettings {
   readonly source: SourceSpec;
   readonly texts: boolean;
-  readonly precision: NpyPrecision;
+  /** The type of the files' numbers. */
+  readonly store: NpyPrecision;
+  /** What the model computes in. */
+  readonly precision: Precision;
   readonly shardSize: number;
   readonly onError: "skip" | "fail";
   /** Absent from folders of limn 0.1, which had but one bound. */
@@ -51,10 +55,13 @@ export interface EmbedState {
   readonly complete: boolean;
 }
 
+/** Before the model's precision could be chosen, `precision` was that of the files. */
+type SettingsBefore = Omit<EmbedSettings, "store" | "precision"> & { precision: NpyPrecision };
+
 /** As limn 0.1 wrote it: it listed the source first, and columns had types of their own shard. */
-interface FirstState extends Omit<EmbedState, "version" | "width" | "columns"> {
+interface FirstState extends Omit<EmbedState, "version" | "settings" | "width" | "columns"> {
   readonly version: 1;
-  readonly settings: EmbedSettings & { readonly samples: number };
+  readonly settings: SettingsBefore & { readonly samples: number };
 }
 
 const NAME = "embed.json";
@@ -95,7 +102,7 @@ export async function openState(folder: string, settings: EmbedSettings): Promis
   if (found.shards.length === 0 && !found.complete) return begin;
   const state = await upgraded(folder, found);
   // Before `maxPixels` was a setting it was always the same.
-  const before = { maxPixels: MAX_PIXELS, ...state.settings };
+  const before = { maxPixels: MAX_PIXELS, ...withStore(state.settings) };
   for (const key of Object.keys(settings) as (keyof EmbedSettings)[]) {
     if (key === "probe" ? sameProbe(before, settings) : same(before, settings, key)) continue;
     const old = `${key} ${JSON.stringify(before[key])}`;
@@ -120,7 +127,9 @@ export async function openState(folder: string, settings: EmbedSettings): Promis
 export function checkExtent(folder: string, { extent }: EmbedState, now: LoaderExtent): void {
   if (extent === undefined || JSON.stringify(extent) === JSON.stringify(now)) return;
   const words = ({ parts, samples, bytes }: LoaderExtent): string =>
-    samples === undefined || bytes > 0 ? `${parts} files of ${bytes} bytes` : `${samples} pictures`;
+    samples === undefined || bytes > 0
+      ? `${counted(parts, "file")} of ${bytes} bytes`
+      : counted(samples, "picture");
   throw new DataError(
     `Expected the source that the embeddings in ${folder} are of, ${words(extent)}, but received ` +
       `${words(now)}; choose another folder, or put the source back`,
@@ -128,10 +137,16 @@ export function checkExtent(folder: string, { extent }: EmbedState, now: LoaderE
   );
 }
 
+function withStore(settings: EmbedSettings | SettingsBefore): EmbedSettings {
+  if ("store" in settings) return settings;
+  return { ...settings, store: settings.precision, precision: "float32" };
+}
+
 /** The state as this version has it, of a folder that an earlier one began. */
 async function upgraded(folder: string, state: EmbedState | FirstState): Promise<EmbedState> {
   if (state.version === 2) return state;
-  const { samples, ...settings } = state.settings;
+  const { samples, ...first } = state.settings;
+  const settings = withStore(first);
   const width = String(Math.ceil(samples / settings.shardSize)).length;
   const columns = new Map<string, ColumnKind>();
   for (let number = 0; number < state.shards.length; number++) {

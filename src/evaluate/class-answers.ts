@@ -43,11 +43,16 @@ export class ClassAnswers {
     return number < this.#count ? number : undefined;
   }
 
+  /** Whether several classes have this name, so that it stands for none of them. */
+  isShared(answer: unknown): boolean {
+    return this.#shared.has(answerText(answer) ?? "");
+  }
+
   /** What is wrong with an answer that no class has, as a part of a sentence. */
   problem(answer: unknown): string {
     if (answer === undefined) return "it has no label";
     const text = answerText(answer) ?? "";
-    if (this.#shared.has(text)) return "several classes have this name; label samples by number";
+    if (this.isShared(answer)) return "several classes have this name; label samples by number";
     if (!isNumber(withoutPoint(text))) return "no class has this name";
     return this.#numbered
       ? `no class has this name, and as a number, counted from 0, it is not below ${this.#count}`

@@ -1,20 +1,23 @@
 /** Evaluates a model folder on suites: what `limn eval` runs. */
 import { loadModel, type LoadModelOptions } from "../inference/load-model.ts";
+import type { Precision } from "../inference/encoder.ts";
 import type { Device } from "../torch/index.ts";
 import type { BootstrapOptions } from "../arrays/bootstrap.ts";
 import { embedderOf } from "../inference/embed-dataset.ts";
+import { checkSuite } from "./check-suite.ts";
 import { runSuite, type Suite, type SuiteResult } from "./run-suite.ts";
 
 export interface EvaluateOptions {
   /** What `loadModel` takes: `hf://organisation/name`, or a path in any layout. */
   model: string;
   /** What its files do not say, and how it is fetched. */
-  load?: Omit<LoadModelOptions, "device">;
+  load?: Omit<LoadModelOptions, "device" | "precision" | "prepare">;
   suites: readonly Suite[];
   /** Pictures per forward pass. Default 64. */
   batchSize?: number;
   device?: Device;
-  precision?: "float32" | "bfloat16";
+  /** What the model computes in. Default `float32`. */
+  precision?: Precision;
   /** A picture of more pixels cannot be read, told from its header. Default: 178,956,970. */
   maxPixels?: number;
   bootstrap?: BootstrapOptions;
@@ -30,10 +33,12 @@ export interface EvaluateOptions {
  */
 export async function evaluate(options: EvaluateOptions): Promise<SuiteResult[]> {
   const { suites, batchSize = 64, device = "cpu", precision = "float32" } = options;
-  const loaded = await loadModel(options.model, { ...options.load, device });
+  // Labels that are none of the classes are found before anything is embedded.
+  for (const suite of suites) await checkSuite(suite);
+  const loaded = await loadModel(options.model, { ...options.load, device, precision });
   try {
     const { encoder, tokenizer } = loaded;
-    const embedder = embedderOf(loaded, { precision });
+    const embedder = embedderOf(loaded);
     const loader = {
       transform: encoder.transform,
       tokenizer: tokenizer.description,

@@ -176,6 +176,17 @@ describe("misuse", () => {
       name: "DataError",
       message: /received "pink": no class has this name \(so are 2 of 2 samples\); add the class/,
     });
+    // A name of two classes is a mistake of the list.
+    const twins = tasks.map((task) => ({ ...task, classes: ["red", "blue", "blue"] }));
+    const known = [
+      ...made,
+      { color: "red", label: "red" },
+      { color: "blue", label: "blue" },
+    ] as const;
+    await assert.rejects(run(known, { tasks: twins }), {
+      message:
+        /of sample set\d+-3 but received "blue": several classes have this name; label samples/,
+    });
   });
   it("refuses what is no list of classes, and two classes of one answer", async () => {
     const file = join(folder, "classes.json");
@@ -241,6 +252,7 @@ describe("results", () => {
     writeFileSync(file, `${colors.join("\n")}\n`);
     const numbers = { tasks: [{ ...zeroShot, classes: file }] };
     const byNumber = await run(made(["0", "1", "1"]), numbers);
+    assert.deepEqual(byNumber.tasks[0]?.notes, [`3 classes of ${file}; templates: bare ("{}")`]);
     const byName = await run(made([colors[0], colors[1], colors[1]]), numbers);
     assert.equal(values(byNumber)["val/color/top1"], 2 / 3);
     assert.deepEqual(values(byNumber), values(byName));

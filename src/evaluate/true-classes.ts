@@ -36,7 +36,8 @@ const SHOWN = 5;
 /**
  * Finds the classes of a set's pictures, by name or number.
  *
- * throws  DataError for a picture of none, unless these are left out; and where all would be
+ * throws  DataError for a picture of none, unless these are left out; where all would be; and for a name that
+ *         several classes have
  */
 export function trueClasses(
   dataset: Pick<EmbeddedDataset, "keys" | "labels" | "metas">,
@@ -49,14 +50,19 @@ export function trueClasses(
   const found = answers.map((one) => index.find(one));
   const images = found.flatMap((place, i) => (place === undefined ? [] : [i]));
   const unknown = answers.filter((_, i) => found[i] === undefined);
-  const first = found.indexOf(undefined);
-  if (first >= 0 && (unknownLabels === "fail" || images.length === 0)) {
+  // A name of several classes is a mistake of the list, and not left out.
+  const canSkip = unknownLabels === "skip" && images.length > 0;
+  const first = found.findIndex(
+    (place, i) => place === undefined && (!canSkip || index.isShared(answers[i])),
+  );
+  if (first >= 0) {
     const key = dataset.keys[first] ?? "";
     const received = answers[first] === undefined ? "nothing" : formatJson(answers[first]);
     const problem = index.problem(answers[first]);
-    const many = unknown.length > 1 ? ` (so are ${unknown.length} of ${found.length} samples)` : "";
+    const many =
+      unknown.length > 1 ? ` (so are ${unknown.length} of ${counted(found.length, "sample")})` : "";
     const cure =
-      images.length === 0
+      images.length === 0 || index.isShared(answers[first])
         ? "add the class, or name another key as answer"
         : "add the class, name another key as answer, or leave such pictures out with " +
           '--unknown-labels skip (unknownLabels: "skip" in a task)';

@@ -121,7 +121,9 @@ class Collector {
   }
 
   add(batch: EvaluationBatch): void {
-    const chosen = batch.keys.flatMap((_, i) => (this.#fits(batch.metas?.[i]) ? [i] : []));
+    const chosen = batch.keys.flatMap((_, i) =>
+      fitsWhere(batch.metas?.[i], this.#where) ? [i] : [],
+    );
     if (chosen.length === 0) return;
     const place = new Map(chosen.map((image, i) => [image, this.#set.keys.length + i]));
     this.#addImages(batch, chosen);
@@ -159,10 +161,6 @@ class Collector {
     this.#texts.push(this.#embedder.encodeTexts(chosen));
   }
 
-  #fits(meta: Record<string, unknown> | undefined): boolean {
-    return Object.entries(this.#where ?? {}).every(([key, value]) => isEqual(meta?.[key], value));
-  }
-
   finish(source: string): EmbeddedDataset {
     if (this.#set.keys.length === 0) {
       throw new DataError(
@@ -179,6 +177,14 @@ class Collector {
       imageSize: this.#imageSize,
     };
   }
+}
+
+/** Whether a sample's record has the values that are asked for. */
+export function fitsWhere(
+  meta: Readonly<Record<string, unknown>> | undefined,
+  where: Where | undefined,
+): boolean {
+  return Object.entries(where ?? {}).every(([key, value]) => isEqual(meta?.[key], value));
 }
 
 /** A record's number may be a bigint, or a Number object where its text has a point (1.0). */

@@ -14,19 +14,22 @@ import {
   isNaflex,
   type PictureTransform,
 } from "../data/image/picture-cell.ts";
-import { deviceOf, evaluating, type Module } from "../nn/module.ts";
+import { evaluating, type Module } from "../nn/module.ts";
+import type { Precision } from "../nn/precision.ts";
 import { pixelsToTensor, standardize, type DualEncoder } from "../pair/dual-encoder.ts";
 import { cat, fromData, scope, type Device, type Tensor } from "../torch/index.ts";
 import type { ImagePatches } from "../towers/tower.ts";
 import { withFittingBatches } from "./batch-size.ts";
 import { deviceSimilarities } from "./device-similarities.ts";
 
+export type { Precision } from "../nn/precision.ts";
+
 /** Of matrix products; everything else is float32. */
-type Precision = "float32" | "bfloat16";
+type CastPrecision = "float32" | "bfloat16";
 
 export interface EncodeOptions {
-  /** Default `float32`. */
-  readonly precision?: Precision | undefined;
+  /** Of a model that is not prepared for inference, whose weights are cast anew. Default `float32`. */
+  readonly precision?: CastPrecision | undefined;
   /** Asked before each forward pass; its reason is thrown. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -78,7 +81,12 @@ export class Encoder {
   }
 
   get device(): Device {
-    return deviceOf(this.#parts.module);
+    return this.#parts.module.device;
+  }
+
+  /** What pictures are computed in where the module is prepared for inference. */
+  get precision(): Precision {
+    return this.#parts.module.preparedAs ?? "float32";
   }
 
   /** How pictures become the cells that `encodeImages` takes. */
@@ -119,13 +127,12 @@ export class Encoder {
   }
 
   /** `encodeTexts` of one text or more as a tensor [N, D] on the device, which the caller owns. */
-  textRows(rows: TokenRows, { precision = "float32", signal }: EncodeOptions = {}): Tensor {
-    const { module } = this.#parts;
+  textRows(rows: TokenRows, { precision, signal }: EncodeOptions = {}): Tensor {
     const { device } = this;
     const { trimmable, forward } = this.#text;
     const { tokens, width } = trimmable ? cutToLongest(rows) : uncut(rows);
     return joined(tokens.length / width, signal, (from, to) =>
-      evaluating(module, precision, () => {
+      this.#evaluating(precision, () => {
         const part = tokens.subarray(from * width, to * width);
         return forward(fromData(part, [to - from, width]).to(device));
       }),
@@ -133,11 +140,10 @@ export class Encoder {
   }
 
   /** One forward pass of all the cells at once; what it makes on the way stays in the caller's scope. */
-  imagePass(cells: Uint8Array, precision: Precision = "float32"): Tensor {
-    const { module } = this.#parts;
+  imagePass(cells: Uint8Array, precision?: CastPrecision): Tensor {
     const { device } = this;
     const { transform, squares, patches } = this.#image;
-    return evaluating(module, precision, () => {
+    return this.#evaluating(precision, () => {
       if (!isNaflex(transform)) {
         return squares(pixelsToTensor(cells, transform.imageSize, transform, device));
       }
@@ -147,6 +153,11 @@ export class Encoder {
           "give it its own preprocessing",
       );
     });
+  }
+
+  #evaluating(precision: CastPrecision = "float32", body: () => Tensor): Tensor {
+    const { module } = this.#parts;
+    return evaluating(module, module.preparedAs === null ? precision : "float32", body);
   }
 
   #plain(count: number, make: () => Tensor): Embeddings {

@@ -5,6 +5,7 @@ import type { Tokenizer } from "../text/index.ts";
 import { saveTokenizer } from "../text/index.ts";
 import { CheckpointError } from "../errors.ts";
 import { withoutInitialValues } from "../nn/initialize.ts";
+import { checkPrecision, type Precision } from "../nn/precision.ts";
 import type { Device } from "../torch/index.ts";
 import {
   loadCarried,
@@ -27,6 +28,7 @@ import {
   type ClassifierOptions,
 } from "./zero-shot-classifier.ts";
 import type { Family, GivenFacts, ModelSource } from "../checkpoints/layout.ts";
+import type { WeightRow } from "../checkpoints/weights/key-table.ts";
 import type { HubFetchOptions } from "../checkpoints/local-model.ts";
 import { checkedRows, copyRows } from "../checkpoints/load-weights.ts";
 import { configurationError, modelShapes } from "../checkpoints/model-shapes.ts";
@@ -59,8 +61,10 @@ export interface LoadedModel extends InferenceMethods {
   readonly layout: string;
   readonly family: Family;
   readonly config: DualEncoderConfig;
-  /** Both towers and the logit scale, in evaluation mode. */
+  /** Both towers and the logit scale, in evaluation mode; prepared for inference unless told not to. */
   readonly pair: DualEncoder;
+  /** What pictures are computed in. */
+  readonly precision: Precision;
   readonly tokenizer: Tokenizer;
   readonly evaluationTransform: EvaluationTransform;
   /** How pictures become patches of their own aspect ratio (SigLIP 2's NaFlex); else undefined. */
@@ -75,7 +79,8 @@ export interface LoadedModel extends InferenceMethods {
   /** Prepared pictures and tokens to rows; what the methods run on. */
   readonly encoder: Encoder;
   /**
-   * Writes the model, its preprocessing and its tokenizer into a folder, all of it or nothing.
+   * Writes the model, its preprocessing and its tokenizer into a folder, all of it or nothing. The
+   * weights are those of its files, read again where it is prepared for inference.
    *
    * throws  CheckpointError as `saveCheckpoint`
    */
@@ -87,6 +92,13 @@ export interface LoadedModel extends InferenceMethods {
 export interface LoadModelOptions extends GivenFacts {
   /** Default `cpu`. */
   device?: Device;
+  /** What is computed in; `availablePrecisions` tells what this machine has. Default `float32`. */
+  precision?: Precision | undefined;
+  /**
+   * False leaves the weights as they are, to be read, changed or trained: slower, and in float32 only.
+   * Default true: they are laid out for inference once, and `pair` can only compute.
+   */
+  prepare?: boolean;
   /** How a model of the hub is fetched. */
   hub?: HubFetchOptions;
 }
@@ -98,21 +110,34 @@ export interface LoadModelOptions extends GivenFacts {
  * throws  HubError for a model that cannot be fetched; CheckpointError naming the file: a missing or
  *         damaged one, weights that do not fit the configuration or are not finite, a tokenizer that
  *         does not fit the text tower, a question that the files leave open with the option that
- *         settles it; DataError for damaged tokenizer files
+ *         settles it; DataError for damaged tokenizer files; RangeError for a precision that this
+ *         machine does not have
  */
 export async function loadModel(
   reference: string,
-  { device = "cpu", hub, ...given }: LoadModelOptions = {},
+  { device = "cpu", precision = "float32", prepare = true, hub, ...given }: LoadModelOptions = {},
 ): Promise<LoadedModel> {
+  checkPrecision(precision, device);
+  if (!prepare && precision !== "float32") {
+    throw new RangeError(
+      `Expected float32 for precision with prepare: false but received ${precision}; ` +
+        "only prepared weights are held in another one",
+    );
+  }
   const source = await openModel(reference, given, hub);
   try {
-    return await load(source, device);
+    return await load(source, { device, precision, prepare });
   } finally {
     source.close();
   }
 }
 
-async function load(source: ModelSource, device: Device): Promise<LoadedModel> {
+type Use = Required<Pick<LoadModelOptions, "device" | "prepare">> & { precision: Precision };
+
+async function load(
+  source: ModelSource,
+  { device, precision, prepare }: Use,
+): Promise<LoadedModel> {
   const { layout, family, contents } = source;
   const { path } = source.place;
   const config = pairConfigOf(source);
@@ -122,11 +147,10 @@ async function load(source: ModelSource, device: Device): Promise<LoadedModel> {
   checkImageSize(path, config, evaluationTransform);
   const templates = source.templates();
   const tokenizer = await source.tokenizer();
-  const pair = createEmpty(path, config);
+  const pair = readPair(source, rows);
   try {
-    copyRows(source, rows, pair.namedState());
-    checkFinite(path, pair.namedState());
     pair.to(device).train(false);
+    if (prepare) pair.prepareForInference(precision);
   } catch (error) {
     pair.dispose();
     throw error;
@@ -139,7 +163,8 @@ async function load(source: ModelSource, device: Device): Promise<LoadedModel> {
     layout,
     family,
     config,
-    ...{ pair, tokenizer, evaluationTransform, naflexTransform, probabilities, encoder, templates },
+    ...{ pair, precision, tokenizer, evaluationTransform, naflexTransform, probabilities },
+    ...{ encoder, templates },
     ...inferenceMethods({ pair, tokenizer, encoder, templates }),
     save: (folder, options) =>
       saveLoaded({ source, pair, tokenizer, evaluationTransform }, folder, options),
@@ -157,6 +182,20 @@ function inferenceMethods(model: InferenceModel): InferenceMethods {
       new ZeroShotClassifier(model, readSavedClassifier(saved, model.pair)),
     similarity: (pictures, texts, options) => similarity(model, pictures, texts, options),
   };
+}
+
+/** The pair with its weights, on the CPU. */
+function readPair(source: ModelSource, rows: WeightRow[]): DualEncoder {
+  const { path } = source.place;
+  const pair = createEmpty(path, pairConfigOf(source));
+  try {
+    copyRows(source, rows, pair.namedState());
+    checkFinite(path, pair.namedState());
+    return pair;
+  } catch (error) {
+    pair.dispose();
+    throw error;
+  }
 }
 
 /** A model whose memory is reserved only: its weights are read over it at once. */
@@ -191,12 +230,17 @@ async function saveLoaded(
   options?: SaveOptions,
 ): Promise<void> {
   const carried = options?.layout === "limn" ? [] : loadCarried(source);
+  const { path } = source.place;
+  const whole =
+    pair.preparedAs === null
+      ? pair
+      : readPair(source, checkedRows(source, modelShapes(path, source.contents)));
   try {
     await saveCheckpoint(
       folder,
       {
         config: pairConfigOf(source),
-        weights: pair.namedState(),
+        weights: whole.namedState(),
         evaluationTransform,
         naflexTransform: source.naflexTransform?.(),
         templates: source.templates(),
@@ -209,5 +253,6 @@ async function saveLoaded(
   } finally {
     source.close();
     for (const [, tensor] of carried) tensor.dispose();
+    if (whole !== pair) whole.dispose();
   }
 }

@@ -169,7 +169,7 @@ describe("a NaFlex model", () => {
   it("is embedded and evaluated from a source natively", async () => {
     const out = join(root, "embeddings");
     const source = { kind: "folder", directory: photos } as const;
-    await embedSource({ model, source, folder: out, precision: "float32" });
+    await embedSource({ model, source, folder: out, store: "float32" });
     assertClose(readNpy(join(out, "img_emb", "img_emb_0.npy")).data, rows, close, "embed");
 
     const shards = join(root, "shards");

@@ -17,6 +17,8 @@ import { xavierUniform, zerosParameter } from "./initialize.ts";
 import { Linear } from "./layers.ts";
 import type { LowRank } from "./low-rank.ts";
 import { Module, type Parameter } from "./module.ts";
+import type { Preparation } from "./prepare.ts";
+import type { After, PreparedProduct } from "./prepared-product.ts";
 
 /** The stacked projection of q, k and v.  weight [3W, W] in that order, bias [3W]. */
 class AttentionInput extends Module {
@@ -44,12 +46,20 @@ export interface AttentionOptions {
 /** One position of every row: its first, its last, or the one that int64 [N] names. */
 export type Position = "first" | "last" | Tensor;
 
+/** Which position of every row is asked for, and what it does not look at, bool [N, T]. */
+export interface AtPosition {
+  position: Position;
+  padding?: Tensor | null | undefined;
+}
+
 export class MultiHeadAttention extends Module {
   readonly input: AttentionInput;
   readonly output: Linear;
   readonly heads: number;
   readonly causal: boolean;
   readonly fused: boolean;
+  /** q of its inputs, and k and v stacked of theirs. */
+  #prepared: { query: PreparedProduct; keyValue: PreparedProduct } | null = null;
 
   constructor(width: number, heads: number, options: AttentionOptions = {}) {
     super();
@@ -71,21 +81,62 @@ export class MultiHeadAttention extends Module {
    * x        [N, T, W]
    * padding  bool [N, T], true at positions that nothing attends to; at least one position of each
    *          row must stay, or its output is not a number
+   * after    what follows
    * returns  [N, T, W]
    */
-  forward(x: Tensor, padding: Tensor | null = null): Tensor {
+  forward(x: Tensor, padding: Tensor | null = null, after: After = {}): Tensor {
     const [t, width] = [x.size(1), x.size(2)];
+    const [q, k, v] = this.#queryKeyValue(x);
+    const mixed = this.fused ? this.#fused(q, k, v, padding) : this.#composed(q, k, v, padding);
+    return this.output.forward(mixed.transpose(1, 2).reshape(-1, t, width), after);
+  }
+
+  /** x [N, T, W] -> q, k and v, each [N, h, T, hd] */
+  #queryKeyValue(x: Tensor): [Tensor, Tensor, Tensor] {
+    const [t, width] = [x.size(1), x.size(2)];
+    const headWidth = width / this.heads;
+    if (this.#prepared) {
+      const q = this.#prepared.query(x).view(-1, t, this.heads, headWidth).transpose(1, 2);
+      return [q, ...this.#split(this.#prepared.keyValue(x))];
+    }
     const { query, key, value } = this.input;
     const stacked = linear(x, this.input.weight.tensor, this.input.bias.tensor);
     const parts = stacked
-      .view(-1, t, 3, this.heads, width / this.heads)
+      .view(-1, t, 3, this.heads, headWidth)
       .permute(2, 0, 3, 1, 4)
       .unbind(0) as [Tensor, Tensor, Tensor];
-    const q = this.#changed(parts[0], query, x);
-    const k = this.#changed(parts[1], key, x);
-    const v = this.#changed(parts[2], value, x);
-    const mixed = this.fused ? this.#fused(q, k, v, padding) : this.#composed(q, k, v, padding);
-    return this.output.forward(mixed.transpose(1, 2).reshape(-1, t, width));
+    return [
+      this.#changed(parts[0], query, x),
+      this.#changed(parts[1], key, x),
+      this.#changed(parts[2], value, x),
+    ];
+  }
+
+  /** [N, T, 2W] -> k and v, each [N, h, T, hd] */
+  #split(stacked: Tensor): [Tensor, Tensor] {
+    const [t, width] = [stacked.size(1), stacked.size(2) / 2];
+    return stacked
+      .view(-1, t, 2, this.heads, width / this.heads)
+      .permute(2, 0, 3, 1, 4)
+      .unbind(0) as [Tensor, Tensor];
+  }
+
+  override prepare(preparation: Preparation): void {
+    const [weight, bias] = [this.input.weight.take(), this.input.bias.take()];
+    const width = weight.size(1);
+    const rows = (from: number, count: number): PreparedProduct =>
+      preparation.product(
+        {
+          weight: weight.narrow(0, from, count).clone(),
+          bias: bias.narrow(0, from, count).clone(),
+        },
+        { many: true },
+      );
+    // Apart, since of some positions only keys and values are wanted.
+    this.#prepared = { query: rows(0, width), keyValue: rows(width, 2 * width) };
+    weight.dispose();
+    bias.dispose();
+    this.output.prepare(preparation, { many: true });
   }
 
   /** One of q, k and v, [N, h, T, hd], with what a low-rank change makes of x [N, T, W]. */
@@ -116,11 +167,29 @@ export class MultiHeadAttention extends Module {
    * query     [N, W], the rows of x at `position`
    * position  with causal attention each looks at positions up to its own
    * padding   as in `forward`
+   * after     what follows
    * returns   [N, W]
    */
-  forwardAt(x: Tensor, query: Tensor, position: Position, padding: Tensor | null = null): Tensor {
+  forwardAt(
+    x: Tensor,
+    query: Tensor,
+    { position, padding = null, ...after }: AtPosition & After,
+  ): Tensor {
     const [t, width] = [x.size(1), x.size(2)];
+    const [q, k, v] = this.#queryKeyValueAt(x, query);
+    const later = this.causal ? laterMask(position, t, x.device) : null;
+    const mask = join(later, padding && keysOf(padding));
+    return this.output.forward(attend(q, k, v, mask).reshape(-1, width), after);
+  }
+
+  /** x [N, T, W], query [N, W] -> q [N, h, 1, hd], k and v [N, h, T, hd] */
+  #queryKeyValueAt(x: Tensor, query: Tensor): [Tensor, Tensor, Tensor] {
+    const width = x.size(2);
     const headWidth = width / this.heads;
+    if (this.#prepared) {
+      const q = this.#prepared.query(query).view(-1, this.heads, 1, headWidth);
+      return [q, ...this.#split(this.#prepared.keyValue(x))];
+    }
     const { weight, bias } = this.input;
     const [wq, wkv] = [
       weight.tensor.narrow(0, 0, width),
@@ -129,13 +198,8 @@ export class MultiHeadAttention extends Module {
     const [bq, bkv] = [bias.tensor.narrow(0, 0, width), bias.tensor.narrow(0, width, 2 * width)];
     const plain = linear(query, wq, bq).view(-1, this.heads, 1, headWidth);
     const q = this.#changed(plain, this.input.query, query.view(-1, 1, width));
-    const stacked = linear(x, wkv, bkv);
-    const [k, v] = stacked.view(-1, t, 2, this.heads, headWidth).permute(2, 0, 3, 1, 4).unbind(0);
-    const later = this.causal ? laterMask(position, t, x.device) : null;
-    const mask = join(later, padding && keysOf(padding));
-    const keys = this.#changed(k as Tensor, this.input.key, x);
-    const values = this.#changed(v as Tensor, this.input.value, x);
-    return this.output.forward(attend(q, keys, values, mask).reshape(-1, width));
+    const [k, v] = this.#split(linear(x, wkv, bkv));
+    return [q, this.#changed(k, this.input.key, x), this.#changed(v, this.input.value, x)];
   }
 }
 

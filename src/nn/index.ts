@@ -13,4 +13,6 @@ export {
   type Conv2dOptions,
 } from "./layers.ts";
 export { Buffer, Module, Parameter } from "./module.ts";
+export { availablePrecisions, type Availability, type Precision } from "./precision.ts";
+export { prepareForInference, type Preparation } from "./prepare.ts";
 export { Block, PostNormBlock, type BlockConfig } from "./transformer.ts";

@@ -1,9 +1,13 @@
 /** The layers with parameters that towers are made of. Inputs are borrowed; results are new. */
 import { conv2d, embedding, groupNorm, layerNorm, linear, type Tensor } from "../torch/index.ts";
-import { activate, type Activation } from "./activation.ts";
+import { QUICK_GELU, type Activation } from "./activation.ts";
+import type { BatchNorm2d } from "./batch-norm.ts";
 import { fanInUniform, normal, onesParameter, zerosParameter } from "./initialize.ts";
 import type { LowRank } from "./low-rank.ts";
 import { Module, type Parameter } from "./module.ts";
+import type { Preparation } from "./prepare.ts";
+import type { PreparedConvolution } from "./prepared-convolution.ts";
+import { finish, type After, type PreparedProduct } from "./prepared-product.ts";
 
 /** y = x weight^T + bias.  weight [out, in], bias [out]; initialised as torch.nn.Linear. */
 export class Linear extends Module {
@@ -11,6 +15,7 @@ export class Linear extends Module {
   readonly bias: Parameter | null;
   /** A low-rank change of the weight. */
   change: LowRank | null = null;
+  #prepared: PreparedProduct | null = null;
 
   constructor(inputs: number, outputs: number, { bias = true }: { bias?: boolean } = {}) {
     super();
@@ -18,11 +23,28 @@ export class Linear extends Module {
     this.bias = bias ? fanInUniform([outputs], inputs) : null;
   }
 
-  /** x [..., in] -> [..., out] */
-  forward(x: Tensor): Tensor {
+  /** x [..., in] -> [..., out], with what follows it. */
+  forward(x: Tensor, after: After = {}): Tensor {
+    if (this.#prepared) return this.#prepared(x, after);
     const y = linear(x, this.weight.tensor, this.bias?.tensor ?? null);
-    return this.change ? y.add(this.change.forward(x)) : y;
+    return finish(this.change ? y.add(this.change.forward(x)) : y, after);
   }
+
+  /** As a product whose inputs come, and whose outputs leave, multiplied by a factor. */
+  override prepare(preparation: Preparation, options: LinearPreparation = {}): void {
+    if (this.#prepared) return;
+    const { inputs = 1, outputs = 1, many = false } = options;
+    const [weight, bias] = [this.weight.take(), this.bias?.take() ?? null];
+    if (inputs !== 1 || outputs !== 1) weight.mul_(outputs / inputs);
+    if (outputs !== 1) bias?.mul_(outputs);
+    this.#prepared = preparation.product({ weight, bias }, { many });
+  }
+}
+
+interface LinearPreparation {
+  inputs?: number;
+  outputs?: number;
+  many?: boolean;
 }
 
 /** Normalises the last dimension to mean 0 and variance 1, then scales and shifts it. */
@@ -108,6 +130,7 @@ export class Conv2d extends Module {
   readonly stride: number;
   readonly padding: number;
   readonly groups: number;
+  #prepared: PreparedConvolution | null = null;
 
   constructor(inputs: number, outputs: number, options: Conv2dOptions) {
     super();
@@ -120,10 +143,23 @@ export class Conv2d extends Module {
     this.groups = groups;
   }
 
-  /** x [N, C, H, W] -> [N, O, H', W'] */
-  forward(x: Tensor): Tensor {
+  /** x [N, C, H, W] -> [N, O, H', W'], with the norm behind it, if any, and what follows that. */
+  forward(x: Tensor, { norm, ...after }: After & { norm?: BatchNorm2d } = {}): Tensor {
+    if (this.#prepared) return this.#prepared(x, after);
     const { stride, padding, groups } = this;
-    return conv2d(x, this.weight.tensor, this.bias?.tensor ?? null, { stride, padding, groups });
+    const bias = this.bias?.tensor ?? null;
+    const y = conv2d(x, this.weight.tensor, bias, { stride, padding, groups });
+    if (norm === undefined) return finish(y, after);
+    const { onto, activation } = after;
+    if (activation === "relu" && onto === undefined) return norm.rectified(y);
+    return finish(norm.forward(y), after);
+  }
+
+  /** With the norm that always follows it. */
+  override prepare(preparation: Preparation, norm: BatchNorm2d | null = null): void {
+    if (this.#prepared) return;
+    const affine = { weight: this.weight.take(), bias: this.bias?.take() ?? null };
+    this.#prepared = preparation.convolution(affine, this, norm);
   }
 }
 
@@ -140,8 +176,17 @@ export class Mlp extends Module {
     this.activation = activation;
   }
 
-  /** x [..., W] -> [..., W] */
-  forward(x: Tensor): Tensor {
-    return this.down.forward(activate(this.up.forward(x), this.activation));
+  /** x [..., W] -> [..., W], with what follows it. */
+  forward(x: Tensor, after: After = {}): Tensor {
+    const scaled = this.preparedAs !== null && this.activation === "quickGelu";
+    const hidden = this.up.forward(x, { activation: scaled ? "silu" : this.activation });
+    return this.down.forward(hidden, after);
+  }
+
+  /** x sigmoid(a x) = silu(a x) / a: both factors go into the weights. */
+  override prepare(preparation: Preparation): void {
+    const factor = this.activation === "quickGelu" ? QUICK_GELU : 1;
+    this.up.prepare(preparation, { outputs: factor, many: true });
+    this.down.prepare(preparation, { inputs: factor, many: true });
   }
 }

@@ -175,8 +175,8 @@ test("merged and apart are equal: in full, at one position, fused or not, with p
           noGrad(() => [
             attention.forward(x).toFloat32Array(),
             attention.forward(x, padding).toFloat32Array(),
-            attention.forwardAt(x, x.select(1, 2), "last").toFloat32Array(),
-            attention.forwardAt(x, x.select(1, 0), "first", padding).toFloat32Array(),
+            attention.forwardAt(x, x.select(1, 2), { position: "last" }).toFloat32Array(),
+            attention.forwardAt(x, x.select(1, 0), { position: "first", padding }).toFloat32Array(),
           ]);
         const apart = outputs();
         const named = new Map(

@@ -1,9 +1,15 @@
 /** Transformer blocks, with their norms before or after each branch, and stacks of them. */
 import { checkpoint, gradEnabled, scope, type Tensor } from "../torch/index.ts";
 import type { Activation } from "./activation.ts";
-import { MultiHeadAttention, type AttentionOptions, type Position } from "./attention.ts";
+import {
+  MultiHeadAttention,
+  type AtPosition,
+  type AttentionOptions,
+  type Position,
+} from "./attention.ts";
 import { LayerNorm, Mlp } from "./layers.ts";
 import { Module } from "./module.ts";
+import type { After } from "./prepared-product.ts";
 import { stochasticDepth } from "./regularize.ts";
 
 export interface BlockConfig extends AttentionOptions {
@@ -24,7 +30,7 @@ interface AnyBlock extends Module {
    * The block's output at one position per row: [N, W], equal to `forward` at those rows. Everything
    * but keys and values is computed for one position only, which saves 10/12 of the block.
    */
-  forwardAt(x: Tensor, rows: Tensor, position: Position, padding?: Tensor | null): Tensor;
+  forwardAt(x: Tensor, rows: Tensor, at: AtPosition): Tensor;
 }
 
 /** Pre-norm: x += attention(norm1(x)); x += mlp(norm2(x)). */
@@ -46,20 +52,26 @@ export class Block extends Module implements AnyBlock {
   }
 
   forward(x: Tensor, padding: Tensor | null = null): Tensor {
-    const attended = x.add(this.#branch(this.attention.forward(this.norm1.forward(x), padding)));
-    return attended.add(this.#branch(this.mlp.forward(this.norm2.forward(attended))));
-  }
-
-  forwardAt(x: Tensor, rows: Tensor, position: Position, padding: Tensor | null = null): Tensor {
     const normed = this.norm1.forward(x);
-    const query = this.norm1.forward(rows);
-    const mixed = this.attention.forwardAt(normed, query, position, padding);
-    const attended = rows.add(this.#branch(mixed));
-    return attended.add(this.#branch(this.mlp.forward(this.norm2.forward(attended))));
+    return this.#rest(this.#onto(x, (after) => this.attention.forward(normed, padding, after)));
   }
 
-  #branch(x: Tensor): Tensor {
-    return stochasticDepth(x, this.#skip, this.training);
+  forwardAt(x: Tensor, rows: Tensor, at: AtPosition): Tensor {
+    const [normed, query] = [this.norm1.forward(x), this.norm1.forward(rows)];
+    const attend = (after: After): Tensor =>
+      this.attention.forwardAt(normed, query, { ...at, ...after });
+    return this.#rest(this.#onto(rows, attend));
+  }
+
+  #rest(attended: Tensor): Tensor {
+    const normed = this.norm2.forward(attended);
+    return this.#onto(attended, (after) => this.mlp.forward(normed, after));
+  }
+
+  /** x + branch; the branch itself adds where nothing is left out of it. */
+  #onto(x: Tensor, branch: (after: After) => Tensor): Tensor {
+    if (!this.training || this.#skip === 0) return branch({ onto: x });
+    return x.add(stochasticDepth(branch({}), this.#skip, this.training));
   }
 }
 
@@ -80,16 +92,16 @@ export class PostNormBlock extends Module implements AnyBlock {
   }
 
   forward(x: Tensor, padding: Tensor | null = null): Tensor {
-    return this.#rest(x, this.attention.forward(x, padding));
+    return this.#rest(this.attention.forward(x, padding, { onto: x }));
   }
 
-  forwardAt(x: Tensor, rows: Tensor, position: Position, padding: Tensor | null = null): Tensor {
-    return this.#rest(rows, this.attention.forwardAt(x, rows, position, padding));
+  forwardAt(x: Tensor, rows: Tensor, at: AtPosition): Tensor {
+    return this.#rest(this.attention.forwardAt(x, rows, { ...at, onto: rows }));
   }
 
-  #rest(x: Tensor, mixed: Tensor): Tensor {
-    const attended = this.norm1.forward(x.add(mixed));
-    return this.norm2.forward(attended.add(this.mlp.forward(attended)));
+  #rest(sum: Tensor): Tensor {
+    const attended = this.norm1.forward(sum);
+    return this.norm2.forward(this.mlp.forward(attended, { onto: attended }));
   }
 }
 
@@ -107,16 +119,13 @@ interface StackOptions extends RunOptions {
 /** Runs all blocks in full: x [N, T, W] -> [N, T, W]. */
 export function runAll(blocks: readonly AnyBlock[], x: Tensor, options: StackOptions): Tensor {
   const { checkpointing, padding = null } = options;
-  let hidden = x;
+  if (checkpointing) {
+    return blocks.reduce((hidden, block) => forwardAgainLater(block, hidden, padding), x);
+  }
   // Without gradients nobody needs a block's insides again: freeing them at once keeps a forward
   // pass at the memory of one block, and that memory warm.
   const run: typeof scope = gradEnabled() ? (body) => body() : scope;
-  for (const block of blocks) {
-    hidden = checkpointing
-      ? forwardAgainLater(block, hidden, padding)
-      : run(() => block.forward(hidden, padding));
-  }
-  return hidden;
+  return blocks.reduce((hidden, block) => run(() => block.forward(hidden, padding)), x);
 }
 
 /** Runs all blocks but the last in full and the last at one position per row. Returns [N, W]. */
@@ -129,7 +138,7 @@ export function runPooled(
   const hidden = runAll(blocks.slice(0, -1), x, options);
   const rows = pick(hidden, position);
   const last = blocks[blocks.length - 1];
-  return last ? last.forwardAt(hidden, rows, position, options.padding) : rows;
+  return last ? last.forwardAt(hidden, rows, { position, padding: options.padding }) : rows;
 }
 
 /** The block's output, with its activations computed again in the backward pass. */

@@ -1,6 +1,8 @@
 /** The pair: an image tower, a text tower and a logit scale. Knows no loss, no data and no files. */
 import { zerosParameter } from "../nn/initialize.ts";
 import { Module, type Parameter } from "../nn/module.ts";
+import type { Precision } from "../nn/precision.ts";
+import { prepareForInference, textPrecision } from "../nn/prepare.ts";
 import { fromData, noGrad, scope, type Device, type Tensor } from "../torch/index.ts";
 import {
   createImageTower,
@@ -57,13 +59,23 @@ export class DualEncoder extends Module {
     this.logitBias = logitBiasInit === undefined ? null : scalar(logitBiasInit);
   }
 
-  get device(): Device {
-    return this.scaleParameter.tensor.device;
-  }
-
   /** The parameter behind the logit scale: `logitScaleLog` or `temperature`. */
   get scaleParameter(): Parameter {
     return (this.logitScaleLog ?? this.temperature) as Parameter;
+  }
+
+  /**
+   * Prepares both towers (see `prepareForInference`): they compute faster, and can be trained, saved
+   * and moved no more.
+   *
+   * throws  RangeError for a precision that is not to be had here
+   */
+  prepareForInference(precision: Precision = "float32"): this {
+    const { device } = this;
+    prepareForInference(this.imageTower, precision);
+    prepareForInference(this.textTower, textPrecision(precision, device));
+    this.train(false).markPrepared(precision, []);
+    return this;
   }
 
   /** pixels float [N, 3, S, S], normalised -> imageEmbeddings [N, D] float32, unit rows. */

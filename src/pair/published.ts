@@ -1,4 +1,4 @@
-/** The published pairs by name: CLIP's ViTs and ResNets, ALIGN, SigLIP, SigLIP 2, LiT. */
+/** The published pairs by name: CLIP's ViTs and ResNets, ALIGN, SigLIP, SigLIP 2, LiT; and small ones of limn's own. */
 import { didYouMean, SettingError } from "../errors.ts";
 import { type ImageTowerConfig, namedImageTower, namedTextTower } from "../towers/index.ts";
 import type { DualEncoderConfig } from "./dual-encoder.ts";
@@ -189,6 +189,28 @@ function align(): DualEncoderConfig {
   };
 }
 
+/** Pairs of limn's own for training from scratch, each called as its image tower is. */
+function small(image: string, text: string, embedDim: number): () => DualEncoderConfig {
+  return (): DualEncoderConfig => ({
+    embedDim,
+    image: namedImageTower(image),
+    text: namedTextTower(text),
+    logitScaleLogInit: Math.log(1 / 0.07),
+  });
+}
+
+const smallPairs: Readonly<Record<string, () => DualEncoderConfig>> = {
+  "ModifiedResNet-16/32px": small("ModifiedResNet-16/32px", "clip-text-128x2", 192),
+  "ModifiedResNet-16/64px": small("ModifiedResNet-16/64px", "clip-text-128x2", 192),
+  "ModifiedResNet-32/64px": small("ModifiedResNet-32/64px", "clip-text-256x4", 256),
+  "ModifiedResNet-32/96px": small("ModifiedResNet-32/96px", "clip-text-256x4", 256),
+  "ViT-Ti/4-32px": small("ViT-Ti/4-32px", "clip-text-128x2", 192),
+  "ViT-Ti/8-64px": small("ViT-Ti/8-64px", "clip-text-128x2", 192),
+};
+
+/** The names of pairs that nobody published: small ones, to be trained from scratch. */
+export const smallPairNames: readonly string[] = Object.keys(smallPairs);
+
 const pairs: Readonly<Record<string, () => DualEncoderConfig>> = {
   ...Object.fromEntries(clipConfigNames.map((name) => [name, () => clipConfig(name)])),
   RN50: () => clipResNet("RN50", 1024, 512),
@@ -216,6 +238,7 @@ const pairs: Readonly<Record<string, () => DualEncoderConfig>> = {
   "SigLIP2-NaFlex-So400m/16": siglip("siglip2-NaFlex-So400m/16", "siglip2-So400m", 1152),
   "LiT-B/16": () => lit("augreg-B/16", "bert-base", 768),
   "LiT-L/16": () => lit("augreg-L/16", "bert-large", 1024),
+  ...smallPairs,
 };
 
 /** The names `pairConfig` knows. */
@@ -232,7 +255,7 @@ export function pairConfig(name: string): DualEncoderConfig {
   );
 }
 
-/** The name of the published pair whose towers have these sizes, whatever the vocabulary; else undefined. */
+/** The name of the pair whose towers have these sizes, whatever the vocabulary; else undefined. */
 export function publishedPair(config: DualEncoderConfig): string | undefined {
   const wanted = sizesOf(config);
   return pairNames.find((name) => sizesOf(pairConfig(name)) === wanted);

@@ -45,6 +45,19 @@ const full: ReportData = {
       confusions: [{ label: evil, prediction: evil, count: 2 }],
     },
   ],
+  searches: [
+    {
+      title: evil,
+      note: evil,
+      items: [
+        {
+          query: evil,
+          note: evil,
+          results: [{ image, caption: evil, detail: evil, similarity: 0.3, correct: true }],
+        },
+      ],
+    },
+  ],
   predictions: [
     {
       title: evil,
@@ -114,6 +127,7 @@ describe("renderReport", () => {
     const targets = [...html.matchAll(/href="#([\w-]+)"/g)].map((match) => match[1]);
     assert.deepEqual(targets, [
       "warnings",
+      "search-1",
       "summary",
       "predictions-1",
       "retrieval-1",

@@ -12,6 +12,7 @@ import {
   recipeSection,
   renderSection,
   retrievalSection,
+  searchSection,
   summarySection,
   warningsSection,
   type Section,
@@ -35,6 +36,7 @@ export function writeReport(file: string, data: ReportData): void {
 export function renderReport(data: ReportData): string {
   const sections: Section[] = [];
   if (data.warnings?.length) sections.push(warningsSection(data.warnings));
+  sections.push(...(data.searches ?? []).map(searchSection));
   sections.push(summarySection(data.summary));
   sections.push(...(data.predictions ?? []).map(predictionsSection));
   sections.push(...(data.retrievals ?? []).map(retrievalSection));
@@ -70,7 +72,7 @@ export function renderReport(data: ReportData): string {
 function tableOfContents(sections: readonly Section[]): string[] {
   const names = new Map<string, string>();
   for (const { id, title } of sections) {
-    const group = /^(predictions|retrieval)-\d+$/.exec(id)?.[1];
+    const group = /^(search|predictions|retrieval)-\d+$/.exec(id)?.[1];
     const name = group === undefined ? title : group[0]?.toUpperCase() + group.slice(1);
     if (![...names.values()].includes(name)) names.set(id, name);
   }

@@ -105,28 +105,38 @@ function predictionCard({ image, truth, candidates }: Prediction): string {
   );
 }
 
+export function searchSection(group: RetrievalGroup, index: number): Section {
+  return foundSection(`search-${index + 1}`, group);
+}
+
 export function retrievalSection(group: RetrievalGroup, index: number): Section {
+  return foundSection(`retrieval-${index + 1}`, group);
+}
+
+function foundSection(id: string, group: RetrievalGroup): Section {
   return {
-    id: `retrieval-${index + 1}`,
+    id,
     title: group.title,
     ...(group.note === undefined ? {} : { note: group.note }),
     body: `<div class="stack">${group.items.map(retrievalCard).join("")}</div>`,
   };
 }
 
-function retrievalCard({ query, results }: RetrievalExample): string {
+function retrievalCard({ query, note, results }: RetrievalExample): string {
   const place = results.findIndex(({ correct }) => correct);
   const outcome =
-    place === 0 ? "found first" : place > 0 ? `found at place ${place + 1}` : "not among these";
+    note ??
+    (place === 0 ? "found first" : place > 0 ? `found at place ${place + 1}` : "not among these");
   const figures = results.map(
-    ({ image, caption, similarity, correct }) =>
+    ({ image, caption, detail, similarity, correct }) =>
       `<figure${correct ? ' class="correct"' : ""}>${imageElement(image, caption)}` +
       `<figcaption><b>${correct ? "✓ " : ""}${escapeHtml(caption)}</b>` +
-      `<span>${similarity.toFixed(3)}</span></figcaption></figure>`,
+      `<span>${detail === undefined ? "" : `${escapeHtml(detail)} `}${similarity.toFixed(3)}</span>` +
+      `</figcaption></figure>`,
   );
   return (
     `<div class="card"><div class="query"><q>${escapeHtml(query)}</q>` +
-    `<span class="note">${outcome}</span></div><div class="found">${figures.join("")}</div></div>`
+    `<span class="note">${escapeHtml(outcome)}</span></div><div class="found">${figures.join("")}</div></div>`
   );
 }
 

@@ -12,6 +12,8 @@ export interface ReportData {
   /** In the order shown. */
   readonly curves: readonly Curve[];
   readonly evaluations?: readonly EvaluationTable[];
+  /** What was asked for in words and what was found, shown first. */
+  readonly searches?: readonly RetrievalGroup[];
   readonly predictions?: readonly PredictionGroup[];
   readonly retrievals?: readonly RetrievalGroup[];
   /** The resolved recipe, shown as JSON. */
@@ -91,12 +93,16 @@ export interface RetrievalGroup {
 
 export interface RetrievalExample {
   readonly query: string;
+  /** Said beside the query, in place of where the right picture stands. */
+  readonly note?: string;
   /** Best first. */
   readonly results: readonly {
     /** A data URI; see imageDataUri. */
     readonly image: string;
     /** What the picture shows. */
     readonly caption: string;
+    /** More about it, such as where it is from. */
+    readonly detail?: string;
     /** Cosine, in [-1, 1]. */
     readonly similarity: number;
     readonly correct: boolean;

@@ -41,6 +41,8 @@ export interface Arm {
   readonly factors: Factors;
   /** Plain data on which the outcome depends besides the factors, such as the recipe. */
   readonly settings?: unknown;
+  /** What `run` trains, where that is known before: it is looked at before the study's first run. */
+  recipe?(seed: number): unknown;
   run(seed: number, context: RunContext): Promise<Outcome>;
 }
 

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 
-import { StorageError } from "../errors.ts";
+import { counted, StorageError } from "../errors.ts";
 import { readTextFile } from "../files/regular-file.ts";
 import { writeFolderAtomically } from "../files/atomic-folder.ts";
 import { writeTextAtomically } from "../files/atomic-write.ts";
@@ -144,7 +144,7 @@ function provenance(results: StudyResults, { command }: { command: string }): st
   const changed = commits.some((commit) => commit.endsWith("+"));
   return [
     `- Command: \`${command}\``,
-    `- Runs: ${runs.length}, of ${arms.length} arms and seeds ${seeds.join(", ")}`,
+    `- Runs: ${runs.length}, of ${counted(arms.length, "arm")} and ${seeds.length === 1 ? "seed" : "seeds"} ${seeds.join(", ")}`,
     `- Commit: ${commits.length === 0 ? "none, run outside a repository" : commits.join(", ")}` +
       (changed ? " (`+`: with changes that were not committed)" : ""),
     `- Date: ${days.length > 1 ? `${days[0]} to ${days.at(-1)}` : (days[0] ?? "")}`,

@@ -99,6 +99,25 @@ test("runs seed by seed, then finds everything finished and writes the same page
   assert.equal(readFileSync(path.join(at.out, "instant", "results.json"), "utf8"), numbers);
 });
 
+test("a wrong recipe of the last arm is found before the first arm runs", async () => {
+  const ran: string[] = [];
+  const arms = (): Arm[] =>
+    ["a", "b"].map((name) => ({
+      name,
+      factors: {},
+      recipe: () => (name === "a" ? undefined : { name: "x", trian: {} }),
+      run: () => {
+        ran.push(name);
+        return Promise.resolve({ metrics: { acc: 1 } });
+      },
+    }));
+  await assert.rejects(runStudy(instant({ arms }).study, places()), {
+    name: "RecipeError",
+    message: /Expected .* \(arm b\)\.?$/,
+  });
+  assert.deepEqual(ran, []);
+});
+
 test("other settings, other changes or a lost result run again; other arms stay", async () => {
   const at = places();
   await runStudy(instant().study, at);
@@ -230,7 +249,7 @@ test("a smoke run trains two steps of one seed, beside its own page", async () =
   assert.equal(page, path.join(workdir, "instant.md"));
   const found = results.estimate("a", "colors/retrieval/textToImage/recall@5");
   assert.ok(found?.overItems && found.seeds.length === 1 && found.interval !== undefined);
-  assert.match(lines.join(""), /An instant study: 1 runs, 0 finished, 1 to do\n/);
+  assert.match(lines.join(""), /An instant study: 1 run, 0 finished, 1 to do\n/);
   const folder = path.join(workdir, "runs", "a", "seed-0", "train");
   assert.ok(existsSync(path.join(folder, "model")));
   assert.ok(!existsSync(path.join(folder, "checkpoints")));

@@ -5,7 +5,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 
-import { StorageError, UsageError } from "../errors.ts";
+import { atPath, counted, StorageError, UsageError } from "../errors.ts";
 import { removeFolder } from "../files/atomic-folder.ts";
 import { asOnlyWriter } from "../files/file-lock.ts";
 import { readJsonFile } from "../files/regular-file.ts";
@@ -13,6 +13,7 @@ import { writeTextAtomically } from "../files/atomic-write.ts";
 import { makeFolder } from "../files/storage.ts";
 import { catchSignals } from "../torch/index.ts";
 import { formatDuration, type ProgressStream } from "../train/log/run-progress.ts";
+import { checkTraining } from "../train/train-pair.ts";
 import { checkStudy, chooseArms, chooseSeeds } from "./check-study.ts";
 import {
   runContext,
@@ -127,6 +128,7 @@ class Session<P> {
       const missing = jobs.filter(({ folder, hash }) => readResult(folder)?.hash !== hash);
       count.found = jobs.length - missing.length;
       count.left = missing.length;
+      await this.#lookAt(missing);
       this.#announce(count, jobs.length);
       const start = performance.now();
       for (const job of missing) {
@@ -199,6 +201,17 @@ class Session<P> {
     return { context, jobs };
   }
 
+  /** A wrong recipe of the last arm is found before the first one trains. */
+  async #lookAt(missing: readonly Job[]): Promise<void> {
+    const { smoke, set = [] } = this.#options;
+    const arms = new Map(missing.map(({ arm, seed }) => [arm, seed]));
+    for (const [arm, seed] of arms) {
+      const recipe = arm.recipe?.(seed);
+      if (recipe === undefined) continue;
+      await atPath(`arm ${arm.name}`, () => checkTraining(recipe, { set, smoke }));
+    }
+  }
+
   async #runOne({ arm, seed, hash, folder }: Job, shared: StudyContext): Promise<void> {
     const started = path.join(folder, "started.json");
     // What was begun with other settings must not be gone on with.
@@ -235,7 +248,7 @@ class Session<P> {
     const rest = formatDuration(secondsPerRun * left);
     const { note, workdir, smoke } = this.#options;
     const time = smoke ? "" : `, planned ${budget} each: ${rest}`;
-    note(`${title}: ${total} runs, ${found} finished, ${left} to do${time}`);
+    note(`${title}: ${counted(total, "run")}, ${found} finished, ${left} to do${time}`);
     note(`In ${workdir}; Ctrl-C stops, the same command goes on`);
   }
 

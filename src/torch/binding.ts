@@ -21,6 +21,10 @@ export interface Addon {
   operatorNames(): string[];
   /** Bit i of `tensors` says that operand i is a handle, or a list of them. */
   callOperator(index: number, tensors: number, ...operands: NativeArgument[]): NativeResult;
+  /** Where `callWords` reads from; kept for as long as this thread lives. */
+  shareWords(words: Float64Array): void;
+  /** What `callOperator` does, of the words; false where that has to be called. */
+  callWords(): NativeResult | false;
 
   tensorFromData(data: ArrayBufferView, dtype: number, shape: readonly number[]): Handle;
   tensorToData(tensor: Handle, data: ArrayBufferView): void;

@@ -8,6 +8,7 @@ import {
   callForEffect,
   callMany,
   arange,
+  backward,
   cat,
   empty,
   fromData,
@@ -16,6 +17,7 @@ import {
   libtorchVersion,
   manualSeed,
   memory,
+  noGrad,
   ones,
   operator,
   operatorNames,
@@ -341,6 +343,25 @@ describe("operator misuse", () => {
 });
 
 describe("operator", () => {
+  it("takes lists longer than the memory that operands are written to", () => {
+    scope(() => {
+      const many = Array.from({ length: 5000 }, (_, i) => full([1], i));
+      assert.deepEqual(cat(many).data(), Float32Array.from(many.keys()));
+      assert.equal(ones([1]).expand(...Array<number>(60).fill(1)).rank, 60);
+    });
+  });
+  it("has a graph notice what was changed without gradients, and gives views of it", () => {
+    scope(() => {
+      const x = ones([2, 2]).setRequiresGrad(true);
+      const saved = x.exp();
+      noGrad(() => void saved.view(-1).narrow(0, 0, 1).add_(1));
+      assert.throws(() => backward(saved.sum()), nativeError("backward", /inplace operation/));
+      const [product, view] = noGrad(() => [x.mul(2), x.view(4)] as const);
+      assert.ok(!product.requiresGrad);
+      noGrad(() => void view.add_(1));
+      assert.deepEqual([...x.data()], [2, 2, 2, 2]);
+    });
+  });
   it("prints the schema of what it found", () => {
     assert.match(
       operatorSchema(add),

@@ -6,6 +6,7 @@ import { didYouMean, NativeError, StorageError } from "../errors.ts";
 import { addon, type NativeArgument, type NativeResult } from "./binding.ts";
 import { shown } from "./dtype.ts";
 import { reasonOf } from "./native-reason.ts";
+import { writeCall } from "./operand-words.ts";
 import { TensorHandle } from "./tensor-handle.ts";
 
 /** Anything an operator takes; undefined stands for the schema's default. */
@@ -69,6 +70,22 @@ function hint(op: Operator): string {
 /** Calls an operator; the results are handles that nobody owns yet. */
 export function invoke(op: Operator, operands: readonly OperatorArgument[]): NativeResult {
   const index = resolve(op);
+  try {
+    if (writeCall(index, operands)) {
+      const result = addon().callWords();
+      if (result !== false) return result;
+    }
+    return addon().callOperator(index, ...nativeOperands(op, operands));
+  } catch (error) {
+    throw explain(fullName(op), operands, error);
+  }
+}
+
+/** Which operands are tensors, and the operands, for a call that no words can carry or that is refused. */
+function nativeOperands(
+  op: Operator,
+  operands: readonly OperatorArgument[],
+): [number, ...NativeArgument[]] {
   const native = new Array<NativeArgument>(operands.length);
   // A handle is a number to the addon, so it is told which operands are tensors.
   let tensors = 0;
@@ -85,11 +102,7 @@ export function invoke(op: Operator, operands: readonly OperatorArgument[]): Nat
       native[i] = operand as NativeArgument;
     }
   }
-  try {
-    return addon().callOperator(index, tensors, ...native);
-  } catch (error) {
-    throw explain(fullName(op), operands, error);
-  }
+  return [tensors, ...native];
 }
 
 type ListItem = TensorHandle | number | boolean | null;

@@ -331,7 +331,7 @@ function byHand(tower: VisionTransformer, pixels: Tensor, leading: number): Tens
     const pooled = head.attention.forwardAt(
       hidden,
       head.probe.tensor.view(1, width).expand(2, width),
-      "last",
+      { position: "last" },
     );
     return pooled.add(head.mlp.forward(head.norm.forward(pooled)));
   });

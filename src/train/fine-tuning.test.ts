@@ -130,7 +130,7 @@ describe("low-rank changes", () => {
     test(`${family}: the adapter, put on the original, gives the finished model`, async () => {
       const { directory } = await tune(family, { towers: { image: { lora }, text: { lora } } });
       const finished = await weightsOf(join(directory, "model"));
-      const loaded = await loadModel(baseOf(family));
+      const loaded = await loadModel(baseOf(family), { prepare: false });
       loadAdapter(join(directory, "adapter"), loaded.pair, { merge: false });
       scope(() => {
         for (const [name, tensor] of mergedState(loaded.pair)) {
@@ -295,11 +295,11 @@ describe("another image size and context length", () => {
         const whole = await resumed(directory, recipe, slow);
         assertSameCheckpoint(checkpointOf(whole, 4), checkpointOf(directory, 4));
       }
-      const loaded = await loadModel(join(directory, "model"));
+      const loaded = await loadModel(join(directory, "model"), { prepare: false });
       assert.equal(loaded.evaluationTransform.imageSize, 64);
       assert.equal(loaded.tokenizer.contextLength, 12);
       assert.equal((await loadTokenizer(join(directory, "model"))).contextLength, 12);
-      const original = await loadModel(baseOf(family));
+      const original = await loadModel(baseOf(family), { prepare: false });
       const leading = family === "clip" ? 1 : 0;
       scope(() =>
         noGrad(() => {

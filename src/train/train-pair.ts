@@ -1,6 +1,6 @@
 /** Trains a pair from a recipe: what `limn train` runs. */
 import { logitScaleOf } from "./recipe/logits.ts";
-import { preparePair } from "./pair/prepare-pair.ts";
+import { lookAtData, preparePair } from "./pair/prepare-pair.ts";
 import { refuseSetting } from "./recipe/check-recipe.ts";
 import type { ResolvedRecipe } from "./recipe/recipe.ts";
 import { resolveRecipe } from "./recipe/resolve-recipe.ts";
@@ -31,11 +31,24 @@ export interface TrainResult extends RunOutcome {
 }
 
 /**
+ * Checks a recipe, its data and its suites, without a run: what `train` does before it builds a model.
+ *
+ * throws  RecipeError, DataError
+ */
+export async function checkTraining(
+  recipe: unknown,
+  { set = [], smoke = false }: Pick<TrainOptions, "set" | "smoke"> = {},
+): Promise<void> {
+  await lookAtData(resolveRecipe(recipe, { set, smoke })).catch(refuseSetting);
+}
+
+/**
  * Trains a recipe to its last step or minute, or until a signal.
  *
- * throws  RecipeError, DataError, CheckpointError before the first step where something does not fit;
+ * throws  RecipeError, DataError, CheckpointError before the first step where something does not fit: data,
+ *         suites, classes and labels are looked at first;
  *         StorageError where another process trains in the folder, or it holds what limn did not write;
- *         DataError later for a sample or suite that cannot be read: the steps done are saved first;
+ *         DataError later for a sample that cannot be read after all: the steps done are saved first;
  *         DivergedError when the loss leaves the numbers: checkpoints written so far stay
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {

@@ -68,7 +68,7 @@ export function plainRecipe(
 
 /** Every weight of a model folder by limn's name. */
 export async function weightsOf(folder: string): Promise<Map<string, Float32Array>> {
-  const loaded = await loadModel(folder);
+  const loaded = await loadModel(folder, { prepare: false });
   try {
     return scope(
       () =>

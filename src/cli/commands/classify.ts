@@ -6,7 +6,7 @@ import { classificationText, type NamedResult } from "../print/outcomes.ts";
 import { labelsOf } from "../options/classify-labels.ts";
 import { defineCommand, type Command } from "../command.ts";
 import { maxPixelsOf, maxPixelsOption } from "../options/max-pixels.ts";
-import { chosenDevice, deviceOption, loadOptions, modelOptions } from "../options/model-options.ts";
+import { chosenUse, loadOptions, modelOptions, useOptions } from "../options/model-options.ts";
 import { templateOption, templatesOf } from "../options/template-argument.ts";
 import { pictureOperands, unreadablePicture } from "../options/picture-operands.ts";
 
@@ -31,7 +31,7 @@ const command: Command = defineCommand({
     "batch-size": { type: "integer", least: 1, value: "<n>", help: "default by the memory" },
     "on-error": { type: "string", choices: ["skip", "fail"], help: "default fail" },
     ...maxPixelsOption,
-    ...deviceOption,
+    ...useOptions,
     ...modelOptions,
   },
   examples: [
@@ -47,7 +47,7 @@ const command: Command = defineCommand({
     const data = benchmarkTemplatesOf(options.classes);
     const load = loadOptions(options, note);
     const pictures = await pictureOperands(rest);
-    const model = await loadModel(folder, { ...load, device: chosenDevice(options) });
+    const model = await loadModel(folder, { ...load, ...chosenUse(options, note) });
     try {
       const { probabilities, top = 5 } = options;
       const prompts = chooseTemplates({ given, model: model.templates, data });

@@ -1,4 +1,5 @@
 /** `limn convert`: write a model in another layout. */
+import { counted } from "../../errors.ts";
 import { checkModelTarget } from "../../checkpoints/model-folder.ts";
 import { checkApart } from "../../files/atomic-folder.ts";
 import { loadModel } from "../../inference/load-model.ts";
@@ -42,7 +43,7 @@ const command: Command = defineCommand({
     const [from = "", folder = ""] = operands;
     checkApart(folder, [from]);
     await checkModelTarget(folder);
-    const loaded = await loadModel(from, loadOptions(options, note));
+    const loaded = await loadModel(from, { ...loadOptions(options, note), prepare: false });
     try {
       const { to, precision } = options;
       await loaded.save(folder, {
@@ -57,10 +58,13 @@ const command: Command = defineCommand({
         }
       }
       const parameters = loaded.pair.parameterCount();
-      print(
-        `${loaded.layout}, ${parameters.toLocaleString("en-US")} parameters, written to ${folder}`,
-        { from, folder, layout: to ?? null, family: loaded.family, parameters },
-      );
+      print(`${loaded.layout}, ${counted(parameters, "parameter")}, written to ${folder}`, {
+        from,
+        folder,
+        layout: to ?? null,
+        family: loaded.family,
+        parameters,
+      });
     } finally {
       loaded.dispose();
     }

@@ -3,7 +3,7 @@ import { duplicateSheet } from "../../data/dedupe/duplicate-sheet.ts";
 import { excludedBy, findDuplicates } from "../../data/dedupe/find-duplicates.ts";
 import { writeDuplicates } from "../../data/dedupe/write-duplicates.ts";
 import { checkPackTarget, packDataset } from "../../data/pack.ts";
-import { UsageError } from "../../errors.ts";
+import { counted, UsageError } from "../../errors.ts";
 import { describePack } from "../print/inspection.ts";
 import { defineCommand, type Command } from "../command.ts";
 import { maxPixelsOf, maxPixelsOption } from "../options/max-pixels.ts";
@@ -66,7 +66,9 @@ const command: Command = defineCommand({
       note(describePack(packed, out));
     }
     const { pictures, groups, contaminated, bad } = report;
-    const lines = [`${pictures} pictures, ${groups.length} groups of near-duplicates`];
+    const lines = [
+      `${counted(pictures, "picture")}, ${counted(groups.length, "group")} of near-duplicates`,
+    ];
     if (against.length > 0) lines.push(`${contaminated.length} near a picture to evaluate on`);
     lines.push(`${report.exclude.length} to leave out`);
     if (bad > 0) lines.push(`${bad} could not be read`);

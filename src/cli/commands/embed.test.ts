@@ -17,6 +17,7 @@ import { parquetReadObjects } from "hyparquet";
 import { readNpy } from "../../files/npy.ts";
 import { writeShards } from "../../data/write-shards.ts";
 import { embedSource, type EmbedOptions } from "../../embed/embed-source.ts";
+import { availablePrecisions } from "../../nn/precision.ts";
 import { loadModel, type LoadedModel } from "../../inference/load-model.ts";
 import { assertClose } from "../../../test/support/close.ts";
 import { runLimn } from "../../../test/support/run-limn.ts";
@@ -83,12 +84,28 @@ describe("limn embed, misused", () => {
     const other = await saveTinyModel(join(root, "other"), {}, 5);
     await refuses([other, photos, "--out", target], 3, /another model or preprocessing instead of/);
     await refuses([folder, shards, "--out", target], 3, /source .*photos.* instead of .*shards/);
-    const single = ["--precision", "float32"];
+    const single = ["--store", "float32"];
     await refuses(
       [folder, photos, "--out", target, ...single],
       3,
-      /precision "float16" instead of "float32"/,
+      /store "float16" instead of "float32"/,
     );
+    const [lower = "float32"] = availablePrecisions().slice(1);
+    if (lower !== "float32") {
+      await refuses(
+        [folder, photos, "--out", target, "--precision", lower],
+        3,
+        new RegExp(`precision "float32" instead of "${lower}"`),
+      );
+    }
+    // Before the model's precision could be chosen, `precision` was that of the files.
+    const state = join(target, "embed.json");
+    const now = JSON.parse(readFileSync(state, "utf8")) as { settings: Record<string, unknown> };
+    const { store, ...earlier } = now.settings;
+    const old = { ...now, settings: { ...earlier, precision: store } };
+    writeFileSync(state, JSON.stringify(old));
+    const again = await runLimn("embed", folder, photos, "--out", target);
+    assert.match(again.out, /of them were there already/);
     assert.deepEqual(readdirSync(target, { recursive: true }), before);
     rmSync(join(target, "embed.json"));
     await refuses([folder, photos, "--out", target], 3, /has files and no embed\.json/);
@@ -121,7 +138,7 @@ describe("limn embed, misused", () => {
 describe("limn embed", () => {
   it("writes clip-retrieval's layout, rows aligned", async () => {
     const target = out();
-    const words = ["--out", target, "--texts", "--shard-size", "4", "--precision", "float32"];
+    const words = ["--out", target, "--texts", "--shard-size", "4", "--store", "float32"];
     const { code, out: text, err } = await runLimn("embed", folder, shards, ...words);
     assert.equal(code, 0, err);
     assert.match(text, /^11 embeddings of 8 numbers in 3 shards in \S+, [\d.e+]+ pictures\/s\n$/);
@@ -203,7 +220,7 @@ describe("embedSource, stopped and started again", () => {
     for (const number of [12, 16, 17]) writeFileSync(join(bad, `${number}x.png`), "no picture");
     const options = (target: string): EmbedOptions => ({
       ...{ model, source: { kind: "folder", directory: bad }, folder: target },
-      ...{ onError: "skip", shardSize: 3, precision: "float32", workers: 1, batchSize: 1 },
+      ...{ onError: "skip", shardSize: 3, store: "float32", workers: 1, batchSize: 1 },
     });
     const whole = out();
     const result = await embedSource(options(whole));

@@ -5,7 +5,7 @@ import { loadModel } from "../../inference/load-model.ts";
 import { catchSignals, pendingSignal } from "../../torch/index.ts";
 import { defineCommand, type Command } from "../command.ts";
 import { maxPixelsOf, maxPixelsOption } from "../options/max-pixels.ts";
-import { chosenDevice, deviceOption, loadOptions, modelOptions } from "../options/model-options.ts";
+import { chosenUse, loadOptions, modelOptions, useOptions } from "../options/model-options.ts";
 import { describeEmbedded, describeEmbedding } from "../print/outcomes.ts";
 import { progressLine } from "../print/progress-line.ts";
 import { noteColumns, parseSource, sourceOptions } from "../options/source-argument.ts";
@@ -20,12 +20,12 @@ const command: Command = defineCommand({
     out: { type: "string", value: "<folder>", help: "where the embeddings go; required" },
     texts: { type: "boolean", help: "embed each picture's first caption too" },
     "shard-size": { type: "integer", least: 1, value: "<n>", help: "rows; default 1000000" },
-    precision: { type: "string", choices: ["float16", "float32"], help: "default float16" },
+    store: { type: "string", choices: ["float16", "float32"], help: "numbers; default float16" },
     "batch-size": { type: "integer", least: 1, value: "<n>", help: "default by the memory" },
     workers: { type: "integer", least: 1, value: "<n>", help: "decoding threads" },
     "on-error": { type: "string", choices: ["skip", "fail"], help: "default fail" },
     ...maxPixelsOption,
-    ...deviceOption,
+    ...useOptions,
     ...sourceOptions,
     ...modelOptions,
   },
@@ -41,8 +41,7 @@ const command: Command = defineCommand({
     if (options.out === undefined) {
       throw new UsageError("Expected --out <folder> but received nothing; name a folder.");
     }
-    const device = chosenDevice(options);
-    const model = await loadModel(folder, { ...given, device });
+    const model = await loadModel(folder, { ...given, ...chosenUse(options, note) });
     const progress = progressLine(process.stderr, describeEmbedding);
     catchSignals(true);
     try {
@@ -50,7 +49,7 @@ const command: Command = defineCommand({
         ...{ model, source, folder: options.out },
         texts: options.texts ?? false,
         ...(options["shard-size"] && { shardSize: options["shard-size"] }),
-        ...(options.precision && { precision: options.precision }),
+        ...(options.store && { store: options.store }),
         ...(options["batch-size"] && { batchSize: options["batch-size"] }),
         ...(options.workers && { workers: options.workers }),
         ...maxPixelsOf(options),

@@ -120,7 +120,7 @@ describe("a checkpoint that leaves something open", () => {
   writeFileSync(table, `image,caption\n${rows.join("\n")}\n`);
   const commands = {
     classify: [path, endToEndPictures[0] ?? "", "--labels", "a,b"],
-    embed: [path, table, "--out", join(root, "embedded"), "--precision", "float32"],
+    embed: [path, table, "--out", join(root, "embedded"), "--store", "float32"],
     eval: [path, table],
     convert: [path, join(root, "converted")],
   };

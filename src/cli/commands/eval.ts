@@ -2,16 +2,16 @@
 import { evaluate } from "../../evaluate/evaluate-model.ts";
 import { defineCommand, type Command } from "../command.ts";
 import { maxPixelsOf, maxPixelsOption } from "../options/max-pixels.ts";
-import { chosenDevice, deviceOption, loadOptions, modelOptions } from "../options/model-options.ts";
-import { sourceOptions } from "../options/source-argument.ts";
+import { chosenUse, loadOptions, modelOptions, useOptions } from "../options/model-options.ts";
+import { noteColumns, sourceOptions } from "../options/source-argument.ts";
 import { suitesOf, taskOptions } from "../options/suite-arguments.ts";
 import { suitesJson, suitesText } from "../print/measured-suites.ts";
 
 const command: Command = defineCommand({
   name: "eval",
   summary:
-    "Evaluates a model: zero-shot classification with --classes, else retrieval both ways,\n" +
-    "with bootstrap intervals beside chance.",
+    "Evaluates a model: zero-shot classification with --classes, or with the classes beside\n" +
+    "CLIP_benchmark's shards, else retrieval both ways; with bootstrap intervals beside chance.",
   usage: "<model> [source]",
   options: {
     suites: { type: "string", value: "<file>", help: "a recipe, or a JSON array of suites" },
@@ -23,8 +23,7 @@ const command: Command = defineCommand({
       help: "pictures per forward pass; default 64",
     },
     ...maxPixelsOption,
-    ...deviceOption,
-    precision: { type: "string", choices: ["float32", "bfloat16"], help: "default float32" },
+    ...useOptions,
     ...sourceOptions,
     ...modelOptions,
   },
@@ -38,12 +37,12 @@ const command: Command = defineCommand({
   async run({ options, operands, print, note }) {
     const [model = "", source] = operands;
     const suites = await suitesOf(source, options);
+    for (const suite of suites) noteColumns(suite.source, note, { records: true });
     const results = await evaluate({
       model,
       load: loadOptions(options, note),
       suites,
-      device: chosenDevice(options),
-      precision: options.precision ?? "float32",
+      ...chosenUse(options, note),
       batchSize: options["batch-size"] ?? 64,
       ...maxPixelsOf(options),
       onSuite: (title) => note(`Evaluating ${title}`),

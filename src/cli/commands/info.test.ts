@@ -49,6 +49,21 @@ before(async () => {
 
 after(() => rmSync(folder, { recursive: true, force: true }));
 
+test("limn info measures pairs only, and takes what to measure with for that alone", async () => {
+  const run = (name: string, options: object): Promise<unknown> =>
+    Promise.resolve(
+      info.run({ options, operands: [join(folder, name)], print: () => {}, json: false } as never),
+    );
+  await assert.rejects(run("tower", { measure: true }), {
+    name: "UsageError",
+    message: /^Expected a pair for --measure but .*tower holds a tower alone\.$/,
+  });
+  await assert.rejects(run("pair", { pictures: "photos" }), {
+    name: "UsageError",
+    message: "Expected --measure with --pictures but received none; add it.",
+  });
+});
+
 async function shown(name: string): Promise<Map<string, string>> {
   let text = "";
   const print = (words: string): void => void (text = words);

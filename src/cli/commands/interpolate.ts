@@ -20,7 +20,7 @@ const command: Command = defineCommand({
       most: 1,
       multiple: true,
       value: "<share>",
-      help: "share of the fine-tuned weights; may be repeated; default 0.5",
+      help: "share of the fine-tuned weights; default 0.5",
     },
     out: { type: "string", value: "<folder>", help: "where the model goes; required" },
     ...hubOptions,

@@ -4,7 +4,7 @@ import { resolvePretraining } from "../../train/recipe/pretrain-recipe.ts";
 import { defineCommand, type Command } from "../command.ts";
 import { loadFile } from "../options/load-file.ts";
 import { runArguments, runOptions } from "../options/run-options.ts";
-import { describeEnd } from "../print/run-outcome.ts";
+import { describeEnd, skippedText } from "../print/run-outcome.ts";
 
 const command: Command = defineCommand({
   name: "pretrain",
@@ -32,7 +32,7 @@ export default command;
 function describe(result: PretrainResult): string {
   const { directory, stopped, skipped, values } = result;
   const lines = Object.entries(values).map(([key, value]) => `${key} ${value.toPrecision(4)}`);
-  if (skipped > 0) lines.push(`${skipped} samples could not be read and were skipped.`);
+  if (skipped > 0) lines.push(`${skippedText(skipped)}.`);
   lines.push(...describeEnd(result));
   if (stopped !== "signal") lines.push(`Tower: ${directory}/model`);
   return lines.join("\n");

@@ -1,4 +1,4 @@
-/** `limn quickstart`: train a small CLIP on emoji and see what it learned. */
+/** `limn quickstart`: train a small CLIP on icons and see what it learned. */
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 
@@ -9,10 +9,11 @@ import { metricsJson } from "../../evaluate/metric-table.ts";
 import { defineCommand, type Command } from "../command.ts";
 import { loadFile } from "../options/load-file.ts";
 
-/** What examples/emoji/quickstart.ts exports. */
+/** What examples/icons/quickstart.ts exports. */
 type Quickstart = (options: {
   directory: string;
   seed: number;
+  large: boolean;
   set: readonly string[];
   progress?: ProgressStream;
   note: (line: string) => void;
@@ -21,8 +22,8 @@ type Quickstart = (options: {
 const command: Command = defineCommand({
   name: "quickstart",
   summary:
-    "Trains a small CLIP on emoji of two vendors and their names in six languages, then asks it\n" +
-    "about a third vendor, line drawings and emoji that it never saw. Takes about six minutes.",
+    "Trains a small CLIP on icons of many authors and their names, then lets it name and find icons\n" +
+    "of three sets that it never saw. Takes about six minutes.",
   options: {
     directory: { type: "string", value: "<folder>", help: "default runs/quickstart" },
     seed: {
@@ -30,6 +31,10 @@ const command: Command = defineCommand({
       least: 0,
       value: "<n>",
       help: "of the weights and the order; default 0",
+    },
+    large: {
+      type: "boolean",
+      help: "all of iconify's free icon sets, in pictures of 32 pixels; fetches and draws for minutes first",
     },
     set: { type: "string", multiple: true, value: "<path=value>", help: "change one recipe value" },
   },
@@ -39,11 +44,12 @@ const command: Command = defineCommand({
     "limn quickstart --set train.steps=100",
   ],
   async run({ options, print, note, json }) {
-    const file = path.join(packageRoot(), "examples", "emoji", "quickstart.ts");
+    const file = path.join(packageRoot(), "examples", "icons", "quickstart.ts");
     const quickstart = (await loadFile(file)) as Quickstart;
     const { result, text, report } = await quickstart({
       directory: options.directory ?? path.join("runs", "quickstart"),
       seed: options.seed ?? 0,
+      large: options.large ?? false,
       set: options.set ?? [],
       note,
       ...(json ? {} : { progress: process.stderr }),

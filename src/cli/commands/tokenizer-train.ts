@@ -3,7 +3,7 @@ import { PieceReader, readText } from "../../data/sources/read-sample.ts";
 import { openSource } from "../../data/sources/open-source.ts";
 import type { Source } from "../../data/sources/source.ts";
 import { trainTokenizer } from "../../text/index.ts";
-import { UsageError } from "../../errors.ts";
+import { counted, UsageError } from "../../errors.ts";
 import { defineCommand, type Command } from "../command.ts";
 import { noteColumns, parseSource, sourceOptions } from "../options/source-argument.ts";
 
@@ -40,7 +40,10 @@ const command: Command = defineCommand({
     });
     const { captions } = count;
     const result = { folder, vocabSize: tokenizer.vocabSize, captions };
-    print(`${tokenizer.vocabSize} ids from ${captions} captions in ${folder}`, result);
+    print(
+      `${counted(tokenizer.vocabSize, "id")} from ${counted(captions, "caption")} in ${folder}`,
+      result,
+    );
   },
 });
 export default command;

@@ -5,7 +5,7 @@ import {
   transformOfPreset,
   type EvaluationTransform,
 } from "../../data/image/evaluation-transform.ts";
-import { UsageError } from "../../errors.ts";
+import { counted, UsageError } from "../../errors.ts";
 import { readJsonFile, readingReason } from "../../files/regular-file.ts";
 import type { HubFetchOptions } from "../../checkpoints/local-model.ts";
 import type { GivenFacts } from "../../checkpoints/layout.ts";
@@ -13,6 +13,7 @@ import { activationNames } from "../../nn/activation.ts";
 import type { OptionValues } from "../command.ts";
 import type { FetchProgress } from "../../hub/progress.ts";
 import { progressLine } from "../print/progress-line.ts";
+import { checkPrecision, precisions, type Precision } from "../../nn/precision.ts";
 import { resolveDevice, type Device } from "../../torch/index.ts";
 
 /** Tokens, proxies, mirrors and the cache folder have their usual environment variables. */
@@ -97,17 +98,42 @@ export function hubFetching(
 
 function describe({ files, filesDone, allReceived, allTotal }: FetchProgress): string {
   const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
-  return `fetching ${megabytes(allReceived)} of ${megabytes(allTotal)} MB, ${filesDone} of ${files} files`;
+  return `fetching ${megabytes(allReceived)} of ${megabytes(allTotal)} MB, ${filesDone} of ${counted(files, "file")}`;
 }
 
-export const deviceOption = {
+/** Where and in what a model computes. */
+export const useOptions = {
   device: { type: "string", value: "<name>", help: "default auto: the first GPU, else the CPU" },
+  precision: {
+    type: "string",
+    choices: precisions,
+    help: "default float32; limn info --measure compares",
+  },
 } as const;
+
+/**
+ * The device and the precision that the options ask for, as `loadModel` takes them. Another precision
+ * than float32 is noted. Throws UsageError for what is not there.
+ */
+export function chosenUse(
+  options: { device?: string | undefined; precision?: Precision | undefined },
+  note: (text: string) => void,
+): { device: Device; precision: Precision } {
+  const { precision = "float32" } = options;
+  const device = chosenDevice(options);
+  asUsage(() => checkPrecision(precision, device, "--precision"));
+  if (precision !== "float32") note(`Computing in ${precision}`);
+  return { device, precision };
+}
 
 /** The device that `--device` asks for. Throws UsageError for one that is not there. */
 export function chosenDevice({ device = "auto" }: { device?: string | undefined }): Device {
+  return asUsage(() => resolveDevice(device, "--device"));
+}
+
+function asUsage<T>(body: () => T): T {
   try {
-    return resolveDevice(device, "--device");
+    return body();
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
     throw new UsageError(cause.message, { cause });

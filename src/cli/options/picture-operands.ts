@@ -40,6 +40,24 @@ export async function pictureOperands(operands: readonly string[]): Promise<Pict
   };
 }
 
+/**
+ * The first pictures of an operand, `most` of them.
+ *
+ * throws  as `pictureOperands`; DataError where there is none
+ */
+export async function takePictures(operand: string, most: number): Promise<Picture[]> {
+  const operands = await pictureOperands([operand]);
+  const taken: Picture[] = [];
+  for await (const picture of operands.stream()) {
+    taken.push(picture);
+    if (taken.length === most) break;
+  }
+  if (taken.length > 0) return taken;
+  throw new DataError(`Expected pictures in ${operand} but found none; choose another folder`, {
+    source: operand,
+  });
+}
+
 async function open(operand: string): Promise<string | Source> {
   const exists = statSync(operand, { throwIfNoEntry: false });
   if (exists?.isFile() && looksLikePicture(operand)) return operand;

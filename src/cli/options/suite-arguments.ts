@@ -16,7 +16,7 @@ export const taskOptions = {
   classes: {
     type: "string",
     value: "<file>",
-    help: "the classes, for zero-shot: JSON, or a text file with one in each line; found beside CLIP_benchmark's shards",
+    help: "the classes, for zero-shot: JSON, or a text file with one in each line",
   },
   answer: {
     type: "string",

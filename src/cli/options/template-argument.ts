@@ -8,8 +8,8 @@ export const templateOption = {
     multiple: true,
     value: "<set>",
     help:
-      'bare, photo, simple, a text such as "an icon of {}", or a file: a template in each line, or a JSON list; ' +
-      "may be repeated; default the model's own, else photo",
+      'bare, photo, simple, a text such as "an icon of {}", or a file, in lines or JSON; ' +
+      "default the model's own, else photo",
   },
 } as const;
 

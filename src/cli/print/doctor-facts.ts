@@ -33,11 +33,16 @@ export async function collectFacts(): Promise<Facts> {
   };
 }
 
-type EngineFacts = Pick<Facts, "engineError" | "libtorch" | "matrixProduct" | "devices">;
+type EngineFacts = Pick<
+  Facts,
+  "engineError" | "libtorch" | "matrixProduct" | "devices" | "inference"
+>;
 
 async function engineFacts(threads: number): Promise<EngineFacts> {
   try {
     const torch = await import("../../torch/index.ts");
+    const { availablePrecisions } = await import("../../nn/precision.ts");
+    const { hasPackedProducts } = await import("../../nn/prepared-product.ts");
     torch.setThreadCount(threads);
     const [start, before] = [performance.now(), process.cpuUsage()];
     const gflops = Math.round(torch.matrixProductRate(SIZE, 15) * 10) / 10;
@@ -49,10 +54,11 @@ async function engineFacts(threads: number): Promise<EngineFacts> {
       libtorch: torch.libtorchVersion(),
       matrixProduct: { size: SIZE, dtype: "float32", gflops, share },
       devices: torch.devices(),
+      inference: { precisions: availablePrecisions(), packed: hasPackedProducts() },
     };
   } catch (error) {
     const engineError = error instanceof Error ? error.message : String(error);
-    return { engineError, libtorch: null, matrixProduct: null, devices: [] };
+    return { engineError, libtorch: null, matrixProduct: null, devices: [], inference: null };
   }
 }
 

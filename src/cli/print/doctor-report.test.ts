@@ -22,6 +22,7 @@ const healthy: Facts = {
   matrixProduct: { size: 1024, dtype: "float32", gflops: 120, share: 0.97 },
   threads: { used: 2, usable: 2, machine: 8, quota: 2 },
   devices: ["cpu"],
+  inference: { precisions: ["float32", "bfloat16"], packed: true },
   gpu: false,
   sharp: "0.35.5",
   sharpError: null,
@@ -54,6 +55,17 @@ test("what decodes JPEGs is told, and how to have the faster one", () => {
     formatReport(report),
     /JPEGs +by sharp[^]*warning: JPEGs are decoded by sharp, .*: setup found no headers of it\n {2}cure: .*jpeg.* --force/,
   );
+});
+
+test("what models can be prepared for is told, and that an old libtorch is slower", () => {
+  assert.match(formatReport(diagnose(healthy)), /inference +float32, bfloat16\n/);
+  assert.deepEqual(diagnose(healthy).problems, []);
+  const old = diagnose({ ...healthy, inference: { precisions: ["float32"], packed: false } });
+  assert.equal(old.ok, true);
+  const [problem, ...others] = old.problems;
+  assert.deepEqual(others, []);
+  assert.match(problem?.problem ?? "", /^libtorch 1\.13\.0 packs no weights/);
+  assert.match(problem?.cure ?? "", /^LIMN_LIBTORCH=pip .*--force/);
 });
 
 test("a compiler matters only while the engine is not built", () => {

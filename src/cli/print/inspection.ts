@@ -1,4 +1,5 @@
 /** The texts of `limn data inspect` and `limn data pack`. */
+import { counted } from "../../errors.ts";
 import type { Bin, Summary } from "../../arrays/stream-summary.ts";
 import type { InspectReport } from "../../data/inspect.ts";
 import type { PackResult } from "../../data/pack.ts";
@@ -41,7 +42,7 @@ export function formatInspection(report: InspectReport): string {
     `${report.source}${report.partial ? " (stopped early)" : ""}`,
     ...(report.columns === undefined ? [] : [`columns        ${columnNames(report.columns)}`]),
     ...passedOver(report.passedOver ?? {}),
-    `samples        ${report.samples} (${report.usable} usable, ${report.bad} bad) in ${parts.length} part(s)`,
+    `samples        ${report.samples} (${report.usable} usable, ${report.bad} bad) in ${counted(parts.length, "part")}`,
     `formats        ${counts(images.formats)}`,
     `pixel layouts  ${counts(images.layouts)}`,
     `width          ${range(images.width)} pixels`,
@@ -53,11 +54,11 @@ export function formatInspection(report: InspectReport): string {
     `characters     ${range(captions.characters)}`,
   ];
   if (captions.tokens) {
-    lines.push(`tokens         ${range(captions.tokens)}, ${captions.cut ?? 0} captions are cut`);
+    lines.push(`tokens         ${range(captions.tokens)}, ${cutText(captions.cut ?? 0)}`);
   }
   if (Object.keys(labels).length > 0) {
     const unlisted = report.unlistedLabels ?? 0;
-    const more = unlisted > 0 ? `, and ${unlisted} samples with still others` : "";
+    const more = unlisted > 0 ? `, and ${counted(unlisted, "sample")} with still others` : "";
     lines.push(`labels         ${counts(labels)}${more}`);
   }
   lines.push(
@@ -76,6 +77,10 @@ export function formatInspection(report: InspectReport): string {
     ),
   );
   return lines.join("\n");
+}
+
+function cutText(cut: number): string {
+  return `${counted(cut, "caption is", "captions are")} cut`;
 }
 
 function listed(title: string, entries: readonly string[]): string[] {
@@ -109,12 +114,17 @@ function bins(histogram: readonly Bin[]): string {
 /** What `limn data pack` did. */
 export function describePack(result: PackResult, directory: string): string {
   const { shards, samples, resized, skipped, badSamples, withoutRecord, lostRecords } = result;
-  const lines = [`${samples} samples in ${shards.length} shards in ${directory}`];
-  if (resized > 0) lines.push(`${resized} images were shrunk`);
+  const lines = [
+    `${counted(samples, "sample")} in ${counted(shards.length, "shard")} in ${directory}`,
+  ];
+  if (resized > 0) lines.push(`${counted(resized, "image was", "images were")} shrunk`);
   if (skipped > 0)
-    lines.push(`${skipped} samples were left out:`, ...problemLines(badSamples, skipped));
+    lines.push(
+      `${counted(skipped, "sample was", "samples were")} left out:`,
+      ...problemLines(badSamples, skipped),
+    );
   if (withoutRecord > 0) {
-    lines.push(`${withoutRecord} samples lost a record that cannot be read:`);
+    lines.push(`${counted(withoutRecord, "sample")} lost a record that cannot be read:`);
     lines.push(...problemLines(lostRecords, withoutRecord));
   }
   return lines.join("\n");

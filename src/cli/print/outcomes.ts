@@ -46,10 +46,10 @@ export function describeEmbedding({
   const rate = `${picturesPerSecond.toPrecision(3)} pictures/s`;
   if (samples === undefined) {
     const shards = parts.all > 1 ? `, ${count(parts.done)} of ${count(parts.all)} shards done` : "";
-    return `${count(rows)} pictures${bad}${shards}, ${rate}`;
+    return `${counted(rows, "picture")}${bad}${shards}, ${rate}`;
   }
   const left = (samples - rows - skipped) / picturesPerSecond;
-  return `${count(rows)} of ${count(samples)} pictures${bad}, ${rate}, ${duration(left)} left`;
+  return `${count(rows)} of ${counted(samples, "picture")}${bad}, ${rate}, ${duration(left)} left`;
 }
 
 function duration(seconds: number): string {
@@ -62,10 +62,15 @@ function duration(seconds: number): string {
 export function describeEmbedded(result: EmbedResult): string {
   const { rows, dim, shards, folder, resumedFrom, skipped, complete, picturesPerSecond } = result;
   const rate = picturesPerSecond === 0 ? "" : `, ${picturesPerSecond.toPrecision(3)} pictures/s`;
+  const computed = result.precision === "float32" ? "" : `, computed in ${result.precision}`;
   return [
-    `${rows} embeddings of ${dim} numbers in ${shards} shards in ${folder}${rate}`,
-    ...(resumedFrom > 0 ? [`${resumedFrom} of them were there already`] : []),
-    ...(skipped > 0 ? [`${skipped} samples were left out`] : []),
+    `${counted(rows, "embedding")} of ${counted(dim, "number")} in ${counted(shards, "shard")} in ${folder}${rate}${computed}`,
+    ...(resumedFrom > 0
+      ? [
+          `${resumedFrom.toLocaleString("en-US")} of them ${resumedFrom === 1 ? "was" : "were"} there already`,
+        ]
+      : []),
+    ...(skipped > 0 ? [`${counted(skipped, "sample was", "samples were")} left out`] : []),
     ...(complete ? [] : ["stopped; the same command goes on from here"]),
   ].join("\n");
 }

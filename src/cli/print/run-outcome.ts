@@ -1,4 +1,5 @@
 /** What `limn train` and `limn pretrain` print at the end, for people and for `--json`. */
+import { counted } from "../../errors.ts";
 import { formatDuration } from "../../train/log/run-progress.ts";
 import type { PretrainResult } from "../../train/tower/pretrain-tower.ts";
 import type { TrainResult } from "../../train/train-pair.ts";
@@ -15,6 +16,11 @@ export function describeEnd({ step, stopped, recipe }: TrainResult | PretrainRes
   return [`The time of training, ${time}, was over at step ${step} of ${steps}.`];
 }
 
+/** Samples that a run passed over, as a sentence without its end. */
+export function skippedText(skipped: number): string {
+  return `${counted(skipped, "sample")} could not be read and ${skipped === 1 ? "was" : "were"} skipped`;
+}
+
 /** What a reader wants to know: tables, skipped samples, where things lie. */
 export function describeRun(result: TrainResult): string {
   const { directory, stopped, skipped, suites, warnings } = result;
@@ -24,9 +30,7 @@ export function describeRun(result: TrainResult): string {
     const first = result.badSamples
       .slice(0, 3)
       .map(({ file, key, reason }) => `  ${file} ${key ?? ""}: ${reason}`);
-    lines.push(
-      [`${skipped} samples could not be read and were skipped, such as:`, ...first].join("\n"),
-    );
+    lines.push([`${skippedText(skipped)}, such as:`, ...first].join("\n"));
   }
   lines.push(...describeEnd(result));
   if (stopped !== "signal") {

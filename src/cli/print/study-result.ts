@@ -1,4 +1,5 @@
 /** A study's outcome as text and as JSON. */
+import { counted } from "../../errors.ts";
 import { judge } from "../../study/claims.ts";
 import { formatEstimate, metricTitle } from "../../study/format.ts";
 import type { StudyOutcome } from "../../study/run-study.ts";
@@ -17,7 +18,7 @@ const words: Record<Verdict, string> = {
 export function describeStudy(study: Study, outcome: StudyOutcome): string {
   const { results, page, found, done, left } = outcome;
   if (page === undefined) {
-    return `Stopped: ${found + done} runs finished, ${left} left; the same command goes on.`;
+    return `Stopped: ${counted(found + done, "run")} finished, ${left} left; the same command goes on.`;
   }
   const lines = results.arms.flatMap(({ name, label }) => {
     const values = Object.entries(results.metrics).flatMap(([key, metric]) => {

@@ -1,4 +1,5 @@
 /** A page that shows pairs of near-duplicates side by side, the least certain ones first. */
+import { counted } from "../../errors.ts";
 import { escapeHtml } from "../../files/escape-html.ts";
 import { pictureTile } from "../contact-sheet.ts";
 import { MAX_PIXELS } from "../image/index.ts";
@@ -90,7 +91,7 @@ async function tileOf(
 
 function figure(pair: DuplicatePair, [first, second]: [string, string]): string {
   const { distance, correlation, cosine, against } = pair;
-  const measures = [`${distance} bits`, `colours ${correlation.toFixed(3)}`];
+  const measures = [counted(distance, "bit"), `colours ${correlation.toFixed(3)}`];
   if (cosine !== undefined) measures.push(`cosine ${cosine.toFixed(3)}`);
   const names = [pair.first, `${pair.second}${against === undefined ? "" : ` (set ${against})`}`];
   return (
@@ -102,9 +103,9 @@ function figure(pair: DuplicatePair, [first, second]: [string, string]): string 
 function summary(report: DuplicateReport): string[] {
   const { pictures, againstPictures, groups, contaminated, exclude, pairs } = report;
   const lines = [
-    `${pictures} pictures, ${pairs.length} near pairs`,
-    `${groups.length} groups within the set`,
-    `${exclude.length} pictures to leave out`,
+    `${counted(pictures, "picture")}, ${counted(pairs.length, "near pair")}`,
+    `${counted(groups.length, "group")} within the set`,
+    `${counted(exclude.length, "picture")} to leave out`,
   ];
   if (againstPictures.length === 0) return lines;
   return [...lines, `${contaminated.length} of them near a picture of an evaluation set`];

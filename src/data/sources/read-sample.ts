@@ -2,7 +2,7 @@
  * Reads the bytes behind a sample's reference: the image, and its captions and label; of one sample, or
  * of a whole source in order, without the loader's threads.
  */
-import { closeSync, fstatSync } from "node:fs";
+import { closeSync, fstatSync, statSync } from "node:fs";
 import { types } from "node:util";
 import { decodeText } from "../../files/decode-text.ts";
 import { isJsonObject } from "../../files/json-fields.ts";
@@ -227,6 +227,43 @@ function unmarked(value: unknown): unknown {
   return types.isNumberObject(value) ? Number(value) : value;
 }
 
+/** A sample with its texts, or what is wrong with it. */
+export type ReadText = { ref: SampleRef; text: SampleText } | { problem: Problem };
+
+/**
+ * In stored order, once, without the pictures. Bad samples come as problems.
+ *
+ * pictures   whether one is bad whose picture is a file of its own and is not there
+ */
+export async function* readTexts(
+  source: Source,
+  { pictures }: { pictures: boolean },
+): AsyncGenerator<ReadText> {
+  const reader = new PieceReader();
+  try {
+    for (const part of source.parts) {
+      for await (const { ref, problem } of part.read()) {
+        yield problem === undefined
+          ? readable(ref, () => {
+              const text = readText(reader, ref, source.reading);
+              if (pictures) checkThere(ref.image);
+              return { ref, text };
+            })
+          : { problem };
+      }
+    }
+  } finally {
+    reader.close();
+  }
+}
+
+function checkThere({ file, size, bytes }: Piece): void {
+  if (bytes !== undefined || size !== undefined) return;
+  const found = explained(() => statSync(file));
+  if (!found.isFile()) throw new Error("it is not a file");
+  if (found.size === 0) throw new Error("the image file is empty");
+}
+
 /** A sample with its bytes and texts, or what is wrong with it, and the part that it came from. */
 export type ReadSample = { part: number; index: number } & (
   { ref: SampleRef; image: Uint8Array; text: SampleText } | { problem: Problem }
@@ -241,7 +278,13 @@ export async function* readSamples(source: Source): AsyncGenerator<ReadSample> {
       for await (const { ref, problem } of part.read()) {
         const at = { part: number, index: index++ };
         yield problem === undefined
-          ? { ...at, ...readOne(reader, ref, source) }
+          ? {
+              ...at,
+              ...readable(ref, () => {
+                const text = readText(reader, ref, source.reading);
+                return { ref, text, image: readImage(reader, ref) };
+              }),
+            }
           : { ...at, problem };
       }
     }
@@ -250,14 +293,10 @@ export async function* readSamples(source: Source): AsyncGenerator<ReadSample> {
   }
 }
 
-function readOne(
-  reader: PieceReader,
-  ref: SampleRef,
-  source: Source,
-): { ref: SampleRef; image: Uint8Array; text: SampleText } | { problem: Problem } {
+/** What `read` gives of a sample, or why it cannot. */
+function readable<T>(ref: SampleRef, read: () => T): T | { problem: Problem } {
   try {
-    const text = readText(reader, ref, source.reading);
-    return { ref, text, image: readImage(reader, ref) };
+    return read();
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     return { problem: { file: ref.file, key: ref.key, reason } };

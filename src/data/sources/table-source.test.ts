@@ -107,6 +107,11 @@ describe("a table's columns", () => {
     ]);
   });
   it("may hold labels of any simple kind instead of captions", async () => {
+    // As CLIP_benchmark's sets have numbers of classes.
+    const cls = await read("cls.csv", "image,cls\nx.jpg,0\ny.jpg,\n");
+    assert.deepEqual(cls, await read("same.csv", "image,label\nx.jpg,0\ny.jpg,\n"));
+    const both = await read("both.csv", "image,cls,label\nx.jpg,7,0\ny.jpg,7,\n");
+    assert.deepEqual(both, cls);
     assert.deepEqual(await read("label.csv", "image,label\nx.jpg,0\ny.jpg,\n"), [
       "x.jpg:  (0)",
       "y.jpg: ",

@@ -54,6 +54,7 @@ export const retrievalTask = {
     textToImage: "text to image",
     medianRank: "median rank",
   },
+  check: () => undefined,
   measure(task, { dataset, embedder, prefix, bootstrap }): MeasuredRetrieval {
     const result = retrieval({ ...dataset, similarities: embedder.similarities, bootstrap });
     return {

@@ -17,6 +17,15 @@ export interface TaskFields {
   title?: string | undefined;
 }
 
+/** What is known of a set before its pictures are embedded, by sample. */
+export interface SetOutline {
+  readonly keys: string[];
+  readonly labels: (string | undefined)[];
+  readonly metas: Record<string, unknown>[];
+  /** False where only the first of very many samples were looked at. */
+  readonly isWhole: boolean;
+}
+
 /** What a task is measured on. */
 export interface TaskContext {
   readonly dataset: EmbeddedDataset;
@@ -95,6 +104,13 @@ export interface TaskKind<
   readonly metrics: readonly TaskMetric[];
   /** Parts of keys in words, such as `top1`: `top-1 accuracy`. */
   readonly words: Readonly<Record<string, string>>;
+  /**
+   * Reads what the task names, and looks whether the set has what it needs.
+   *
+   * path    of the task in its recipe, for messages
+   * throws  DataError or SettingError as `measure` would
+   */
+  check(task: Task, outline: SetOutline, path: string): void | Promise<void>;
   /** throws  DataError for a set that has not what the task needs */
   measure(task: Task, context: TaskContext): Measured | Promise<Measured>;
 }

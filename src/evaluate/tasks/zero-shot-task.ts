@@ -1,7 +1,7 @@
 /** Zero-shot classification as a task: the class whose texts are the most similar to a picture. */
 import { z } from "zod";
 import { rowsAt } from "../../arrays/embeddings.ts";
-import { counted } from "../../errors.ts";
+import { atPath, counted } from "../../errors.ts";
 import { classifierWeights } from "../../inference/classifier-weights.ts";
 import { readTemplates } from "../../text/read-templates.ts";
 import { chooseTemplates, describeTemplates, type TemplateChoice } from "../../text/templates.ts";
@@ -108,6 +108,15 @@ export const zeroShotTask = {
     top5: "top-5 accuracy",
     meanPerClass: "mean accuracy per class",
   },
+  async check(task, outline, path): Promise<void> {
+    const classes = await atPath(`${path}.classes`, () => readClasses(task.classes));
+    if (task.templates !== undefined) readTemplates(task.templates, `${path}.templates`);
+    else await atPath(`${path}.classes`, () => benchmarkTemplatesOf(task.classes));
+    // Among more samples there may be some that are of a class.
+    if (outline.isWhole || task.unknownLabels !== "skip") {
+      trueClasses(outline, { ...task, classes });
+    }
+  },
   async measure(
     task,
     { dataset, embedder, prefix, bootstrap }: TaskContext,
@@ -141,7 +150,7 @@ export const zeroShotTask = {
       task,
       title: task.title ?? task.name,
       notes: [
-        `${counted(classes.length, "class", "classes")}; templates: ${describeTemplates(chosen)}`,
+        `${counted(classes.length, "class", "classes")}${placeOf(task)}; templates: ${describeTemplates(chosen)}`,
         ...(isWhole ? [] : [leftOutText(leftOut, dataset.keys.length)]),
       ],
       facts: { classes: classes.length, ...chosen, leftOut },
@@ -152,6 +161,11 @@ export const zeroShotTask = {
     };
   },
 } satisfies TaskKind<ZeroShotTask, MeasuredZeroShot>;
+
+/** Where the classes stand, which may have been found beside the shards. */
+function placeOf({ classes }: ZeroShotTask): string {
+  return typeof classes === "string" ? ` of ${classes}` : "";
+}
 
 /** Rows `<prefix>/top1`, `/top5`, `/meanPerClass`. */
 export function zeroShotRows(result: ZeroShotResult, prefix: string): MetricRow[] {

@@ -34,7 +34,7 @@ export class AttentionPooling extends Module {
   /** x [N, T, W], padding bool [N, T] true where the query does not look -> [N, W] */
   forward(x: Tensor, padding: Tensor | null = null): Tensor {
     const query = this.probe.tensor.view(1, -1).expandAs(x.select(1, 0));
-    const pooled = this.attention.forwardAt(x, query, "first", padding);
-    return pooled.add(this.mlp.forward(this.norm.forward(pooled)));
+    const pooled = this.attention.forwardAt(x, query, { position: "first", padding });
+    return this.mlp.forward(this.norm.forward(pooled), { onto: pooled });
   }
 }

@@ -5,6 +5,9 @@ import { recomputed } from "../../nn/batch-norm.ts";
 import { fanOutNormal, refillNormal } from "../../nn/initialize.ts";
 import { GroupNorm, Linear } from "../../nn/layers.ts";
 import { Module, type Parameter } from "../../nn/module.ts";
+import type { Preparation } from "../../nn/prepare.ts";
+import type { PreparedConvolution } from "../../nn/prepared-convolution.ts";
+import { finish, type After } from "../../nn/prepared-product.ts";
 import { depthProbabilities, stochasticDepth as skipSamples } from "../../nn/regularize.ts";
 import type { RunOptions } from "../../nn/transformer.ts";
 import { batchNorm, conv2d, maxPool2d, pad2d, type Tensor } from "../../torch/index.ts";
@@ -138,6 +141,8 @@ export class BitResNet extends Module implements ImageTower {
 class StandardizedConv2d extends Module {
   readonly weight: Parameter;
   readonly stride: number;
+  readonly #padding: number;
+  #prepared: PreparedConvolution | null = null;
 
   constructor(
     inputs: number,
@@ -147,16 +152,28 @@ class StandardizedConv2d extends Module {
     super();
     this.weight = fanOutNormal([outputs, inputs, kernel, kernel], outputs * kernel * kernel);
     this.stride = stride;
+    this.#padding = (kernel - 1) / 2;
   }
 
-  forward(x: Tensor): Tensor {
-    const weight = this.weight.tensor;
-    const rows = weight.reshape(1, weight.size(0), -1);
-    const standardized = batchNorm(rows, { training: true, momentum: 0, epsilon: 1e-8 });
-    const padding = (weight.size(2) - 1) / 2;
-    const { stride } = this;
-    return conv2d(x, standardized.reshape(...weight.shape), null, { stride, padding });
+  forward(x: Tensor, after: After = {}): Tensor {
+    if (this.#prepared) return this.#prepared(x, after);
+    const options = { stride: this.stride, padding: this.#padding };
+    return finish(conv2d(x, standardized(this.weight.tensor), null, options), after);
   }
+
+  override prepare(preparation: Preparation): void {
+    const weight = this.weight.take();
+    const shape = { stride: this.stride, padding: this.#padding, groups: 1 };
+    const affine = { weight: standardized(weight), bias: null };
+    weight.dispose();
+    this.#prepared = preparation.convolution(affine, shape);
+  }
+}
+
+function standardized(weight: Tensor): Tensor {
+  const rows = weight.reshape(1, weight.size(0), -1);
+  const options = { training: true, momentum: 0, epsilon: 1e-8 };
+  return batchNorm(rows, options).reshape(...weight.shape);
 }
 
 interface StageOptions {
@@ -220,7 +237,8 @@ class PreActivationBottleneck extends Module {
     const before = this.norm1.forward(x).relu();
     const first = this.norm2.forward(this.conv1.forward(before)).relu();
     const second = this.norm3.forward(this.conv2.forward(first)).relu();
-    const branch = skipSamples(this.conv3.forward(second), this.#skip, this.training);
-    return branch.add(this.shortcut?.forward(before) ?? x);
+    const around = this.shortcut?.forward(before) ?? x;
+    if (!this.training) return this.conv3.forward(second, { onto: around });
+    return skipSamples(this.conv3.forward(second), this.#skip, this.training).add(around);
   }
 }

@@ -5,6 +5,9 @@ import { BatchNorm2d, recomputed, type BatchNormOptions } from "../../nn/batch-n
 import { fanOutNormal, refillNormal, zerosParameter } from "../../nn/initialize.ts";
 import { Linear } from "../../nn/layers.ts";
 import { Module, type Parameter } from "../../nn/module.ts";
+import type { Preparation } from "../../nn/prepare.ts";
+import type { PreparedConvolution } from "../../nn/prepared-convolution.ts";
+import { finish, type After } from "../../nn/prepared-product.ts";
 import { stochasticDepth } from "../../nn/regularize.ts";
 import type { RunOptions } from "../../nn/transformer.ts";
 import { channelsLast, conv2d, pad2d, type Tensor } from "../../torch/index.ts";
@@ -182,7 +185,7 @@ export class EfficientNet extends Module implements ImageTower {
   #map(pixels: Tensor): Tensor {
     checkPixels(pixels, this.config.imageSize);
     const { checkpointing } = this.run;
-    let x = this.stem.forward(channelsLast(pixels)).silu();
+    let x = this.stem.forward(channelsLast(pixels), { activation: "silu" });
     for (const block of this.blocks) x = checkpointing ? recomputed(block, x) : block.forward(x);
     return x;
   }
@@ -209,6 +212,8 @@ class NormedConv2d extends Module {
   readonly stride: number;
   readonly groups: number;
   readonly padding: EfficientNetConfig["padding"];
+  readonly #side: number;
+  #prepared: PreparedConvolution | null = null;
 
   constructor(inputs: number, outputs: number, options: NormedOptions) {
     super();
@@ -219,22 +224,36 @@ class NormedConv2d extends Module {
     this.norm = new BatchNorm2d(outputs, normOptions(config));
     this.stride = stride;
     this.padding = config.padding;
+    this.#side = kernel;
   }
 
-  /** x [N, C, H, H] -> [N, O, H', H'] */
-  forward(x: Tensor): Tensor {
-    const weight = this.weight.tensor;
+  /** x [N, C, H, H] -> [N, O, H', H'], with what follows it */
+  forward(x: Tensor, after: After = {}): Tensor {
+    const padded = this.#padded(x);
+    if (this.#prepared) return this.#prepared(padded, after);
+    return finish(
+      this.norm.forward(conv2d(padded, this.weight.tensor, null, this.#shape())),
+      after,
+    );
+  }
+
+  override prepare(preparation: Preparation): void {
+    const affine = { weight: this.weight.take(), bias: null };
+    this.#prepared = preparation.convolution(affine, this.#shape(), this.norm);
+  }
+
+  #shape(): { stride: number; padding: number; groups: number } {
     const { stride, groups } = this;
-    const side = weight.size(2);
-    if (stride === 1) {
-      const padding = (side - 1) / 2;
-      return this.norm.forward(conv2d(x, weight, null, { padding, groups }));
-    }
+    return { stride, groups, padding: stride === 1 ? (this.#side - 1) / 2 : 0 };
+  }
+
+  /** With a stride the margins are not alike on all sides. */
+  #padded(x: Tensor): Tensor {
+    if (this.stride === 1) return x;
     const odd = this.padding === "same" && x.size(-1) % 2 === 1;
-    const after = (side - 1) / 2;
+    const after = (this.#side - 1) / 2;
     const before = odd ? after : after - 1;
-    const margins = { left: before, right: after, top: before, bottom: after };
-    return this.norm.forward(conv2d(pad2d(x, margins), weight, null, { stride, groups }));
+    return pad2d(x, { left: before, right: after, top: before, bottom: after });
   }
 }
 
@@ -256,7 +275,8 @@ class SqueezeExcitation extends Module {
   /** x [N, C, H, W] -> the same shape */
   forward(x: Tensor): Tensor {
     const means = x.mean([2, 3], true);
-    return x.mul(this.expand.forward(this.reduce.forward(means).silu()).sigmoid());
+    const reduced = this.reduce.forward(means, { activation: "silu" });
+    return x.mul(this.expand.forward(reduced, { activation: "sigmoid" }));
   }
 }
 
@@ -264,6 +284,7 @@ class SqueezeExcitation extends Module {
 class PointwiseConv2d extends Module {
   readonly weight: Parameter;
   readonly bias: Parameter;
+  #prepared: PreparedConvolution | null = null;
 
   constructor(inputs: number, outputs: number) {
     super();
@@ -271,8 +292,14 @@ class PointwiseConv2d extends Module {
     this.bias = zerosParameter([outputs]);
   }
 
-  forward(x: Tensor): Tensor {
-    return conv2d(x, this.weight.tensor, this.bias.tensor);
+  forward(x: Tensor, after: After): Tensor {
+    if (this.#prepared) return this.#prepared(x, after);
+    return finish(conv2d(x, this.weight.tensor, this.bias.tensor), after);
+  }
+
+  override prepare(preparation: Preparation): void {
+    const affine = { weight: this.weight.take(), bias: this.bias.take() };
+    this.#prepared = preparation.convolution(affine, { stride: 1, padding: 0, groups: 1 });
   }
 }
 
@@ -309,9 +336,12 @@ class InvertedBottleneck extends Module {
 
   /** x [N, C, H, H] -> [N, width, H', H'] */
   forward(x: Tensor): Tensor {
-    const expanded = this.expansion?.forward(x).silu() ?? x;
-    const filtered = this.depthwise.forward(expanded).silu();
-    const branch = this.output.forward(this.squeezeExcitation.forward(filtered));
+    const activation = "silu";
+    const expanded = this.expansion?.forward(x, { activation }) ?? x;
+    const filtered = this.depthwise.forward(expanded, { activation });
+    const squeezed = this.squeezeExcitation.forward(filtered);
+    if (this.residual && !this.training) return this.output.forward(squeezed, { onto: x });
+    const branch = this.output.forward(squeezed);
     return this.residual ? x.add(stochasticDepth(branch, this.#skip, this.training)) : branch;
   }
 }

@@ -165,7 +165,9 @@ class MixerBlock extends Module {
   forward(x: Tensor): Tensor {
     const across = this.tokenMlp.forward(this.norm1.forward(x).transpose(1, 2)).transpose(1, 2);
     const mixed = x.add(this.#branch(across));
-    return mixed.add(this.#branch(this.channelMlp.forward(this.norm2.forward(mixed))));
+    const normed = this.norm2.forward(mixed);
+    if (!this.training) return this.channelMlp.forward(normed, { onto: mixed });
+    return mixed.add(this.#branch(this.channelMlp.forward(normed)));
   }
 
   #branch(x: Tensor): Tensor {

@@ -5,6 +5,7 @@ import { BatchNorm2d, recomputed } from "../../nn/batch-norm.ts";
 import { normal, refillNormal } from "../../nn/initialize.ts";
 import { Conv2d, Linear } from "../../nn/layers.ts";
 import { Module, type Parameter } from "../../nn/module.ts";
+import type { Preparation } from "../../nn/prepare.ts";
 import type { RunOptions } from "../../nn/transformer.ts";
 import { avgPool2d, cat, channelsLast, scope, type Tensor } from "../../torch/index.ts";
 import { checkMultiple, checkPixels, checkSizes } from "../check-config.ts";
@@ -35,6 +36,14 @@ export const modifiedResNetSizes: Readonly<Record<string, () => ModifiedResNetCo
   RN50x64: () => sized(448, 128, [3, 15, 36, 10]),
 };
 
+/** Sizes of limn's own, to be trained from scratch on a few cores: one bottleneck a stage. */
+export const smallModifiedResNetSizes: Readonly<Record<string, () => ModifiedResNetConfig>> = {
+  "ModifiedResNet-16/32px": () => sized(32, 16, [1, 1, 1, 1]),
+  "ModifiedResNet-16/64px": () => sized(64, 16, [1, 1, 1, 1]),
+  "ModifiedResNet-32/64px": () => sized(64, 32, [1, 1, 1, 1]),
+  "ModifiedResNet-32/96px": () => sized(96, 32, [1, 1, 1, 1]),
+};
+
 function sized(
   imageSize: number,
   width: number,
@@ -46,7 +55,7 @@ function sized(
 /** CLIP's ResNet, declared. */
 export const modifiedResNet = imageTowerKind({
   schema,
-  sizes: modifiedResNetSizes,
+  sizes: { ...modifiedResNetSizes, ...smallModifiedResNetSizes },
   changes: [],
   leadingPositions: () => 1,
   configure: given,
@@ -145,9 +154,16 @@ class Stem extends Module {
 
   /** pixels [N, 3, S, S] -> [N, width, S / 4, S / 4] */
   forward(pixels: Tensor): Tensor {
-    const first = this.norm1.rectified(this.conv1.forward(pixels));
-    const second = this.norm2.rectified(this.conv2.forward(first));
-    return avgPool2d(this.norm3.rectified(this.conv3.forward(second)), 2);
+    const activation = "relu";
+    const first = this.conv1.forward(pixels, { norm: this.norm1, activation });
+    const second = this.conv2.forward(first, { norm: this.norm2, activation });
+    return avgPool2d(this.conv3.forward(second, { norm: this.norm3, activation }), 2);
+  }
+
+  override prepare(preparation: Preparation): void {
+    this.conv1.prepare(preparation, this.norm1);
+    this.conv2.prepare(preparation, this.norm2);
+    this.conv3.prepare(preparation, this.norm3);
   }
 }
 
@@ -178,7 +194,11 @@ class Shortcut extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    return this.norm.forward(this.conv.forward(x));
+    return this.conv.forward(x, { norm: this.norm });
+  }
+
+  override prepare(preparation: Preparation): void {
+    this.conv.prepare(preparation, this.norm);
   }
 }
 
@@ -208,13 +228,20 @@ class Bottleneck extends Module {
 
   /** x [N, C, H, W] -> [N, 4 planes, H / stride, W / stride]; strides are means, not left-out pixels. */
   forward(x: Tensor): Tensor {
-    const { stride } = this;
-    const first = this.norm1.rectified(this.conv1.forward(x));
-    const second = this.norm2.rectified(this.conv2.forward(first));
+    const { stride, norm1, norm2, norm3: norm } = this;
+    const activation = "relu";
+    const first = this.conv1.forward(x, { norm: norm1, activation });
+    const second = this.conv2.forward(first, { norm: norm2, activation });
     const smaller = stride > 1 ? avgPool2d(second, stride) : second;
-    const branch = this.norm3.forward(this.conv3.forward(smaller));
     const around = stride > 1 ? avgPool2d(x, stride) : x;
-    return branch.add(this.shortcut?.forward(around) ?? around).relu();
+    const onto = this.shortcut?.forward(around) ?? around;
+    return this.conv3.forward(smaller, { norm, onto, activation });
+  }
+
+  override prepare(preparation: Preparation): void {
+    this.conv1.prepare(preparation, this.norm1);
+    this.conv2.prepare(preparation, this.norm2);
+    this.conv3.prepare(preparation, this.norm3);
   }
 }
 

@@ -152,7 +152,9 @@ export class NaflexVisionTransformer extends Module implements ImageTower {
   }
 
   #hidden({ patches, grids }: ImagePatches, padding: Tensor | null): Tensor {
-    const x = this.patchEmbedding.forward(patches).add(this.#places(grids, patches.size(1)));
+    const embedded = this.patchEmbedding.forward(patches);
+    const places = this.#places(grids, patches.size(1));
+    const x = embedded.add(this.preparedAs === null ? places : places.to(embedded.dtype));
     return this.normAfter.forward(runAll(this.blocks, x, { ...this.run, padding }));
   }
 
@@ -174,6 +176,9 @@ export class NaflexVisionTransformer extends Module implements ImageTower {
   forwardPatches(images: ImagePatches): Tensor {
     return this.forward(images);
   }
+
+  /** The table stays float32: it is resized for each shape of pictures. */
+  override prepare(): void {}
 
   #project(features: Tensor): Tensor {
     return this.projection ? this.projection.forward(features) : features;

@@ -7,6 +7,8 @@ import { z } from "zod";
 import { LayerNorm, Linear } from "../../nn/layers.ts";
 import { normal, refillNormal, uniform } from "../../nn/initialize.ts";
 import { Module, type Parameter } from "../../nn/module.ts";
+import type { Preparation } from "../../nn/prepare.ts";
+import type { PreparedProduct } from "../../nn/prepared-product.ts";
 import { depthProbabilities, patchDropout as dropPatches } from "../../nn/regularize.ts";
 import { Block, runAll, runPooled, type RunOptions } from "../../nn/transformer.ts";
 import { cat, linear, type Tensor } from "../../torch/index.ts";
@@ -142,10 +144,27 @@ export const vitSizes: Readonly<Record<string, () => VisionTransformerConfig>> =
   "siglip-g-opt/16": siglip("g-opt", 16, 256),
 };
 
+/** CLIP's layers, but GELU, at the widths and depths of their letters. */
+const small =
+  (letter: Letter, patchSize: number, imageSize: number) => (): VisionTransformerConfig => ({
+    kind: "vit",
+    imageSize,
+    patchSize,
+    ...layersOf(letter),
+    activation: "gelu",
+    normEpsilon: 1e-5,
+  });
+
+/** Sizes of limn's own, to be trained from scratch on a few cores. */
+export const smallVitSizes: Readonly<Record<string, () => VisionTransformerConfig>> = {
+  "ViT-Ti/4-32px": small("Ti", 4, 32),
+  "ViT-Ti/8-64px": small("Ti", 8, 64),
+};
+
 /** ViT, declared. */
 export const vit = imageTowerKind({
   schema,
-  sizes: vitSizes,
+  sizes: { ...vitSizes, ...smallVitSizes },
   changes: ["patchDropout", "stochasticDepth"],
   leadingPositions: ({ classToken = true }: VisionTransformerConfig) => (classToken ? 1 : 0),
   configure: (written, defaults) => completed(written, defaults) as VisionTransformerConfig,
@@ -162,23 +181,35 @@ export const vit = imageTowerKind({
 class PatchEmbedding extends Module {
   readonly weight: Parameter;
   readonly bias: Parameter | null;
+  readonly #patchSize: number;
+  #prepared: PreparedProduct | null = null;
 
   constructor(width: number, patchSize: number, bias: boolean) {
     super();
     const bound = 1 / Math.sqrt(3 * patchSize * patchSize);
     this.weight = uniform([width, 3, patchSize, patchSize], bound);
     this.bias = bias ? uniform([width], bound) : null;
+    this.#patchSize = patchSize;
   }
 
   /** pixels [N, 3, S, S] -> [N, P, W], patches row by row: the convolution as one matrix product. */
   forward(pixels: Tensor): Tensor {
-    const weight = this.weight.tensor;
-    const [size, p] = [pixels.size(2), weight.size(2)];
+    const [size, p] = [pixels.size(2), this.#patchSize];
     const side = Math.floor(size / p);
     const covered = side * p === size ? pixels : cut(pixels, side * p);
     const patches = covered.reshape(-1, 3, side, p, side, p).permute(0, 2, 4, 1, 3, 5);
     const rows = patches.reshape(-1, side * side, 3 * p * p);
+    if (this.#prepared) return this.#prepared(rows);
+    const weight = this.weight.tensor;
     return linear(rows, weight.view(weight.size(0), -1), this.bias?.tensor ?? null);
+  }
+
+  override prepare(preparation: Preparation): void {
+    const weight = this.weight.take();
+    const matrix = weight.view(weight.size(0), -1);
+    weight.dispose();
+    const bias = this.bias?.take() ?? null;
+    this.#prepared = preparation.product({ weight: matrix, bias }, { many: true });
   }
 }
 

@@ -110,10 +110,31 @@ export const textSizes: Readonly<Record<string, () => TextTransformerConfig>> = 
   "lit-S": lit("S"),
 };
 
+/** CLIP's causal layers, but GELU, with its vocabulary; a run takes those of its tokenizer. */
+const small = (width: number, depth: number) => (): TextTransformerConfig => ({
+  kind: "transformer",
+  contextLength: 77,
+  vocabSize: 49_408,
+  width,
+  depth,
+  heads: width / 32,
+  mlpWidth: 4 * width,
+  activation: "gelu",
+  normEpsilon: 1e-5,
+  eotTokenId: 49_407,
+  padTokenId: 0,
+});
+
+/** Sizes of limn's own, to be trained from scratch on a few cores: width x depth. */
+export const smallTextSizes: Readonly<Record<string, () => TextTransformerConfig>> = {
+  "clip-text-128x2": small(128, 2),
+  "clip-text-256x4": small(256, 4),
+};
+
 /** The pre-norm text transformer, declared. */
 export const textTransformer = textTowerKind({
   schema,
-  sizes: textSizes,
+  sizes: { ...textSizes, ...smallTextSizes },
   cutsPositions: false,
   configure: (written, defaults) =>
     ({

@@ -5,7 +5,7 @@ import type { LoaderOptions } from "../../data/loader/options.ts";
 import type { Batch } from "../../data/sample.ts";
 import type { DualEncoder } from "../../pair/dual-encoder.ts";
 import type { Tokenizer } from "../../text/tokenizer-description.ts";
-import { DataError, RecipeError } from "../../errors.ts";
+import { atPath, counted, DataError, RecipeError } from "../../errors.ts";
 import type { Device } from "../../torch/index.ts";
 import type { BatchSources } from "../step/batch-input.ts";
 import { onlyCached } from "./cached-batch.ts";
@@ -63,21 +63,25 @@ export async function openCaches(
   try {
     if (imageCache) {
       const { precision: dtype } = imageCache;
-      caches.image = await opened("features of the image tower", context, (hooks) =>
-        imageFeatureCache({
-          ...cacheOptions(recipe.data, imageCache, { ...context, ...hooks }),
-          ...{ tower: model.imageTower, dtype, precision },
-        }),
+      caches.image = await atPath("towers.image.cache", () =>
+        opened("features of the image tower", context, (hooks) =>
+          imageFeatureCache({
+            ...cacheOptions(recipe.data, imageCache, { ...context, ...hooks }),
+            ...{ tower: model.imageTower, dtype, precision },
+          }),
+        ),
       );
       checkCount("towers.image.cache", caches.image);
     }
     if (textCache) {
       const { precision: dtype } = textCache;
-      caches.text = await opened("features of the text tower", context, (hooks) =>
-        textFeatureCache({
-          ...cacheOptions(recipe.data, textCache, { ...context, ...hooks }),
-          ...{ tower: model.textTower, tokenizer, dtype, precision },
-        }),
+      caches.text = await atPath("towers.text.cache", () =>
+        opened("features of the text tower", context, (hooks) =>
+          textFeatureCache({
+            ...cacheOptions(recipe.data, textCache, { ...context, ...hooks }),
+            ...{ tower: model.textTower, tokenizer, dtype, precision },
+          }),
+        ),
       );
     }
     const pixels = await openPixels(recipe.data, context);
@@ -107,8 +111,10 @@ async function openPixels(
   const { cache } = data;
   if (cache === undefined) return undefined;
   if (cache.views > 1) checkViews("data.cache.views", cache.views, data);
-  const pixels = await opened("decoded pictures", context, (hooks) =>
-    pixelCache(cacheOptions(data, cache, { ...context, ...hooks })),
+  const pixels = await atPath("data.cache", () =>
+    opened("decoded pictures", context, (hooks) =>
+      pixelCache(cacheOptions(data, cache, { ...context, ...hooks })),
+    ),
   );
   try {
     checkCount("data.cache", pixels);
@@ -152,7 +158,9 @@ async function opened(
   });
   if (rebuilt !== undefined) {
     const skipped = cache.skipped > 0 ? `, ${cache.skipped} could not be read` : "";
-    announce?.(`Cached ${what} (${rebuilt}): ${cache.count} rows${skipped}, in ${cache.folder}`);
+    announce?.(
+      `Cached ${what} (${rebuilt}): ${counted(cache.count, "row")}${skipped}, in ${cache.folder}`,
+    );
   }
   return cache;
 }
@@ -244,7 +252,7 @@ function progressOf(what: string, announce: Announce): CacheOptions["onProgress"
     if (performance.now() - last < 5000) return;
     last = performance.now();
     const which = views > 1 ? `, view ${view + 1} of ${views}` : "";
-    announce(`Caching ${what}: ${done} samples${which} ...`);
+    announce(`Caching ${what}: ${counted(done, "sample")}${which} ...`);
   };
 }
 

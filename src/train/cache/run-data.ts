@@ -5,7 +5,7 @@ import { partNames } from "../../data/loader/batch-builder.ts";
 import { openSource, resolveSource } from "../../data/sources/open-source.ts";
 import type { Source } from "../../data/sources/source.ts";
 import type { SourceSpec } from "../../data/sources/source-spec.ts";
-import { DataError } from "../../errors.ts";
+import { counted, DataError } from "../../errors.ts";
 import { sampledDigest } from "../../files/folder-record.ts";
 import { contents, describeReading, MOST_CONTENTS } from "./data-fingerprint.ts";
 
@@ -65,7 +65,8 @@ export function checkSameData(folder: string, before: RunData | undefined, now: 
   if (before === undefined) return;
   const isSameList = before.digest === now.digest;
   if (isSameList && (before.pictures ?? now.pictures) === now.pictures) return;
-  const describe = ({ files, bytes }: RunData): string => `${files} files of ${bytes} bytes`;
+  const describe = ({ files, bytes }: RunData): string =>
+    `${counted(files, "file")} of ${bytes} bytes`;
   const same = describe(before) === describe(now);
   const contents = isSameList ? "other pictures or captions of the same names" : OTHER_CONTENTS;
   const received = same ? contents : describe(now);

@@ -2,6 +2,7 @@
 import { openModel, openModelAt } from "../../checkpoints/open-model.ts";
 import type { ModelSource } from "../../checkpoints/layout.ts";
 import { factsOf, pathOf, type NamedModel } from "../../checkpoints/named-model.ts";
+import { atPath } from "../../errors.ts";
 import type { ResolvedRecipe } from "../recipe/recipe.ts";
 
 /** Whoever opened them closes them. */
@@ -28,7 +29,7 @@ export async function openOrigins({ pretrained, towers }: ResolvedRecipe): Promi
     if (model === undefined) return undefined;
     const [path, facts] = [pathOf(model), factsOf(model, key)];
     const same = JSON.stringify([path, facts]);
-    const source = opened.get(same) ?? (await openModel(path, facts));
+    const source = opened.get(same) ?? (await atPath(key, () => openModel(path, facts)));
     opened.set(same, source);
     return source;
   };

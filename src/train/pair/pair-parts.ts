@@ -10,7 +10,8 @@ import {
 } from "../../data/image/evaluation-transform.ts";
 import { createTokenizer } from "../../text/index.ts";
 import { readTemplates } from "../../text/read-templates.ts";
-import type { Tokenizer } from "../../text/tokenizer-description.ts";
+import type { Tokenizer, TokenizerDescription } from "../../text/tokenizer-description.ts";
+import { atPath } from "../../errors.ts";
 import { pairConfigOf } from "../../checkpoints/checkpoint.ts";
 import type { DualEncoderConfig } from "../../pair/dual-encoder.ts";
 import type { ModelSource } from "../../checkpoints/layout.ts";
@@ -42,7 +43,7 @@ export async function pairParts(
     return { ...(await partsOfOrigin(recipe, known(origin))), templates };
   }
   const tokenizer = data.tokenizer
-    ? await createTokenizer(data.tokenizer)
+    ? await tokenizerOf(data.tokenizer)
     : await known(origin).tokenizer();
   const config = modelConfig(model, tokenizer, logits);
   const preset = evaluationPreset("clip", config.image.imageSize);
@@ -62,7 +63,7 @@ async function partsOfOrigin(
   const { modelChanges: changes = {}, data } = recipe;
   const found = pairConfigOf(origin);
   const tokenizer = data.tokenizer
-    ? await createTokenizer(data.tokenizer)
+    ? await tokenizerOf(data.tokenizer)
     : await ofLength(await origin.tokenizer(), changes.contextLength);
   const config = changedConfig(found, changes, {
     contextLength: tokenizer.contextLength,
@@ -84,6 +85,10 @@ function atSize(transform: EvaluationTransform, imageSize: number): EvaluationTr
     imageSize,
     resizeSize: Math.round((resizeSize * imageSize) / transform.imageSize),
   };
+}
+
+function tokenizerOf(description: TokenizerDescription): Promise<Tokenizer> {
+  return atPath("data.tokenizer", () => createTokenizer(description));
 }
 
 async function ofLength(tokenizer: Tokenizer, length: number | undefined): Promise<Tokenizer> {

@@ -9,6 +9,9 @@ import type { DualEncoder } from "../../pair/dual-encoder.ts";
 import { loadPair, loadTower } from "../../checkpoints/tower-folder.ts";
 import { lowRankNames } from "../../nn/low-rank.ts";
 import type { Tensor } from "../../torch/index.ts";
+import { checkSuite } from "../../evaluate/check-suite.ts";
+import { openingLine } from "../log/opening-line.ts";
+import { checkTrainingData } from "../recipe/check-data.ts";
 import { trainingDevice } from "../recipe/build-model.ts";
 import type { Prepared } from "../run/learner.ts";
 import { openCheckpoint, openOrigins, type Origins } from "./origins.ts";
@@ -31,13 +34,23 @@ export async function preparePair(
   directory: RunDirectory,
   { announce, allowChange = false }: { announce?: Announce; allowChange?: boolean } = {},
 ): Promise<Prepared<PairLearner>> {
+  const samples = directory.group.isFirst ? await lookAtData(recipe) : undefined;
   const latest = directory.latestCheckpoint();
   const origins = latest === undefined ? await openOrigins(recipe) : openCheckpoint(latest);
   try {
-    return await prepare(recipe, origins, { directory, latest, announce, allowChange });
+    return await prepare(recipe, origins, { directory, latest, announce, allowChange, samples });
   } finally {
     origins.close();
   }
+}
+
+/** Looks at data and suites before anything is built. Returns the samples of `data.train`, where counted. */
+export async function lookAtData({ data, evaluate }: ResolvedRecipe): Promise<number | undefined> {
+  const samples = await checkTrainingData(data, { captions: true });
+  for (const [i, suite] of evaluate.suites.entries()) {
+    await checkSuite(suite, `evaluate.suites.${i}`);
+  }
+  return samples;
 }
 
 interface Surroundings {
@@ -47,12 +60,14 @@ interface Surroundings {
   announce: Announce | undefined;
   /** Goes on with other data than before. */
   allowChange: boolean;
+  /** Of the training data, where they are counted. */
+  samples: number | undefined;
 }
 
 async function prepare(
   recipe: ResolvedRecipe,
   origins: Origins,
-  { directory, latest, announce, allowChange }: Surroundings,
+  { directory, latest, announce, allowChange, samples }: Surroundings,
 ): Promise<Prepared<PairLearner>> {
   const { config, tokenizer, transform, templates } = await pairParts(recipe, origins.pair);
   const device = trainingDevice(recipe.train.device);
@@ -86,6 +101,16 @@ async function prepare(
         ? { initialize: (model) => initialize(model, origins, recipe) }
         : {}),
     });
+    announce?.(
+      openingLine({
+        device,
+        parameters: open.learner.model.parameters(),
+        // With all captions, an epoch is more than its pictures.
+        samples: recipe.data.captions === "all" ? undefined : samples,
+        noun: "pictures",
+        train: recipe.train,
+      }),
+    );
     const state = latest === undefined ? undefined : restorePair(latest, origins, open.learner);
     open.caches = await openCaches(recipe, {
       model: open.learner.model,

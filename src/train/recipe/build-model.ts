@@ -1,5 +1,5 @@
 /** From a recipe's model and the tokenizer to a model with random weights on its device. */
-import { RecipeError } from "../../errors.ts";
+import { placed, RecipeError } from "../../errors.ts";
 import { pairConfig } from "../../pair/published.ts";
 import { DualEncoder, type DualEncoderConfig } from "../../pair/dual-encoder.ts";
 import { resolveDevice, type Device } from "../../torch/index.ts";
@@ -148,7 +148,7 @@ export function inRecipe<T>(path: string, body: () => T): T {
     return body();
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
-    throw new RecipeError(path, cause.message, { cause });
+    throw new RecipeError(path, placed(cause.message, path), { cause });
   }
 }
 

@@ -16,7 +16,10 @@ export function checkTogether(recipe: ResolvedRecipe): void {
   }
   checkSteps(train);
   checkSuites(evaluate.suites, "evaluate.suites");
-  checkKeepBest(train.checkpoint.keepBest, evaluate.suites);
+  const metrics = evaluate.suites.flatMap(({ name, tasks }) =>
+    tasks.flatMap((task) => metricKeys(task.kind, `${name}/${task.name}`)),
+  );
+  checkKeepBest(train.checkpoint.keepBest, metrics, "evaluate.suites");
 }
 
 /** A model and a tokenizer come from the recipe, or from the folder of weights that it names. */
@@ -74,16 +77,20 @@ function checkNames(named: readonly { name: string }[], path: string): void {
   }
 }
 
-function checkKeepBest(metric: string | undefined, suites: readonly SuiteRecipe[]): void {
-  if (metric === undefined) return;
-  const known = suites.flatMap(({ name, tasks }) =>
-    tasks.flatMap((task) => metricKeys(task.kind, `${name}/${task.name}`)),
-  );
-  if (known.includes(metric)) return;
+/** Refuses a best metric that is not among those which `where` in the recipe measures. */
+export function checkKeepBest(
+  metric: string | undefined,
+  known: readonly string[],
+  where: string,
+): void {
+  if (metric === undefined || known.includes(metric)) return;
+  const hint =
+    known.length === 0
+      ? ` nothing is measured, as there is none`
+      : didYouMean(metric, known) || ` known: ${known.join(", ")}`;
   throw new RecipeError(
     "train.checkpoint.keepBest",
-    `Expected a metric of evaluate.suites for train.checkpoint.keepBest but received "${metric}";` +
-      (didYouMean(metric, known) || ` known: ${known.join(", ") || "none, as there is no suite"}`),
+    `Expected a metric of ${where} for train.checkpoint.keepBest but received "${metric}";${hint}`,
   );
 }
 

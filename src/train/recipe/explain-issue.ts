@@ -1,7 +1,7 @@
 /** What a schema found wrong with a recipe, in the words of limn's errors. Knows no recipe. */
 import { z } from "zod";
 
-import { didYouMean, RecipeError } from "../../errors.ts";
+import { counted, didYouMean, RecipeError } from "../../errors.ts";
 import { isJsonObject } from "../../files/json-fields.ts";
 
 /** A value as messages show it. */
@@ -53,18 +53,23 @@ function wanted(issue: Issue): string {
       return bounded(issue.origin, issue.inclusive ? "of at most" : "below", issue.maximum);
     case "invalid_value":
       return `one of ${issue.values.map(describe).join(", ")}`;
-    default:
-      return oneOf(
-        issue.message.replace(/^Invalid (discriminator value. Expected|input)/, "").trim(),
+    default: {
+      const said = issue.message
+        .replace(/^Invalid (discriminator value. Expected|input)/, "")
+        .trim();
+      if (said !== "" || issue.code !== "invalid_union") return oneOf(said);
+      const members = issue.errors.flatMap(([first]) =>
+        first === undefined ? [] : [wanted(first)],
       );
+      return [...new Set(members)].join(", or ");
+    }
   }
 }
 
 /** `a number above 0`, `a list of at least 1 entry`. */
 function bounded(origin: string, how: string, bound: number | bigint): string {
-  const one = Number(bound) === 1;
-  if (origin === "array") return `a list ${how} ${bound} ${one ? "entry" : "entries"}`;
-  if (origin === "string") return `a text ${how} ${bound} ${one ? "character" : "characters"}`;
+  if (origin === "array") return `a list ${how} ${counted(Number(bound), "entry", "entries")}`;
+  if (origin === "string") return `a text ${how} ${counted(Number(bound), "character")}`;
   return `a number ${how} ${bound}`;
 }
 

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { activationNames } from "../../nn/activation.ts";
 import { sourceSchema } from "../../data/sources/source-spec.ts";
 import { classSchema } from "../../evaluate/tasks/zero-shot-task.ts";
-import { checkSteps } from "./check-recipe.ts";
+import { checkKeepBest, checkSteps } from "./check-recipe.ts";
 import { imageTowerSchema, textTowerSchema } from "./recipe-model.ts";
 import { dataSchema, nameSchema, tokenizerSchema, trainSchema } from "./recipe.ts";
 import { freeze, resolveWith, type ResolveOptions } from "./resolve-recipe.ts";
@@ -107,6 +107,9 @@ export function resolvePretraining(
 ): ResolvedPretrainRecipe {
   const resolved = resolveWith(pretrainSchema, recipe, options);
   checkSteps(resolved.train);
+  // Of the loss the smallest would be the best, which is kept of ranks alone.
+  const metrics = resolved.evaluate.source === undefined ? [] : ["val/accuracy"];
+  checkKeepBest(resolved.train.checkpoint.keepBest, metrics, "evaluate.source");
   return freeze(resolved);
 }
 

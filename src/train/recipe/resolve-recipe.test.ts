@@ -161,7 +161,7 @@ test("refuses suites or tasks under one name, and a best metric that nothing mea
     path: "train.checkpoint.keepBest",
     message: /Did you mean "val\/retrieval\/imageToText\/recall@1"\?$/,
   });
-  assert.throws(() => resolve([], [best]), /known: none, as there is no suite$/);
+  assert.throws(() => resolve([], [best]), /nothing is measured, as there is none$/);
   resolve([suite], [`${best}@5`]);
 });
 

@@ -135,7 +135,7 @@ describe("a run bounded by minutes", () => {
       progress: { write: (text) => lines.push(text) },
     });
     assert.deepEqual([result.step, result.stopped], [10, "minutes"]);
-    assert.match(lines[0] ?? "", /^Resuming at step 6 from .*, after 18 s of 30 s\n$/);
+    assert.match(lines[1] ?? "", /^Resuming at step 6 from .*, after 18 s of 30 s\n$/);
     assert.match(lines.at(-1) ?? "", /^100 % {2}step 10\/100 .*evaluating/);
     assert.deepEqual(ratesOf("resumed"), ratesOf("timed"));
     for (const file of ["model.safetensors", "training/state.json", "training/ema.safetensors"]) {
@@ -156,7 +156,7 @@ describe("a run bounded by minutes", () => {
       now: clock(),
       progress: { write: (text) => lines.push(text) },
     });
-    assert.match(lines[1] ?? "", /^100 % {2}step 10\/100 {2}ETA 0 s {2}evaluating/);
+    assert.match(lines[2] ?? "", /^100 % {2}step 10\/100 {2}ETA 0 s {2}evaluating/);
     assert.deepEqual([again.step, again.stopped], [10, "minutes"]);
     assert.deepEqual(readdirSync(join(folder, "timed", "checkpoints")), before);
   });

@@ -5,10 +5,13 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import sharp from "sharp";
 
+import { openSource } from "../../data/sources/open-source.ts";
+import { readSamples } from "../../data/sources/read-sample.ts";
 import { renderReport } from "../../report/report.ts";
 import type { ReportData } from "../../report/types.ts";
 import { tinyData, tinyRecipe, type TinyData } from "../../../test/support/tiny-run.ts";
-import { runReport } from "./run-report.ts";
+import { loadModel } from "../../inference/load-model.ts";
+import { fairChoice, runReport } from "./run-report.ts";
 import { train, type TrainResult } from "../train-pair.ts";
 
 let data: TinyData;
@@ -55,6 +58,115 @@ function checkRetrieval({ retrievals = [] }: ReportData, count: number, note: Re
     }
   }
 }
+
+/** Inner products of rows [N, D] with one row, in float64. */
+function products(rows: Float32Array, row: Float32Array): number[] {
+  const dim = row.length;
+  return Array.from({ length: rows.length / dim }, (_, i) =>
+    row.reduce((sum, value, d) => sum + value * (rows[i * dim + d] ?? 0), 0),
+  );
+}
+
+describe("the searches of a report", () => {
+  const search = () => ({ source: { kind: "webdataset" as const, shards: data.shards } });
+  const queries = ["a small red square", "yellow and large"];
+
+  it("need a text and something to show", async () => {
+    const none = runReport(all, { searches: [{ ...search(), queries: [] }] });
+    await assert.rejects(none, /at least one text for queries but received none/);
+    const zero = runReport(all, { searches: [{ ...search(), queries, shown: 0 }] });
+    await assert.rejects(zero, /positive whole number for shown but received 0/);
+  });
+  it("find the pictures that the model puts nearest to the words", async () => {
+    const { searches } = await runReport(all, {
+      searches: [
+        { ...search(), queries, shown: 5, isRight: (q, { label = "" }) => q.includes(label) },
+      ],
+    });
+    const [group] = searches ?? [];
+    assert.match(group?.note ?? "", /^The 5 nearest of 24 pictures\.$/);
+    const model = await loadModel(join(all.directory, "model"));
+    try {
+      const pool = await openSource({ kind: "webdataset", shards: data.shards });
+      const [keys, pictures]: [string[], Buffer[]] = [[], []];
+      for await (const sample of readSamples(pool)) {
+        assert.ok("image" in sample);
+        keys.push(sample.ref.key);
+        pictures.push(Buffer.from(sample.image));
+      }
+      const images = (await model.encodeImages(pictures)).toFloat32Array();
+      for (const [q, { query, note, results }] of (group?.items ?? []).entries()) {
+        assert.equal(query, queries[q]);
+        const cosines = products(images, model.encodeTexts([query]).toFloat32Array());
+        const order = cosines.toSorted((a, b) => b - a);
+        results.forEach(({ caption, similarity, correct }, rank) => {
+          assert.ok(Math.abs(similarity - (order[rank] ?? 0)) < 1e-5);
+          const place = keys.indexOf(caption);
+          assert.ok(Math.abs((cosines[place] ?? 0) - similarity) < 1e-5);
+          // four colours in turn
+          assert.equal(correct, place % 4 === (q === 0 ? 0 : 3));
+        });
+        const found = results.filter(({ correct }) => correct).length;
+        assert.equal(note, `${found} of 6 pictures of this name are here`);
+      }
+    } finally {
+      model.dispose();
+    }
+  });
+  it("say what the caller says, and when nothing of that name is there", async () => {
+    const { searches } = await runReport(all, {
+      searches: [
+        {
+          ...search(),
+          queries,
+          title: "Squares",
+          caption: ({ label }) => `it is ${label ?? ""}`,
+          detail: ({ key }) => key,
+          about: (query) => (query.startsWith("a") ? "known" : undefined),
+          isRight: () => false,
+        },
+      ],
+    });
+    const [group] = searches ?? [];
+    assert.equal(group?.title, "Squares");
+    const notes = group?.items.map(({ note }) => note);
+    assert.deepEqual(notes, ["known; no picture has this name", "no picture has this name"]);
+    const [first] = group?.items[0]?.results ?? [];
+    assert.match(first?.caption ?? "", /^it is (red|green|blue|yellow)$/);
+    assert.match(first?.detail ?? "", /^square-\d+$/);
+  });
+});
+
+describe("the choice of pictures shown", () => {
+  const all = Array.from({ length: 40 }, (_, i) => i);
+  const wrong = (list: readonly number[]) => list.filter((i) => i % 4 === 0).length;
+  it("has mistakes as often as they are made, in order", () => {
+    const chosen = fairChoice(all, 12, (i) => i % 4 !== 0);
+    assert.equal(chosen.length, 12);
+    assert.equal(wrong(chosen), 3);
+    assert.deepEqual(
+      chosen,
+      chosen.toSorted((a, b) => a - b),
+    );
+    assert.equal(new Set(chosen).size, 12);
+  });
+  it("has one at least, and all of one kind where there is no other", () => {
+    assert.deepEqual(
+      fairChoice(all, 4, (i) => i !== 17).filter((i) => i === 17),
+      [17],
+    );
+    assert.equal(fairChoice(all, 5, () => false).length, 5);
+    assert.equal(fairChoice(all, 5, () => true).length, 5);
+    assert.deepEqual(
+      fairChoice([3, 8], 12, (i) => i === 3),
+      [3, 8],
+    );
+    assert.deepEqual(
+      fairChoice([], 12, () => true),
+      [],
+    );
+  });
+});
 
 describe("the report of a run", () => {
   it("has curves, tables, recipe and environment of the run", async () => {

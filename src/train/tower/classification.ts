@@ -1,5 +1,6 @@
 /** Supervised image classification: an image tower under a linear head, one or several classes each. */
 import { createLoader } from "../../data/loader/loader.ts";
+import type { SampleOutline } from "../../data/look-through.ts";
 import type { LoaderOptions } from "../../data/loader/options.ts";
 import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
 import type { Batch } from "../../data/sample.ts";
@@ -96,14 +97,7 @@ export class Classification implements TowerTask {
   }
 
   #class(name: string, key: string): number {
-    const found = this.#answers.find(name);
-    if (found !== undefined) return found;
-    const { classes } = this.#parts;
-    throw new DataError(
-      `Expected one of the ${classes.length} classes for sample ${key} but received "${name}": ` +
-        `${this.#answers.problem(name)}; add it to labels.classes.${didYouMean(name, labelsOf(classes))}`,
-      { source: key },
-    );
+    return classNumber(name, key, { answers: this.#answers, classes: this.#parts.classes });
   }
 
   /** Share of pictures whose likeliest class is one of theirs. */
@@ -147,6 +141,37 @@ export class Classification implements TowerTask {
   }
 }
 
+/** throws  DataError for a name that no class has */
+function classNumber(
+  name: string,
+  key: string,
+  { answers, classes }: { answers: ClassAnswers; classes: readonly NamedClass[] },
+): number {
+  const found = answers.find(name);
+  if (found !== undefined) return found;
+  throw new DataError(
+    `Expected one of the ${classes.length} classes for sample ${key} but received "${name}": ` +
+      `${answers.problem(name)}; add it to labels.classes.${didYouMean(name, labelsOf(classes))}`,
+    { source: key },
+  );
+}
+
+/**
+ * A check of one sample before training.
+ *
+ * throws  DataError for a sample without an answer, or with one that no class has
+ */
+export function answerCheck(
+  labels: Labels,
+  classes: readonly NamedClass[],
+): (sample: SampleOutline) => void {
+  const answers = new ClassAnswers(classes);
+  return ({ key, label, meta }) => {
+    const one = { keys: [key], labels: [label], metas: [meta ?? {}] };
+    for (const name of answersOf(one, 0, labels)) classNumber(name, key, { answers, classes });
+  };
+}
+
 /** As a file of classes has it. */
 function entryOf({ key, names }: NamedClass): ClassDescription {
   return names.length === 1 && names[0] === key ? key : { key, names };
@@ -176,7 +201,10 @@ function sigmoidLoss(logits: Tensor, targets: Tensor): Tensor {
 
 /** A picture's classes. Throws DataError for a sample without an answer. */
 function answersOf(
-  batch: Pick<Batch, "keys" | "labels" | "metas">,
+  batch: Pick<Batch, "keys"> & {
+    labels?: readonly (string | undefined)[];
+    metas?: readonly (Record<string, unknown> | undefined)[];
+  },
   i: number,
   { answer, separator }: Pick<Labels, "answer" | "separator">,
 ): string[] {

@@ -7,10 +7,10 @@ import {
 } from "../../data/image/evaluation-transform.ts";
 import type { EvaluationTransform } from "../../data/image/evaluation-transform.ts";
 import { createTokenizer } from "../../text/index.ts";
-import { RecipeError } from "../../errors.ts";
+import { atPath, RecipeError } from "../../errors.ts";
 import { openModelAt } from "../../checkpoints/open-model.ts";
 import { loadNamed } from "../../checkpoints/tower-folder.ts";
-import { readClasses } from "../../evaluate/read-classes.ts";
+import { readClasses, type NamedClass } from "../../evaluate/read-classes.ts";
 import { manualSeed, type Device } from "../../torch/index.ts";
 import { createImageTower, createTextTower } from "../../towers/index.ts";
 import {
@@ -22,12 +22,14 @@ import {
 } from "../recipe/build-model.ts";
 import type { Prepared } from "../run/learner.ts";
 import { openPixelCache, type Announce, type OpenCaches } from "../cache/open-caches.ts";
+import { openingLine } from "../log/opening-line.ts";
+import { checkHeldOut, checkTrainingData } from "../recipe/check-data.ts";
 import { checkSameData, sampleData } from "../cache/run-data.ts";
 import { refuseSetting } from "../recipe/check-recipe.ts";
 import { announcer, runToEnd, type LoopOptions, type RunOutcome } from "../run/run.ts";
 import { RunDirectory } from "../run/run-directory.ts";
 import { loaderPosition, restoreTraining, type TrainingState } from "../run/run-checkpoint.ts";
-import { Classification, classesOf } from "./classification.ts";
+import { answerCheck, Classification, classesOf } from "./classification.ts";
 import { NextToken } from "./next-token.ts";
 import {
   resolvePretraining,
@@ -100,6 +102,9 @@ interface Made {
   task: TowerTask;
   loader: LoaderOptions;
   caches?: OpenCaches;
+  /** Of the training data, where they are counted, and what they are. */
+  samples: number | undefined;
+  noun: "pictures" | "samples";
 }
 
 async function prepare(
@@ -115,10 +120,14 @@ async function prepare(
     task,
     loader: loaderOptions,
     caches,
+    samples,
+    noun,
   } = recipe.kind === "classification"
     ? await classification(recipe, device, announce)
     : await nextToken(recipe, device);
   const learner = new TowerTrainer(task, recipe.train, device);
+  const parameters = task.model.parameters();
+  announce?.(openingLine({ device, parameters, samples, noun, train: recipe.train }));
   let loader: Loader | undefined;
   const close = async (): Promise<void> => {
     await loader?.close();
@@ -166,9 +175,14 @@ async function classification(
   const given = recipe.labels.classes;
   const classes =
     given === undefined
-      ? (await classesOf(source, recipe.labels)).map((key) => ({ key, names: [key], label: key }))
+      ? (await atPath("data.train", () => classesOf(source, recipe.labels))).map((key) => ({
+          key,
+          names: [key],
+          label: key,
+        }))
       : readClasses(given);
   checkLabels(recipe, classes);
+  const samples = await checkPictures(recipe, classes);
   const tower = inRecipe("image", () => createImageTower(config, null));
   tower.run.checkpointing = recipe.train.activationCheckpointing;
   const task = new Classification({ recipe, tower, classes, transform, device });
@@ -182,7 +196,20 @@ async function classification(
     ...(maxPixels === undefined ? {} : { maxPixels }),
     ...(caches ? caches.loader : augmentation === undefined ? {} : { augmentation }),
   };
-  return { task, loader, ...(caches ? { caches } : {}) };
+  return { task, loader, samples, noun: "pictures", ...(caches ? { caches } : {}) };
+}
+
+/** Classes that come from the data need no second look. Returns the samples of `data.train`. */
+async function checkPictures(
+  { data, labels, evaluate }: ClassificationRecipe,
+  classes: readonly NamedClass[],
+): Promise<number | undefined> {
+  const each = answerCheck(labels, classes);
+  const isGiven = labels.classes !== undefined;
+  const samples = await checkTrainingData(data, { captions: false, ...(isGiven ? { each } : {}) });
+  if (evaluate.source)
+    await checkHeldOut(evaluate.source, "evaluate.source", { captions: false, each });
+  return samples;
 }
 
 function checkLabels({ labels }: ClassificationRecipe, classes: readonly unknown[]): void {
@@ -202,7 +229,11 @@ function checkLabels({ labels }: ClassificationRecipe, classes: readonly unknown
 }
 
 async function nextToken(recipe: NextTokenRecipe, device: Device): Promise<Made> {
-  const tokenizer = await createTokenizer(recipe.data.tokenizer);
+  const { source } = recipe.evaluate;
+  const texts = { captions: true, pictures: false };
+  const samples = await checkTrainingData(recipe.data, texts);
+  if (source) await checkHeldOut(source, "evaluate.source", texts);
+  const tokenizer = await atPath("data.tokenizer", () => createTokenizer(recipe.data.tokenizer));
   const config = withVocabulary(textTowerConfig(recipe.text, recipe), tokenizer);
   const tower = inRecipe("text", () => createTextTower(config, null));
   if (!tower.causal || !tower.trimmable) {
@@ -221,7 +252,7 @@ async function nextToken(recipe: NextTokenRecipe, device: Device): Promise<Made>
     tokenizer: tokenizer.description,
     images: "skip",
   };
-  return { task, loader };
+  return { task, loader, samples, noun: "samples" };
 }
 
 function commonLoader({

@@ -1,5 +1,5 @@
 /**
- * The quick start from end to end: packages, shards, vocabulary, training, evaluation, report.
+ * The quick start from end to end: icon sets, shards, vocabulary, training, evaluation, report.
  * Called by `limn quickstart`; prints only through what it is given.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
@@ -7,16 +7,20 @@ import { join } from "node:path";
 import { StorageError, train, type TrainOptions, type TrainResult } from "limn";
 import { runReport, writeReport } from "limn/report";
 
-import type { BuiltDataset } from "./dataset.ts";
-import { buildShards, installEmoji, trainVocabulary } from "./prepare.ts";
-import { emojiRecipe } from "./recipe.ts";
-import { emojiSuites, splitSource } from "./suites.ts";
+import type { BuiltIcons } from "./dataset.ts";
+import { prepareIcons } from "./prepare.ts";
+import { prepareLargeIcons } from "./prepare-large.ts";
+import { iconRecipe } from "./recipe.ts";
+import { iconSearches } from "./searches.ts";
+import { askedSets, iconSource, iconTokenizer, testSuites } from "./suites.ts";
 import { summaryLines, summaryOf } from "./summary.ts";
 
 export interface QuickstartOptions {
-  /** Everything lies in here: packages, shards, vocabulary, run. */
+  /** Everything lies in here: packages, data, run. */
   directory: string;
   seed?: number;
+  /** All of iconify's sets in small pictures, instead of the quick start's. */
+  large?: boolean;
   set?: readonly string[];
   progress?: NonNullable<TrainOptions["progress"]>;
   /** A line for the reader. */
@@ -30,38 +34,24 @@ export interface QuickstartResult {
   report: string;
 }
 
-const vocabSize = 6000;
-const contextLength = 32;
-
 export default async function quickstart(options: QuickstartOptions): Promise<QuickstartResult> {
-  const { directory, note, seed = 0 } = options;
+  const { directory, note, seed = 0, large = false } = options;
   checkDirectory(directory);
   mkdirSync(directory, { recursive: true });
-  const packages = installEmoji(join(directory, "packages"), note);
-  const data = join(directory, "data");
-  const built = await buildShards(packages, data, note);
-  const source = splitSource(data, "train", built.dataset.splits);
-  const tokenizer = await trainVocabulary({
-    folder: join(directory, "tokenizer"),
-    source,
-    stamp: built.dataset.stamp,
-    vocabSize,
-    contextLength,
-    note,
-  });
-  note("Training two towers to bring each picture and its names together (at most 4 minutes) ...");
+  const built = await (large ? prepareLargeIcons : prepareIcons)({ directory, note });
+  note("Training two towers to bring each icon and its name together (at most 4 minutes) ...");
   const result = await train({
-    recipe: emojiRecipe({
-      train: source,
-      suites: emojiSuites(data, built.evaluations, built.dataset.splits),
-      tokenizer,
-      contextLength,
+    recipe: iconRecipe({
+      train: iconSource(built, "train"),
+      suites: testSuites(built),
+      tokenizer: iconTokenizer(built),
+      imageSize: built.dataset.options.imageSize,
       seed,
     }),
-    directory: join(directory, `run-seed-${seed}`),
+    directory: join(directory, `run-${large ? "large-" : ""}seed-${seed}`),
     set: options.set ?? [],
     handleSignals: true,
-    pictures: 2000,
+    pictures: 1000,
     ...(options.progress ? { progress: options.progress } : {}),
   });
   const report = join(result.directory, "report.html");
@@ -72,7 +62,8 @@ export default async function quickstart(options: QuickstartOptions): Promise<Qu
 /** Everything in the folder is made here, and made again where it has changed. */
 function checkDirectory(directory: string): void {
   const names = existsSync(directory) ? readdirSync(directory) : [];
-  if (names.length === 0 || isOurs(join(directory, "packages", "package.json"))) return;
+  const ours = ["packages", "packages-large"].map((name) => join(directory, name, "package.json"));
+  if (names.length === 0 || ours.some(isOurs)) return;
   throw new StorageError(
     directory,
     `Expected a new folder, or one of the quick start, for ${directory} but received one with ` +
@@ -84,18 +75,19 @@ function checkDirectory(directory: string): void {
 function isOurs(manifest: string): boolean {
   try {
     const { name } = JSON.parse(readFileSync(manifest, "utf8")) as { name?: string };
-    return name === "limn-example-emoji";
+    return name === "limn-example-icons" || name === "limn-example-icons-large";
   } catch {
     return false;
   }
 }
 
-async function saveReport(result: TrainResult, built: BuiltDataset, file: string): Promise<void> {
-  const summary = summaryOf(result.suites, built);
+async function saveReport(result: TrainResult, built: BuiltIcons, file: string): Promise<void> {
+  const sets = askedSets(built);
   const data = await runReport(result, {
-    title: "limn quick start: emoji",
-    summary,
-    pictured: ["vendor", "lines", "unseen"],
+    title: "limn quick start: icons",
+    summary: summaryOf(result.suites, built),
+    searches: [iconSearches(built)],
+    pictured: [...sets.map(({ prefix }) => prefix), "unseen"],
   });
   writeReport(file, data);
 }

@@ -1,0 +1,43 @@
+/** What `limn info --measure` shows. */
+import type { Distance, PrecisionReport, Rate } from "../../inference/measure-precisions.ts";
+
+const rates = (list: readonly Rate[]): string =>
+  list.map(({ perSecond }) => perSecond.toPrecision(3)).join(" / ");
+const apart = ({ mean, worst }: Distance): string => `${scientific(mean)}, ${scientific(worst)}`;
+const scientific = (value: number): string => (value === 0 ? "0" : value.toExponential(1));
+
+/** A table with a row for each precision, under what it was measured with. */
+export function precisionTable(report: PrecisionReport): string {
+  const { device, threads, pictures, labels, measured, missing } = report;
+  const batches = measured[0]?.pictures.map(({ batch }) => batch).join(" / ") ?? "";
+  const head = [
+    ...["precision", `pictures/s, batch ${batches}`, `texts/s, batch ${batches}`, "weights"],
+    ...["pictures apart: mean, worst", "texts apart: mean, worst", "same top-1"],
+  ];
+  const rows = measured.map((one) => [
+    one.precision,
+    rates(one.pictures),
+    rates(one.texts),
+    `${Math.round(one.memory / 1e6)} MB`,
+    apart(one.imageDistance),
+    apart(one.textDistance),
+    `${(100 * one.sameTop1).toFixed(1)} %`,
+  ]);
+  const widths = head.map((title, i) =>
+    Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)),
+  );
+  const line = (cells: readonly string[]): string =>
+    cells
+      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+      .join("  ")
+      .trimEnd();
+  const own = pictures.given ? "" : " made by limn (--pictures takes yours, which tell more)";
+  const ownLabels = labels.given ? "" : " of limn's (--labels takes yours)";
+  return [
+    `Measured on ${device} with ${threads} threads, ${pictures.count} pictures${own}, ` +
+      `${labels.count} labels${ownLabels}; apart: 1 - cosine to float32.`,
+    "",
+    ...[head, ...rows].map(line),
+    ...missing.map(({ precision, why }) => `${precision}: not here, ${why}`),
+  ].join("\n");
+}

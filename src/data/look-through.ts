@@ -1,0 +1,116 @@
+/** Looks through a source before it is used: that it can be opened, and that its samples are usable. */
+import { DataError } from "../errors.ts";
+import { readImageHeader } from "./image/index.ts";
+import { openSource } from "./sources/open-source.ts";
+import { PieceReader, readImage, readTexts, type ReadText } from "./sources/read-sample.ts";
+import type { SourceSpec } from "./sources/source-spec.ts";
+import type { Problem, SampleRef } from "./sources/source.ts";
+
+/** What is known of a sample without its pixels. */
+export interface SampleOutline {
+  key: string;
+  label: string | undefined;
+  meta: Record<string, unknown> | undefined;
+}
+
+interface LookOptions {
+  /** Whether a sample without a caption is a bad one. */
+  captions: boolean;
+  /** Whether a sample without a picture is a bad one. Default true. */
+  pictures?: boolean;
+  /** Whether a bad sample is an error, or passed over as long as there is a good one. */
+  onError: "skip" | "fail";
+  /** Takes each good sample; false ends the look. */
+  each?: (sample: SampleOutline) => boolean | void;
+}
+
+/**
+ * Samples that are looked at, and of a source whose pictures cannot be passed over, such as a shard that is
+ * packed: so much takes seconds.
+ */
+const MOST = { plain: 200_000, packed: 10_000 };
+/** Problems that a message names. */
+const MOST_NAMED = 3;
+
+/**
+ * Reads captions, labels and records in stored order. Of pictures it looks at the first one's header, and whether
+ * those are there that are files of their own. Nothing is decoded.
+ *
+ * returns  whether all samples were looked at: neither too many, nor ended by `each`
+ * throws   DataError for a source that cannot be opened, for a bad sample (`fail`), and where none is good;
+ *          what `each` throws
+ */
+export async function lookThrough(
+  spec: SourceSpec,
+  { captions, pictures = true, onError, each = () => true }: LookOptions,
+): Promise<boolean> {
+  const source = await openSource(spec, { records: true });
+  const isPacked = source.parts.some(({ compressed }) => compressed);
+  const most = isPacked ? MOST.packed : MOST.plain;
+  const problems: Problem[] = [];
+  let [seen, good] = [0, 0];
+  for await (const read of readTexts(source, { pictures })) {
+    if (seen++ >= most) return false;
+    const problem = problemOf(read, { captions, pictures: pictures && good === 0 });
+    if (problem !== undefined) {
+      if (onError === "fail") throw badSample(problem);
+      problems.push(problem);
+      continue;
+    }
+    if ("problem" in read) continue;
+    good++;
+    const { ref, text } = read;
+    if (each({ key: ref.key, label: text.label, meta: text.meta }) === false) return false;
+  }
+  if (good === 0) throw nothingGood(source.name, problems);
+  return true;
+}
+
+function problemOf(
+  read: ReadText,
+  { captions, pictures }: { captions: boolean; pictures: boolean },
+): Problem | undefined {
+  if ("problem" in read) return read.problem;
+  const { ref, text } = read;
+  const silent = captions && text.captions.length === 0;
+  const reason = silent ? "it has no caption" : pictures ? pictureProblem(ref) : undefined;
+  return reason === undefined ? undefined : { file: ref.file, key: ref.key, reason };
+}
+
+function pictureProblem(ref: SampleRef): string | undefined {
+  const reader = new PieceReader();
+  try {
+    const header = readImageHeader(readImage(reader, ref));
+    return "problem" in header ? header.detail : undefined;
+  } catch (error) {
+    return (error as Error).message;
+  } finally {
+    reader.close();
+  }
+}
+
+function badSample(problem: Problem): DataError {
+  const { file, key, reason } = problem;
+  return new DataError(
+    `Expected a usable sample for ${nameOf(problem)} but received a bad one: ${reason}; repair or remove it`,
+    key === undefined ? { source: file } : { source: file, key },
+  );
+}
+
+function nothingGood(name: string, problems: readonly Problem[]): DataError {
+  const named = problems
+    .slice(0, MOST_NAMED)
+    .map((problem) => `${nameOf(problem)}: ${problem.reason}`);
+  const received =
+    problems.length === 0
+      ? "none"
+      : `only bad ones (${problems.length}), such as ${named.join("; ")}`;
+  return new DataError(
+    `Expected at least one usable sample for ${name} but received ${received}; check the source`,
+    { source: name },
+  );
+}
+
+function nameOf({ file, key }: Problem): string {
+  return key === undefined ? file : `${key} in ${file}`;
+}
