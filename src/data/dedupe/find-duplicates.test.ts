@@ -179,7 +179,7 @@ describe("near-duplicates", () => {
   it("of more than a tenth of the pictures bring advice, unless thresholds were given", async () => {
     assert.match(
       report.advice ?? "",
-      /^the defaults, which suit photographs, leave out \d+ % .* --distance 2 --correlation 0\.995/,
+      /^the defaults, which suit photographs, leave out \d+ % .*--distance 2 --correlation 0\.995/,
     );
     const given = await findDuplicates({ source: trainSource, distance: 10, workers: 1 });
     assert.equal(given.advice, undefined);
