@@ -1,10 +1,11 @@
 /** Looks through a source before it is used: that it can be opened, and that its samples are usable. */
 import { DataError } from "../errors.ts";
 import { readImageHeader } from "./image/index.ts";
+import { withDrawings } from "./image/svg/allowed-svg.ts";
 import { openSource } from "./sources/open-source.ts";
 import { PieceReader, readImage, readTexts, type ReadText } from "./sources/read-sample.ts";
 import type { SourceSpec } from "./sources/source-spec.ts";
-import type { Problem, SampleRef } from "./sources/source.ts";
+import type { Problem, SampleRef, Source } from "./sources/source.ts";
 
 /** What is known of a sample without its pixels. */
 export interface SampleOutline {
@@ -51,7 +52,8 @@ export async function lookThrough(
   let [seen, good] = [0, 0];
   for await (const read of readTexts(source, { pictures })) {
     if (seen++ >= most) return false;
-    const problem = problemOf(read, { captions, pictures: pictures && good === 0 });
+    const first = pictures && good === 0 ? source : undefined;
+    const problem = await problemOf(read, { captions, first });
     if (problem !== undefined) {
       if (onError === "fail") throw badSample(problem);
       problems.push(problem);
@@ -66,21 +68,23 @@ export async function lookThrough(
   return true;
 }
 
-function problemOf(
+/** first   the source, where the sample's picture is looked at */
+async function problemOf(
   read: ReadText,
-  { captions, pictures }: { captions: boolean; pictures: boolean },
-): Problem | undefined {
+  { captions, first }: { captions: boolean; first: Source | undefined },
+): Promise<Problem | undefined> {
   if ("problem" in read) return read.problem;
   const { ref, text } = read;
   const silent = captions && text.captions.length === 0;
-  const reason = silent ? "it has no caption" : pictures ? pictureProblem(ref) : undefined;
+  const reason = silent ? "it has no caption" : first && (await pictureProblem(ref, first));
   return reason === undefined ? undefined : { file: ref.file, key: ref.key, reason };
 }
 
-function pictureProblem(ref: SampleRef): string | undefined {
+async function pictureProblem(ref: SampleRef, { svg }: Source): Promise<string | undefined> {
   const reader = new PieceReader();
   try {
-    const header = readImageHeader(readImage(reader, ref));
+    const at = { source: ref.file, key: ref.key };
+    const header = readImageHeader(await withDrawings(readImage(reader, ref), { svg, at }));
     return "problem" in header ? header.detail : undefined;
   } catch (error) {
     return (error as Error).message;

@@ -3,6 +3,7 @@ import { fromData, type Tensor } from "../torch/index.ts";
 import type { Embeddings } from "../arrays/embeddings.ts";
 import { pixelBound } from "../data/image/decode/decode.ts";
 import { MAX_PIXELS } from "../data/image/index.ts";
+import { checkSvgOptions, type SvgOptions } from "../data/image/svg/rasterize-svg.ts";
 import { imageBatchSize } from "./batch-size.ts";
 import type { EncodeOptions } from "./encoder.ts";
 import {
@@ -36,6 +37,11 @@ export interface EncodeImagesOptions extends EncodeOptions {
    * Pillow does.
    */
   readonly maxPixels?: number;
+  /**
+   * Allows SVG files, drawn on white at `size` pixels for the longer side, 1 to 1024; see docs/data.md. By
+   * default they cannot be read.
+   */
+  readonly svg?: SvgOptions;
 }
 
 /** The embeddings of a list in which some pictures may have been passed over. */
@@ -126,12 +132,15 @@ export async function* embeddingBatches(
   options: EncodeImagesOptions = {},
 ): AsyncGenerator<EmbeddingBatch> {
   const wanted = isAsyncIterable(pictures) ? undefined : pictures.length;
+  const { svg } = options;
+  if (svg !== undefined) checkSvgOptions(svg);
   const settings: PictureBatchOptions = {
     transform: encoder.transform,
     batchSize: checkCount("batchSize", options.batchSize ?? imageBatchSize(encoder, wanted)),
     onError: checkOnError(options.onError),
     workers: checkCount("workers", options.workers ?? decodingThreads(wanted), 0),
     maxPixels: pixelBound(options.maxPixels, MAX_PIXELS),
+    svg,
   };
   let start = 0;
   for await (const { cells, indices, skipped } of pictureBatches(pictures, settings)) {

@@ -10,6 +10,7 @@ import {
   type Picture,
 } from "../data/image/picture-decoder.ts";
 import type { RgbImage } from "../data/image/decode/decode.ts";
+import type { SvgOptions } from "../data/image/svg/rasterize-svg.ts";
 
 export interface PictureBatchOptions {
   readonly transform: PictureTransform;
@@ -20,6 +21,8 @@ export interface PictureBatchOptions {
   readonly workers: number;
   /** A picture of more pixels cannot be read. */
   readonly maxPixels: number;
+  /** Allows SVG files. */
+  readonly svg?: SvgOptions | undefined;
 }
 
 interface PictureBatch {

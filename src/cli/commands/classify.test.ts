@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 
+import { rasterizeSvg } from "../../data/image/svg/rasterize-svg.ts";
+import { tarOf } from "../../data/sources/samples.test.helper.ts";
 import { writeShards } from "../../data/write-shards.ts";
 import { runLimn } from "../../../test/support/run-limn.ts";
 import { saveTinyModel, tinyPictureFiles } from "../../../test/support/tiny-model.ts";
@@ -101,6 +103,26 @@ describe("limn classify", () => {
       blocks[1] ?? "",
       /^\S+picture-000\.png\n( {2}(cat|dog|hat) +\d+\.\d\d % {2}similarity -?0\.\d{4}\n?){3}$/,
     );
+  });
+
+  it("draws SVG files where they are allowed, alone, in folders and in shards", async () => {
+    const drawing = '<svg viewBox="0 0 8 8"><circle cx="4" cy="3" r="2" fill="red"/></svg>';
+    const folder = join(root, "drawings");
+    mkdirSync(folder);
+    const [file, bare] = [join(folder, "red.svg"), join(root, "without-ending")];
+    for (const one of [file, bare]) writeFileSync(one, drawing);
+    const shard = join(root, "drawings.tar");
+    writeFileSync(shard, tarOf({ "red.svg": drawing }));
+    const labels = ["--labels", "cat,dog"];
+    const { code, err } = await runLimn("classify", model, file, ...labels);
+    assert.equal(code, 3);
+    assert.match(err, /an SVG file, which is read only where it is allowed \(svg: .*, --svg 224\)/);
+    const { pictures } = await answer(model, file, folder, shard, bare, ...labels, "--svg", "64");
+    assert.equal(pictures.length, 4);
+    const png = join(root, "red.png");
+    writeFileSync(png, await rasterizeSvg(Buffer.from(drawing), { size: 64 }));
+    const [expected] = (await answer(model, png, ...labels)).pictures;
+    for (const { predictions } of pictures) assert.deepEqual(predictions, expected?.predictions);
   });
 
   it("gives probabilities of the model's kind", async () => {

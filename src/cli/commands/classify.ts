@@ -5,10 +5,9 @@ import { chooseTemplates } from "../../text/templates.ts";
 import { classificationText, type NamedResult } from "../print/outcomes.ts";
 import { labelsOf } from "../options/classify-labels.ts";
 import { defineCommand, type Command } from "../command.ts";
-import { maxPixelsOf, maxPixelsOption } from "../options/max-pixels.ts";
 import { chosenUse, loadOptions, modelOptions, useOptions } from "../options/model-options.ts";
 import { templateOption, templatesOf } from "../options/template-argument.ts";
-import { pictureOperands, unreadablePicture } from "../options/picture-operands.ts";
+import { operandOptions, pictureOperands, unreadablePicture } from "../options/picture-operands.ts";
 
 const command: Command = defineCommand({
   name: "classify",
@@ -30,7 +29,7 @@ const command: Command = defineCommand({
     top: { type: "integer", least: 1, value: "<n>", help: "labels shown per picture; default 5" },
     "batch-size": { type: "integer", least: 1, value: "<n>", help: "default by the memory" },
     "on-error": { type: "string", choices: ["skip", "fail"], help: "default fail" },
-    ...maxPixelsOption,
+    ...operandOptions,
     ...useOptions,
     ...modelOptions,
   },
@@ -46,7 +45,7 @@ const command: Command = defineCommand({
     const given = templatesOf(options.templates);
     const data = benchmarkTemplatesOf(options.classes);
     const load = loadOptions(options, note);
-    const pictures = await pictureOperands(rest);
+    const pictures = await pictureOperands(rest, options);
     const model = await loadModel(folder, { ...load, ...chosenUse(options, note) });
     try {
       const { probabilities, top = 5 } = options;
@@ -58,7 +57,7 @@ const command: Command = defineCommand({
         topK: Math.min(top, classifier.labels.length),
         // The stream knows positions only; the error is to name the picture.
         onError: "skip",
-        ...maxPixelsOf(options),
+        ...pictures.reading,
         ...(options["batch-size"] && { batchSize: options["batch-size"] }),
       });
       for await (const { index, ...result } of stream) {

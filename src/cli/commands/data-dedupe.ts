@@ -40,7 +40,8 @@ const command: Command = defineCommand({
     }
     const source = parseSource(operands[0] ?? "", options);
     noteColumns(source, note, { records: options.out !== undefined });
-    const against = (options.against ?? []).map((text) => parseSource(text, {}));
+    const drawings = options.svg === undefined ? {} : { svg: options.svg };
+    const against = (options.against ?? []).map((text) => parseSource(text, drawings));
     // Before the work of hours.
     if (out !== undefined) await checkPackTarget({ source, directory: out });
     const embedder =

@@ -7,14 +7,23 @@ import { isImageExtension, splitEnding } from "../../data/paths/file-kinds.ts";
 import type { Problem, Source } from "../../data/sources/source.ts";
 import { noPath } from "../../data/paths/web-address.ts";
 import { readImageHeader } from "../../data/image/index.ts";
+import { isSvg } from "../../data/image/svg/is-svg.ts";
 import { DataError, UsageError } from "../../errors.ts";
 import { openRegular } from "../../files/regular-file.ts";
 import type { Picture } from "../../inference/picture-batches.ts";
+import type { OptionValues } from "../command.ts";
 import { parseSource } from "./source-argument.ts";
+import { maxPixelsOf, maxPixelsOption } from "./max-pixels.ts";
+import { svgOf, svgOption } from "./svg-option.ts";
+
+/** What may be said about pictures that are operands. */
+export const operandOptions = { ...maxPixelsOption, ...svgOption } as const;
 
 export interface PictureOperands {
   /** In the order of the operands; each time from the start. */
   stream(): AsyncGenerator<Picture>;
+  /** How they are to be read, as the library takes it. */
+  reading: ReturnType<typeof maxPixelsOf> & ReturnType<typeof svgOf>;
   /** The name of a picture that the stream has given: its file, or shard and key. */
   name(index: number): string;
 }
@@ -23,8 +32,12 @@ export interface PictureOperands {
  * throws  UsageError for an operand that is neither a picture nor a source; DataError for a source
  *         that cannot be opened
  */
-export async function pictureOperands(operands: readonly string[]): Promise<PictureOperands> {
-  const opened = await Promise.all(operands.map(open));
+export async function pictureOperands(
+  operands: readonly string[],
+  options: OptionValues<typeof operandOptions> = {},
+): Promise<PictureOperands> {
+  const drawings = options.svg === undefined ? {} : { svg: options.svg };
+  const opened = await Promise.all(operands.map((operand) => open(operand, drawings)));
   let names: string[] = [];
   return {
     async *stream() {
@@ -36,6 +49,7 @@ export async function pictureOperands(operands: readonly string[]): Promise<Pict
         }
       }
     },
+    reading: { ...maxPixelsOf(options), ...svgOf(options) },
     name: (index) => names[index] as string,
   };
 }
@@ -58,7 +72,10 @@ export async function takePictures(operand: string, most: number): Promise<Pictu
   });
 }
 
-async function open(operand: string): Promise<string | Source> {
+async function open(
+  operand: string,
+  drawings: OptionValues<typeof svgOption>,
+): Promise<string | Source> {
   const exists = statSync(operand, { throwIfNoEntry: false });
   if (exists?.isFile() && looksLikePicture(operand)) return operand;
   const address = exists ? undefined : noPath(operand);
@@ -66,7 +83,7 @@ async function open(operand: string): Promise<string | Source> {
     throw new UsageError(`Expected the path of a picture but received ${address}.`);
   }
   if (exists?.isDirectory() || !isImageExtension(splitEnding(operand)[1])) {
-    return openSource(parseSource(operand, {}));
+    return openSource(parseSource(operand, drawings));
   }
   if (exists) return operand;
   throw new UsageError(`Expected a picture at ${operand} but found no such file; check the path.`);
@@ -106,7 +123,8 @@ function looksLikePicture(file: string): boolean {
   try {
     const first = new Uint8Array(64 << 10);
     const count = readSync(descriptor, first, 0, first.length, 0);
-    return "format" in readImageHeader(first.subarray(0, count));
+    const bytes = first.subarray(0, count);
+    return "format" in readImageHeader(bytes) || isSvg(bytes);
   } finally {
     closeSync(descriptor);
   }

@@ -21,6 +21,18 @@ test("a flag that the kind does not know is refused", () => {
   );
 });
 
+test("every kind of source may allow SVG files", () => {
+  const svg = { size: 64 };
+  assert.deepEqual(parseSource("a.tar", { svg: 64 }), { kind: "webdataset", shards: "a.tar", svg });
+  assert.deepEqual(parseSource("a.csv", { svg: 64 }), { kind: "table", file: "a.csv", svg });
+  const files = "a.parquet";
+  assert.deepEqual(parseSource(files, { svg: 64 }), { kind: "parquet", files, svg });
+  const directory = tmpdir();
+  assert.deepEqual(parseSource(directory, { svg: 64, "label-from-folder": true }), {
+    ...{ kind: "folder", directory, labelFromFolder: true, svg },
+  });
+});
+
 test("endings tell tables from shards, and contents tell folders apart", () => {
   assert.deepEqual(parseSource("a.csv", { "caption-column": "text" }), {
     kind: "table",

@@ -11,6 +11,7 @@ import { noPath } from "../../data/paths/web-address.ts";
 import { parseJson } from "../../files/json-text.ts";
 import { columnNames, listedNames } from "../print/inspection.ts";
 import type { OptionSpecs, OptionValues } from "../command.ts";
+import { svgOf, svgOption } from "./svg-option.ts";
 
 /** Flags that say more about a source; each suits some kinds only. */
 export const sourceOptions = {
@@ -25,6 +26,7 @@ export const sourceOptions = {
   root: { type: "string", value: "<folder>", help: "where a table's image paths start" },
   "caption-per-line": { type: "boolean", help: "each line of a .txt file is a caption" },
   "label-from-folder": { type: "boolean", help: "the name of an image's folder is its label" },
+  ...svgOption,
 } as const satisfies OptionSpecs;
 
 const TABLE = /\.(csv|tsv|tab|txt|jsonl|ndjson|json)(\.gz)?$/i;
@@ -43,15 +45,21 @@ const KEYS: Record<SourceSpec["kind"], Record<string, string>> = {
     "label-column": "label",
     delimiter: "delimiter",
     root: "root",
+    svg: "svg",
   },
   parquet: {
     "image-column": "image",
     "caption-column": "caption",
     "label-column": "label",
     root: "root",
+    svg: "svg",
   },
-  webdataset: { "caption-per-line": "captionPerLine" },
-  folder: { "caption-per-line": "captionPerLine", "label-from-folder": "labelFromFolder" },
+  webdataset: { "caption-per-line": "captionPerLine", svg: "svg" },
+  folder: {
+    "caption-per-line": "captionPerLine",
+    "label-from-folder": "labelFromFolder",
+    svg: "svg",
+  },
 };
 
 /**
@@ -108,7 +116,7 @@ export function parseSource(text: string, options: OptionValues<typeof sourceOpt
     }
     extra[key] = value;
   }
-  return checkSourceSpec({ ...spec, ...extra });
+  return checkSourceSpec({ ...spec, ...extra, ...svgOf(options) });
 }
 
 function parseSpec(text: string): SourceSpec {

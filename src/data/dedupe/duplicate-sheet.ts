@@ -3,6 +3,7 @@ import { counted } from "../../errors.ts";
 import { escapeHtml } from "../../files/escape-html.ts";
 import { pictureTile } from "../contact-sheet.ts";
 import { MAX_PIXELS } from "../image/index.ts";
+import { withDrawings } from "../image/svg/allowed-svg.ts";
 import { PieceReader, readImage } from "../sources/read-sample.ts";
 import type { SourceSpec } from "../sources/source-spec.ts";
 import type { DuplicatePair, DuplicateReport } from "./find-duplicates.ts";
@@ -68,7 +69,7 @@ async function readTiles(
   const reader = new PieceReader();
   try {
     await forEachNamed(spec, wanted, async (id, ref) => {
-      tiles.set(id, await tileOf(() => readImage(reader, ref), look));
+      tiles.set(id, await tileOf(() => withDrawings(readImage(reader, ref), spec), look));
     });
   } finally {
     reader.close();
@@ -77,11 +78,11 @@ async function readTiles(
 }
 
 async function tileOf(
-  read: () => Uint8Array,
+  read: () => Promise<Uint8Array>,
   { side, maxPixels }: { side: number; maxPixels: number },
 ): Promise<string> {
   try {
-    const png = await pictureTile(read(), side, maxPixels);
+    const png = await pictureTile(await read(), side, maxPixels);
     return `<img alt="" src="data:image/png;base64,${png.toString("base64")}">`;
   } catch {
     // It was read a moment ago; a picture that only Pillow's rules decode has no tile.

@@ -4,7 +4,7 @@ import { serveDecoding } from "./decoder-pool.ts";
 import { cellBytes } from "./picture-cell.ts";
 import { decodeInto, type PictureTask, type PictureWorkerData } from "./picture-decoder.ts";
 
-const { transform, maxPixels, cells } = workerData as PictureWorkerData;
+const { transform, maxPixels, svg, cells } = workerData as PictureWorkerData;
 const size = cellBytes(transform);
 
 serveDecoding<PictureTask, string | undefined, undefined>(async () => ({
@@ -14,6 +14,7 @@ serveDecoding<PictureTask, string | undefined, undefined>(async () => ({
       index,
       transform,
       maxPixels,
+      svg,
       out: new Uint8Array(cells, cell * size, size),
     }),
 }));

@@ -69,18 +69,19 @@ class SampleDecoder {
     task: DecodeTask,
     out: Uint8Array,
   ): Promise<void> {
-    const { augmentation, seed, maxPixels } = this.#given.options;
+    const { augmentation, seed, maxPixels, source } = this.#given.options;
     const bytes = readImage(this.#reader, task.ref);
     const at = { source: task.ref.file, key: task.ref.key };
     // Options with both are refused.
     if (augmentation === undefined || isNaflex(transform)) {
-      await preparePicture(bytes, transform, { at, out, maxPixels });
+      await preparePicture(bytes, transform, { at, out, maxPixels, svg: source.svg });
       return;
     }
     const { epoch, part, index, caption } = task;
     const random = createRandom([seed, "augment", epoch, part, index, caption ?? -1]);
     const { imageSize } = transform;
-    const settings = { at, out, maxPixels };
+    const svg = source.svg === undefined ? {} : { svg: source.svg };
+    const settings = { at, out, maxPixels, ...svg };
     await applyTrainingTransform(bytes, { imageSize, augmentation }, random, settings);
   }
 }

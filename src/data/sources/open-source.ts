@@ -22,6 +22,11 @@ import { openTable, tableColumns } from "./table-source.ts";
  */
 export async function openSource(spec: SourceSpec, { records = false } = {}): Promise<Source> {
   const checked = resolveSource(spec);
+  const source = await openKind(checked, records);
+  return checked.svg === undefined ? source : { ...source, svg: checked.svg };
+}
+
+async function openKind(checked: SourceSpec, records: boolean): Promise<Source> {
   switch (checked.kind) {
     case "webdataset":
       return openShards(checked);
@@ -46,7 +51,9 @@ export function resolveSource(spec: SourceSpec): SourceSpec {
   if (checked.kind !== "folder") return checked;
   checkPath(checked.directory, "the path of a folder for source.directory");
   const plain = checked.labelFromFolder === true || checked.captionPerLine === true;
-  return (plain ? undefined : datasetIn(checked.directory)) ?? checked;
+  const found = plain ? undefined : datasetIn(checked.directory);
+  if (found === undefined || checked.svg === undefined) return found ?? checked;
+  return { ...found, svg: checked.svg };
 }
 
 /**

@@ -10,6 +10,7 @@ import { parseJson } from "../../files/json-text.ts";
 import { openRegular, readExactly, readingReason, readRegular } from "../../files/regular-file.ts";
 import { captionsOf, isNumber } from "../tables/caption-cell.ts";
 import { MOST_PICTURE_BYTES } from "../image/decode/decode.ts";
+import { withDrawings } from "../image/svg/allowed-svg.ts";
 import type { Piece, Problem, ReadingOptions, SampleRef, Source } from "./source.ts";
 
 /** A caption, a label or a record that is larger is none. */
@@ -264,12 +265,15 @@ function checkThere({ file, size, bytes }: Piece): void {
   if (found.size === 0) throw new Error("the image file is empty");
 }
 
-/** A sample with its bytes and texts, or what is wrong with it, and the part that it came from. */
+/** A sample with its bytes (of an SVG file its PNG) and texts, or what is wrong with it, and the part that it came from. */
 export type ReadSample = { part: number; index: number } & (
   { ref: SampleRef; image: Uint8Array; text: SampleText } | { problem: Problem }
 );
 
-/** In stored order, once. Bad samples come as problems; nothing here throws for one. */
+/**
+ * In stored order, once. Bad samples come as problems; nothing here throws for one. SVG files are drawn where
+ * the source allows them.
+ */
 export async function* readSamples(source: Source): AsyncGenerator<ReadSample> {
   const reader = new PieceReader();
   try {
@@ -277,19 +281,35 @@ export async function* readSamples(source: Source): AsyncGenerator<ReadSample> {
       let index = 0;
       for await (const { ref, problem } of part.read()) {
         const at = { part: number, index: index++ };
-        yield problem === undefined
-          ? {
-              ...at,
-              ...readable(ref, () => {
-                const text = readText(reader, ref, source.reading);
-                return { ref, text, image: readImage(reader, ref) };
-              }),
-            }
-          : { ...at, problem };
+        if (problem !== undefined) {
+          yield { ...at, problem };
+          continue;
+        }
+        const read = readable(ref, () => {
+          const text = readText(reader, ref, source.reading);
+          return { ref, text, image: readImage(reader, ref) };
+        });
+        yield { ...at, ...("problem" in read ? read : await drawn(read, source)) };
       }
     }
   } finally {
     reader.close();
+  }
+}
+
+async function drawn<T extends { ref: SampleRef; image: Uint8Array }>(
+  sample: T,
+  { svg }: Source,
+): Promise<T | { problem: Problem }> {
+  if (svg === undefined) return sample;
+  const { file, key } = sample.ref;
+  try {
+    return {
+      ...sample,
+      image: await withDrawings(sample.image, { svg, at: { source: file, key } }),
+    };
+  } catch (error) {
+    return { problem: { file, key, reason: (error as Error).message } };
   }
 }
 

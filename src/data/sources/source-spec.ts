@@ -2,9 +2,18 @@
 import { z } from "zod";
 
 import { DataError, didYouMean } from "../../errors.ts";
+import { MOST_SVG_SIZE, type SvgOptions } from "../image/svg/rasterize-svg.ts";
+
+interface AnySpec {
+  /**
+   * Allows SVG files among the pictures, drawn on white at `size` pixels for the longer side, 1 to 1024. By
+   * default each is a bad sample.
+   */
+  svg?: SvgOptions;
+}
 
 /** WebDataset shards: `.tar` and `.tar.gz`. */
-export interface WebDatasetSpec {
+export interface WebDatasetSpec extends AnySpec {
   kind: "webdataset";
   /** Paths, globs and brace ranges such as `train-{000..012}.tar`. */
   shards: string | string[];
@@ -15,7 +24,7 @@ export interface WebDatasetSpec {
 }
 
 /** A table of image files and captions. Rows with the same image become one sample. */
-export interface TableSpec {
+export interface TableSpec extends AnySpec {
   kind: "table";
   file: string;
   /**
@@ -43,7 +52,7 @@ export interface TableSpec {
  * and `path` as `datasets` writes it, or its path. Rows with the same path, not bytes, become one
  * sample.
  */
-export interface ParquetSpec {
+export interface ParquetSpec extends AnySpec {
   kind: "parquet";
   /** Paths, globs and brace ranges such as `train-{00000..00012}-of-00013.parquet`. */
   files: string | string[];
@@ -58,7 +67,7 @@ export interface ParquetSpec {
 }
 
 /** A folder of images, each with its caption in a `.txt` file of the same name beside it. */
-export interface FolderSpec {
+export interface FolderSpec extends AnySpec {
   kind: "folder";
   directory: string;
   /** The name of an image's folder is its label. */
@@ -88,12 +97,24 @@ const captionPerLine = yes
   .optional()
   .describe("each line of a caption file is a caption; the file is one when absent");
 
+const size = `an object such as { size: 224 }, pixels from 1 to ${MOST_SVG_SIZE}`;
+const anySource = {
+  svg: z
+    .strictObject({ size: z.int(size).min(1, size).max(MOST_SVG_SIZE, size) }, size)
+    .optional()
+    .describe(
+      "allows SVG files, drawn on white with so many pixels on the longer side, such as " +
+        "`{ size: 224 }`; each is a bad sample when absent",
+    ),
+};
+
 const webDataset = {
   shards: paths.describe("paths, globs and brace ranges, such as `train-{000..012}.tar`"),
   captionKeys: texts
     .optional()
     .describe("keys of a record that may hold captions; `captions`, then `caption`, when absent"),
   captionPerLine,
+  ...anySource,
 } satisfies KeysOf<WebDatasetSpec>;
 
 const columns = {
@@ -116,18 +137,21 @@ const table = {
     .describe("what separates cells; found in the header when absent"),
   ...columns,
   root: text.optional().describe("where paths of pictures start; the table's folder when absent"),
+  ...anySource,
 } satisfies KeysOf<TableSpec>;
 
 const parquet = {
   files: paths.describe("paths, globs and brace ranges, such as `train-{00..12}-of-13.parquet`"),
   ...columns,
   root: text.optional().describe("where paths of pictures start; each file's folder when absent"),
+  ...anySource,
 } satisfies KeysOf<ParquetSpec>;
 
 const folder = {
   directory: text.describe("the folder's path"),
   labelFromFolder: yes.optional().describe("the name of a picture's folder is its label"),
   captionPerLine,
+  ...anySource,
 } satisfies KeysOf<FolderSpec>;
 
 const kinds = {

@@ -1,4 +1,5 @@
 /** What every kind of source looks like to the loader, the packer and the inspector. */
+import type { SvgOptions } from "../image/svg/rasterize-svg.ts";
 
 /** Bytes of a sample that were not read yet: a stretch of a file, a file, or held in memory. */
 export interface Piece {
@@ -76,6 +77,8 @@ export interface Source {
   listed: boolean;
   /** How captions are read from pieces. */
   reading: ReadingOptions;
+  /** Allows SVG files among the pictures. */
+  svg?: SvgOptions;
   /** Files beside the pictures that belong to no sample: how many of each ending (folders). */
   passedOver?: Readonly<Record<string, number>>;
   /** Of a table: the columns that are read. */

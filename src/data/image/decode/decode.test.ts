@@ -37,8 +37,16 @@ describe("decodeImage refuses", () => {
   it("text", () =>
     refuses(Buffer.from("not a picture"), /received text, "not a picture", as a failed download/));
   it("formats it does not read, by name", async () => {
-    await refuses(Buffer.from("<svg xmlns='http://www.w3.org/2000/svg'/>"), /an SVG file; convert/);
-    await refuses(Buffer.from('<?xml version="1.0"?>\n<svg/>'), /an SVG file; convert/);
+    await refuses(Buffer.from("<svg xmlns='http://www.w3.org/2000/svg'/>"), /an SVG file, which/);
+    const allowed =
+      /an SVG file, which is read only where it is allowed \(svg: { size: 224 }, --svg 224\); convert/;
+    for (const before of [
+      '<?xml version="1.0"?>\n',
+      "<!DOCTYPE svg>",
+      "\ufeff",
+      `<!--${" ".repeat(2000)}-->`,
+    ])
+      await refuses(Buffer.from(`${before}<svg/>`), allowed);
     await refuses(Buffer.from("BM1234567890"), /a BMP file; convert/);
     await refuses(Buffer.from("II*\0abcdefgh"), /a TIFF file/);
     await refuses(Buffer.from("\0\0\0\x18ftypheic\0\0"), /an HEIF file; convert/);

@@ -15,7 +15,7 @@ import {
 } from "./image-header.ts";
 import { decodePlainPng } from "./plain-png.ts";
 import { withDrawings } from "../svg/allowed-svg.ts";
-import { checkSvgOptions, isSvg, type SvgOptions } from "../svg/rasterize-svg.ts";
+import { checkSvgOptions, type SvgOptions } from "../svg/rasterize-svg.ts";
 import {
   blendOntoWhite,
   flattenOntoWhite,
@@ -57,8 +57,8 @@ export interface DecodeOptions {
    */
   transparency?: "drop" | "white";
   /**
-   * Allows SVG files, drawn on white at `size` pixels for the longer side, 1 to 2048: plain drawings alone,
-   * without anything outside them. Default: an SVG file is refused.
+   * Allows SVG files, drawn on white at `size` pixels for the longer side, 1 to 1024: plain drawings
+   * alone, see docs/data.md. Default: an SVG file is refused.
    */
   svg?: SvgOptions;
 }
@@ -83,7 +83,8 @@ sharp.cache(false);
 sharp.concurrency(1);
 
 /**
- * The pixels of a JPEG, PNG, WebP or GIF (its first frame), as Pillow 13 converts them to RGB:
+ * The pixels of a JPEG, PNG, WebP or GIF (its first frame), as Pillow 13 converts them to RGB, or of an SVG
+ * file where `svg` allows it:
  * alpha is dropped unless asked otherwise; ICC profiles and gamma are ignored; CMYK is converted without a
  * profile; 16-bit grey is clipped to 255 while other 16-bit samples keep their high byte.
  *
@@ -126,9 +127,7 @@ export function openImage(bytes: Uint8Array, options: DecodeOptions = {}): Image
   const at = options.at ?? UNNAMED;
   const header = readImageHeader(bytes);
   if ("problem" in header) {
-    const cure = isSvg(bytes)
-      ? "convert it to one of these formats, or allow it with svg: { size: 224 } (--svg 224)"
-      : cures[header.problem];
+    const cure = cures[header.problem];
     throw new DataError(
       `Expected a JPEG, PNG, WebP or GIF image for ${nameOf(at)} but received ${header.detail}; ${cure}.`,
       at,

@@ -1,4 +1,5 @@
 /** Formats that are recognised only to say what a file is when it is refused. */
+import { isSvg, SVG_NAME } from "../svg/is-svg.ts";
 
 const formats: readonly [name: string, offset: number, magic: string][] = [
   ["a BMP file", 0, "BM"],
@@ -33,6 +34,6 @@ export function foreignPicture(bytes: Uint8Array): string | undefined {
   const start = Buffer.from(bytes.subarray(0, 1024)).toString("latin1");
   const known = formats.find(([, offset, magic]) => start.startsWith(magic, offset));
   if (known !== undefined) return known[0];
-  if (/^\s*<(svg|\?xml)/.test(start)) return "an SVG file";
+  if (isSvg(bytes)) return SVG_NAME;
   return /^P[1-7]\s/.test(start) ? "a PNM file" : undefined;
 }

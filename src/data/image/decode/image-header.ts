@@ -49,10 +49,9 @@ export function readImageHeader(bytes: Uint8Array): ImageHeader | HeaderProblem 
     }
     throw error;
   }
-  const page = standIn(bytes);
-  const foreign = page === undefined ? foreignPicture(bytes) : undefined;
+  const foreign = foreignPicture(bytes);
   if (foreign !== undefined) return { problem: "unknown", detail: foreign };
-  const other = page ?? wordsInPlace(bytes);
+  const other = standIn(bytes) ?? wordsInPlace(bytes);
   if (other !== undefined) return { problem: "replaced", detail: other.replace(/^it is /, "") };
   const start = Array.from(bytes.subarray(0, 8), (b) => b.toString(16).padStart(2, "0")).join(" ");
   const detail = `${bytes.length} bytes of an unknown format that start with ${start}`;

@@ -1,15 +1,22 @@
 /** Drawings where they are allowed: the PNG that is decoded in their place. */
 import { DataError } from "../../../errors.ts";
-import { isSvg, rasterizeSvg, type SvgOptions } from "./rasterize-svg.ts";
+import { isSvg } from "./is-svg.ts";
+import { rasterizeSvg, type SvgOptions } from "./rasterize-svg.ts";
+
+interface DrawingOptions {
+  svg?: SvgOptions | undefined;
+  /** Named in errors. */
+  at?: { source: string; key?: string };
+}
 
 /**
- * The bytes themselves, or what an SVG file draws where `svg` allows it.
+ * The bytes themselves, or what an SVG file draws where `svg` allows it, as a PNG.
  *
  * throws  DataError for a file that is no plain drawing
  */
 export async function withDrawings(
   bytes: Uint8Array,
-  { svg, at = { source: "image" } }: { svg?: SvgOptions; at?: { source: string; key?: string } },
+  { svg, at = { source: "image" } }: DrawingOptions,
 ): Promise<Uint8Array> {
   if (svg === undefined || !isSvg(bytes)) return bytes;
   try {

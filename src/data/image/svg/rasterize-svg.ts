@@ -1,10 +1,11 @@
-/** Drawings (SVG) to pictures: read as plain drawings, then rasterised by librsvg in a watched process. */
+/** Drawings (SVG) to pictures: read as plain drawings, then rasterised by librsvg in a process that is watched. */
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { NoPlainDrawing, plainSvg } from "./plain-svg.ts";
+import { NoPlainDrawing } from "./xml-tree.ts";
+import { plainSvg } from "./plain-svg.ts";
 
 export interface SvgOptions {
-  /** The longer side of what is drawn, pixels, 1 to 2048. */
+  /** The longer side of what is drawn, pixels, 1 to 1024. */
   size: number;
 }
 
@@ -15,10 +16,10 @@ export interface DrawingRequest {
   pixels: number;
 }
 
-export type DrawingReply = { id: number; png: string } | { id: number; reason: string };
+export type DrawingReply = { id: number; png: Uint8Array } | { id: number; reason: string };
 
-export const MOST_SVG_SIZE = 2048;
-/** Seconds for one drawing: an ordinary one takes milliseconds. */
+export const MOST_SVG_SIZE = 1024;
+/** For one drawing: an ordinary one takes milliseconds. */
 const MOST_SECONDS = 20;
 
 /** Checks the setting. throws  RangeError */
@@ -35,68 +36,89 @@ export function checkSvgOptions(svg: unknown): asserts svg is SvgOptions {
   );
 }
 
-/** Whether bytes are those of an SVG file, by their beginning. */
-export function isSvg(bytes: Uint8Array): boolean {
-  const start = Buffer.from(bytes.subarray(0, 4096)).toString("latin1");
-  return /^(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*\?>|<!--[^]*?-->|<!DOCTYPE[^>]*>|\s)*<svg[\s>/]/i.test(
-    start,
-  );
-}
-
 /**
  * The drawing as a PNG, on white: what a drawing leaves free hides no colour that could be shown instead.
  *
- * throws  Error with a short reason: no plain drawing, one that cannot be drawn, or one that takes too long
+ * seconds  after which it is given up
+ *
+ * throws  NoPlainDrawing with a short reason: no plain drawing, one that cannot be drawn, or one that takes
+ *         too long
  */
-export async function rasterizeSvg(bytes: Uint8Array, { size }: SvgOptions): Promise<Uint8Array> {
-  const { text } = plainSvg(bytes, size);
-  const reply = await drawnElsewhere(text, size * size);
-  if ("reason" in reply) throw new NoPlainDrawing(`it cannot be drawn: ${reply.reason.trim()}`);
-  return Buffer.from(reply.png, "base64");
+export async function rasterizeSvg(
+  bytes: Uint8Array,
+  { size }: SvgOptions,
+  seconds: number = MOST_SECONDS,
+): Promise<Uint8Array> {
+  const reply = await drawElsewhere(plainSvg(bytes, size), size * size, seconds);
+  if ("reason" in reply) {
+    throw new NoPlainDrawing(`it cannot be drawn (${reply.reason.trim().split("\n")[0]})`);
+  }
+  return reply.png;
 }
 
-interface Waiting {
+interface Job {
+  request: DrawingRequest;
+  seconds: number;
   resolve: (reply: DrawingReply) => void;
-  timer: NodeJS.Timeout;
 }
 
+/** One drawing at a time, so that only the one that takes too long is ended with its process. */
+const queue: Job[] = [];
+let current: (Job & { timer: NodeJS.Timeout }) | undefined;
 let child: ChildProcess | undefined;
 let nextId = 0;
-const waiting = new Map<number, Waiting>();
 
-function drawnElsewhere(text: string, pixels: number): Promise<DrawingReply> {
-  const process_ = (child ??= startChild());
-  const id = nextId++;
+function drawElsewhere(text: string, pixels: number, seconds: number): Promise<DrawingReply> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => {
-      settle({ id, reason: `it takes more than ${MOST_SECONDS} seconds` });
-      // Whatever else it was at is drawn no more either.
-      process_.kill("SIGKILL");
-    }, MOST_SECONDS * 1000);
-    waiting.set(id, { resolve, timer });
-    process_.channel?.ref();
-    process_.send({ id, text, pixels } satisfies DrawingRequest);
+    queue.push({ request: { id: nextId++, text, pixels }, seconds, resolve });
+    drawNext();
+  });
+}
+
+function drawNext(): void {
+  if (current !== undefined) return;
+  const job = queue.shift();
+  if (job === undefined) {
+    // An idle process keeps this one from nothing.
+    child?.channel?.unref();
+    return;
+  }
+  const { request, seconds } = job;
+  const { id } = request;
+  const drawing = (child ??= startChild());
+  const timer = setTimeout(() => {
+    if (child === drawing) child = undefined;
+    drawing.kill("SIGKILL");
+    settle({ id, reason: `it takes more than ${seconds} seconds` });
+  }, seconds * 1000);
+  current = { ...job, timer };
+  drawing.channel?.ref();
+  drawing.send(request, (error) => {
+    if (error !== null) settle({ id, reason: error.message });
   });
 }
 
 function settle(reply: DrawingReply): void {
-  const found = waiting.get(reply.id);
-  waiting.delete(reply.id);
-  if (found === undefined) return;
-  clearTimeout(found.timer);
-  found.resolve(reply);
-  if (waiting.size === 0) child?.channel?.unref();
+  if (current?.request.id !== reply.id) return;
+  const { resolve, timer } = current;
+  clearTimeout(timer);
+  current = undefined;
+  resolve(reply);
+  drawNext();
 }
 
 function startChild(): ChildProcess {
   const file = fileURLToPath(new URL("./svg-child.js", import.meta.url));
-  const started = fork(file, [], { execArgv: ["--max-old-space-size=256"], stdio: "ignore" });
-  // It neither keeps this process alive nor outlives it: it ends when the channel does.
+  const started = fork(file, [], { execArgv: [], serialization: "advanced", stdio: "ignore" });
+  // It ends when the channel does.
   started.unref();
+  const ended = (reason: string): void => {
+    const wasCurrent = child === started;
+    if (wasCurrent) child = undefined;
+    if (wasCurrent && current !== undefined) settle({ id: current.request.id, reason });
+  };
   started.on("message", (reply: DrawingReply) => settle(reply));
-  started.on("exit", () => {
-    if (child === started) child = undefined;
-    for (const id of waiting.keys()) settle({ id, reason: "the process that draws it ended" });
-  });
+  started.on("error", (error) => ended(error.message));
+  started.on("exit", () => ended("the process that draws it ended"));
   return started;
 }

@@ -9,14 +9,16 @@ process.on("message", ({ id, text, pixels }: DrawingRequest) => {
   const reply = (message: DrawingReply): void => void process.send?.(message);
   sharp(Buffer.from(text), { limitInputPixels: pixels })
     .flatten({ background: "#ffffff" })
-    .removeAlpha()
     .toColourspace("srgb")
     .png({ compressionLevel: 1 })
     .toBuffer()
     .then(
-      (png) => reply({ id, png: png.toString("base64") }),
+      (png) => reply({ id, png }),
       (error: unknown) =>
         reply({ id, reason: error instanceof Error ? error.message : String(error) }),
     );
 });
-process.on("disconnect", () => process.exit());
+// A terminal's signals reach it too, and are for the process that uses it to answer.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined);
+// At once, whatever is drawn.
+process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
