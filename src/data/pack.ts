@@ -264,7 +264,7 @@ function uniqueKey(key: string, taken: DigestTable): string {
     .replace(/\\/g, "/")
     .split("/")
     .filter((part) => part !== "" && part !== "." && part !== "..");
-  const last = (parts.pop() ?? "sample").replace(/\.(jpe?g|png|webp|gif)$/i, "");
+  const last = (parts.pop() ?? "sample").replace(/\.(jpe?g|png|webp|gif|svg)$/i, "");
   const name = last.replace(/[.\0\n]/g, "_") || "sample";
   const given = [...parts, name].join("/");
   // Readers pass over a shard's own files, and over what systems put into folders.

@@ -142,6 +142,11 @@ describe("SVG files in sources", () => {
       assert.deepEqual(Buffer.from(data), Buffer.from(drawn.data));
     }
 
+    const table = allowed(sources[2]!);
+    const { shards } = await packDataset({ source: table, directory: join(top, "from-table") });
+    const lines = await linesOf({ kind: "webdataset", shards });
+    assert.deepEqual(lines, ["red: a red one", "blue: a blue one"]);
+
     write("twice.tar", tarOf({ ...files, "again.svg": files["red.svg"], "again.txt": "again" }));
     const twice = allowed({ kind: "webdataset", shards: join(top, "twice.tar") });
     const duplicates = await findDuplicates({ source: twice });

@@ -63,7 +63,7 @@ function readHeader(spec: TableSpec): { table: OpenTable; columns: ChosenColumns
   return { table: { source, ...open }, columns };
 }
 
-const PICTURE = /\.(jpe?g|jfif|jpe|png|webp|gif|bmp|tiff?|avif|hei[cf]|jxl)$/i;
+const PICTURE = /\.(jpe?g|jfif|jpe|png|webp|gif|bmp|tiff?|avif|hei[cf]|jxl|svg)$/i;
 
 /** UTF-8 is read as it stands in the file, without its mark; UTF-16 is changed to it, gzip unpacked. */
 function bytesOf(file: string): ByteSource {

@@ -70,7 +70,7 @@ export function choosePictureColumns(
 const ADDRESSES = /^(image_?)?ur[il]s?$/i;
 
 /** What is no name of a column, but a picture's: of a table without a header. */
-const VALUES = /\.(jpe?g|png|webp|gif)(#\d+)?$|^https?:/i;
+const VALUES = /\.(jpe?g|png|webp|gif|svg)(#\d+)?$|^https?:/i;
 
 /** Whether what stands for a column's name is a picture's. */
 export function isPictureName(name: string): boolean {

@@ -15,7 +15,7 @@ import {
 } from "./image-header.ts";
 import { decodePlainPng } from "./plain-png.ts";
 import { withDrawings } from "../svg/allowed-svg.ts";
-import { checkSvgOptions, type SvgOptions } from "../svg/rasterize-svg.ts";
+import type { SvgOptions } from "../svg/rasterize-svg.ts";
 import {
   blendOntoWhite,
   flattenOntoWhite,
@@ -97,7 +97,6 @@ export async function decodeImage(
   options: DecodeOptions = {},
 ): Promise<RgbImage> {
   const at = options.at ?? UNNAMED;
-  checkDecodeOptions(options);
   const bytes = await withDrawings(given, options);
   const header = openImage(bytes, options);
   const orientation = await orientationOf(bytes, header, options);
@@ -218,7 +217,6 @@ function checkDecodeOptions(options: DecodeOptions): void {
       throw new TypeError(`Unknown decode option ${key}.${hint}`);
     }
   }
-  if (options.svg !== undefined) checkSvgOptions(options.svg);
   const { maxPixels = 1, orientation = "ignore", transparency = "drop" } = options;
   if (!Number.isFinite(maxPixels) || maxPixels < 1) {
     throw new RangeError(`Expected a positive number for maxPixels but received ${maxPixels}.`);

@@ -1,7 +1,7 @@
 /** Drawings where they are allowed: the PNG that is decoded in their place. */
 import { DataError } from "../../../errors.ts";
 import { isSvg } from "./is-svg.ts";
-import { rasterizeSvg, type SvgOptions } from "./rasterize-svg.ts";
+import { checkSvgOptions, rasterizeSvg, type SvgOptions } from "./rasterize-svg.ts";
 
 interface DrawingOptions {
   svg?: SvgOptions | undefined;
@@ -12,13 +12,15 @@ interface DrawingOptions {
 /**
  * The bytes themselves, or what an SVG file draws where `svg` allows it, as a PNG.
  *
- * throws  DataError for a file that is no plain drawing
+ * throws  DataError for a file that is no plain drawing, RangeError for `svg` that cannot be
  */
 export async function withDrawings(
   bytes: Uint8Array,
   { svg, at = { source: "image" } }: DrawingOptions,
 ): Promise<Uint8Array> {
-  if (svg === undefined || !isSvg(bytes)) return bytes;
+  if (svg === undefined) return bytes;
+  checkSvgOptions(svg);
+  if (!isSvg(bytes)) return bytes;
   try {
     return await rasterizeSvg(bytes, svg);
   } catch (cause) {

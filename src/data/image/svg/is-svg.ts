@@ -12,6 +12,8 @@ const PASSED: readonly [begin: string, end: string][] = [
 
 /** Whether the first element of a file is `svg`, behind comments and declarations. */
 export function isSvg(bytes: Uint8Array): boolean {
+  // Most pictures are told by their first byte.
+  if (!/[<\s\xef]/.test(String.fromCharCode(bytes[0] ?? 0))) return false;
   const start = Buffer.from(bytes.subarray(0, LOOKED_AT)).toString("latin1");
   const space = /\s*/y;
   let at = start.startsWith("\xef\xbb\xbf") ? 3 : 0;

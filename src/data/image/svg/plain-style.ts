@@ -10,7 +10,7 @@ export const PROPERTIES: ReadonlySet<string> = new Set(
     "fill fill-opacity fill-rule clip-rule clip-path mask stroke stroke-width stroke-opacity " +
     "stroke-linecap stroke-linejoin stroke-miterlimit stroke-dasharray stroke-dashoffset opacity color " +
     "display visibility stop-color stop-opacity paint-order vector-effect shape-rendering mask-type " +
-    "mix-blend-mode isolation color-interpolation"
+    "mix-blend-mode isolation color-interpolation overflow"
   ).split(" "),
 );
 
@@ -32,6 +32,10 @@ export function isPlainProperty(name: string, value: string): boolean {
   const own = value.match(/url\(\s*["']?#[\w.:-]+["']?\s*\)/gi)?.length ?? 0;
   if (all !== own) refuse("it refers to something outside it");
   if (name.startsWith("stroke-")) checkNumbers(value);
+  // How often it is drawn could not be counted.
+  const isRepeated =
+    (name === "mask" || name === "clip-path") && /^inherit$/i.test(unforced(value));
+  if (isRepeated) refuse(`it inherits a ${name}`);
   return true;
 }
 

@@ -157,6 +157,8 @@ test("circles and multiplied clips and masks", () => {
   ];
   for (const circle of circles) refuses(svg(circle), /in a circle/);
   refuses(svg("<style>rect{clip-path:url(#m)}</style>"), /a clip or mask for more than a class/);
+  refuses(svg('<g mask="url(#m)"><rect mask="Inherit"/></g>'), /inherits a mask/);
+  refuses(svg('<rect style="clip-path: inherit !important"/>'), /inherits a clip-path/);
   const heavy = `<mask id="m">${"<rect/>".repeat(1000)}</mask>`;
   refuses(svg(heavy + '<g mask="url(#m)"/>'.repeat(30)), /draws more than 20000/);
   refuses(svg(heavy + '<g style="mask:url(#m)"/>'.repeat(30)), /draws more than 20000/);
