@@ -56,7 +56,8 @@ test("an open_clip file whose activation the recipe gives is opened once", async
   assert.equal(counts["epoch_3.pt"], 1);
   await assert.rejects(readsOf(dirname(path), { pretrained: path }), {
     name: "UnsettledError",
-    message: /activation of .* in a recipe with \{ path, activation \} in place of the path$/,
+    message:
+      /activation of .* in a recipe with \{ path, activation \} in place of the path \(pretrained\)$/,
   });
 });
 
