@@ -2,6 +2,7 @@
 // lie side by side. libtorch's own reads such pictures five times and the ReLU twice more; this one reads
 // them twice forward and twice backward. It is an operator like libtorch's, and differentiable.
 #include "environment.h"
+#include "loop.h"
 
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -10,13 +11,6 @@
 #include <cmath>
 #include <cstring>
 #include <tuple>
-
-// The loops below are vectorised by the compiler, once for each kind of processor.
-#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
-#define LIMN_LOOP __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"), optimize("O3")))
-#else
-#define LIMN_LOOP
-#endif
 
 namespace limn {
 

@@ -1,6 +1,7 @@
 // limn::quantize: numbers as levels from 0 to 255 with one scale and zero point, from the least and the
 // greatest of them. Made of libtorch's own operators it reads the numbers six times; this reads them twice.
 #include "environment.h"
+#include "loop.h"
 
 #include <ATen/Parallel.h>
 #include <torch/library.h>
@@ -10,13 +11,6 @@
 #include <stdexcept>
 #include <tuple>
 #include <vector>
-
-// The loops below are vectorised by the compiler, once for each kind of processor.
-#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
-#define LIMN_LOOP __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"), optimize("O3")))
-#else
-#define LIMN_LOOP
-#endif
 
 namespace limn {
 

@@ -39,7 +39,7 @@ export default async function quickstart(options: QuickstartOptions): Promise<Qu
   checkDirectory(directory);
   mkdirSync(directory, { recursive: true });
   const built = await (large ? prepareLargeIcons : prepareIcons)({ directory, note });
-  note("Training two towers to bring each icon and its name together (at most 4 minutes) ...");
+  note("Training two towers to bring each icon and its name together ...");
   const result = await train({
     recipe: iconRecipe({
       train: iconSource(built, "train"),
