@@ -2,9 +2,9 @@
  * A matrix product with weights that were laid out once, and what follows it in the same operator:
  * oneDNN's, where libtorch offers them; composed of plain ones elsewhere.
  */
-import { hasOperator, invoke, operator } from "../torch/operators.ts";
-import { call, cat, linear, scope, type DType, type Tensor } from "../torch/index.ts";
-import { adopt } from "../torch/tensor.ts";
+import { hasOperator, operator } from "../torch/operators.ts";
+import { call, linear, scope, type DType, type Tensor } from "../torch/index.ts";
+import { callInPlace, callMany } from "../torch/tensor.ts";
 import { activate, type AnyActivation } from "./activation.ts";
 
 /** What follows a product or a convolution: activation(y + onto). */
@@ -98,12 +98,13 @@ function packedProduct(x: Tensor, { packed, bias, dtype }: Packed, after: After)
 
 const packQuantized = operator("onednn::qlinear_prepack");
 const quantizedPointwise = operator("onednn::qlinear_pointwise");
-const quantize = operator("limn::quantize");
+const quantizeRows = operator("limn::quantize_rows");
+const rescaleRows = operator("limn::rescale_rows_");
 const rounded = operator("round");
 
 /** Whether libtorch offers oneDNN's products of 8-bit integers. */
 export function hasQuantizedProducts(): boolean {
-  return [packQuantized, quantizedPointwise, quantize].every(hasOperator);
+  return [packQuantized, quantizedPointwise, quantizeRows, rescaleRows].every(hasOperator);
 }
 
 /** libtorch's number for float32, in which the sums come. */
@@ -112,11 +113,11 @@ const FLOAT32 = 6;
 /**
  * Products of 8-bit integers:
  *
- *     y_o = s t_o sum_i (q_i - z) w_oi + b_o
+ *     y_ro = s_r (sum_i q_ri w_oi t_o - z_r sum_i w_oi t_o) + b_o
  *
- * with weights w in [-127, 127] and a scale t_o for each output, and inputs q in [0, 255] with one
- * scale s and zero point z for all of a sample, from its own least and greatest value. A sample's
- * outputs therefore do not depend on what else is in its batch.
+ * with weights w in [-127, 127] and a scale t_o for each output, and inputs q in [0, 255] with a scale
+ * s_r and a zero point z_r for each row, from its own least and greatest value. A row's outputs
+ * therefore do not depend on what else is in its batch.
  *
  * weight   float32 [out, in], bias float32 [out]
  */
@@ -125,65 +126,44 @@ export function quantizedProduct(
   bias: Tensor | null,
   hold: (tensor: Tensor) => Tensor,
 ): PreparedProduct {
-  const scales = scope(() =>
-    weight
+  return scope(() => {
+    const scales = weight
       .abs()
       .amax(1)
       .mul(1 / 127)
-      .clamp(1e-12),
-  );
-  const levels = scope(() => call(rounded, weight.div(scales.unsqueeze(1))).to("int8"));
-  const packed = hold(call(packQuantized, levels, [ROWS, weight.size(1)]));
-  levels.dispose();
-  const zeroPoints = hold(scope(() => scales.mul(0).to("int8")));
-  const held = { packed, scales: hold(scales), zeroPoints, bias: bias && hold(bias) };
-  return (x, after = {}) => {
-    if (x.rank < 2 || x.size(0) === 1) return quantizedSample(x, held, after);
-    return scope(() => {
-      const { onto } = after;
-      const rows = Array.from({ length: x.size(0) }, (_, i) =>
-        quantizedSample(x.narrow(0, i, 1), held, { ...after, onto: onto?.narrow(0, i, 1) }),
-      );
-      return cat(rows);
-    });
-  };
+      .clamp(1e-12);
+    const levels = call(rounded, weight.div(scales.unsqueeze(1)));
+    const held: Quantized = {
+      packed: hold(call(packQuantized, levels.to("int8"), [ROWS, weight.size(1)])),
+      scales: hold(scales),
+      zeroPoints: hold(scales.mul(0).to("int8")),
+      sums: hold(levels.sum(1).mul(scales)),
+      bias: bias && hold(bias),
+    };
+    return (x, after = {}) => multiplied(x, held, after);
+  });
 }
 
 interface Quantized {
   packed: Tensor;
   scales: Tensor;
   zeroPoints: Tensor;
+  /** The weights of each output, added. */
+  sums: Tensor;
   bias: Tensor | null;
 }
 
-function quantizedSample(x: Tensor, weights: Quantized, { onto, activation }: After): Tensor {
-  const { packed, scales, zeroPoints, bias } = weights;
-  const form = onto === undefined ? fusedForm(activation) : undefined;
-  const [attribute, algorithm] = form ?? nothing;
+function multiplied(x: Tensor, weights: Quantized, { onto, activation }: After): Tensor {
+  const { packed, scales, zeroPoints, sums, bias } = weights;
   return scope(() => {
-    const { levels, scale, zero } = quantized(x.to("float32"));
+    const [levels, rowScales, zeros] = callMany(quantizeRows, x.to("float32"));
     const y = call(
       quantizedPointwise,
-      ...[levels, scale, zero, packed, scales, zeroPoints, bias],
-      ...[1, 0, FLOAT32, attribute, [], algorithm],
+      ...[levels, 1, 0, packed, scales, zeroPoints, null],
+      ...[1, 0, FLOAT32, "none", [], ""],
     );
-    return form ? y : finish(y, { onto, activation });
+    const float = onto && onto.to("float32");
+    callInPlace(rescaleRows, y, rowScales, zeros, sums, bias, float ?? null);
+    return activation ? activate(y, activation) : y;
   });
-}
-
-interface Levels {
-  /** uint8, of x's shape */
-  levels: Tensor;
-  scale: number;
-  zero: number;
-}
-
-/** x float32 as scale (levels - zero), from its least and greatest value; 0 is met exactly. */
-function quantized(x: Tensor): Levels {
-  const [levels, scale, zero] = invoke(quantize, [x]) as [number, Value, Value];
-  return { levels: adopt(levels), scale: scale.value, zero: zero.value };
-}
-
-interface Value {
-  value: number;
 }
