@@ -16,10 +16,10 @@ import { saveCheckpoint } from "../dist/src/checkpoints/checkpoint.js";
 import { clipConfig } from "../dist/src/pair/published.js";
 import { DualEncoder } from "../dist/src/pair/dual-encoder.js";
 import { loadModel, type LoadedModel } from "../dist/src/inference/load-model.js";
-import { libtorchVersion, manualSeed } from "../dist/src/torch/index.js";
+import { keepFreedMemory, libtorchVersion, manualSeed } from "../dist/src/torch/index.js";
 import { usableCores } from "../dist/src/files/cores.js";
 import { availablePrecisions, type Precision } from "../dist/src/nn/precision.js";
-import { Peer } from "./peer.ts";
+import { keptMemory, Peer } from "./peer.ts";
 import { commit, rounded, type BenchResult } from "./result.ts";
 
 const batchSize = 32;
@@ -96,6 +96,7 @@ async function takeTurns(sides: Record<string, Side>): Promise<Map<string, Measu
 export async function run(): Promise<BenchResult> {
   const files = photographs();
   const cores = usableCores();
+  keepFreedMemory();
   const root = mkdtempSync(path.join(tmpdir(), "limn-bench-"));
   const folder = path.join(root, "model");
   await saveModel(folder);
@@ -103,9 +104,9 @@ export async function run(): Promise<BenchResult> {
   for (const precision of availablePrecisions()) {
     models.set(precision, await loadModel(folder, { precision }));
   }
-  const openClip = new Peer("image_embedding.py");
+  const openClip = new Peer("image_embedding.py", keptMemory);
   const withJs = Boolean(process.env["LIMN_BENCH_TRANSFORMERS_JS"]);
-  const js = withJs ? new Peer("image-embedding-peer.mjs") : undefined;
+  const js = withJs ? new Peer("image-embedding-peer.mjs", keptMemory) : undefined;
   try {
     const setting = { run: "prepare", folder, files, batch_size: batchSize };
     const about = await openClip.ask<Record<string, string>>({ ...setting, threads: cores });

@@ -30,6 +30,12 @@ export function openClipMain(): string | undefined {
   return found.find((folder) => folder && existsSync(path.join(folder, "open_clip")));
 }
 
+/** The C library's setting that `limn` trains and embeds with (`keepFreedMemory`), for a peer. */
+export const keptMemory = {
+  MALLOC_TRIM_THRESHOLD_: "2147483647",
+  MALLOC_MMAP_THRESHOLD_: "1073741824",
+} as const;
+
 export class Peer {
   readonly #process: ChildProcessByStdio<Writable, Readable, null>;
   readonly #lines: AsyncIterator<string>;

@@ -12,7 +12,7 @@ import {
 } from "../dist/src/torch/index.js";
 import { usableCores } from "../dist/src/files/cores.js";
 import type { Precision } from "./pair-step-data.ts";
-import { openClipMain, Peer } from "./peer.ts";
+import { keptMemory, openClipMain, Peer } from "./peer.ts";
 import { assertSameWork, commit, rounded, seconds, type BenchResult } from "./result.ts";
 import { batchSize, prepareTrainStep, stepFlops, type TrainStep } from "./train-step-data.ts";
 
@@ -34,13 +34,10 @@ interface Rival {
   best: Map<Settings, number | string>;
 }
 
-/** What `limn train` asks of the C library too. */
-const kept = { MALLOC_TRIM_THRESHOLD_: "2147483647", MALLOC_MMAP_THRESHOLD_: "1073741824" };
-
 async function openRivals(work: TrainStep, threads: number): Promise<Rival[]> {
   const main = openClipMain();
-  const peers = [new Peer("train_step.py", kept)];
-  if (main) peers.push(new Peer("train_step.py", { ...kept, PYTHONPATH: main }));
+  const peers = [new Peer("train_step.py", keptMemory)];
+  if (main) peers.push(new Peer("train_step.py", { ...keptMemory, PYTHONPATH: main }));
   return Promise.all(
     peers.map(async (peer) => {
       const question = { run: "prepare", threads, folder: work.folder };

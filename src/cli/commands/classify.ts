@@ -4,6 +4,7 @@ import { loadModel } from "../../inference/load-model.ts";
 import { chooseTemplates } from "../../text/templates.ts";
 import { classificationText, type NamedResult } from "../print/outcomes.ts";
 import { labelsOf } from "../options/classify-labels.ts";
+import { keepFreedMemory } from "../../torch/index.ts";
 import { defineCommand, type Command } from "../command.ts";
 import { chosenUse, loadOptions, modelOptions, useOptions } from "../options/model-options.ts";
 import { templateOption, templatesOf } from "../options/template-argument.ts";
@@ -46,6 +47,7 @@ const command: Command = defineCommand({
     const data = benchmarkTemplatesOf(options.classes);
     const load = loadOptions(options, note);
     const pictures = await pictureOperands(rest, options);
+    keepFreedMemory();
     const model = await loadModel(folder, { ...load, ...chosenUse(options, note) });
     try {
       const { probabilities, top = 5 } = options;

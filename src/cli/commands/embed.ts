@@ -2,7 +2,7 @@
 import { embedSource } from "../../embed/embed-source.ts";
 import { UsageError } from "../../errors.ts";
 import { loadModel } from "../../inference/load-model.ts";
-import { catchSignals, pendingSignal } from "../../torch/index.ts";
+import { catchSignals, keepFreedMemory, pendingSignal } from "../../torch/index.ts";
 import { defineCommand, type Command } from "../command.ts";
 import { maxPixelsOf, maxPixelsOption } from "../options/max-pixels.ts";
 import { chosenUse, loadOptions, modelOptions, useOptions } from "../options/model-options.ts";
@@ -41,6 +41,7 @@ const command: Command = defineCommand({
     if (options.out === undefined) {
       throw new UsageError("Expected --out <folder> but received nothing; name a folder.");
     }
+    keepFreedMemory();
     const model = await loadModel(folder, { ...given, ...chosenUse(options, note) });
     const progress = progressLine(process.stderr, describeEmbedding);
     catchSignals(true);

@@ -1,5 +1,6 @@
 /** `limn eval`: zero-shot classification and retrieval of a model. */
 import { evaluate } from "../../evaluate/evaluate-model.ts";
+import { keepFreedMemory } from "../../torch/index.ts";
 import { defineCommand, type Command } from "../command.ts";
 import { maxPixelsOf, maxPixelsOption } from "../options/max-pixels.ts";
 import { chosenUse, loadOptions, modelOptions, useOptions } from "../options/model-options.ts";
@@ -38,6 +39,7 @@ const command: Command = defineCommand({
     const [model = "", source] = operands;
     const suites = await suitesOf(source, options);
     for (const suite of suites) noteColumns(suite.source, note, { records: true });
+    keepFreedMemory();
     const results = await evaluate({
       model,
       load: loadOptions(options, note),

@@ -59,11 +59,13 @@ async function measure(
 ): Promise<PrecisionReport> {
   const { measurePrecisions } = await import("../../inference/measure-precisions.ts");
   const { loadModel } = await import("../../inference/load-model.ts");
+  const { keepFreedMemory } = await import("../../torch/index.ts");
   const { takePictures } = await import("../options/picture-operands.ts");
   const { labelsOf } = await import("../options/classify-labels.ts");
   const { pictures, labels } = options;
   const device = chosenDevice(options);
   const load = loadOptions(options, note);
+  keepFreedMemory();
   return measurePrecisions((precision) => loadModel(model, { ...load, device, precision }), {
     device,
     pictures: pictures === undefined ? undefined : await takePictures(pictures, MOST_PICTURES),
