@@ -19,6 +19,7 @@ const big = { initialization: "bigVision", projectionBias: true } as const;
 export const tinyImageTowers = {
   vit,
   map: { ...vit, ...big, classToken: false, pooling: "map", normBefore: false, patchBias: true },
+  naflex: { kind: "naflex", imageSize: 32, patchSize: 16, ...layers, projectionBias: true },
   modifiedResNet: {
     kind: "modifiedResNet",
     imageSize: 32,
