@@ -6,8 +6,8 @@
  *   npm install --prefix test/parity/transformers-js --no-package-lock
  *   node test/parity/transformers-js/compare.mjs FOLDER_OF_PHOTOGRAPHS
  *
- * Uses the first 20 photographs by name. Needs the Python environment of npm run bench:setup with onnx and
- * onnxscript, or PARITY_PYTHON. TRANSFORMERS_JS may name another folder where transformers.js is installed.
+ * Uses the first 20 photographs by name. Needs the Python environment of npm run bench:setup, or
+ * PARITY_PYTHON. TRANSFORMERS_JS may name another folder where transformers.js is installed.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";

@@ -1,7 +1,7 @@
 """A CLIP and a SigLIP 2 as limn and transformers.js read them, and what transformers makes of pictures and texts.
 
 Run:  python test/parity/transformers-js/reference.py FOLDER PHOTO...     (compare.mjs does)
-Needs the environment of bench/peers/requirements.txt with onnx and onnxscript.
+Needs the environment of bench/peers/requirements.txt.
 
 Writes FOLDER/<name>: a Hugging Face folder with onnx/vision_model.onnx and onnx/text_model.onnx beside its
 weights, and FOLDER/<name>.safetensors: pixels, tokens and unit rows of the photographs and of 2,000 texts, the
