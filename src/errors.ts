@@ -39,11 +39,24 @@ export class RecipeError extends SettingError {
 export class DataError extends LimnError {
   readonly source: string;
   readonly key: string | undefined;
-  constructor(message: string, at: { source: string; key?: string }, options?: ErrorOptions) {
+  /** What is wrong, without the name of the sample, for messages that have that already. */
+  readonly reason: string;
+  constructor(
+    message: string,
+    at: { source: string; key?: string },
+    { reason = message, ...options }: ErrorOptions & { reason?: string } = {},
+  ) {
     super("LIMN_DATA", message, options);
     this.source = at.source;
     this.key = at.key;
+    this.reason = reason;
   }
+}
+
+/** A sample as messages name it: `a in train.tar`; by its file alone where this ends with the key. */
+export function sampleIn(source: string, key: string | undefined): string {
+  const isNamed = key === undefined || `/${source}`.endsWith(`/${key}`);
+  return isNamed ? source : `${key} in ${source}`;
 }
 
 /** A checkpoint that does not fit: the file and every missing, unexpected or mis-shaped weight. */

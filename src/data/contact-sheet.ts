@@ -2,6 +2,7 @@
 import sharp from "sharp";
 import { createRandom } from "../arrays/random.ts";
 import { DataError, didYouMean } from "../errors.ts";
+import { readingReason } from "../files/regular-file.ts";
 import { pixelBound } from "./image/decode/decode.ts";
 import { decodeImage, MAX_PIXELS } from "./image/index.ts";
 import { escapeHtml } from "../files/escape-html.ts";
@@ -107,7 +108,7 @@ async function makeTile(sample: Sample, side: number, maxPixels: number): Promis
     const picture = await pictureTile(image, side, maxPixels);
     return { key: ref.key, captions: text.captions, picture, reason: undefined };
   } catch (error) {
-    const reason = (error instanceof Error ? error.message : String(error)).split("\n")[0];
+    const reason = readingReason(error).split("\n")[0];
     return { key: ref.key, captions: text.captions, picture: undefined, reason };
   }
 }

@@ -1,4 +1,5 @@
 /** Whether pictures can be decoded: on this thread for a few of them, on threads of their own for many. */
+import { readingReason } from "../files/regular-file.ts";
 import { DecoderPool } from "./image/decoder-pool.ts";
 import { decodeImage } from "./image/index.ts";
 
@@ -78,7 +79,7 @@ export async function undecodable({
     await decodeImage(image, { at: { source, key }, maxPixels });
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return readingReason(error);
   }
 }
 

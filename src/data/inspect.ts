@@ -267,7 +267,7 @@ class Inspection {
     this.#shortest.add(short);
     const maxPixels = this.#options.maxPixels ?? MAX_TRAINING_PIXELS;
     const refused = tooLarge(header, maxPixels, { source: ref.file, key: ref.key });
-    if (refused !== undefined) return bad(refused.message);
+    if (refused !== undefined) return bad(refused.reason);
     const silent = text.captions.length === 0 ? bad("it has no caption") : undefined;
     if (this.#options.check === "header") return silent;
     const decoded = this.#check.check({ image, source: ref.file, key: ref.key, maxPixels });

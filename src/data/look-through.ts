@@ -1,5 +1,6 @@
 /** Looks through a source before it is used: that it can be opened, and that its samples are usable. */
-import { DataError } from "../errors.ts";
+import { DataError, sampleIn } from "../errors.ts";
+import { readingReason } from "../files/regular-file.ts";
 import { readImageHeader } from "./image/index.ts";
 import { withDrawings } from "./image/svg/allowed-svg.ts";
 import { openSource } from "./sources/open-source.ts";
@@ -17,6 +18,8 @@ export interface SampleOutline {
 interface LookOptions {
   /** Whether a sample without a caption is a bad one. */
   captions: boolean;
+  /** Said of a sample that has a label, and no caption where there must be one. */
+  onlyLabel?: string;
   /** Whether a sample without a picture is a bad one. Default true. */
   pictures?: boolean;
   /** Whether a bad sample is an error, or passed over as long as there is a good one. */
@@ -43,7 +46,7 @@ const MOST_NAMED = 3;
  */
 export async function lookThrough(
   spec: SourceSpec,
-  { captions, pictures = true, onError, each = () => true }: LookOptions,
+  { captions, onlyLabel = "", pictures = true, onError, each = () => true }: LookOptions,
 ): Promise<boolean> {
   const source = await openSource(spec, { records: true });
   const isPacked = source.parts.some(({ compressed }) => compressed);
@@ -53,7 +56,7 @@ export async function lookThrough(
   for await (const read of readTexts(source, { pictures })) {
     if (seen++ >= most) return false;
     const first = pictures && good === 0 ? source : undefined;
-    const problem = await problemOf(read, { captions, first });
+    const problem = await problemOf(read, { captions, onlyLabel, first });
     if (problem !== undefined) {
       if (onError === "fail") throw badSample(problem);
       problems.push(problem);
@@ -68,15 +71,22 @@ export async function lookThrough(
   return true;
 }
 
-/** first   the source, where the sample's picture is looked at */
+interface Wanted {
+  captions: boolean;
+  onlyLabel: string;
+  /** The source, where the sample's picture is looked at. */
+  first: Source | undefined;
+}
+
 async function problemOf(
   read: ReadText,
-  { captions, first }: { captions: boolean; first: Source | undefined },
+  { captions, onlyLabel, first }: Wanted,
 ): Promise<Problem | undefined> {
   if ("problem" in read) return read.problem;
   const { ref, text } = read;
   const silent = captions && text.captions.length === 0;
-  const reason = silent ? "it has no caption" : first && (await pictureProblem(ref, first));
+  const noCaption = `it has no caption${text.label === undefined ? "" : onlyLabel}`;
+  const reason = silent ? noCaption : first && (await pictureProblem(ref, first));
   return reason === undefined ? undefined : { file: ref.file, key: ref.key, reason };
 }
 
@@ -87,7 +97,7 @@ async function pictureProblem(ref: SampleRef, { svg }: Source): Promise<string |
     const header = readImageHeader(await withDrawings(readImage(reader, ref), { svg, at }));
     return "problem" in header ? header.detail : undefined;
   } catch (error) {
-    return (error as Error).message;
+    return readingReason(error);
   } finally {
     reader.close();
   }
@@ -96,7 +106,7 @@ async function pictureProblem(ref: SampleRef, { svg }: Source): Promise<string |
 function badSample(problem: Problem): DataError {
   const { file, key, reason } = problem;
   return new DataError(
-    `Expected a usable sample for ${nameOf(problem)} but received a bad one: ${reason}; repair or remove it`,
+    `Expected a usable sample for ${sampleIn(file, key)} but received a bad one: ${reason}; repair or remove it`,
     key === undefined ? { source: file } : { source: file, key },
   );
 }
@@ -104,7 +114,7 @@ function badSample(problem: Problem): DataError {
 function nothingGood(name: string, problems: readonly Problem[]): DataError {
   const named = problems
     .slice(0, MOST_NAMED)
-    .map((problem) => `${nameOf(problem)}: ${problem.reason}`);
+    .map(({ file, key, reason }) => `${sampleIn(file, key)}: ${reason}`);
   const received =
     problems.length === 0
       ? "none"
@@ -113,8 +123,4 @@ function nothingGood(name: string, problems: readonly Problem[]): DataError {
     `Expected at least one usable sample for ${name} but received ${received}; check the source`,
     { source: name },
   );
-}
-
-function nameOf({ file, key }: Problem): string {
-  return key === undefined ? file : `${key} in ${file}`;
 }

@@ -1,7 +1,8 @@
 /** Packs any source into WebDataset shards. */
 import sharp from "sharp";
 import { DigestTable } from "../arrays/digest-table.ts";
-import { DataError, didYouMean } from "../errors.ts";
+import { DataError, didYouMean, sampleIn } from "../errors.ts";
+import { readingReason } from "../files/regular-file.ts";
 import { checkApart, checkFolderTarget } from "../files/atomic-folder.ts";
 import { pixelBound, tooLarge } from "./image/decode/decode.ts";
 import { decodeGif } from "./image/decode/gif.ts";
@@ -124,7 +125,10 @@ export async function checkPackTarget({
 function checkAny(count: number, { source: spec }: PackOptions, { badSamples }: PackResult): void {
   if (count > 0) return;
   const first = badSamples[0];
-  const received = first === undefined ? "none" : `only bad ones, such as ${first.reason}`;
+  const received =
+    first === undefined
+      ? "none"
+      : `only bad ones, such as ${sampleIn(first.file, first.key)}: ${first.reason}`;
   const source = JSON.stringify(spec);
   throw new DataError(
     `Expected at least one usable sample for ${source} but received ${received}; check the source`,
@@ -185,7 +189,7 @@ async function packOne(
   const { format, width, height } = header;
   const at = { source: file, key };
   const refused = tooLarge(header, options.maxPixels ?? MAX_PIXELS, at);
-  if (refused !== undefined) return bad(refused.message);
+  if (refused !== undefined) return bad(refused.reason);
   const shrink = options.resize !== undefined && Math.min(width, height) > options.resize;
   const extension = packExtension(format, shrink ? options.format : undefined);
   try {
@@ -207,7 +211,7 @@ async function packOne(
     const reason = text.lostRecord;
     return reason === undefined ? done : { ...done, lost: { file, key, reason } };
   } catch (error) {
-    return bad(error instanceof Error ? error.message : String(error));
+    return bad(readingReason(error));
   }
 }
 

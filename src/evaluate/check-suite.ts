@@ -9,6 +9,9 @@ import type { Suite } from "./run-suite.ts";
 import { taskKindOf } from "./tasks/index.ts";
 import type { SetOutline } from "./tasks/task.ts";
 
+const ONLY_LABEL =
+  ", only a label: for classification name the classes (--classes <file>, or a task of kind zeroShot)";
+
 /**
  * path     of the suite in its recipe, for messages: `evaluate.suites.0`; without one a task is called as its
  *          metrics are, `birds/zeroShot`
@@ -35,6 +38,7 @@ async function outlineOf({ source, where, tasks }: Suite): Promise<SetOutline> {
   ];
   const isWhole = await lookThrough(source, {
     captions: tasks.some((task) => taskKindOf(task).captions),
+    onlyLabel: ONLY_LABEL,
     // Evaluation reads all samples, and ends at a bad one.
     onError: "fail",
     each: ({ key, label, meta }) => {

@@ -182,7 +182,7 @@ export function readingReason(error: unknown): string {
   if (code === "EACCES" || code === "EPERM") return "the file is not readable";
   if (code === "ENOTDIR") return "a file stands where its path has a folder";
   if (code === "ELOOP") return "links on its path lead in a circle";
-  return message;
+  return error instanceof DataError ? error.reason : message;
 }
 
 const readingCalls = new Set(

@@ -85,7 +85,7 @@ describe("a suite", () => {
       "a picture that is none",
       () =>
         suite({ source: { kind: "table", file: write("one.csv", "image,label\nbad.png,red\n") } }),
-      new RegExp(`usable sample for bad\\.png .* \\(${place}\\.source\\)$`),
+      new RegExp(`usable sample for \\S+bad\\.png .* \\(${place}\\.source\\)$`),
     ],
     [
       "no sample at all",
@@ -119,7 +119,10 @@ describe("a suite", () => {
     [
       "pictures without captions where these are asked for",
       () => suite({ where: undefined, tasks: [{ kind: "retrieval" }] }),
-      new RegExp(`pictures/c\\.png .*: it has no caption; repair .* \\(${place}\\.source\\)$`),
+      new RegExp(
+        `pictures/c\\.png .*: it has no caption, only a label: .*--classes <file>, or a task of kind ` +
+          `zeroShot\\); repair .* \\(${place}\\.source\\)$`,
+      ),
     ],
   ];
   for (const [what, make, message] of cases) {

@@ -1,6 +1,6 @@
 /** `limn embed`: embed a source's pictures into .npy files and Parquet metadata. */
 import { embedSource } from "../../embed/embed-source.ts";
-import { UsageError } from "../../errors.ts";
+import { sampleIn, UsageError } from "../../errors.ts";
 import { loadModel } from "../../inference/load-model.ts";
 import { catchSignals, keepFreedMemory, pendingSignal } from "../../torch/index.ts";
 import { defineCommand, type Command } from "../command.ts";
@@ -60,7 +60,7 @@ const command: Command = defineCommand({
       });
       progress.end();
       for (const { file, key, reason } of result.badSamples.slice(0, 10)) {
-        note(`left out ${key === undefined ? file : `${key} in ${file}`}: ${reason}`);
+        note(`left out ${sampleIn(file, key)}: ${reason}`);
       }
       print(describeEmbedded(result), result);
       if (!result.complete) return 128 + pendingSignal();

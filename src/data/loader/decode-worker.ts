@@ -1,6 +1,7 @@
 /** A decode worker of the loader: turns references into pixels and tokens. Knows nothing about batches. */
 import { workerData } from "node:worker_threads";
 import { createRandom } from "../../arrays/random.ts";
+import { readingReason } from "../../files/regular-file.ts";
 import { createTokenizer, type Tokenizer } from "../../text/index.ts";
 import { serveDecoding } from "../image/decoder-pool.ts";
 import { applyTrainingTransform } from "../image/index.ts";
@@ -47,7 +48,7 @@ class SampleDecoder {
       const meta = this.#given.options.captions === "together" ? text.meta : undefined;
       return { captions, tokens, lengths, label: text.label, meta };
     } catch (error) {
-      return { reason: error instanceof Error ? error.message : String(error) };
+      return { reason: readingReason(error) };
     }
   }
 

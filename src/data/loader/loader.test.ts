@@ -379,9 +379,9 @@ describe("bad samples", () => {
     assert.equal(loader.position().skipped, 5);
     const reasons = loader.badSamples.map(({ key, reason }) => `${key}: ${reason}`).toSorted();
     assert.match(reasons[0]!, /^a: the archive is cut/);
-    assert.match(reasons[1]!, /^cut: .*cannot be decoded/);
+    assert.match(reasons[1]!, /^cut: data that cannot be decoded/);
     assert.equal(reasons[2], "silent: it has no caption");
-    assert.match(reasons[3]!, /^text: Expected a JPEG, PNG, WebP or GIF image for text in/);
+    assert.match(reasons[3]!, /^text: text, "no image"/);
     assert.equal(reasons[4], "undefined: the shard does not exist");
     await loader.close();
   });
@@ -430,15 +430,15 @@ describe("bad samples", () => {
       await loader.close();
       return loader.badSamples.map(({ key, reason }) => `${key}: ${reason}`);
     };
-    const announced = "but received 8193 x 8192; shrink the file, or raise maxPixels";
+    const announced = "8193 x 8192 pixels, more than";
     const [training = ""] = await reasons({});
-    assert.match(training, new RegExp(`^huge: .* at most 67108864 pixels .* ${announced}`));
+    assert.match(training, new RegExp(`^huge: ${announced} 67108864 \\(maxPixels\\)$`));
     assert.match((await reasons({ mode: "evaluate" }))[0] ?? "", /^huge: .*cannot be decoded/);
     assert.match((await reasons({ maxPixels: 2 ** 27 }))[0] ?? "", /^huge: .*cannot be decoded/);
     const augmentation = { flip: 0.5 };
     assert.match(
       (await reasons({ augmentation, maxPixels: 2 ** 26 + 1 }))[0] ?? "",
-      new RegExp(`at most 67108865 pixels .* ${announced}`),
+      new RegExp(`${announced} 67108865`),
     );
     for (const maxPixels of [0, 1.5, NaN]) {
       await assert.rejects(createLoader(base({ maxPixels })), /integer from 1 for maxPixels/);
@@ -450,7 +450,11 @@ describe("bad samples", () => {
     assert.deepEqual((await loader.next())?.keys, ["a"]);
     await assert.rejects(loader.next(), (error: unknown) => {
       assert.ok(error instanceof DataError && error.key === "cut" && error.source === shards);
-      assert.match(error.message, /Expected a usable sample for cut in .*set onError to "skip"/);
+      // The sample is named once.
+      assert.match(
+        error.message,
+        /^Expected a usable sample for cut in \S+ but received a bad one: data that cannot be decoded \(.*\); repair or remove it, or set onError to "skip"$/,
+      );
       return true;
     });
     await loader.close();

@@ -3,7 +3,7 @@
  * decoding, and puts the results back in order into batches. Which worker decoded what, and when,
  * has no influence on the batches.
  */
-import { DataError } from "../../errors.ts";
+import { DataError, sampleIn } from "../../errors.ts";
 import { type DecoderPool, toPlainError } from "../image/decoder-pool.ts";
 import type { Problem, Source } from "../sources/source.ts";
 import { type BatchBuilder, partNames } from "./batch-builder.ts";
@@ -267,7 +267,7 @@ export class Pipeline {
   #nothingUsable(): DataError {
     const { name } = this.#given.source;
     const reasons = this.#firstProblems.map(
-      ({ file, key, reason }) => `${key === undefined ? file : `${key} in ${file}`}: ${reason}`,
+      ({ file, key, reason }) => `${sampleIn(file, key)}: ${reason}`,
     );
     const received =
       this.#position.skipped === 0

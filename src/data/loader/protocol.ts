@@ -1,5 +1,5 @@
 /** The messages between the loader's threads. */
-import { DataError } from "../../errors.ts";
+import { DataError, sampleIn } from "../../errors.ts";
 import type { PlainError } from "../image/decoder-pool.ts";
 import type { Problem, ReadingOptions, SampleRef } from "../sources/source.ts";
 import type { LoaderPosition, ResolvedOptions } from "./options.ts";
@@ -78,9 +78,8 @@ export type FromCoordinator =
 
 /** One bad sample as an error that names file and sample. */
 export function problemError({ file, key, reason }: Problem): DataError {
-  const what = key === undefined ? file : `${key} in ${file}`;
   return new DataError(
-    `Expected a usable sample for ${what} but received a bad one: ${reason}; repair or remove it, ` +
+    `Expected a usable sample for ${sampleIn(file, key)} but received a bad one: ${reason}; repair or remove it, ` +
       `or set onError to "skip"`,
     key === undefined ? { source: file } : { source: file, key },
   );

@@ -309,7 +309,7 @@ async function drawn<T extends { ref: SampleRef; image: Uint8Array }>(
       image: await withDrawings(sample.image, { svg, at: { source: file, key } }),
     };
   } catch (error) {
-    return { problem: { file, key, reason: (error as Error).message } };
+    return { problem: { file, key, reason: readingReason(error) } };
   }
 }
 

@@ -3,7 +3,7 @@
  * Always decodes at full size; knows nothing about resizing.
  */
 import sharp, { type Sharp } from "sharp";
-import { DataError, didYouMean } from "../../../errors.ts";
+import { DataError, didYouMean, sampleIn } from "../../../errors.ts";
 import { applyOrientation } from "../crop.ts";
 import { decodeFastJpeg } from "./fast-jpeg.ts";
 import { decodeGif } from "./gif.ts";
@@ -130,6 +130,7 @@ export function openImage(bytes: Uint8Array, options: DecodeOptions = {}): Image
     throw new DataError(
       `Expected a JPEG, PNG, WebP or GIF image for ${nameOf(at)} but received ${header.detail}; ${cure}.`,
       at,
+      { reason: header.detail },
     );
   }
   const refused = tooLarge(header, options.maxPixels ?? MAX_PIXELS, at);
@@ -148,6 +149,7 @@ export function tooLarge(
     `Expected an image of at most ${most} pixels for ${nameOf(at)} but received ` +
       `${width} x ${height}; shrink the file, or raise maxPixels if you trust it.`,
     at,
+    { reason: `${width} x ${height} pixels, more than ${most} (maxPixels)` },
   );
 }
 
@@ -197,17 +199,18 @@ export function undecodable(
   at: ImageOrigin = UNNAMED,
   cause?: unknown,
 ): DataError {
-  const reason = cause instanceof Error ? cause.message.trim().split("\n")[0] : String(cause);
+  const said = cause instanceof Error ? cause.message.trim().split("\n")[0] : String(cause);
+  const reason = `data that cannot be decoded (${said})`;
   return new DataError(
-    `Expected a complete ${header.format.toUpperCase()} image for ${nameOf(at)} but received data ` +
-      `that cannot be decoded (${reason}); fetch or write the file again, or remove the sample.`,
+    `Expected a complete ${header.format.toUpperCase()} image for ${nameOf(at)} but received ` +
+      `${reason}; fetch or write the file again, or remove the sample.`,
     at,
-    { cause },
+    { cause, reason },
   );
 }
 
-function nameOf(at: ImageOrigin): string {
-  return at.key === undefined ? at.source : `${at.key} in ${at.source}`;
+function nameOf({ source, key }: ImageOrigin): string {
+  return sampleIn(source, key);
 }
 
 function checkDecodeOptions(options: DecodeOptions): void {

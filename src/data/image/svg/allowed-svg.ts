@@ -1,5 +1,5 @@
 /** Drawings where they are allowed: the PNG that is decoded in their place. */
-import { DataError } from "../../../errors.ts";
+import { DataError, sampleIn } from "../../../errors.ts";
 import { isSvg } from "./is-svg.ts";
 import { checkSvgOptions, rasterizeSvg, type SvgOptions } from "./rasterize-svg.ts";
 
@@ -24,13 +24,13 @@ export async function withDrawings(
   try {
     return await rasterizeSvg(bytes, svg);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const name = at.key === undefined ? at.source : `${at.key} in ${at.source}`;
+    const said = cause instanceof Error ? cause.message : String(cause);
+    const reason = `an SVG file that is no plain drawing: ${said}`;
     throw new DataError(
-      `Expected a plain drawing for ${name} but received an SVG file that is none: ${reason}; ` +
+      `Expected a plain drawing for ${sampleIn(at.source, at.key)} but received ${reason}; ` +
         `convert it to PNG, or remove the sample.`,
       at,
-      { cause },
+      { cause, reason },
     );
   }
 }

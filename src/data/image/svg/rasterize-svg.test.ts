@@ -54,9 +54,10 @@ test("a file that is no plain drawing is named with the reason, and other pictur
     assert.ok(error instanceof DataError);
     assert.match(
       error.message,
-      /Expected a plain drawing for a in icons\.tar but received an SVG file that is none: it has an element <script>.*; convert it/,
+      /Expected a plain drawing for a in icons\.tar but received an SVG file that is no plain drawing: it has an element <script>.*; convert it/,
     );
     assert.deepEqual([error.source, error.key], ["icons.tar", "a"]);
+    assert.match(error.reason, /^an SVG file that is no plain drawing: it has an element <script>/);
     return true;
   });
   const png = await rasterizeSvg(icon, { size: 48 });
