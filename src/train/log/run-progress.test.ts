@@ -53,7 +53,8 @@ describe("formatProgress", () => {
       formatProgress({ ...state, position: 380, secondsLeft: 300 }),
       /^38 % .* ETA 2 min 4 s/,
     );
-    assert.match(formatProgress({ step: 1, totalSteps: 10, secondsLeft: 90 }), /ETA 1 min 30 s/);
+    // The steps may be over long before.
+    assert.doesNotMatch(formatProgress({ step: 1, totalSteps: 10, secondsLeft: 90 }), /ETA/);
     assert.match(formatProgress({ ...late, position: 1000, secondsLeft: 0 }), /^100 % .* ETA 0 s/);
   });
 

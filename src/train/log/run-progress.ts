@@ -75,12 +75,11 @@ function formatRate(rate: number): string {
   return rate < 10 ? rate.toFixed(1) : String(Math.round(rate));
 }
 
-/** By the steps or by the minutes, whichever are over first. */
+/** By the steps or by the minutes, whichever are over first; unknown before the speed of steps is. */
 function timeLeft(state: ProgressState): number | undefined {
   const { step, totalSteps, stepsPerSecond = 0, secondsLeft = Infinity } = state;
-  const bySteps = stepsPerSecond > 0 ? Math.max(0, totalSteps - step) / stepsPerSecond : Infinity;
-  const left = Math.min(bySteps, secondsLeft);
-  return left === Infinity ? undefined : left;
+  if (!(stepsPerSecond > 0)) return undefined;
+  return Math.min(Math.max(0, totalSteps - step) / stepsPerSecond, secondsLeft);
 }
 
 /** Seconds in words of at most two units: `9 s`, `2 min 3 s`, `1 h 5 min`, `3 d 4 h`. */
