@@ -57,7 +57,6 @@ async function drawSheet(
   columns: number,
 ): Promise<(Uint8Array | undefined)[]> {
   const cell = Math.round(imageSize * reduction);
-  const rows = Math.ceil(icons.length / columns);
   try {
     const { data } = await sharp(Buffer.from(sheetSvg(icons, cell, columns)), { unlimited: true })
       .ensureAlpha()
@@ -70,10 +69,9 @@ async function drawSheet(
       const box = inkBox(pixels, cell);
       return box === undefined ? undefined : frame(pixels, cell, box, imageSize);
     });
-  } catch (error) {
+  } catch {
     // One drawing that is no SVG spoils its whole sheet.
     if (icons.length === 1) return [undefined];
-    if (rows === 0) throw error;
     const alone = await Promise.all(icons.map((icon) => drawSheet([icon], imageSize, 1)));
     return alone.flat();
   }

@@ -18,7 +18,10 @@ describe("options", () => {
       /received imagesize; known: seed/,
     );
     assert.throws(() => resolveOptions({ unseenShare: 1 }), /share in \[0, 1\) for unseenShare/);
-    assert.throws(() => resolveOptions({ imageSize: 1.5 }), /whole number for imageSize/);
+    assert.throws(() => resolveOptions({ seed: 1.5 }), /whole number for seed but received 1\.5/);
+    for (const imageSize of [0, 48, 32.5]) {
+      assert.throws(() => resolveOptions({ imageSize }), /a multiple of 32 for imageSize/);
+    }
   });
 });
 

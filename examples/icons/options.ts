@@ -3,7 +3,7 @@
 export interface IconOptions {
   /** Decides which concepts are never seen, and the order of the samples. */
   seed: number;
-  /** Side of the pictures, pixels. */
+  /** Side of the pictures, pixels; a multiple of 32, at which near-duplicates are compared. */
   imageSize: number;
   /** A concept is trained on when so many training authors have drawn it. */
   trainAuthors: number;
@@ -36,6 +36,15 @@ export const largeOptions: IconOptions = {
   samplesPerShard: 5000,
 };
 
+type Rule = [wanted: string, isGood: (value: number) => boolean];
+
+const anyCount: Rule = ["a whole number", (value) => Number.isInteger(value) && value >= 0];
+
+const rules: Partial<Record<keyof IconOptions, Rule>> = {
+  unseenShare: ["a share in [0, 1)", (value) => value >= 0 && value < 1],
+  imageSize: ["a multiple of 32", (value) => value > 0 && value % 32 === 0],
+};
+
 /** Fills in the defaults. throws  Error naming an unknown option and the known ones, or a bad value */
 export function resolveOptions(given: Partial<IconOptions>): IconOptions {
   for (const [key, value] of Object.entries(given)) {
@@ -43,12 +52,11 @@ export function resolveOptions(given: Partial<IconOptions>): IconOptions {
       const known = Object.keys(defaultOptions).join(", ");
       throw new Error(`Expected an option of the icons but received ${key}; known: ${known}`);
     }
-    const isShare = key === "unseenShare";
-    const good = isShare ? value >= 0 && value < 1 : Number.isInteger(value) && value >= 0;
-    if (!good) {
+    const [wanted, isGood] = rules[key as keyof IconOptions] ?? anyCount;
+    if (!isGood(value)) {
       throw new RangeError(
-        `Expected ${isShare ? "a share in [0, 1)" : "a whole number"} for ${key} but received ` +
-          `${value}; the default is ${defaultOptions[key as keyof IconOptions]}`,
+        `Expected ${wanted} for ${key} but received ${value}; ` +
+          `the default is ${defaultOptions[key as keyof IconOptions]}`,
       );
     }
   }

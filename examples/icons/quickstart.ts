@@ -55,7 +55,10 @@ export default async function quickstart(options: QuickstartOptions): Promise<Qu
     ...(options.progress ? { progress: options.progress } : {}),
   });
   const report = join(result.directory, "report.html");
-  if (result.stopped !== "signal") await saveReport(result, built, report);
+  if (result.stopped === "signal") {
+    return { result, text: "Stopped before the end; run it again to go on.", report };
+  }
+  await saveReport(result, built, report);
   return { result, text: summaryLines(result.suites, built).join("\n"), report };
 }
 

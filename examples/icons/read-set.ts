@@ -149,16 +149,10 @@ interface Styles {
 }
 
 /** Ends that may say a style where the set itself does not list its styles. */
-const styleEnds = [
-  "outline",
-  "outlined",
-  "fill",
-  "filled",
-  "solid",
-  "line",
-  "linear",
-  "light",
-].concat(["thin", "bold", "regular", "duotone", "twotone", "stroke", "rounded", "sharp", "f", "o"]);
+const styleEnds = (
+  "outline outlined fill filled solid line linear light thin bold regular duotone twotone stroke " +
+  "rounded sharp f o"
+).split(" ");
 
 /**
  * What the set says about its styles. Besides, an end such as "fill" is a style where it is frequent

@@ -55,7 +55,6 @@ function percent(share: number): string {
 
 /** A few lines for the terminal: every number beside what guessing gives. */
 export function summaryLines(suites: readonly SuiteResult[], built: BuiltIcons): string[] {
-  if (suites.length === 0) return ["Stopped before the end; run it again to go on."];
   const { train } = built.dataset.splits;
   const sets = askedSets(built);
   const width = Math.max("never seen".length, ...sets.map(({ name }) => name.length)) + 2;
@@ -81,7 +80,7 @@ export function summaryLines(suites: readonly SuiteResult[], built: BuiltIcons):
   return [
     `A model that had never seen a picture or a word learned from ${count(train.pictures)} icons of ` +
       `${count(train.concepts)} things by ${train.authors} authors.`,
-    "What it can do with icon sets that it never saw:",
+    ...(told.length > 0 ? ["What it can do with icon sets that it never saw:"] : []),
     ...told.flatMap((part) => ["", `  ${part.heading}`, columns, ...part.rows]),
   ];
 }

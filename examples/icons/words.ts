@@ -36,7 +36,6 @@ const joined: Readonly<Record<string, string>> = {
   "head phone": "headphone",
   "head phones": "headphones",
   "key board": "keyboard",
-  "credit card": "credit card",
 };
 
 /** "trash-2" gives trash; "battery-2" keeps its number. Lower case; never empty. */

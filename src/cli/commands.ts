@@ -55,7 +55,7 @@ export const commands: CommandTable = {
     load: () => import("./commands/interpolate.ts"),
   },
   quickstart: {
-    summary: "train a small CLIP on emoji and see what it learned",
+    summary: "train a small CLIP on icons and see what it learned",
     load: () => import("./commands/quickstart.ts"),
   },
   study: {
