@@ -9,7 +9,7 @@ describe("precisionTable", () => {
     const report: PrecisionReport = {
       ...{ device: "cpu", threads: 2 },
       pictures: { count: 32, given: false },
-      labels: { count: 2, given: true },
+      labels: { count: 1, given: true },
       measured: [
         {
           ...{ precision: "float32", pictures: rate, texts: rate, memory: 600e6, sameTop1: 1 },
@@ -21,7 +21,7 @@ describe("precisionTable", () => {
     };
     assert.deepEqual(precisionTable(report).split("\n"), [
       "Measured on cpu with 2 threads, 32 pictures made by limn (--pictures takes yours, which tell " +
-        "more), 2 labels; apart: 1 - cosine to float32.",
+        "more), 1 label; apart: 1 - cosine to float32.",
       "",
       "precision  pictures/s, batch 1  texts/s, batch 1  weights  pictures apart: mean, worst  " +
         "texts apart: mean, worst  same top-1",

@@ -1,4 +1,5 @@
 /** What `limn info --measure` shows. */
+import { counted } from "../../errors.ts";
 import type { Distance, PrecisionReport, Rate } from "../../inference/measure-precisions.ts";
 
 const rates = (list: readonly Rate[]): string =>
@@ -34,8 +35,8 @@ export function precisionTable(report: PrecisionReport): string {
   const own = pictures.given ? "" : " made by limn (--pictures takes yours, which tell more)";
   const ownLabels = labels.given ? "" : " of limn's (--labels takes yours)";
   return [
-    `Measured on ${device} with ${threads} threads, ${pictures.count} pictures${own}, ` +
-      `${labels.count} labels${ownLabels}; apart: 1 - cosine to float32.`,
+    `Measured on ${device} with ${counted(threads, "thread")}, ${counted(pictures.count, "picture")}${own}, ` +
+      `${counted(labels.count, "label")}${ownLabels}; apart: 1 - cosine to float32.`,
     "",
     ...[head, ...rows].map(line),
     ...missing.map(({ precision, why }) => `${precision}: not here, ${why}`),

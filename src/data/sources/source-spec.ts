@@ -124,7 +124,9 @@ const columns = {
   caption: text
     .optional()
     .describe("column of the captions; `caption`, or the only one of the known names, when absent"),
-  label: text.optional().describe("column of the label; `label`, if there is one, when absent"),
+  label: text
+    .optional()
+    .describe("column of the label; `label` or `cls`, if there is one, when absent"),
 };
 
 const table = {

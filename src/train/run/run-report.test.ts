@@ -107,7 +107,10 @@ describe("the searches of a report", () => {
           assert.equal(correct, place % 4 === (q === 0 ? 0 : 3));
         });
         const found = results.filter(({ correct }) => correct).length;
-        assert.equal(note, `${found} of 6 pictures of this name are here`);
+        assert.equal(
+          note,
+          `${found} of 6 pictures of this name ${found === 1 ? "is" : "are"} here`,
+        );
       }
     } finally {
       model.dispose();

@@ -76,26 +76,23 @@ export async function runSearches(
     }));
     const texts = embedder.embedTexts(queries);
     const items = queries.map(async (query, q): Promise<RetrievalExample> => {
-      const found = topMatches(rowsOf(texts, q, q + 1), imageEmbeddings, shown);
+      const nearest = topMatches(rowsOf(texts, q, q + 1), imageEmbeddings, shown);
       const right = pool.map((picture) => isRight?.(query, picture) === true);
       const results = await Promise.all(
-        Array.from(found.indices, async (index, rank) => {
+        Array.from(nearest.indices, async (index, rank) => {
           const picture = pool[index] as SearchedPicture;
           const detail = options.detail?.(picture);
           return {
             image: await pictureUri(pictures[index] as Uint8Array, imageSize),
             caption: options.caption?.(picture) ?? picture.key,
             ...(detail === undefined ? {} : { detail }),
-            similarity: found.similarities[rank] ?? 0,
+            similarity: nearest.similarities[rank] ?? 0,
             correct: right[index] === true,
           };
         }),
       );
-      const counted =
-        isRight && countNote(right.filter(Boolean).length, results.filter((r) => r.correct).length);
-      const note = [options.about?.(query), counted]
-        .filter((each) => each !== undefined)
-        .join("; ");
+      const found = isRight && foundText(count(right), count(results.map((r) => r.correct)));
+      const note = [options.about?.(query), found].filter((each) => each !== undefined).join("; ");
       return { query, results, note };
     });
     return {
@@ -108,8 +105,13 @@ export async function runSearches(
   }
 }
 
-function countNote(all: number, found: number): string {
+function count(flags: readonly boolean[]): number {
+  return flags.filter(Boolean).length;
+}
+
+/** How many of the pictures that have the name are shown. */
+function foundText(all: number, found: number): string {
   if (all === 0) return "no picture has this name";
   if (all === 1) return `the one picture of this name is ${found === 1 ? "" : "not "}here`;
-  return `${found} of ${counted(all, "picture")} of this name ${all === 1 ? "is" : "are"} here`;
+  return `${found} of ${counted(all, "picture")} of this name ${found === 1 ? "is" : "are"} here`;
 }
