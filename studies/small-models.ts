@@ -162,6 +162,7 @@ function recipeOf(setting: Setting, icons: Icons, seed: number): Recipe {
     tokenizer: iconTokenizer(built),
     imageSize,
     seed,
+    precision: "bfloat16",
   });
   const steps = STEPS_PER_MINUTE * minutes;
   return defineRecipe({

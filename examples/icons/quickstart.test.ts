@@ -15,6 +15,7 @@ import { fileURLToPath } from "node:url";
 
 import { makePackages } from "./fake-packages.ts";
 import quickstart from "./quickstart.ts";
+import { trainingPrecision } from "./recipe.ts";
 
 const root = mkdtempSync(join(tmpdir(), "limn-icons-start-"));
 const manifest = fileURLToPath(new URL("package.json", import.meta.url));
@@ -41,17 +42,26 @@ describe("the quick start", () => {
     );
     assert.ok(!existsSync(join(directory, "data")));
   });
+  it("trains in bfloat16 only where the processor has it", () => {
+    assert.equal(trainingPrecision(["float32", "bfloat16", "int8"]), "bfloat16");
+    assert.equal(trainingPrecision(["float32", "int8"]), "float32");
+  });
   it("trains, tells numbers beside guessing, and writes a report that opens with searches", async () => {
     const directory = installed(join(root, "start"));
     const notes: string[] = [];
-    const set =
-      "steps=3 minutes=null batchSize=8 precision=float32 schedule.warmupSteps=0 device=cpu";
+    const set = "steps=3 minutes=null batchSize=8 schedule.warmupSteps=0 device=cpu";
     const { result, text, report } = await quickstart({
       directory,
       set: set.split(" ").map((each) => `train.${each}`),
+      precisions: ["float32"],
       note: (line) => notes.push(line),
     });
     assert.equal(result.step, 3);
+    assert.match(notes.at(-2) ?? "", /^Training in float32, as no instructions for bfloat16/);
+    const { train } = JSON.parse(readFileSync(join(result.directory, "recipe.json"), "utf8")) as {
+      train: { precision: string };
+    };
+    assert.equal(train.precision, "float32");
     assert.ok(!notes.some((line) => line.startsWith("Fetching")));
     assert.match(text, /learned from \d+ icons of 11 things by 17 authors/);
     assert.match(text, /The lucide +\d+\.\d % +\d+\.\d % +9\.1 % +11\n/);

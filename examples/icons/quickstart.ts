@@ -4,13 +4,13 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { StorageError, train, type TrainOptions, type TrainResult } from "limn";
+import { StorageError, train, type Precision, type TrainOptions, type TrainResult } from "limn";
 import { runReport, writeReport } from "limn/report";
 
 import type { BuiltIcons } from "./dataset.ts";
 import { prepareIcons } from "./prepare.ts";
 import { prepareLargeIcons } from "./prepare-large.ts";
-import { iconRecipe } from "./recipe.ts";
+import { iconRecipe, trainingPrecision } from "./recipe.ts";
 import { iconSearches } from "./searches.ts";
 import { askedSets, iconSource, iconTokenizer, testSuites } from "./suites.ts";
 import { summaryLines, summaryOf } from "./summary.ts";
@@ -22,6 +22,8 @@ export interface QuickstartOptions {
   /** All of iconify's sets in small pictures, instead of the quick start's. */
   large?: boolean;
   set?: readonly string[];
+  /** What the device multiplies in; this machine's when absent. */
+  precisions?: readonly Precision[];
   progress?: NonNullable<TrainOptions["progress"]>;
   /** A line for the reader. */
   note: (line: string) => void;
@@ -39,6 +41,10 @@ export default async function quickstart(options: QuickstartOptions): Promise<Qu
   checkDirectory(directory);
   mkdirSync(directory, { recursive: true });
   const built = await (large ? prepareLargeIcons : prepareIcons)({ directory, note });
+  const precision = trainingPrecision(options.precisions);
+  if (precision === "float32") {
+    note("Training in float32, as no instructions for bfloat16 were found: fewer steps a minute.");
+  }
   note("Training two towers to bring each icon and its name together ...");
   const result = await train({
     recipe: iconRecipe({
@@ -47,6 +53,7 @@ export default async function quickstart(options: QuickstartOptions): Promise<Qu
       tokenizer: iconTokenizer(built),
       imageSize: built.dataset.options.imageSize,
       seed,
+      precision,
     }),
     directory: join(directory, `run-${large ? "large-" : ""}seed-${seed}`),
     set: options.set ?? [],
