@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { didYouMean, SettingError } from "../errors.ts";
 import { isJsonObject } from "../files/json-fields.ts";
 import { readingReason, readJsonFile, readTextFile } from "../files/regular-file.ts";
-import { isTemplateSet, promptTemplates, withPlace } from "./templates.ts";
+import { promptTemplates, templatesCalled, withPlace } from "./templates.ts";
 
 /** Beside the classes of a folder of CLIP_benchmark. */
 export const benchmarkTemplates = "zeroshot_classification_templates.txt";
@@ -36,9 +36,8 @@ export function readTemplates(choice: string | readonly string[], name = "templa
 }
 
 function templatesOf(choice: string, name: string): readonly string[] {
-  if (isTemplateSet(choice)) return promptTemplates[choice];
-  const placed = withPlace(choice);
-  if (placed !== undefined) return [placed];
+  const called = templatesCalled(choice);
+  if (called !== undefined) return called;
   const names = Object.keys(promptTemplates);
   if (choice === "" || !existsSync(choice)) {
     throw new SettingError(

@@ -49,9 +49,11 @@ export function withPlace(template: string): string | undefined {
   return plain.includes("{}") ? plain : undefined;
 }
 
-/** Whether a text is the name of a built-in set. */
-export function isTemplateSet(choice: string): choice is SetName {
-  return Object.hasOwn(promptTemplates, choice);
+/** Those of the built-in set of that name, or the one that the text is; undefined where it is neither. */
+export function templatesCalled(choice: string): readonly string[] | undefined {
+  if (Object.hasOwn(promptTemplates, choice)) return promptTemplates[choice as SetName];
+  const placed = withPlace(choice);
+  return placed === undefined ? undefined : [placed];
 }
 
 /**
@@ -63,9 +65,8 @@ export function isTemplateSet(choice: string): choice is SetName {
  */
 export function resolveTemplates(choice: TemplateChoice): readonly string[] {
   if (typeof choice === "string") {
-    if (isTemplateSet(choice)) return promptTemplates[choice];
-    const placed = withPlace(choice);
-    if (placed !== undefined) return [placed];
+    const called = templatesCalled(choice);
+    if (called !== undefined) return called;
     const names = Object.keys(promptTemplates);
     throw new RangeError(
       `Expected one of ${names.join(", ")}, or a text with {}, for templates but received "${choice}"; ` +

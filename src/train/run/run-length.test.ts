@@ -35,8 +35,11 @@ function clock(seconds = 3): () => number {
 /** Of 100 steps, the half minute leaves time for ten. */
 const bounded = ["train.steps=100", "train.minutes=0.5", "train.schedule.warmupSteps=20"];
 
-function run(name: string, set: string[], now = clock()): Promise<TrainResult> {
-  return train({ recipe: tinyRecipe(data), directory: join(folder, name), set, now });
+/** `lines`: are given the run's progress. */
+function run(name: string, set: string[], lines: string[] = []): Promise<TrainResult> {
+  const progress = { write: (text: string) => void lines.push(text) };
+  const directory = join(folder, name);
+  return train({ recipe: tinyRecipe(data), directory, set, now: clock(), progress });
 }
 
 const ratesOf = (name: string): number[] =>
@@ -127,13 +130,7 @@ describe("a run bounded by minutes", () => {
     for (const step of [8, 10]) rmSync(checkpoint("resumed", step), { recursive: true });
     rmSync(join(folder, "resumed", "model"), { recursive: true });
     const lines: string[] = [];
-    const result = await train({
-      recipe: tinyRecipe(data),
-      directory: join(folder, "resumed"),
-      set: [...bounded, "train.checkpoint.keepLast=9"],
-      now: clock(),
-      progress: { write: (text) => lines.push(text) },
-    });
+    const result = await run("resumed", [...bounded, "train.checkpoint.keepLast=9"], lines);
     assert.deepEqual([result.step, result.stopped], [10, "minutes"]);
     assert.match(lines[1] ?? "", /^Resuming at step 6 from .*, after 18 s of 30 s\n$/);
     assert.match(lines.at(-1) ?? "", /^100 % {2}step 10\/100 .*evaluating/);
@@ -149,13 +146,7 @@ describe("a run bounded by minutes", () => {
   it("does nothing more when its minutes are over", async () => {
     const before = readdirSync(join(folder, "timed", "checkpoints"));
     const lines: string[] = [];
-    const again = await train({
-      recipe: tinyRecipe(data),
-      directory: join(folder, "timed"),
-      set: [...bounded, "train.checkpoint.keepLast=9"],
-      now: clock(),
-      progress: { write: (text) => lines.push(text) },
-    });
+    const again = await run("timed", [...bounded, "train.checkpoint.keepLast=9"], lines);
     assert.match(lines[2] ?? "", /^100 % {2}step 10\/100 {2}evaluating/);
     assert.deepEqual([again.step, again.stopped], [10, "minutes"]);
     assert.deepEqual(readdirSync(join(folder, "timed", "checkpoints")), before);
