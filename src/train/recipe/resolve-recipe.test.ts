@@ -52,6 +52,7 @@ const refused: [set: string, path: string, message: RegExp][] = [
     /known keys .* received train\.minuets; Did you mean "minutes"/,
   ],
   ["trian.ema=null", "trian", /Did you mean "train"/],
+  ["__proto__.polluted=1", "__proto__.polluted", /known keys for the recipe but received __proto/],
   ["train", "train", /path=value for --set but received "train"/],
 ];
 

@@ -31,6 +31,7 @@ export function assign(draft: Container, assignment: string, schema: z.ZodType):
     );
   }
   const keys = assignment.slice(0, split).split(".");
+  if (keys.includes("__proto__")) throw unknownKey(keys, knownKeys(schema, [], draft));
   const value = parseValue(assignment.slice(split + 1));
   const path = keys.map((key) => (/^\d+$/.test(key) ? Number(key) : key));
   if (value === null && !takesNull(schema, path, draft)) return unset(draft, path, schema);
