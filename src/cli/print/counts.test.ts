@@ -46,6 +46,6 @@ test("commands count one as one, and more as more", () => {
   const parts = { done: 0, all: 1 };
   const progress = { rows: 1, samples: 1, parts, skipped: 0, picturesPerSecond: 1 };
   assert.equal(describeEmbedding(progress), "1 of 1 picture, 1.00 pictures/s, 0 s left");
-  assert.equal(skippedText(1), "1 sample could not be read and was skipped");
-  assert.equal(skippedText(2), "2 samples could not be read and were skipped");
+  assert.equal(skippedText(1), "Samples that cannot be used were skipped 1 time");
+  assert.equal(skippedText(2), "Samples that cannot be used were skipped 2 times");
 });

@@ -1,5 +1,5 @@
 /** The texts of `limn data inspect` and `limn data pack`. */
-import { counted } from "../../errors.ts";
+import { counted, sampleIn } from "../../errors.ts";
 import type { Bin, Summary } from "../../arrays/stream-summary.ts";
 import type { InspectReport } from "../../data/inspect.ts";
 import type { PackResult } from "../../data/pack.ts";
@@ -24,10 +24,13 @@ export function listedNames(names: readonly string[]): string {
 
 /** The first ten of some problems, and that there are more of them. */
 export function problemLines(problems: readonly Problem[], all: number): string[] {
-  const lines = problems.slice(0, SHOWN).map(({ file, key, reason }) => {
-    return `  ${file}${key === undefined ? "" : ` (${key})`}: ${reason}`;
-  });
+  const lines = problems.slice(0, SHOWN).map((one) => `  ${problemText(one)}`);
   return all > SHOWN ? [...lines, "  ... (--json lists the first hundred)"] : lines;
+}
+
+/** A bad sample with what is wrong with it. */
+export function problemText({ file, key, reason }: Problem): string {
+  return `${sampleIn(file, key)}: ${reason}`;
 }
 
 function passedOver(endings: Readonly<Record<string, number>>): string[] {
@@ -68,14 +71,7 @@ export function formatInspection(report: InspectReport): string {
     ),
   );
   lines.push(...listed("keys that occur twice", duplicateKeys));
-  lines.push(
-    ...listed(
-      `bad samples (${report.bad})`,
-      badSamples.map(
-        ({ file, key, reason }) => `${file}${key === undefined ? "" : ` (${key})`}: ${reason}`,
-      ),
-    ),
-  );
+  lines.push(...listed(`bad samples (${report.bad})`, badSamples.map(problemText)));
   return lines.join("\n");
 }
 

@@ -43,6 +43,15 @@ test("an objective's warnings are in the text, in the JSON and at the top of the
   assert.match(html, /<a href="#warnings">Warnings<\/a>/);
 });
 
+test("a sample that every epoch skips is named once", () => {
+  const bad = { file: "a.tar", key: "k", reason: "it has no caption" };
+  const file = { file: "p/b.jpg", key: "b.jpg", reason: "the file does not exist" };
+  assert.match(
+    describeRun({ ...result, skipped: 3, badSamples: [bad, bad, file] }),
+    /^Samples that cannot be used were skipped 3 times, such as:\n {2}k in a\.tar: it has no caption\n {2}p\/b\.jpg: the file does not exist$/m,
+  );
+});
+
 test("without warnings there is no word of them", async () => {
   const fine = { ...result, warnings: [] };
   assert.doesNotMatch(describeRun(fine), /Warning/);

@@ -3,6 +3,7 @@ import { counted } from "../../errors.ts";
 import { formatDuration } from "../../train/log/run-progress.ts";
 import type { PretrainResult } from "../../train/tower/pretrain-tower.ts";
 import type { TrainResult } from "../../train/train-pair.ts";
+import { problemText } from "./inspection.ts";
 import { suitesJson, suitesText } from "./measured-suites.ts";
 
 /** How a run ended before its last step; nothing where it did not. */
@@ -16,9 +17,9 @@ export function describeEnd({ step, stopped, recipe }: TrainResult | PretrainRes
   return [`The time of training, ${time}, was over at step ${step} of ${steps}.`];
 }
 
-/** Samples that a run passed over, as a sentence without its end. */
+/** What a run passed over, in each epoch anew, as a sentence without its end. */
 export function skippedText(skipped: number): string {
-  return `${counted(skipped, "sample")} could not be read and ${skipped === 1 ? "was" : "were"} skipped`;
+  return `Samples that cannot be used were skipped ${counted(skipped, "time")}`;
 }
 
 /** What a reader wants to know: tables, skipped samples, where things lie. */
@@ -27,10 +28,10 @@ export function describeRun(result: TrainResult): string {
   const lines = suites.length > 0 ? [suitesText(suites)] : [];
   lines.push(...warnings.map((warning) => `Warning: ${warning}`));
   if (skipped > 0) {
-    const first = result.badSamples
-      .slice(0, 3)
-      .map(({ file, key, reason }) => `  ${file} ${key ?? ""}: ${reason}`);
-    lines.push([`${skippedText(skipped)}, such as:`, ...first].join("\n"));
+    const known = result.badSamples.map((one) => `  ${problemText(one)}`);
+    lines.push(
+      [`${skippedText(skipped)}, such as:`, ...[...new Set(known)].slice(0, 3)].join("\n"),
+    );
   }
   lines.push(...describeEnd(result));
   if (stopped !== "signal") {
