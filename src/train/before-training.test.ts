@@ -96,9 +96,10 @@ describe("a suite", () => {
     ],
     [
       "conditions that nothing fulfils",
-      () => suite({ where: { year: "3" } }),
+      () => suite({ where: { year: 1, month: 2 } }),
       new RegExp(
-        `Expected samples with {"year":"3"} for ${place}\\.where but found none in .*set\\.csv`,
+        `Expected samples with {"year":1,"month":2} for ${place}\\.where but found none in .*set\\.csv.*` +
+          ` \\(year is "1", "2"; none has month\\); check`,
       ),
     ],
     [
