@@ -64,7 +64,9 @@ const KEYS: Record<SourceSpec["kind"], Record<string, string>> = {
 
 /**
  * Says which columns a source is read by, where they were found by other names than the default ones, and
- * which are not read. records   whether the others are kept as records
+ * which are not read.
+ *
+ * records   whether the others are kept as records
  */
 export function noteColumns(
   spec: SourceSpec,

@@ -82,8 +82,8 @@ export function suiteOf(source: string | undefined, flags: TaskFlags & SourceFla
   const { "unknown-labels": unknownLabels = "fail", ...rest } = others;
   const spec = parseSource(source, rest);
   const classes = given ?? (retrieval ? undefined : classesBeside(spec));
-  const left = Object.entries({ answer, templates, "unknown-labels": flags["unknown-labels"] });
-  const useless = left.find(([, flag]) => flag !== undefined)?.[0];
+  const ofClasses = { answer, templates, "unknown-labels": flags["unknown-labels"] };
+  const useless = Object.entries(ofClasses).find(([, flag]) => flag !== undefined)?.[0];
   if (classes === undefined && useless !== undefined) {
     throw new UsageError(`--${useless} means nothing without --classes; name the classes' file.`);
   }

@@ -16,7 +16,7 @@ test("a run's opening line has device, threads, parameters, pictures, steps and 
         const parameters = shapes.map((shape, i) => ({
           tensor: zeros(shape).setRequiresGrad(i > 0 || shapes.length === 1),
         }));
-        return openingLine({ device: "cpu", parameters, samples, noun: "pictures", train });
+        return openingLine({ device: "cpu", parameters, samples, noun: "picture", train });
       };
       setThreadCount(2);
       assert.equal(

@@ -6,9 +6,9 @@ import { formatDuration } from "./run-progress.ts";
 interface Opening {
   device: Device;
   parameters: Iterable<{ tensor: Tensor }>;
-  /** Samples of the training data, where they are counted, and what they are. */
+  /** Samples of the training data, where they are counted, and what one is. */
   samples: number | undefined;
-  noun: "pictures" | "samples";
+  noun: "picture" | "sample";
   train: { steps: number; batchSize: number; minutes?: number | undefined };
 }
 
@@ -19,7 +19,7 @@ export function openingLine({ device, parameters, samples, noun, train }: Openin
   const parts = [
     device === "cpu" ? `cpu, ${counted(threads, "thread")}` : device,
     parameterWords(parameters),
-    samples === undefined ? undefined : counted(samples, noun.slice(0, -1)),
+    samples === undefined ? undefined : counted(samples, noun),
     `${counted(steps, "step")} of ${batchSize}${epochWords((steps * batchSize) / (samples ?? NaN))}`,
     minutes === undefined ? undefined : `at most ${formatDuration(60 * minutes)}`,
   ];

@@ -107,7 +107,7 @@ async function prepare(
         parameters: open.learner.model.parameters(),
         // With all captions, an epoch is more than its pictures.
         samples: recipe.data.captions === "all" ? undefined : samples,
-        noun: "pictures",
+        noun: "picture",
         train: recipe.train,
       }),
     );

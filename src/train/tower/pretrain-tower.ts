@@ -102,9 +102,9 @@ interface Made {
   task: TowerTask;
   loader: LoaderOptions;
   caches?: OpenCaches;
-  /** Of the training data, where they are counted, and what they are. */
+  /** Of the training data, where they are counted, and what one is. */
   samples: number | undefined;
-  noun: "pictures" | "samples";
+  noun: "picture" | "sample";
 }
 
 async function prepare(
@@ -196,7 +196,7 @@ async function classification(
     ...(maxPixels === undefined ? {} : { maxPixels }),
     ...(caches ? caches.loader : augmentation === undefined ? {} : { augmentation }),
   };
-  return { task, loader, samples, noun: "pictures", ...(caches ? { caches } : {}) };
+  return { task, loader, samples, noun: "picture", ...(caches ? { caches } : {}) };
 }
 
 /** Classes that come from the data need no second look. Returns the samples of `data.train`. */
@@ -252,7 +252,7 @@ async function nextToken(recipe: NextTokenRecipe, device: Device): Promise<Made>
     tokenizer: tokenizer.description,
     images: "skip",
   };
-  return { task, loader, samples, noun: "samples" };
+  return { task, loader, samples, noun: "sample" };
 }
 
 function commonLoader({
