@@ -62,15 +62,13 @@ def prepare(threads, folder):
     return {"torch": torch.__version__, "open_clip": open_clip.__version__}
 
 
-def trainer(length, precision, compiled):
+def learner(length):
     """
-    Model, optimizer and step for texts of `length` tokens, which is open_clip's --force-context-length, and the
-    work of its variable-length text; `precision` is its --precision amp_bf16, `compiled` its
-    --torchcompile --torchcompile-strategy step.
+    Model and optimizer for texts of `length` tokens, which is open_clip's --force-context-length, and the work of its
+    variable-length text. All settings of a length share them: four of each do not fit a small machine's memory.
     """
-    key = (length, precision, compiled)
-    if key in state:
-        return state[key]
+    if ("learner", length) in state:
+        return state["learner", length]
     model = open_clip.create_model("ViT-B-32", force_context_length=length)
     position = state["weights"]["positional_embedding"][:length]
     weights = state["weights"] | {"positional_embedding": position}
@@ -81,8 +79,21 @@ def trainer(length, precision, compiled):
     others = [p for p in model.parameters() if p.ndim < 2]
     groups = [{"params": decayed, "weight_decay": 0.2}, {"params": others, "weight_decay": 0.0}]
     # A rate that is a tensor is not compiled in, as open_clip's step compile has it.
-    rate = torch.tensor(1e-6) if compiled else 1e-6
+    rate = torch.tensor(1e-6)
     optimizer = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), eps=1e-6, fused=True)
+    state["learner", length] = (model, optimizer)
+    return model, optimizer
+
+
+def trainer(length, precision, compiled):
+    """
+    Model, optimizer, loss and step; `precision` is open_clip's --precision amp_bf16, `compiled` its --torchcompile
+    --torchcompile-strategy step.
+    """
+    key = (length, precision, compiled)
+    if key in state:
+        return state[key]
+    model, optimizer = learner(length)
     batch = state["batch"]
     objective = ClipLoss()
 
@@ -113,7 +124,6 @@ def step(length, precision="float32", compiled=False):
             optimizer.zero_grad()
             update()
         except Exception as error:  # no compiler, or one that fails
-            state[length, precision, compiled] = None
             return {"failed": (str(error).strip() or type(error).__name__).splitlines()[0][:200]}
     start = time.perf_counter()
     optimizer.zero_grad()

@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 
 import { assertClose } from "../../test/support/close.ts";
 import {
+  autocast,
   backward,
   fromData,
   hasFusedAttention,
@@ -110,6 +111,35 @@ describe("multi-head attention", () => {
       assertSame(fused ?? [], composed ?? []);
     });
   }
+});
+
+describe("attention in bfloat16 on the CPU", () => {
+  const skip = hasFusedAttention() ? false : "this libtorch has no fused attention operator";
+
+  type Implementation = "auto" | "fused" | "composed";
+  function outputs(implementation: Implementation, training: boolean): Float64Array[] {
+    manualSeed(1);
+    const module = new MultiHeadAttention(width, heads, { causal: true, implementation });
+    module.train(training);
+    return run(module, (x) => autocast("cpu", () => module.forward(x)));
+  }
+
+  it("composes in training, where the fused operator is slow, and only there", { skip }, () => {
+    assert.deepEqual(outputs("auto", true), outputs("composed", true));
+    assert.deepEqual(outputs("auto", false), outputs("fused", false));
+    assert.notDeepEqual(outputs("composed", true), outputs("fused", true));
+  });
+
+  it("is near float32, output and gradients", () => {
+    manualSeed(1);
+    const module = new MultiHeadAttention(width, heads, { causal: true });
+    const exact = run(module, (x) => module.forward(x));
+    for (const [i, values] of outputs("auto", true).entries()) {
+      // A bfloat16 keeps 8 bits, and a gradient is a sum of products of such.
+      const size = Math.max(...(exact[i] ?? []).map(Math.abs));
+      assertClose(values, exact[i] ?? [], { rtol: 0, atol: 0.02 * size }, `tensor ${i}`);
+    }
+  });
 });
 
 describe("attention with padding", () => {
