@@ -50,7 +50,6 @@ export class ClassAnswers {
 
   /** What is wrong with an answer that no class has, as a part of a sentence. */
   problem(answer: unknown): string {
-    if (answer === undefined) return "it has no label";
     const text = answerText(answer) ?? "";
     if (this.isShared(answer)) return "several classes have this name; label samples by number";
     if (!isNumber(withoutPoint(text))) return "no class has this name";

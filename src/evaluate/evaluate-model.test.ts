@@ -26,7 +26,7 @@ test("labels that are none of the classes of any suite are found before the mode
   await assert.rejects(evaluate({ model: "no model", suites }), {
     name: "DataError",
     message:
-      /received "blue": no class has this name \(so are 4 of 8 samples\); .* \(squares\/color\)$/,
+      /received "blue": no class has this name \(of no class: 4 of 8 samples\); .* \(squares\/color\)$/,
   });
   const all = evaluate({ model: "no model", suites: suites.slice(0, 1) });
   await assert.rejects(all, { name: "CheckpointError" });

@@ -153,14 +153,17 @@ describe("misuse", () => {
       message:
         /^Expected one of 3 classes for label of sample set\d+-0 but received "pink": no class has this name; add/,
     });
-    await assert.rejects(run([{ color: "red" }], { tasks: [{ ...zeroShot, answer: "kind" }] }), {
-      message: /for kind of sample .* but received nothing/,
+    const labelled: Made = { color: "red", label: "red", meta: { color: "red" } };
+    await assert.rejects(run([labelled], { tasks: [{ ...zeroShot, answer: "colour" }] }), {
+      message:
+        /for colour of sample \S+ but received nothing: it has no colour; label it, or name another key as answer\. Did you mean "color"\?$/,
     });
   });
   it("refuses samples without a label, and templates without a place, naming the task", async () => {
     const made: Made[] = [{ color: "red" }, { color: "red", label: "red" }];
     await assert.rejects(run(made, { tasks: [zeroShot] }), {
-      message: /for label of sample set\d+-0 but received nothing: it has no label; add .* skip/,
+      message:
+        /for label of sample set\d+-0 but received nothing: it has no label; label it, .* skip/,
     });
     for (const templates of ["a color", ["{}", "a color"]]) {
       await assert.rejects(run(made.slice(1), { tasks: [{ ...zeroShot, templates }] }), {
@@ -174,7 +177,8 @@ describe("misuse", () => {
     const made: Made[] = [{ color: "red", label: "pink" }, { color: "red" }];
     await assert.rejects(run(made, { tasks }), {
       name: "DataError",
-      message: /received "pink": no class has this name \(so are 2 of 2 samples\); add the class/,
+      message:
+        /received "pink": no class has this name \(of no class: 2 of 2 samples\); add the class/,
     });
     // A name of two classes is a mistake of the list.
     const twins = tasks.map((task) => ({ ...task, classes: ["red", "blue", "blue"] }));

@@ -1,5 +1,5 @@
 /** The class that every picture of a set belongs to, and the pictures that are of none. */
-import { counted, DataError } from "../errors.ts";
+import { counted, DataError, didYouMean } from "../errors.ts";
 import { formatJson } from "../files/json-text.ts";
 import type { EmbeddedDataset } from "../inference/embed-dataset.ts";
 import { answerText, ClassAnswers } from "./class-answers.ts";
@@ -56,20 +56,11 @@ export function trueClasses(
     (place, i) => place === undefined && (!canSkip || index.isShared(answers[i])),
   );
   if (first >= 0) {
-    const key = dataset.keys[first] ?? "";
-    const received = answers[first] === undefined ? "nothing" : formatJson(answers[first]);
-    const problem = index.problem(answers[first]);
-    const many =
-      unknown.length > 1 ? ` (so are ${unknown.length} of ${counted(found.length, "sample")})` : "";
-    const cure =
-      images.length === 0 || index.isShared(answers[first])
-        ? "add the class, or name another key as answer"
-        : "add the class, name another key as answer, or leave such pictures out with " +
-          '--unknown-labels skip (unknownLabels: "skip" in a task)';
-    throw new DataError(
-      `Expected one of ${counted(classes.length, "class", "classes")} for ${answer} of sample ${key} but ` +
-        `received ${received}: ${problem}${many}; ${cure}`,
-      { source: key, key },
+    const canLeaveOut = images.length > 0 && !index.isShared(answers[first]);
+    const meta = dataset.metas[first] ?? {};
+    throw noClass(
+      { key: dataset.keys[first] ?? "", answer, value: answers[first], meta },
+      { index, all: found.length, without: unknown.length, classes: classes.length, canLeaveOut },
     );
   }
   const labels = [...new Set(unknown.filter((one) => one !== undefined).map(text))];
@@ -82,6 +73,44 @@ export function trueClasses(
       labels: labels.slice(0, SHOWN),
     },
   };
+}
+
+interface Unplaced {
+  key: string;
+  answer: string;
+  value: unknown;
+  meta: Record<string, unknown>;
+}
+
+interface Surroundings {
+  index: ClassAnswers;
+  classes: number;
+  /** Samples, and those of them that are of no class. */
+  all: number;
+  without: number;
+  canLeaveOut: boolean;
+}
+
+function noClass(
+  { key, answer, value, meta }: Unplaced,
+  { index, classes, all, without, canLeaveOut }: Surroundings,
+): DataError {
+  const isMissing = value === undefined;
+  const received = isMissing
+    ? `nothing: it has no ${answer}`
+    : `${formatJson(value)}: ${index.problem(value)}`;
+  const many = without > 1 ? ` (of no class: ${without} of ${counted(all, "sample")})` : "";
+  const add = isMissing ? "label it" : "add the class";
+  const cure = canLeaveOut
+    ? `${add}, name another key as answer, or leave such pictures out with --unknown-labels skip ` +
+      '(unknownLabels: "skip" in a task)'
+    : `${add}, or name another key as answer`;
+  const hint = isMissing ? didYouMean(answer, Object.keys(meta)) : "";
+  return new DataError(
+    `Expected one of ${counted(classes, "class", "classes")} for ${answer} of sample ${key} but ` +
+      `received ${received}${many}; ${cure}${hint === "" ? "" : `.${hint}`}`,
+    { source: key, key },
+  );
 }
 
 /** What was left out of so many pictures, as a sentence. */
