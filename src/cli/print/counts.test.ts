@@ -4,13 +4,23 @@ import { test } from "node:test";
 
 import { counted } from "../../errors.ts";
 import { describePack } from "./inspection.ts";
-import { describeEmbedded, describeEmbedding } from "./outcomes.ts";
+import { describeEmbedded, describeEmbedding, rateText } from "./outcomes.ts";
 import { skippedText } from "./run-outcome.ts";
 
 test("numbers have their nouns in the singular for one alone", () => {
   assert.equal(counted(0, "picture"), "0 pictures");
   assert.equal(counted(1, "picture"), "1 picture");
   assert.equal(counted(1234, "class", "classes"), "1,234 classes");
+});
+
+test("rates have three digits at least, and no exponent", () => {
+  assert.deepEqual([0.5, 9.876, 99.94, 99.96, 12_345.6].map(rateText), [
+    "0.500",
+    "9.88",
+    "99.9",
+    "100",
+    "12,346",
+  ]);
 });
 
 test("commands count one as one, and more as more", () => {

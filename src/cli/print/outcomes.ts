@@ -43,13 +43,18 @@ export function describeEmbedding({
 }: EmbedProgress): string {
   const count = (value: number): string => value.toLocaleString("en-US");
   const bad = skipped > 0 ? `, ${count(skipped)} left out` : "";
-  const rate = `${picturesPerSecond.toPrecision(3)} pictures/s`;
+  const rate = `${rateText(picturesPerSecond)} pictures/s`;
   if (samples === undefined) {
     const shards = parts.all > 1 ? `, ${count(parts.done)} of ${count(parts.all)} shards done` : "";
     return `${counted(rows, "picture")}${bad}${shards}, ${rate}`;
   }
   const left = (samples - rows - skipped) / picturesPerSecond;
   return `${count(rows)} of ${counted(samples, "picture")}${bad}, ${rate}, ${duration(left)} left`;
+}
+
+/** `9.87`, `98.7`, `12,345` of something in a second. */
+export function rateText(rate: number): string {
+  return rate < 99.95 ? rate.toPrecision(3) : Math.round(rate).toLocaleString("en-US");
 }
 
 function duration(seconds: number): string {
@@ -61,7 +66,7 @@ function duration(seconds: number): string {
 
 export function describeEmbedded(result: EmbedResult): string {
   const { rows, dim, shards, folder, resumedFrom, skipped, complete, picturesPerSecond } = result;
-  const rate = picturesPerSecond === 0 ? "" : `, ${picturesPerSecond.toPrecision(3)} pictures/s`;
+  const rate = picturesPerSecond === 0 ? "" : `, ${rateText(picturesPerSecond)} pictures/s`;
   const computed = result.precision === "float32" ? "" : `, computed in ${result.precision}`;
   return [
     `${counted(rows, "embedding")} of ${counted(dim, "number")} in ${counted(shards, "shard")} in ${folder}${rate}${computed}`,

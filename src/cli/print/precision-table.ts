@@ -1,11 +1,17 @@
 /** What `limn info --measure` shows. */
 import { counted } from "../../errors.ts";
+import { rateText } from "./outcomes.ts";
 import type { Distance, PrecisionReport, Rate } from "../../inference/measure-precisions.ts";
 
 const rates = (list: readonly Rate[]): string =>
-  list.map(({ perSecond }) => perSecond.toPrecision(3)).join(" / ");
+  list.map(({ perSecond }) => rateText(perSecond)).join(" / ");
 const apart = ({ mean, worst }: Distance): string => `${scientific(mean)}, ${scientific(worst)}`;
 const scientific = (value: number): string => (value === 0 ? "0" : value.toExponential(1));
+
+function megabytes(bytes: number): string {
+  const size = bytes / 1e6;
+  return `${size < 9.95 ? size.toFixed(1) : Math.round(size)} MB`;
+}
 
 /** A table with a row for each precision, under what it was measured with. */
 export function precisionTable(report: PrecisionReport): string {
@@ -19,7 +25,7 @@ export function precisionTable(report: PrecisionReport): string {
     one.precision,
     rates(one.pictures),
     rates(one.texts),
-    `${Math.round(one.memory / 1e6)} MB`,
+    megabytes(one.memory),
     apart(one.imageDistance),
     apart(one.textDistance),
     `${(100 * one.sameTop1).toFixed(1)} %`,
