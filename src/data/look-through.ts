@@ -51,7 +51,8 @@ export async function lookThrough(
   const source = await openSource(spec, { records: true });
   const isPacked = source.parts.some(({ compressed }) => compressed);
   const most = isPacked ? MOST.packed : MOST.plain;
-  const problems: Problem[] = [];
+  /** The first of each reason. */
+  const problems = new Map<string, Problem>();
   let [seen, good] = [0, 0];
   for await (const read of readTexts(source, { pictures })) {
     if (seen++ >= most) return false;
@@ -59,7 +60,7 @@ export async function lookThrough(
     const problem = await problemOf(read, { captions, onlyLabel, first });
     if (problem !== undefined) {
       if (onError === "fail") throw badSample(problem);
-      problems.push(problem);
+      if (!problems.has(problem.reason)) problems.set(problem.reason, problem);
       continue;
     }
     if ("problem" in read) continue;
@@ -67,7 +68,7 @@ export async function lookThrough(
     const { ref, text } = read;
     if (each({ key: ref.key, label: text.label, meta: text.meta }) === false) return false;
   }
-  if (good === 0) throw nothingGood(source.name, problems);
+  if (good === 0) throw nothingGood(source.name, seen, [...problems.values()]);
   return true;
 }
 
@@ -111,14 +112,11 @@ function badSample(problem: Problem): DataError {
   );
 }
 
-function nothingGood(name: string, problems: readonly Problem[]): DataError {
+function nothingGood(name: string, bad: number, problems: readonly Problem[]): DataError {
   const named = problems
     .slice(0, MOST_NAMED)
     .map(({ file, key, reason }) => `${sampleIn(file, key)}: ${reason}`);
-  const received =
-    problems.length === 0
-      ? "none"
-      : `only bad ones (${problems.length}), such as ${named.join("; ")}`;
+  const received = bad === 0 ? "none" : `only bad ones (${bad}), such as ${named.join("; ")}`;
   return new DataError(
     `Expected at least one usable sample for ${name} but received ${received}; check the source`,
     { source: name },

@@ -163,7 +163,8 @@ describe("training data", () => {
     });
     const silent = write("silent.csv", "image,caption\npictures/a.png,\npictures/b.png,\n");
     await refused("silent", withData({ train: { kind: "table", file: silent } }), {
-      message: /only bad ones \(2\), such as .*a\.png.*: it has no caption; .*\(data\.train\)$/,
+      message:
+        /only bad ones \(2\), such as \S+a\.png: it has no caption; check the source \(data\.train\)$/,
     });
     const file = { train: { kind: "table", file: table, root: "nowhere" }, onError: "fail" };
     await refused("bad", withData(file), {
