@@ -198,8 +198,11 @@ function leastPart(tower: Module, one: Case): { part: string; least: number } {
   return found.reduce((a, b) => (a.least < b.least ? a : b));
 }
 
-/** The most of 1 - cosine, on average: about twice what the furthest of these towers gives. */
-const most: Record<Precision, number> = { float32: 1e-6, bfloat16: 1e-3, int8: 5e-4 };
+/**
+ * The most of 1 - cosine, on average: about twice what the furthest of these towers gives, which in
+ * bfloat16 is 1.1e-3 with libtorch 1.13 and 4.8e-4 with 2.15.
+ */
+const most: Record<Precision, number> = { float32: 1e-6, bfloat16: 2e-3, int8: 5e-4 };
 
 /** In float32 to rounding, else to the bound. */
 function assertNear(
