@@ -3,8 +3,8 @@
 // them twice forward and twice backward. It is an operator like libtorch's, and differentiable.
 #include "environment.h"
 #include "loop.h"
+#include "parallel.h"
 
-#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
@@ -135,7 +135,7 @@ struct Blocks {
 
   template <typename Body>
   void each(const Body& body) const {
-    at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
+    inParallel(count, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; i++) body(i, i * size, std::min(size, total - i * size));
     });
   }

@@ -4,8 +4,8 @@
 // the processor's cache.
 #include "environment.h"
 #include "loop.h"
+#include "parallel.h"
 
-#include <ATen/Parallel.h>
 #include <torch/library.h>
 
 #include <algorithm>
@@ -93,7 +93,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> quantizeRows(const at::Tensor& in
   float* scaleOf = scales.data_ptr<float>();
   float* zeroOf = zeros.data_ptr<float>();
   std::atomic<bool> finite{true};
-  at::parallel_for(0, rows, rowsOfGrain(width), [&](int64_t begin, int64_t end) {
+  inParallel(rows, rowsOfGrain(width), [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; row++) {
       Range range;
       findRange(from + row * width, width, range);
@@ -140,7 +140,7 @@ at::Tensor rescaleRows(
   const float *scaleOf = scales.data_ptr<float>(), *zeroOf = zeros.data_ptr<float>();
   const float *sumOf = sums.data_ptr<float>(), *biasOf = bias.data_ptr<float>();
   const float* other = onto.defined() ? onto.data_ptr<float>() : nullptr;
-  at::parallel_for(0, rows, rowsOfGrain(width), [&](int64_t begin, int64_t end) {
+  inParallel(rows, rowsOfGrain(width), [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; row++) {
       rescale(out + row * width, width, scaleOf[row], zeroOf[row], sumOf, biasOf);
       if (other != nullptr) addTo(out + row * width, width, other + row * width);

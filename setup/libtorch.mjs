@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import { fetchWithApt, installOpenBlas, mayUseApt } from "./apt.mjs";
 import { SetupError, hasNvidiaGpu } from "./context.mjs";
-import { libraryName, missingLibraries } from "./describe.mjs";
+import { libraryName, missingLibraries, older } from "./describe.mjs";
 import { fetchWheel } from "./wheel.mjs";
 import { note } from "./report.mjs";
 import { searchFolder, searchPython, searchSystem, searchVariable } from "./search.mjs";
@@ -13,6 +13,12 @@ import { fetchOfficialZip, fetchZip } from "./zip.mjs";
  * @typedef {import("./describe.mjs").Libtorch} Libtorch
  * @typedef {import("./search.mjs").Search} Search
  */
+
+/**
+ * What is older is taken only where nothing newer can be fetched: Debian's 1.13 embeds pictures at a quarter of
+ * the speed on a processor of 2023, whose instructions its BLAS does not know.
+ */
+const FAST = [2, 0];
 
 const WORDS = ["auto", "system", "python", "apt", "pip", "zip"];
 
@@ -97,21 +103,30 @@ async function automatic(context) {
     );
   }
   const reasons = [named.reason];
+  /** @type {Libtorch | undefined} */
+  let old;
   for (const search of [searchPython, searchSystem, searchFetched]) {
     const { found, reason } = await search(context);
-    if (found) return found;
-    reasons.push(reason);
+    if (found && !older(found.version, FAST)) return found;
+    old ??= found;
+    reasons.push(found ? `${found.path} has libtorch ${found.version}` : reason);
   }
-  // PyPI's comes first, as it is the newest: inference on a CPU is much faster than on Debian's 1.13.
-  // Debian's knows no GPU.
-  const fetchers = mayUseApt() && !hasNvidiaGpu() ? [fetchWithApt] : [];
-  for (const fetcher of [fetchWheel, ...fetchers, fetchOfficialZip]) {
+  // PyPI's comes first, as it is the newest. Debian's knows no GPU.
+  const others = mayUseApt() && !hasNvidiaGpu() ? [fetchWithApt] : [];
+  for (const fetcher of [fetchWheel, ...(old ? [] : [...others, fetchOfficialZip])]) {
     try {
       return await fetcher(context);
     } catch (error) {
       if (!(error instanceof SetupError)) throw error;
       reasons.push(error.message);
     }
+  }
+  if (old) {
+    const why = reasons[reasons.length - 1];
+    note(
+      `libtorch ${old.version} is several times slower than libtorch 2, which did not come: ${why}`,
+    );
+    return old;
   }
   throw new SetupError(
     "Expected a libtorch but found none and could fetch none:\n" +
