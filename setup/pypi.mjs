@@ -19,15 +19,24 @@ import { readZipText, unzip } from "./unzip.mjs";
  */
 export async function fetchWheelFiles(target, { gpu, parts }) {
   const torch = await readProject("torch");
-  const requirements = await fetchAndUnpack(torch, torch.info.version, target, (name) => {
-    if (!/^torch\/(lib|include)\//.test(name)) return false;
-    return gpu || !/\/lib(torch|c10|caffe2)_(cuda|nvrtc|nvshmem|python)/.test(name);
-  });
+  const requirements = await fetchAndUnpack(torch, torch.info.version, target, (name) =>
+    isNeeded(name, gpu),
+  );
   for (const { name, version } of await cudaPackages(requirements, target, { gpu, parts })) {
     const project = await readProject(name);
     const exact = newestMatching(project, version);
     await fetchAndUnpack(project, exact, target, (entry) => /\.so(\.|$)/.test(entry));
   }
+}
+
+/**
+ * Whether a file of torch's wheel serves libtorch; most of the wheel is Python, and CUDA's half is for a GPU.
+ * @param {string} name with its path in the wheel
+ * @param {boolean} gpu
+ */
+export function isNeeded(name, gpu) {
+  if (!/^torch\/(lib|include)\//.test(name)) return false;
+  return gpu || !/\/lib(torch|c10|caffe2)_(cuda|nvrtc|nvshmem|python)/.test(name);
 }
 
 /**

@@ -3,7 +3,7 @@ import path from "node:path";
 import { SetupError, hasNvidiaGpu } from "./context.mjs";
 import { libraryName, missingLibraries } from "./describe.mjs";
 import { run, startLog, tail } from "./process.mjs";
-import { fetchWheelFiles } from "./pypi.mjs";
+import { fetchWheelFiles, isNeeded } from "./pypi.mjs";
 import { stage } from "./report.mjs";
 import { searchFolder } from "./search.mjs";
 
@@ -29,8 +29,10 @@ export async function fetchWheel(context) {
       mkdirSync(partial, { recursive: true });
       try {
         const pip = await run("python3", ["-m", "pip", "--version"], { log });
-        if (pip.code === 0) await installWithPip(partial, log);
-        else await fetchWheelFiles(partial, { gpu: hasNvidiaGpu(), parts: CPU_PARTS });
+        if (pip.code === 0) {
+          await installWithPip(partial, log);
+          pruneWheel(partial);
+        } else await fetchWheelFiles(partial, { gpu: hasNvidiaGpu(), parts: CPU_PARTS });
         rmSync(target, { recursive: true, force: true });
         renameSync(partial, target);
       } finally {
@@ -64,6 +66,21 @@ async function installWithPip(target, log) {
   await install(hasNvidiaGpu() ? cuda : cpuRequirements(cuda));
   const library = path.join(target, "torch", "lib", libraryName("torch_cpu"));
   if ((await missingLibraries(library)).length > 0) await install(cuda);
+}
+
+/**
+ * Leaves what libtorch needs of what pip installed: half of the space.
+ * @param {string} target
+ */
+export function pruneWheel(target, gpu = hasNvidiaGpu()) {
+  const within = (/** @type {string} */ folder) =>
+    readdirSync(path.join(target, folder)).map((name) => path.posix.join(folder, name));
+  const surplus = [
+    ...within(".").filter((name) => name !== "torch" && name !== "nvidia"),
+    ...within("torch").filter((name) => !isNeeded(`${name}/`, gpu)),
+    ...within("torch/lib").filter((name) => !isNeeded(name, gpu)),
+  ];
+  for (const name of surplus) rmSync(path.join(target, name), { recursive: true });
 }
 
 /**

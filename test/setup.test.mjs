@@ -12,7 +12,7 @@ import { deflateRawSync } from "node:zlib";
 import { describe, libraryName, older } from "../setup/describe.mjs";
 import { withLock } from "../setup/lock.mjs";
 import { unzip } from "../setup/unzip.mjs";
-import { cpuRequirements } from "../setup/wheel.mjs";
+import { cpuRequirements, pruneWheel } from "../setup/wheel.mjs";
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
@@ -446,3 +446,31 @@ test("an engine that is missing, stale or broken says so with the command that h
     assert.match(broken.out, /^LIMN_ENGINE Expected the engine .* to load but received: /);
   });
 });
+
+test("of pip's wheel the libraries and headers stay, CUDA's for a GPU only", () =>
+  inFolder(async (folder) => {
+    const files = [
+      ...["torch/lib/libtorch_cpu.so", "torch/lib/libgomp.so.1", "torch/lib/libtorch_cuda.so"],
+      ...["torch/lib/libc10_cuda.so", "torch/include/torch/script.h", "torch/nn/functional.py"],
+      ...[
+        "nvidia/cu13/lib/libcudart.so.13",
+        "torchgen/model.py",
+        "torch-2.15.0.dist-info/METADATA",
+      ],
+    ];
+    const left = (/** @type {boolean} */ gpu) => {
+      for (const file of files) {
+        fs.mkdirSync(path.join(folder, path.dirname(file)), { recursive: true });
+        fs.writeFileSync(path.join(folder, file), "");
+      }
+      pruneWheel(folder, gpu);
+      return files.filter((file) => fs.existsSync(path.join(folder, file)));
+    };
+    const always = (/** @type {string} */ file) => !/cuda\.so|\.py$|METADATA/.test(file);
+    assert.deepEqual(left(false), files.filter(always));
+    assert.deepEqual(
+      left(true),
+      files.filter((file) => always(file) || /cuda\.so/.test(file)),
+    );
+    assert.deepEqual(fs.readdirSync(folder).sort(), ["nvidia", "torch"]);
+  }));
