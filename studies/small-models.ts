@@ -37,7 +37,7 @@ const towers: readonly Omit<Setting, "minutes" | "share">[] = [
     imageSize: 64,
     width: "16, text 128 x 2",
     batchSize: 256,
-    learningRate: 2e-3,
+    learningRate: 1e-3,
   },
   {
     model: "ModifiedResNet-32/64px",
