@@ -59,7 +59,8 @@ it("operators that look at their operands too late are refused before they do", 
   const script = path.join(import.meta.dirname, "fuzz", "operators.mjs");
   const args = [script, "--count", "40", "--only", only.join(",")];
   const { stdout } = await promisify(execFile)(process.execPath, args);
-  assert.match(stdout, /^11 operators, 40 calls each in \d+ s: 0 end the process, 0 hang\n$/);
+  // libtorch 2.15 has no align_tensors any more.
+  assert.match(stdout, /^1[01] operators, 40 calls each in \d+ s: 0 end the process, 0 hang\n$/);
 });
 
 describe("a reader refuses damaged files in limn's words", () => {

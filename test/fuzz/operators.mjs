@@ -41,7 +41,7 @@ const left =
   /^aten::(from_file|save|record_stream|pin_memory|is_pinned|.*(cuda|cudnn|mkldnn|mps).*)/;
 
 const names = operatorNames()
-  .filter((name) => name.startsWith("aten::") && !left.test(name))
+  .filter((name) => /^(aten|limn)::/.test(name) && !left.test(name))
   .filter((name) => values.all || !name.startsWith("aten::_"))
   .filter((name) => values.only === "" || values.only.split(",").includes(name))
   .sort();
