@@ -15,8 +15,8 @@ import { fetchOfficialZip, fetchZip } from "./zip.mjs";
  */
 
 /**
- * What is older is taken only where nothing newer can be fetched: Debian's 1.13 embeds pictures at a quarter of
- * the speed on a processor of 2023, whose instructions its BLAS does not know.
+ * What is older is taken only where nothing newer can be fetched: Debian's 1.13 is several times
+ * slower on new processors (docs/install.md).
  */
 const FAST = [2, 0];
 
