@@ -38,7 +38,8 @@ class AttentionInput extends Module {
 
 /**
  * Positions up to which training in bfloat16 on the CPU composes attention of products. libtorch's fused
- * operator goes backward there several times slower. What is composed holds the attention itself, so for long rows it takes too much memory.
+ * operator goes backward there several times slower. What is composed holds the attention itself, so
+ * for long rows it takes too much memory.
  */
 const COMPOSED_POSITIONS = 128;
 
