@@ -61,6 +61,7 @@ const FLOORS = {
   cli: ["print", "options", "commands"],
   data: ["image", "tables", "parquet", "paths", "sources", "loader", "dedupe"],
   evaluate: ["tasks"],
+  inference: ["features"],
   objectives: ["shared", "amorlip", "lixp", "neuclip"],
   text: ["fix-text", "models", "sentence-piece", "tokenizer-json", "train"],
   towers: ["image", "text"],

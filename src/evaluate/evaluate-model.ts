@@ -3,7 +3,7 @@ import { loadModel, type LoadModelOptions } from "../inference/load-model.ts";
 import type { Precision } from "../inference/encoder.ts";
 import type { Device } from "../torch/index.ts";
 import type { BootstrapOptions } from "../arrays/bootstrap.ts";
-import { embedderOf } from "../inference/embed-dataset.ts";
+import { embedderOf } from "../inference/features/embed-dataset.ts";
 import { checkSuite } from "./check-suite.ts";
 import { runSuite, type Suite, type SuiteResult } from "./run-suite.ts";
 

@@ -13,8 +13,10 @@ export interface Metric {
 /** One metric under its key, a path such as `val/retrieval/imageToText/recall@1`. */
 export interface MetricRow extends Metric {
   readonly key: string;
-  /** `share` is a number in [0, 1], shown in percent; `rank` counts from 1. */
-  readonly unit: "share" | "rank";
+  /** `share` is a number in [0, 1], shown in percent; `rank` counts from 1; `number` is any other. */
+  readonly unit: "share" | "rank" | "number";
+  /** Which of two values is better; the larger one when absent. */
+  readonly better?: "smaller";
   /** Queries or images behind the number. */
   readonly count: number;
 }
@@ -60,6 +62,7 @@ export function metricsJson(rows: readonly MetricRow[]): Record<string, MetricJs
 export function formatMetric(value: number, unit: MetricRow["unit"]): string {
   if (!Number.isFinite(value)) return "-";
   if (unit === "share") return `${formatShare(value)} %`;
+  if (unit === "number") return value.toFixed(3);
   return Number.isInteger(value) ? String(value) : value.toFixed(1);
 }
 

@@ -186,14 +186,27 @@ function summarize(ranking: Ranking): RetrievalDirection {
   return { queryCount, candidateCount, recallAt1, recallAt5, recallAt10, medianRank, ranks };
 }
 
-/** Ranks sorted once turn every resample into one pass: recalls are prefixes, the median a cut. */
-function weightedRecalls({ ranks, unitOf }: Ranking): (weights: Uint32Array) => number[] {
-  const order = [...ranks.keys()].sort((a, b) => (ranks[a] ?? 0) - (ranks[b] ?? 0));
+/**
+ * Recall@1, @5, @10 and the median rank of queries whose unit u occurs `weights[u]` times.
+ *
+ * ranks, unitOf   [queries]
+ */
+export function weightedRecalls({
+  ranks,
+  unitOf,
+}: {
+  ranks: ArrayLike<number>;
+  unitOf: ArrayLike<number>;
+}): (weights: ArrayLike<number>) => number[] {
+  // Ranks sorted once turn every resample into one pass: recalls are prefixes, the median a cut.
+  const order = Array.from(ranks, (_, query) => query).sort(
+    (a, b) => (ranks[a] ?? 0) - (ranks[b] ?? 0),
+  );
   const sortedRanks = Int32Array.from(order, (query) => ranks[query] ?? 0);
   const sortedUnits = Int32Array.from(order, (query) => unitOf[query] ?? 0);
   return (weights) => {
     let total = 0;
-    for (const unit of unitOf) total += weights[unit] as number;
+    for (const unit of sortedUnits) total += weights[unit] as number;
     const [lowMiddle, highMiddle] = [Math.floor((total - 1) / 2), Math.floor(total / 2)];
     let seen = 0;
     const hits = [0, 0, 0];

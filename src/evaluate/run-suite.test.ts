@@ -10,11 +10,11 @@ import { evaluationPreset } from "../data/image/index.ts";
 import { createTokenizer, type TokenizerDescription } from "../text/index.ts";
 import { writeShards } from "../data/write-shards.ts";
 import { tinyData } from "../../test/support/tiny-run.ts";
-import type { Embedder } from "../inference/embed-dataset.ts";
+import type { Embedder } from "../inference/features/embed-dataset.ts";
 import type { Embeddings } from "../arrays/embeddings.ts";
 import { runSuite, type Suite, type SuiteResult } from "./run-suite.ts";
 import { metricValues } from "./metric-table.ts";
-import { metricKeys } from "./tasks/index.ts";
+import { metricKeys, metricsOf, taskKindOf } from "./tasks/index.ts";
 
 const imageSize = 4;
 const colors = ["red", "green", "blue"] as const;
@@ -237,14 +237,29 @@ describe("results", () => {
     const result = await run(samples, { tasks: [zeroShot, retrieval] });
     const found = values(result);
     assert.deepEqual(Object.keys(found), [
-      ...metricKeys("zeroShot", "val/color"),
-      ...metricKeys("retrieval", "val/retrieval"),
+      ...metricKeys(zeroShot, "val/color"),
+      ...metricKeys(retrieval, "val/retrieval"),
     ]);
+    assert.equal(found["val/retrieval/meanRecall@1"], (2 / 3 + 3 / 4) / 2);
     assert.equal(found["val/color/top1"], 2 / 3);
     assert.equal(found["val/retrieval/imageToText/recall@1"], 2 / 3);
     // two red captions and the green one find theirs; blue is like no picture, and ranks last
     assert.equal(found["val/retrieval/textToImage/recall@1"], 3 / 4);
     assert.deepEqual([...result.dataset.imageOfText], [0, 0, 1, 2]);
+    for (const { task, rows, columns } of result.tasks) {
+      const paths = metricsOf(task).map(({ path }) => path);
+      const measure = taskKindOf(task).statistic(columns, paths);
+      assert.deepEqual(
+        measure([1, 1, 1]),
+        rows.map(({ value }) => value),
+      );
+      // Only the first picture, drawn three times: right in all.
+      const alone = measure([3, 0, 0]);
+      assert.deepEqual(
+        alone,
+        alone.map(() => 1),
+      );
+    }
     assert.deepEqual(result.dataset.captions, ["red", "red", "green", "blue"]);
     assert.equal(result.dataset.pictures.length, 2);
     assert.equal(result.dataset.pictures[0]?.length, 3 * 16);

@@ -1,7 +1,7 @@
 /** The class that every picture of a set belongs to, and the pictures that are of none. */
 import { counted, DataError, didYouMean } from "../errors.ts";
 import { formatJson } from "../files/json-text.ts";
-import type { EmbeddedDataset } from "../inference/embed-dataset.ts";
+import type { EmbeddedDataset } from "../inference/features/embed-dataset.ts";
 import { answerText, ClassAnswers } from "./class-answers.ts";
 import type { NamedClass } from "./read-classes.ts";
 

@@ -140,9 +140,35 @@ interface Accuracies {
 function accuracies(options: ZeroShotOptions, ranks: Int32Array): Accuracies {
   const { labels, classWeights, bootstrap = {} } = options;
   const classCount = classWeights.count;
+  const statistic = weightedAccuracies({ labels, ranks });
+  const values = statistic(new Uint32Array(ranks.length).fill(1));
+  const resamples = resolveBootstrap(bootstrap).resamples;
+  const intervals = resamples === 0 ? [] : bootstrapIntervals(ranks.length, statistic, bootstrap);
+  const chance = [1 / classCount, Math.min(5, classCount) / classCount, 1 / classCount];
+  const [top1, top5, meanPerClass] = toMetrics(values, chance, intervals);
+  if (!top1 || !top5 || !meanPerClass) throw new RangeError("internal: missing accuracies");
+  return { top1, top5, meanPerClass };
+}
+
+/**
+ * Top-1, top-5 and mean accuracy per class of a set in which picture i occurs `weights[i]` times.
+ *
+ * labels   [N] true classes            ranks   [N] place of the true class among all, from 1
+ */
+export function weightedAccuracies({
+  labels,
+  ranks,
+}: {
+  labels: ArrayLike<number>;
+  ranks: ArrayLike<number>;
+}): (weights: ArrayLike<number>) => number[] {
+  let classCount = 0;
+  for (let i = 0; i < labels.length; i++) {
+    classCount = Math.max(classCount, (labels[i] as number) + 1);
+  }
   const totals = new Float64Array(classCount);
   const correct = new Float64Array(classCount);
-  const statistic = (weights: Uint32Array): number[] => {
+  return (weights) => {
     totals.fill(0);
     correct.fill(0);
     let inTop5 = 0;
@@ -154,15 +180,9 @@ function accuracies(options: ZeroShotOptions, ranks: Int32Array): Accuracies {
       if (rank === 1) correct[label] = (correct[label] as number) + weight;
       if (rank <= 5) inTop5 += weight;
     }
-    return [sum(correct) / ranks.length, inTop5 / ranks.length, meanShare(correct, totals)];
+    const all = sum(totals);
+    return [sum(correct) / all, inTop5 / all, meanShare(correct, totals)];
   };
-  const values = statistic(new Uint32Array(ranks.length).fill(1));
-  const resamples = resolveBootstrap(bootstrap).resamples;
-  const intervals = resamples === 0 ? [] : bootstrapIntervals(ranks.length, statistic, bootstrap);
-  const chance = [1 / classCount, Math.min(5, classCount) / classCount, 1 / classCount];
-  const [top1, top5, meanPerClass] = toMetrics(values, chance, intervals);
-  if (!top1 || !top5 || !meanPerClass) throw new RangeError("internal: missing accuracies");
-  return { top1, top5, meanPerClass };
 }
 
 /** Mean of part / whole over the entries with a whole; a resample may miss a class altogether. */

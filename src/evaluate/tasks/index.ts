@@ -18,7 +18,6 @@ type MeasuredOf<Kind> = Kind extends { measure(...given: never[]): infer Measure
 export type SuiteTask = TaskOf<Kinds[number]>;
 /** A task of any kind with what was measured. */
 export type TaskResult = MeasuredOf<Kinds[number]>;
-type TaskKindName = Kinds[number]["kind"];
 
 type SchemasOf<Given extends readonly { schema: unknown }[]> = {
   -readonly [Index in keyof Given]: Given[Index]["schema"];
@@ -43,9 +42,15 @@ export function taskKindOf({ kind }: Pick<TaskFields, "kind">): TaskKind {
   );
 }
 
-/** The keys of a task's rows, known before anything is measured. */
-export function metricKeys(kind: TaskKindName, prefix: string): string[] {
-  return taskKindOf({ kind }).metrics.map(({ path }) => `${prefix}/${path}`);
+/** The metrics that a task gives, in the order of its rows; known before anything is measured. */
+export function metricsOf(task: TaskFields): readonly TaskMetric[] {
+  const kind = taskKindOf(task);
+  return kind.metricsOf?.(task) ?? kind.metrics;
+}
+
+/** The keys of a task's rows. */
+export function metricKeys(task: TaskFields, prefix: string): string[] {
+  return metricsOf(task).map(({ path }) => `${prefix}/${path}`);
 }
 
 /** The metric behind a key, told by the key's last part; undefined where no task has it. */
@@ -58,9 +63,9 @@ export function taskMetric(key: string): TaskMetric | undefined {
   return undefined;
 }
 
-/** Whether `value` of a metric is better than `other`: of ranks the smaller, else the larger. */
+/** Whether `value` of a metric is better than `other`. */
 export function isBetter(key: string, value: number, other: number): boolean {
-  return taskMetric(key)?.unit === "rank" ? value < other : value > other;
+  return taskMetric(key)?.better === "smaller" ? value < other : value > other;
 }
 
 /** Parts of metric keys in words. */

@@ -1,12 +1,16 @@
 /** Retrieval as a task: captions for pictures and pictures for captions, both by cosine. */
 import { z } from "zod";
-import { retrieval, type RetrievalResult } from "../retrieval.ts";
-import type { MetricRow } from "../metric-table.ts";
+import { retrieval, weightedRecalls, type RetrievalResult } from "../retrieval.ts";
 import {
-  metricRows,
+  clustersOf,
+  column,
+  measuredRows,
+  pick,
   taskFields,
   within,
+  type ItemColumns,
   type MeasuredTask,
+  type Statistic,
   type TaskFields,
   type TaskItems,
   type TaskKind,
@@ -24,7 +28,13 @@ export interface MeasuredRetrieval extends MeasuredTask<RetrievalTask> {
 
 const directions = ["imageToText", "textToImage"] as const;
 
-const metrics = directions.flatMap((direction): TaskMetric[] => [
+const bothWays: TaskMetric = {
+  path: "meanRecall@1",
+  unit: "share",
+  description: "Mean of recall@1 of both directions, DataComp's main number of retrieval.",
+};
+
+const oneWay = directions.flatMap((direction): TaskMetric[] => [
   {
     path: `${direction}/recall@1`,
     unit: "share",
@@ -38,9 +48,12 @@ const metrics = directions.flatMap((direction): TaskMetric[] => [
   {
     path: `${direction}/medianRank`,
     unit: "rank",
+    better: "smaller",
     description: "Half of the queries find their partner by this rank.",
   },
 ]);
+
+const metrics = [...oneWay, bothWays];
 
 export const retrievalTask = {
   kind: "retrieval",
@@ -53,10 +66,22 @@ export const retrievalTask = {
     imageToText: "image to text",
     textToImage: "text to image",
     medianRank: "median rank",
+    "meanRecall@1": "mean of both recalls@1",
   },
   check: () => undefined,
   measure(task, { dataset, embedder, prefix, bootstrap }): MeasuredRetrieval {
-    const result = retrieval({ ...dataset, similarities: embedder.similarities, bootstrap });
+    const { similarities } = embedder;
+    const result = retrieval({ ...dataset, similarities, bootstrap: { resamples: 0 } });
+    const columns: ItemColumns = {
+      keys: dataset.keys,
+      ...clustersOf(dataset, task),
+      columns: {
+        imageRank: result.imageToText.ranks,
+        textRank: result.textToImage.ranks,
+        imageOfText: dataset.imageOfText,
+      },
+    };
+    const chance = chanceOf(result);
     return {
       kind: "retrieval",
       task,
@@ -64,19 +89,46 @@ export const retrievalTask = {
       notes: [],
       facts: {},
       result,
-      rows: retrievalRows(result, prefix),
+      rows: measuredRows({
+        ...{ metrics, statistic, columns, prefix, bootstrap },
+        chance: (path) => chance[path] ?? NaN,
+        count: (path) => (path.startsWith("textToImage") ? dataset.captions : dataset.keys).length,
+      }),
+      columns,
       items: recallItems(result, prefix, dataset.imageOfText),
     };
   },
+  statistic,
 } satisfies TaskKind<RetrievalTask, MeasuredRetrieval>;
 
-/** Rows `<prefix>/imageToText/recall@1`, ... `/medianRank`, then the same for `textToImage`. */
-export function retrievalRows(result: RetrievalResult, prefix: string): MetricRow[] {
-  const numbers = directions.flatMap((direction) => {
-    const { queryCount: count, recallAt1, recallAt5, recallAt10, medianRank } = result[direction];
-    return [recallAt1, recallAt5, recallAt10, medianRank].map((metric) => ({ count, ...metric }));
+function statistic(items: ItemColumns, paths: readonly string[]): Statistic {
+  const [imageRanks, textRanks, unitOf] = [
+    column(items, "imageRank"),
+    column(items, "textRank"),
+    column(items, "imageOfText"),
+  ];
+  const images = weightedRecalls({ ranks: imageRanks, unitOf: [...items.keys.keys()] });
+  const texts = weightedRecalls({ ranks: textRanks, unitOf });
+  return pick(metrics, paths, (weights) => {
+    const [toText, toImage] = [images(weights), texts(weights)];
+    return [...toText, ...toImage, ((toText[0] as number) + (toImage[0] as number)) / 2];
   });
-  return metricRows(metrics, prefix, numbers);
+}
+
+function chanceOf(result: RetrievalResult): Record<string, number> {
+  const chance = Object.fromEntries(
+    directions.flatMap((direction) => {
+      const { recallAt1, recallAt5, recallAt10, medianRank } = result[direction];
+      return [
+        [`${direction}/recall@1`, recallAt1.chance],
+        [`${direction}/recall@5`, recallAt5.chance],
+        [`${direction}/recall@10`, recallAt10.chance],
+        [`${direction}/medianRank`, medianRank.chance],
+      ];
+    }),
+  ) as Record<string, number>;
+  const [toText = NaN, toImage = NaN] = directions.map((one) => chance[`${one}/recall@1`]);
+  return { ...chance, [bothWays.path]: (toText + toImage) / 2 };
 }
 
 /** Captions of one picture are one item of text-to-image recall. */

@@ -6,15 +6,19 @@ import { classifierWeights } from "../../inference/classifier-weights.ts";
 import { readTemplates } from "../../text/read-templates.ts";
 import { chooseTemplates, describeTemplates, type TemplateChoice } from "../../text/templates.ts";
 import { benchmarkTemplatesOf } from "../benchmark-folder.ts";
-import type { MetricRow } from "../metric-table.ts";
 import { readClasses, type ClassDescription } from "../read-classes.ts";
 import { leftOutText, trueClasses } from "../true-classes.ts";
-import { zeroShotClassification, type ZeroShotResult } from "../zero-shot.ts";
+import { weightedAccuracies, zeroShotClassification, type ZeroShotResult } from "../zero-shot.ts";
 import {
-  metricRows,
+  clustersOf,
+  column,
+  measuredRows,
+  pick,
   taskFields,
   within,
+  type ItemColumns,
   type MeasuredTask,
+  type Statistic,
   type TaskContext,
   type TaskFields,
   type TaskKind,
@@ -142,9 +146,14 @@ export const zeroShotTask = {
       classWeights: weights,
       classNames: labels,
       similarities: embedder.similarities,
-      bootstrap,
+      bootstrap: { resamples: 0 },
     });
     const { ranks, confusions, predictions } = result;
+    const columns: ItemColumns = {
+      keys: Array.from(images, (image) => dataset.keys[image] ?? ""),
+      ...clustersOf(dataset, task, images),
+      columns: { truth: truths, rank: ranks, prediction: firstOf(predictions) },
+    };
     return {
       kind: "zeroShot",
       task,
@@ -155,24 +164,30 @@ export const zeroShotTask = {
       ],
       facts: { classes: classes.length, ...chosen, leftOut },
       ...{ result, labels, truths, confusions },
-      rows: zeroShotRows(result, prefix),
+      rows: measuredRows({
+        ...{ metrics, statistic, columns, prefix, bootstrap },
+        chance: (path) => (path === "top5" ? Math.min(5, classes.length) : 1) / classes.length,
+        count: () => result.count,
+      }),
+      columns,
       items: { [`${prefix}/top1`]: within(ranks, 1), [`${prefix}/top5`]: within(ranks, 5) },
       guesses: { labels, images, truths, ...predictions },
     };
   },
+  statistic,
 } satisfies TaskKind<ZeroShotTask, MeasuredZeroShot>;
+
+function statistic(items: ItemColumns, paths: readonly string[]): Statistic {
+  const labels = column(items, "truth");
+  return pick(metrics, paths, weightedAccuracies({ labels, ranks: column(items, "rank") }));
+}
+
+/** [N] the best class of every picture */
+function firstOf({ classes, k }: ZeroShotResult["predictions"]): Int32Array {
+  return Int32Array.from({ length: classes.length / k }, (_, i) => classes[i * k] as number);
+}
 
 /** Where the classes stand, which may have been found beside the shards. */
 function placeOf({ classes }: ZeroShotTask): string {
   return typeof classes === "string" ? ` of ${classes}` : "";
-}
-
-/** Rows `<prefix>/top1`, `/top5`, `/meanPerClass`. */
-export function zeroShotRows(result: ZeroShotResult, prefix: string): MetricRow[] {
-  const { count } = result;
-  return metricRows(
-    metrics,
-    prefix,
-    metrics.map(({ path }) => ({ count, ...result[path] })),
-  );
 }

@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import type { SourceSpec } from "../../data/sources/source-spec.ts";
-import { fingerprintSource } from "./data-fingerprint.ts";
+import { fingerprintSource } from "../../data/data-fingerprint.ts";
 import { checkSameData, sampleData, type RunData } from "./run-data.ts";
 
 const root = mkdtempSync(join(tmpdir(), "limn-run-data-"));

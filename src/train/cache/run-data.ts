@@ -7,7 +7,7 @@ import type { Source } from "../../data/sources/source.ts";
 import type { SourceSpec } from "../../data/sources/source-spec.ts";
 import { counted, DataError } from "../../errors.ts";
 import { sampledDigest } from "../../files/folder-record.ts";
-import { contents, describeReading, MOST_CONTENTS } from "./data-fingerprint.ts";
+import { contents, describeReading, MOST_CONTENTS } from "../../data/data-fingerprint.ts";
 
 /** What a checkpoint keeps of the data that it was trained on. */
 export interface RunData {

@@ -17,9 +17,9 @@ import { fromData, manualSeed, noGrad, scope, type Tensor } from "../../torch/in
 import { TextTransformer } from "../../towers/text/text-transformer.ts";
 import { VisionTransformer } from "../../towers/image/vision-transformer.ts";
 import { solo, type ProcessGroup } from "../process-group.ts";
-import { defaultCacheRoot, hashWeights } from "./cache-key.ts";
+import { defaultCacheRoot, hashWeights } from "../../inference/features/identity.ts";
 import { onlyCached } from "./cached-batch.ts";
-import { fingerprintSource } from "./data-fingerprint.ts";
+import { fingerprintSource } from "../../data/data-fingerprint.ts";
 import type { BuiltCache } from "./embedding-cache.ts";
 import { imageFeatureCache, pixelCache, textFeatureCache } from "./tower-caches.ts";
 
@@ -331,7 +331,10 @@ function whole(bytes: Buffer, start: number): Buffer {
 }
 
 test("caches lie where the environment says", () => {
-  assert.equal(defaultCacheRoot({ LIMN_CACHE: "/a" }), join("/a", "embeddings"));
-  assert.equal(defaultCacheRoot({ XDG_CACHE_HOME: "/b" }), join("/b", "limn", "embeddings"));
-  assert.match(defaultCacheRoot({}), /\.cache.limn.embeddings$/);
+  assert.equal(defaultCacheRoot("embeddings", { LIMN_CACHE: "/a" }), join("/a", "embeddings"));
+  assert.equal(
+    defaultCacheRoot("embeddings", { XDG_CACHE_HOME: "/b" }),
+    join("/b", "limn", "embeddings"),
+  );
+  assert.match(defaultCacheRoot("embeddings", {}), /\.cache.limn.embeddings$/);
 });

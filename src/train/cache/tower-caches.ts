@@ -8,14 +8,13 @@ import { cat, fromData, type Device, type Tensor } from "../../torch/index.ts";
 import type { ImageTower, TextTower } from "../../towers/tower.ts";
 import type { ProcessGroup } from "../process-group.ts";
 import {
-  createCacheKey,
   defaultCacheRoot,
   hashWeights,
   preprocessingPart,
   tokenizerPart,
-  type CacheKey,
-} from "./cache-key.ts";
-import { fingerprintSource } from "./data-fingerprint.ts";
+} from "../../inference/features/identity.ts";
+import { createCacheKey, type CacheKey } from "./cache-key.ts";
+import { fingerprintSource } from "../../data/data-fingerprint.ts";
 import { buildEmbeddingCache, type BuildOptions, type BuiltCache } from "./embedding-cache.ts";
 
 /** What every kind needs. */
@@ -26,7 +25,7 @@ export interface CacheOptions {
   };
   /** Where `rows` puts its result, and the tower is. */
   device: Device;
-  /** Where caches lie; `defaultCacheRoot()` when absent. */
+  /** Where caches lie; `defaultCacheRoot("embeddings")` when absent. */
   root?: string | undefined;
   /** Augmented versions of each picture; 1 when absent. */
   views?: number;
@@ -170,7 +169,7 @@ function build(
 ): Promise<BuiltCache> {
   const { loader, device, views = 1, seed = 0, group, onProgress, onWait } = options;
   return buildEmbeddingCache({
-    root: options.root ?? defaultCacheRoot(),
+    root: options.root ?? defaultCacheRoot("embeddings"),
     key,
     views,
     device,

@@ -3,7 +3,7 @@ import type { EvaluationTransform } from "../../data/image/evaluation-transform.
 import type { Batch } from "../../data/sample.ts";
 import { saveTokenizer } from "../../text/index.ts";
 import type { Tokenizer } from "../../text/tokenizer-description.ts";
-import { embedderOf } from "../../inference/embed-dataset.ts";
+import { embedderOf } from "../../inference/features/embed-dataset.ts";
 import { pairEncoder } from "../../inference/encoder.ts";
 import { DataError } from "../../errors.ts";
 import { runSuite, type SuiteResult } from "../../evaluate/run-suite.ts";

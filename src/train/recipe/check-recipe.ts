@@ -17,7 +17,7 @@ export function checkTogether(recipe: ResolvedRecipe): void {
   checkSteps(train);
   checkSuites(evaluate.suites, "evaluate.suites");
   const metrics = evaluate.suites.flatMap(({ name, tasks }) =>
-    tasks.flatMap((task) => metricKeys(task.kind, `${name}/${task.name}`)),
+    tasks.flatMap((task) => metricKeys(task, `${name}/${task.name}`)),
   );
   checkKeepBest(train.checkpoint.keepBest, metrics, "evaluate.suites");
 }

@@ -3,7 +3,7 @@ import { rowsOf } from "../../arrays/embeddings.ts";
 import { topMatches } from "../../arrays/similarities.ts";
 import { counted } from "../../errors.ts";
 import type { LoaderOptions } from "../../data/loader/options.ts";
-import { embedDataset, embedderOf, type Where } from "../../inference/embed-dataset.ts";
+import { embedDataset, embedderOf, type Where } from "../../inference/features/embed-dataset.ts";
 import { loadModel } from "../../inference/load-model.ts";
 import type { RetrievalExample, RetrievalGroup } from "../../report/types.ts";
 import type { Device } from "../../torch/index.ts";

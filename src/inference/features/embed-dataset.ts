@@ -1,13 +1,13 @@
 /** A held-out set, embedded once for all the tasks that are measured on it. */
 import { types } from "node:util";
 
-import { createLoader } from "../data/loader/loader.ts";
-import type { LoaderOptions } from "../data/loader/options.ts";
-import { DataError } from "../errors.ts";
-import type { SimilarityKernel } from "../arrays/similarities.ts";
-import type { EncodeOptions, TokenRows } from "./encoder.ts";
-import type { InferenceModel } from "./inference-model.ts";
-import type { Embeddings } from "../arrays/embeddings.ts";
+import { createLoader } from "../../data/loader/loader.ts";
+import type { LoaderOptions } from "../../data/loader/options.ts";
+import { DataError } from "../../errors.ts";
+import type { SimilarityKernel } from "../../arrays/similarities.ts";
+import type { EncodeOptions, TokenRows } from "../encoder.ts";
+import type { InferenceModel } from "../inference-model.ts";
+import type { Embeddings } from "../../arrays/embeddings.ts";
 
 /** What an evaluation asks of a model: embeddings as plain arrays, no tower and no tensor. */
 export interface Embedder {

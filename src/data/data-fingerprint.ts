@@ -1,12 +1,12 @@
 /** Recognises the files of a source, in whatever folder, by their contents or by sizes and times. */
 import { createHash } from "node:crypto";
 import { closeSync, readSync, statSync, type BigIntStats } from "node:fs";
-import { DigestTable } from "../../arrays/digest-table.ts";
-import { openRegular } from "../../files/regular-file.ts";
-import { partNames } from "../../data/loader/batch-builder.ts";
-import { openSource, resolveSource } from "../../data/sources/open-source.ts";
-import type { Source } from "../../data/sources/source.ts";
-import type { SourceSpec } from "../../data/sources/source-spec.ts";
+import { DigestTable } from "../arrays/digest-table.ts";
+import { openRegular } from "../files/regular-file.ts";
+import { partNames } from "./loader/batch-builder.ts";
+import { openSource, resolveSource } from "./sources/open-source.ts";
+import type { Source } from "./sources/source.ts";
+import type { SourceSpec } from "./sources/source-spec.ts";
 
 export interface DataFingerprint {
   digest: string;

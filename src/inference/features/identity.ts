@@ -1,0 +1,94 @@
+/** What cached rows are told apart by: weights, preprocessing and tokenizer, each as a digest or plain data. */
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TrainingAugmentation } from "../../data/image/training-transform.ts";
+import type { PictureTransform } from "../../data/image/picture-cell.ts";
+import { saveTokenizer, type Tokenizer } from "../../text/index.ts";
+import type { Module } from "../../nn/module.ts";
+import { isOwnName } from "../../files/folder-record.ts";
+import { makeUniqueFolder } from "../../files/storage.ts";
+import { allocate } from "../../torch/dtype.ts";
+
+/** Raised when limn decodes, resizes or augments otherwise than before, so that old caches end. */
+export const PIPELINE = 1;
+
+/**
+ * How pictures become pixels, without what has no influence on the stored rows: the seed where nothing
+ * is augmented, mean and deviation where pixels are stored before they are normalised.
+ */
+export function preprocessingPart(options: {
+  transform: PictureTransform;
+  augmentation?: TrainingAugmentation | undefined;
+  /** Where it is set: larger pictures have no row. */
+  maxPixels?: number | undefined;
+  seed: number;
+  normalized: boolean;
+}): unknown {
+  const { mean, std, ...sized } = options.transform;
+  const transform = options.normalized ? { ...sized, mean, std } : sized;
+  const { augmentation, maxPixels, seed } = options;
+  const bound = maxPixels === undefined ? {} : { maxPixels };
+  if (augmentation === undefined) return { transform, ...bound };
+  return { transform, augmentation, seed, ...bound };
+}
+
+/** The contents of the tokenizer's files; where they came from does not matter. */
+export async function tokenizerPart(tokenizer: Tokenizer): Promise<unknown> {
+  const folder = makeUniqueFolder(join(tmpdir(), "limn-tokenizer-"));
+  try {
+    await saveTokenizer(tokenizer, folder);
+    const hash = createHash("sha256");
+    for (const name of readdirSync(folder).sort()) {
+      if (isOwnName(name)) continue;
+      hash.update(JSON.stringify([name, readFileSync(join(folder, name), "utf8")]));
+    }
+    const { contextLength, vocabSize } = tokenizer;
+    return { tokenizer: hash.digest("hex").slice(0, 32), contextLength, vocabSize };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Digest of every parameter and buffer by name, type, shape and content, without those whose name
+ * starts with `except` (a head that is trained on a locked tower). 350 MB take about half a second.
+ */
+export function hashWeights(tower: Module, { except }: { except?: string } = {}): string {
+  const hash = createHash("sha256");
+  for (const [name, tensor] of tower.namedState()) {
+    if (except !== undefined && name.startsWith(except)) continue;
+    hash.update(JSON.stringify([name, tensor.dtype, tensor.shape]));
+    const data = allocate(tensor.dtype, tensor.count);
+    tensor.copyInto(data);
+    hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+  return hash.digest("hex").slice(0, 32);
+}
+
+/** JSON with sorted keys. */
+export function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, inner: unknown) => {
+    if (typeof inner !== "object" || inner === null || Array.isArray(inner)) return inner;
+    return Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)));
+  });
+}
+
+/** 32 hexadecimal digits that stand for a value. */
+export function digestOf(value: unknown): string {
+  return createHash("sha256").update(canonical(value)).digest("hex").slice(0, 32);
+}
+
+/**
+ * The folder of one kind of caches, the same for every run of a user: in `LIMN_CACHE`, else
+ * `$XDG_CACHE_HOME/limn`, else `~/.cache/limn`.
+ */
+export function defaultCacheRoot(
+  kind: "embeddings" | "features",
+  environment: NodeJS.ProcessEnv = process.env,
+): string {
+  const { LIMN_CACHE: own, XDG_CACHE_HOME: shared } = environment;
+  const base = own || join(shared || join(homedir(), ".cache"), "limn");
+  return join(base, kind);
+}
