@@ -70,7 +70,7 @@ function countCaptions(source: Source): (entry: Entry) => (number | undefined)[]
   return ({ ref }) => {
     if (ref === undefined) return [undefined];
     try {
-      const { captions } = readText(reader, ref, source.reading);
+      const { captions } = readText(reader, ref, { ...source.reading, withoutNpy: true });
       return captions.length === 0 ? [undefined] : captions.map((_, i) => i);
     } catch {
       // Decoding meets the same trouble and reports it.

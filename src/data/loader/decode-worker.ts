@@ -88,7 +88,9 @@ class SampleDecoder {
 }
 
 const { options, reading: given, cells } = workerData as DecoderData;
-const reading: ReadingOptions = { ...given, floats: options.floats };
+// Training has no use for records, and reads no file that only they need.
+const withoutNpy = options.captions !== "together";
+const reading: ReadingOptions = { ...given, floats: options.floats, withoutNpy };
 const cellBytes = pixelBytes(options);
 
 serveDecoding<DecodeTask, Decoded, DecoderReady>(async () => {

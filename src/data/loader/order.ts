@@ -219,7 +219,7 @@ function arrange(
 
 function heldBytes({ ref }: Entry): number {
   if (ref === undefined) return 0;
-  const pieces = [ref.image, ref.text, ref.json, ref.classIndex];
+  const pieces = [ref.image, ref.text, ref.json, ref.classIndex, ref.npy];
   return pieces.reduce((sum, piece) => sum + (piece?.bytes?.length ?? 0), 0);
 }
 

@@ -297,7 +297,7 @@ export class Pipeline {
 /** Bytes of compressed shards move to the worker, unless another example needs them too. */
 function ownedBuffers({ ref, caption }: DecodeTask): ArrayBuffer[] {
   if (caption !== undefined) return [];
-  const pieces = [ref.image, ref.text, ref.json, ref.classIndex];
+  const pieces = [ref.image, ref.text, ref.json, ref.classIndex, ref.npy];
   return pieces.flatMap((piece) =>
     piece?.bytes?.buffer instanceof ArrayBuffer ? [piece.bytes.buffer] : [],
   );

@@ -14,7 +14,7 @@ export const IMAGE_EXTENSIONS: readonly string[] = [
 ];
 
 const images: ReadonlySet<string> = new Set(IMAGE_EXTENSIONS);
-const companions: ReadonlySet<string> = new Set(["txt", "json", "cls"]);
+const companions: ReadonlySet<string> = new Set(["txt", "json", "cls", "npy"]);
 
 /** Whether an ending, in lower case, is that of a picture. */
 export function isImageExtension(extension: string): boolean {

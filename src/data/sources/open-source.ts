@@ -105,6 +105,7 @@ function openShards(spec: WebDatasetSpec): Source {
     reading: {
       captionKeys: spec.captionKeys ?? ["captions", "caption"],
       captionPerLine: spec.captionPerLine ?? false,
+      npyColumns: spec.npyColumns,
     },
   };
 }

@@ -11,6 +11,7 @@ import { openRegular, readExactly, readingReason, readRegular } from "../../file
 import { captionsOf, isNumber } from "../tables/caption-cell.ts";
 import { MOST_PICTURE_BYTES } from "../image/decode/decode.ts";
 import { withDrawings } from "../image/svg/allowed-svg.ts";
+import { sampleNumbers } from "./sample-numbers.ts";
 import type { Piece, Problem, ReadingOptions, SampleRef, Source } from "./source.ts";
 
 /** A caption, a label or a record that is larger is none. */
@@ -88,11 +89,11 @@ export function readImage(reader: PieceReader, ref: SampleRef): Uint8Array {
 export interface SampleText {
   captions: string[];
   label?: string;
-  /** Everything else in the sample's JSON record. */
+  /** Everything else in the sample's JSON record, and its numbers in `key.npy`. */
   meta?: Record<string, unknown>;
   /** The whole record, as it stands beside the picture. */
   record?: Readonly<Record<string, unknown>>;
-  /** Why there is no record though a file for it stands there. */
+  /** Why there is no record, or no numbers, though a file for them stands there. */
   lostRecord?: string;
 }
 
@@ -103,13 +104,10 @@ export interface SampleText {
  * read, as long as there is a caption elsewhere.
  *
  * throws   Error with a short reason if no caption is found and a caption file or a record cannot be read,
- *          or if the label's file cannot be
+ *          or if the label's file or the numbers cannot be
  */
-export function readText(
-  reader: PieceReader,
-  ref: SampleRef,
-  { captionKeys, captionPerLine, anyJson = false, floats }: ReadingOptions,
-): SampleText {
+export function readText(reader: PieceReader, ref: SampleRef, reading: ReadingOptions): SampleText {
+  const { captionKeys, captionPerLine, anyJson = false, floats } = reading;
   const problems: { record?: unknown; text?: unknown } = {};
   const tried = <T>(what: "record" | "text", read: () => T): T | undefined => {
     try {
@@ -139,10 +137,15 @@ export function readText(
   if (captions.length === 0 && problem !== undefined) throw problem;
   const result: SampleText = { captions };
   if (label !== undefined) result.label = label;
-  const meta = metaOf(ref, record, { captionKeys, floats });
+  const numbers = reading.withoutNpy
+    ? undefined
+    : sampleNumbers(ref.npy, reading, (piece, most) => reader.read(piece, most));
+  const meta = metaOf({ ...ref.meta }, record ?? {}, numbers?.record ?? {}, reading);
   if (meta !== undefined) result.meta = meta;
   if (record !== undefined) result.record = record;
-  else if (problems.record instanceof Error) result.lostRecord = problems.record.message;
+  const isLost = record === undefined && problems.record instanceof Error;
+  const lost = isLost ? (problems.record as Error).message : numbers?.lost;
+  if (lost !== undefined) result.lostRecord = lost;
   return result;
 }
 
@@ -206,22 +209,22 @@ function labelOf(
   return typeof label === "string" || isNumber(label) ? String(label) : undefined;
 }
 
+type Fields = Readonly<Record<string, unknown>>;
+
 function metaOf(
-  ref: SampleRef,
-  record: Readonly<Record<string, unknown>> | undefined,
-  {
-    captionKeys,
-    floats,
-  }: { captionKeys: readonly string[]; floats: ReadingOptions["floats"] | undefined },
+  own: Fields,
+  record: Fields,
+  numbers: Fields,
+  { captionKeys, floats }: Pick<ReadingOptions, "captionKeys" | "floats">,
 ): Record<string, unknown> | undefined {
-  const entries = Object.entries(record ?? {}).filter(
+  const entries = Object.entries(record).filter(
     ([key]) => key !== "label" && !captionKeys.includes(key),
   );
-  const own = Object.entries(ref.meta ?? {});
-  if (entries.length === 0 && own.length === 0) return undefined;
-  const read = floats === "marked" ? own : own.map(([key, value]) => [key, unmarked(value)]);
+  const plain = ([key, value]: [string, unknown]): [string, unknown] => [key, unmarked(value)];
+  const table = floats === "marked" ? Object.entries(own) : Object.entries(own).map(plain);
+  const all = [...table, ...entries, ...Object.entries(numbers)];
   // Defines the keys, of which one may be `__proto__`.
-  return Object.fromEntries([...read, ...entries]) as Record<string, unknown>;
+  return all.length === 0 ? undefined : (Object.fromEntries(all) as Record<string, unknown>);
 }
 
 function unmarked(value: unknown): unknown {

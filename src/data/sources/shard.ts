@@ -8,6 +8,7 @@ import {
   isImageExtension,
   isSampleExtension,
 } from "../paths/file-kinds.ts";
+import { MOST_NPY_BYTES } from "../tables/npy-vector.ts";
 import { MOST_TEXT_BYTES } from "./read-sample.ts";
 import { type Group, Grouper, sampleName, splitName } from "./sample-groups.ts";
 import type { Entry, Part, Piece, Problem, SampleRef } from "./source.ts";
@@ -149,6 +150,7 @@ function mostHeld(entry: TarEntry, grouper: Grouper): number {
   const split = sampleName(entry.name);
   if (split === undefined || !isSampleExtension(split.extension)) return -1;
   const { key, extension } = split;
+  if (extension === "npy") return MOST_NPY_BYTES;
   if (!isImageExtension(extension)) return MOST_TEXT_BYTES;
   return MOST_PACKED_BYTES - grouper.heldPictures(key, extension);
 }
@@ -252,6 +254,8 @@ function groupToRef(
   if (text !== undefined) ref.text = piece(file, text);
   if (json !== undefined) ref.json = piece(file, json);
   if (cls !== undefined) ref.classIndex = piece(file, cls);
+  const npy = fields.get("npy");
+  if (npy !== undefined && npy.problem === undefined) ref.npy = piece(file, npy);
   return { ref };
 }
 

@@ -21,6 +21,11 @@ export interface WebDatasetSpec extends AnySpec {
   captionKeys?: string[];
   /** Each line of `key.txt` is a caption; by default the file is one caption. */
   captionPerLine?: boolean;
+  /**
+   * Names of the numbers in `key.npy`, which become parts of the sample's record: `["region", "year", "y"]`.
+   * A sample without exactly so many numbers is bad. By default all of them are its record's `npy`.
+   */
+  npyColumns?: string[];
 }
 
 /** A table of image files and captions. Rows with the same image become one sample. */
@@ -114,6 +119,12 @@ const webDataset = {
     .optional()
     .describe("keys of a record that may hold captions; `captions`, then `caption`, when absent"),
   captionPerLine,
+  npyColumns: texts
+    .refine((names) => new Set(names).size === names.length, "names of which none is there twice")
+    .optional()
+    .describe(
+      "names of the numbers in `key.npy`, in a sample's record; all are its `npy` when absent",
+    ),
   ...anySource,
 } satisfies KeysOf<WebDatasetSpec>;
 

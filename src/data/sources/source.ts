@@ -21,6 +21,8 @@ export interface SampleRef {
   text?: Piece;
   json?: Piece;
   classIndex?: Piece;
+  /** Numbers of the sample, in numpy's format. */
+  npy?: Piece;
   /** What is already known without reading (tables). */
   captions?: string[];
   label?: string;
@@ -105,6 +107,10 @@ export interface ReadingOptions {
   anyJson?: boolean;
   /** Whole numbers that a record or a Parquet column has as floats (1.0) are Number objects, see `parseJson`. */
   floats?: "plain" | "marked";
+  /** Names of the numbers in `key.npy`; a sample without exactly these is bad. */
+  npyColumns?: readonly string[] | undefined;
+  /** Whether `key.npy` is left alone, as nobody asks for records. */
+  withoutNpy?: boolean;
 }
 
 /** A source of one part whose entries can be had in any order. */
