@@ -119,6 +119,21 @@ export function rowsAt({ data, dim }: Embeddings, indices: ArrayLike<number>): E
   return { data: out, count: indices.length, dim };
 }
 
+/** Stacks rows of equal width; the parts are let go one by one, so that memory holds one copy. */
+export function concatenateRows(parts: (Embeddings | undefined)[]): Embeddings {
+  const count = parts.reduce((total, part) => total + (part?.count ?? 0), 0);
+  const dim = parts[0]?.dim ?? 0;
+  const data = new Float32Array(count * dim);
+  let at = 0;
+  for (const [i, part] of parts.entries()) {
+    if (part === undefined) continue;
+    data.set(part.data, at);
+    at += part.data.length;
+    parts[i] = undefined;
+  }
+  return { data, count, dim };
+}
+
 function squaredLength(data: Float32Array, start: number, dim: number): number {
   let sum = 0;
   for (let i = start; i < start + dim; i++) sum += (data[i] ?? NaN) ** 2;

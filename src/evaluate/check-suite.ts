@@ -5,7 +5,7 @@
 import { lookThrough } from "../data/look-through.ts";
 import { atPath, DataError } from "../errors.ts";
 import { formatJson } from "../files/json-text.ts";
-import { fitsWhere } from "../inference/features/embed-dataset.ts";
+import { fitsWhere } from "../inference/features/fits-where.ts";
 import type { Suite } from "./run-suite.ts";
 import { taskKindOf } from "./tasks/index.ts";
 import type { SetOutline } from "./tasks/task.ts";

@@ -4,6 +4,8 @@ import type { Precision } from "../inference/encoder.ts";
 import type { Device } from "../torch/index.ts";
 import type { BootstrapOptions } from "../arrays/bootstrap.ts";
 import { embedderOf } from "../inference/features/embed-dataset.ts";
+import { FeaturesCache } from "../inference/features/features-cache.ts";
+import { logitTerms } from "../inference/similarity.ts";
 import { checkSuite } from "./check-suite.ts";
 import { runSuite, type Suite, type SuiteResult } from "./run-suite.ts";
 
@@ -21,6 +23,11 @@ export interface EvaluateOptions {
   /** A picture of more pixels cannot be read, told from its header. Default: 178,956,970. */
   maxPixels?: number;
   bootstrap?: BootstrapOptions;
+  /**
+   * Folder that keeps embeddings from one call to the next, told apart by weights, preprocessing and set.
+   * Default: none are kept.
+   */
+  cache?: string;
   /** Called before each suite with its title. */
   onSuite?: (title: string) => void;
 }
@@ -35,10 +42,15 @@ export async function evaluate(options: EvaluateOptions): Promise<SuiteResult[]>
   const { suites, batchSize = 64, device = "cpu", precision = "float32" } = options;
   // Labels that are none of the classes are found before anything is embedded.
   for (const suite of suites) await checkSuite(suite);
-  const loaded = await loadModel(options.model, { ...options.load, device, precision });
+  const identify = options.cache !== undefined;
+  const loaded = await loadModel(options.model, { ...options.load, device, precision, identify });
   try {
-    const { encoder, tokenizer } = loaded;
-    const embedder = embedderOf(loaded);
+    const { encoder, tokenizer, identity } = loaded;
+    const cache =
+      options.cache === undefined || identity === undefined
+        ? undefined
+        : new FeaturesCache(options.cache, identity);
+    const embedder = embedderOf(loaded, { cache, logits: logitTerms(loaded.pair) });
     const loader = {
       transform: encoder.transform,
       tokenizer: tokenizer.description,

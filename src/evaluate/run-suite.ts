@@ -1,12 +1,9 @@
 /** A suite: one held-out set and the tasks measured on it. Gets an embedder, never a model. */
 import type { BootstrapOptions } from "../arrays/bootstrap.ts";
 import type { LoaderOptions } from "../data/loader/options.ts";
-import {
-  embedDataset,
-  type EmbeddedDataset,
-  type Where,
-} from "../inference/features/embed-dataset.ts";
+import { embedDataset, type EmbeddedDataset } from "../inference/features/embed-dataset.ts";
 import type { Embedder } from "../inference/features/embed-dataset.ts";
+import type { Where } from "../inference/features/fits-where.ts";
 import { taskKindOf, type SuiteTask, type TaskResult } from "./tasks/index.ts";
 
 export interface Suite {

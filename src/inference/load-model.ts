@@ -16,6 +16,7 @@ import {
 import { DualEncoder, type DualEncoderConfig, probabilityKind } from "../pair/dual-encoder.ts";
 import { pairEncoder, type Encoder } from "./encoder.ts";
 import type { ClassEntry } from "./class-list.ts";
+import { modelIdentity, type ModelIdentity } from "./features/identity.ts";
 import { imageEncoder, type EncodeImages } from "./encode-images.ts";
 import { textEncoder, type EncodeTexts } from "./encode-texts.ts";
 import type { InferenceModel } from "./inference-model.ts";
@@ -65,6 +66,8 @@ export interface LoadedModel extends InferenceMethods {
   readonly pair: DualEncoder;
   /** What pictures are computed in. */
   readonly precision: Precision;
+  /** What its embeddings are told apart by; undefined unless `identify` was asked for. */
+  readonly identity: ModelIdentity | undefined;
   readonly tokenizer: Tokenizer;
   readonly evaluationTransform: EvaluationTransform;
   /** How pictures become patches of their own aspect ratio (SigLIP 2's NaFlex); else undefined. */
@@ -99,6 +102,8 @@ export interface LoadModelOptions extends GivenFacts {
    * Default true: they are laid out for inference once, and `pair` can only compute.
    */
   prepare?: boolean;
+  /** Whether `identity` is computed: 350 MB of weights take about half a second. Default false. */
+  identify?: boolean;
   /** How a model of the hub is fetched. */
   hub?: HubFetchOptions;
 }
@@ -115,7 +120,14 @@ export interface LoadModelOptions extends GivenFacts {
  */
 export async function loadModel(
   reference: string,
-  { device = "cpu", precision = "float32", prepare = true, hub, ...given }: LoadModelOptions = {},
+  {
+    device = "cpu",
+    precision = "float32",
+    prepare = true,
+    identify = false,
+    hub,
+    ...given
+  }: LoadModelOptions = {},
 ): Promise<LoadedModel> {
   checkPrecision(precision, device);
   if (!prepare && precision !== "float32") {
@@ -126,17 +138,19 @@ export async function loadModel(
   }
   const source = await openModel(reference, given, hub);
   try {
-    return await load(source, { device, precision, prepare });
+    return await load(source, { device, precision, prepare, identify });
   } finally {
     source.close();
   }
 }
 
-type Use = Required<Pick<LoadModelOptions, "device" | "prepare">> & { precision: Precision };
+type Use = Required<Pick<LoadModelOptions, "device" | "prepare" | "identify">> & {
+  precision: Precision;
+};
 
 async function load(
   source: ModelSource,
-  { device, precision, prepare }: Use,
+  { device, precision, prepare, identify }: Use,
 ): Promise<LoadedModel> {
   const { layout, family, contents } = source;
   const { path } = source.place;
@@ -147,8 +161,12 @@ async function load(
   checkImageSize(path, config, evaluationTransform);
   const templates = source.templates();
   const tokenizer = await source.tokenizer();
+  const naflexTransform = source.naflexTransform?.();
+  const transform = naflexTransform ?? evaluationTransform;
   const pair = readPair(source, rows);
+  let identity: ModelIdentity | undefined;
   try {
+    if (identify) identity = await modelIdentity(pair, { transform, tokenizer, precision });
     pair.to(device).train(false);
     if (prepare) pair.prepareForInference(precision);
   } catch (error) {
@@ -156,15 +174,14 @@ async function load(
     throw error;
   }
   const probabilities = probabilityKind(config);
-  const naflexTransform = source.naflexTransform?.();
-  const encoder = pairEncoder(pair, naflexTransform ?? evaluationTransform);
+  const encoder = pairEncoder(pair, transform);
   return {
     path,
     layout,
     family,
     config,
     ...{ pair, precision, tokenizer, evaluationTransform, naflexTransform, probabilities },
-    ...{ encoder, templates },
+    ...{ encoder, templates, identity },
     ...inferenceMethods({ pair, tokenizer, encoder, templates }),
     save: (folder, options) =>
       saveLoaded({ source, pair, tokenizer, evaluationTransform }, folder, options),

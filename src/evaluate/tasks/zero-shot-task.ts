@@ -1,12 +1,13 @@
 /** Zero-shot classification as a task: the class whose texts are the most similar to a picture. */
 import { z } from "zod";
-import { rowsAt } from "../../arrays/embeddings.ts";
+import { rowsAt, type Embeddings } from "../../arrays/embeddings.ts";
 import { atPath, counted } from "../../errors.ts";
 import { classifierWeights } from "../../inference/classifier-weights.ts";
+import type { Embedder } from "../../inference/features/embed-dataset.ts";
 import { readTemplates } from "../../text/read-templates.ts";
 import { chooseTemplates, describeTemplates, type TemplateChoice } from "../../text/templates.ts";
 import { benchmarkTemplatesOf } from "../benchmark-folder.ts";
-import { readClasses, type ClassDescription } from "../read-classes.ts";
+import { readClasses, type ClassDescription, type NamedClass } from "../read-classes.ts";
 import { leftOutText, trueClasses } from "../true-classes.ts";
 import { weightedAccuracies, zeroShotClassification, type ZeroShotResult } from "../zero-shot.ts";
 import {
@@ -132,12 +133,7 @@ export const zeroShotTask = {
       model: embedder.templates,
       data: benchmarkTemplatesOf(task.classes),
     });
-    const { weights } = await classifierWeights({
-      classes: classes.map(({ names }) => names),
-      alike: true,
-      templates: chosen.templates,
-      embedTexts: (texts) => Promise.resolve(embedder.embedTexts(texts)),
-    });
+    const weights = await weightsOf(embedder, classes, chosen.templates);
     const { images, truths, leftOut } = trueClasses(dataset, { ...task, classes });
     const isWhole = leftOut.count === 0;
     const result = zeroShotClassification({
@@ -176,6 +172,26 @@ export const zeroShotTask = {
   },
   statistic,
 } satisfies TaskKind<ZeroShotTask, MeasuredZeroShot>;
+
+/** [C, D] unit rows, from the cache where it has them. */
+export async function weightsOf(
+  embedder: Embedder,
+  classes: readonly NamedClass[],
+  templates: readonly string[],
+): Promise<Embeddings> {
+  const names = classes.map((one) => one.names);
+  const make = async (): Promise<Embeddings> => {
+    const made = await classifierWeights({
+      classes: names,
+      alike: true,
+      templates,
+      embedTexts: (texts) => Promise.resolve(embedder.embedTexts(texts)),
+    });
+    return made.weights;
+  };
+  const { cache } = embedder;
+  return cache === undefined ? make() : cache.texts({ classes: names, templates }, make);
+}
 
 function statistic(items: ItemColumns, paths: readonly string[]): Statistic {
   const labels = column(items, "truth");

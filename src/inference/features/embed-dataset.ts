@@ -1,13 +1,14 @@
 /** A held-out set, embedded once for all the tasks that are measured on it. */
-import { types } from "node:util";
-
 import { createLoader } from "../../data/loader/loader.ts";
 import type { LoaderOptions } from "../../data/loader/options.ts";
-import { DataError } from "../../errors.ts";
 import type { SimilarityKernel } from "../../arrays/similarities.ts";
 import type { EncodeOptions, TokenRows } from "../encoder.ts";
 import type { InferenceModel } from "../inference-model.ts";
-import type { Embeddings } from "../../arrays/embeddings.ts";
+import { concatenateRows, type Embeddings } from "../../arrays/embeddings.ts";
+import type { LogitTerms } from "../similarity.ts";
+import type { FeaturesCache } from "./features-cache.ts";
+import { fitsWhere, noSamples, type Where } from "./fits-where.ts";
+import { rememberedDataset } from "./remembered-dataset.ts";
 
 /** What an evaluation asks of a model: embeddings as plain arrays, no tower and no tensor. */
 export interface Embedder {
@@ -21,12 +22,16 @@ export interface Embedder {
   readonly similarities: SimilarityKernel;
   /** Those that the model carries for the names of classes, with `{}`; undefined where it has none. */
   readonly templates?: readonly string[] | undefined;
+  /** How cosines become logits; undefined where the model's scale is still learned. */
+  readonly logits?: LogitTerms | undefined;
+  /** Where embeddings are kept from one run to the next; undefined to keep none. */
+  readonly cache?: FeaturesCache | undefined;
 }
 
 /** What evaluation needs of a model as an Embedder. Batches are the caller's. */
 export function embedderOf(
   { encoder, tokenizer, templates }: Omit<InferenceModel, "pair">,
-  options: EncodeOptions = {},
+  { cache, logits, ...options }: EncodeOptions & Pick<Embedder, "cache" | "logits"> = {},
 ): Embedder {
   const { contextLength } = tokenizer;
   return {
@@ -37,12 +42,9 @@ export function embedderOf(
       return encoder.encodeTexts({ tokens, lengths, contextLength }, options);
     },
     similarities: encoder.similarities,
-    templates,
+    ...{ templates, cache, logits },
   };
 }
-
-/** Values that a sample's JSON must have. */
-export type Where = Readonly<Record<string, string | number | boolean>>;
 
 export interface EmbeddedDataset {
   keys: string[];
@@ -60,23 +62,43 @@ export interface EmbeddedDataset {
   imageSize: number;
 }
 
-interface EmbedDatasetOptions {
+export interface EmbedDatasetOptions {
   loader: Omit<LoaderOptions, "mode">;
   where?: Where | undefined;
   /** Whether captions are embedded; without them, images need none. Default true. */
   captions?: boolean;
-  /** Pictures kept for a report. Default 0. */
+  /** Pictures kept for a report, where nothing is cached. Default 0. */
   pictures?: number;
+  /** Called after every batch with the pictures so far. */
+  onProgress?: ((pictures: number) => void) | undefined;
+  /** Ends the work before the next batch; what is cached stays. */
+  signal?: AbortSignal | undefined;
 }
 
 /**
- * Reads a source in order and embeds every image that `where` chooses, and all its captions.
+ * Reads a source in order and embeds every image that `where` chooses, and all its captions. With a cache
+ * only what it lacks.
  *
  * throws  DataError for a sample that cannot be read, or when `where` leaves no sample
  */
 export async function embedDataset(
   embedder: Embedder,
-  { loader: options, where, captions = true, pictures = 0 }: EmbedDatasetOptions,
+  options: EmbedDatasetOptions,
+): Promise<EmbeddedDataset> {
+  if (embedder.cache !== undefined) return rememberedDataset(embedder, embedder.cache, options);
+  return embedNow(embedder, options);
+}
+
+async function embedNow(
+  embedder: Embedder,
+  {
+    loader: options,
+    where,
+    captions = true,
+    pictures = 0,
+    onProgress,
+    signal,
+  }: EmbedDatasetOptions,
 ): Promise<EmbeddedDataset> {
   const { tokenizer, ...rest } = options;
   const withTokens = captions && tokenizer !== undefined ? { tokenizer } : {};
@@ -84,7 +106,9 @@ export async function embedDataset(
   const set = new Collector(embedder, where, pictures);
   try {
     for (let batch = await loader.next(); batch !== null; batch = await loader.next()) {
+      signal?.throwIfAborted();
       set.add(batch);
+      onProgress?.(set.count);
     }
   } finally {
     await loader.close();
@@ -161,36 +185,20 @@ class Collector {
     this.#texts.push(this.#embedder.encodeTexts(chosen));
   }
 
+  get count(): number {
+    return this.#set.keys.length;
+  }
+
   finish(source: string): EmbeddedDataset {
-    if (this.#set.keys.length === 0) {
-      throw new DataError(
-        `Expected samples with ${JSON.stringify(this.#where ?? {})} in ${source} but found none; ` +
-          "check the source and the conditions of the suite",
-        { source },
-      );
-    }
+    if (this.#set.keys.length === 0) throw noSamples(this.#where, source);
     return {
       ...this.#set,
       imageOfText: Int32Array.from(this.#set.imageOfText),
-      imageEmbeddings: concatenate(this.#images),
-      textEmbeddings: concatenate(this.#texts),
+      imageEmbeddings: concatenateRows(this.#images),
+      textEmbeddings: concatenateRows(this.#texts),
       imageSize: this.#imageSize,
     };
   }
-}
-
-/** Whether a sample's record has the values that are asked for. */
-export function fitsWhere(
-  meta: Readonly<Record<string, unknown>> | undefined,
-  where: Where | undefined,
-): boolean {
-  return Object.entries(where ?? {}).every(([key, value]) => isEqual(meta?.[key], value));
-}
-
-/** A record's number may be a bigint, or a Number object where its text has a point (1.0). */
-function isEqual(found: unknown, value: string | number | boolean): boolean {
-  if (typeof value !== "number" || typeof found !== "object") return found === value;
-  return types.isNumberObject(found) && Number(found) === value;
 }
 
 /** Rows of `width` numbers at ascending `indices`; `data` itself when these are all. */
@@ -205,19 +213,4 @@ function rowsAt<T extends Uint8Array | Int32Array>(
     out.set(data.subarray(index * width, (index + 1) * width), row * width);
   }
   return out;
-}
-
-/** Stacks rows of equal width; the parts are let go one by one, so that memory holds one copy. */
-function concatenate(parts: (Embeddings | undefined)[]): Embeddings {
-  const count = parts.reduce((total, part) => total + (part?.count ?? 0), 0);
-  const dim = parts[0]?.dim ?? 0;
-  const data = new Float32Array(count * dim);
-  let at = 0;
-  for (const [i, part] of parts.entries()) {
-    if (part === undefined) continue;
-    data.set(part.data, at);
-    at += part.data.length;
-    parts[i] = undefined;
-  }
-  return { data, count, dim };
 }

@@ -7,9 +7,12 @@ import type { TrainingAugmentation } from "../../data/image/training-transform.t
 import type { PictureTransform } from "../../data/image/picture-cell.ts";
 import { saveTokenizer, type Tokenizer } from "../../text/index.ts";
 import type { Module } from "../../nn/module.ts";
+import type { Precision } from "../../nn/precision.ts";
+import type { DualEncoder } from "../../pair/dual-encoder.ts";
 import { isOwnName } from "../../files/folder-record.ts";
 import { makeUniqueFolder } from "../../files/storage.ts";
 import { allocate } from "../../torch/dtype.ts";
+import { scope } from "../../torch/index.ts";
 
 /** Raised when limn decodes, resizes or augments otherwise than before, so that old caches end. */
 export const PIPELINE = 1;
@@ -78,6 +81,44 @@ export function canonical(value: unknown): string {
 /** 32 hexadecimal digits that stand for a value. */
 export function digestOf(value: unknown): string {
   return createHash("sha256").update(canonical(value)).digest("hex").slice(0, 32);
+}
+
+/** What the embeddings of a model are told apart by. */
+export interface ModelIdentity {
+  /** Of the model itself, in whatever precision: 32 hexadecimal digits. */
+  readonly fingerprint: string;
+  /** All that decides the embeddings of pictures. */
+  readonly image: unknown;
+  /** All that decides the embeddings of texts. */
+  readonly text: unknown;
+}
+
+/**
+ * Reads all weights, so before they are prepared for inference.
+ *
+ * precision   what they will be computed in
+ */
+export async function modelIdentity(
+  pair: DualEncoder,
+  {
+    transform,
+    tokenizer,
+    precision,
+  }: { transform: PictureTransform; tokenizer: Tokenizer; precision: Precision },
+): Promise<ModelIdentity> {
+  const { imageTower, textTower, config } = pair;
+  const scale = scope(() => [pair.logitScale().item(), pair.logitBias?.tensor.item() ?? 0]);
+  const image = { weights: hashWeights(imageTower), tower: config.image, transform };
+  const text = {
+    weights: hashWeights(textTower),
+    tower: config.text,
+    tokenizer: await tokenizerPart(tokenizer),
+  };
+  return {
+    fingerprint: digestOf({ image, text, scale }),
+    image: { ...image, precision },
+    text: { ...text, precision },
+  };
 }
 
 /**
