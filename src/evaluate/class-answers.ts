@@ -8,7 +8,7 @@ export class ClassAnswers {
   /** Names of several classes. */
   readonly #shared = new Set<string>();
   readonly #count: number;
-  /** False where the names are numbers themselves: another number is then a mistake. */
+  /** False where the names are numbers themselves, other than the places: another number is then a mistake. */
   readonly #numbered: boolean;
 
   constructor(classes: readonly Pick<NamedClass, "key" | "names">[]) {
@@ -26,7 +26,8 @@ export class ClassAnswers {
       this.#shared.delete(key.trim());
       this.#byName.set(key.trim(), i);
     }
-    this.#numbered = !classes.some(({ key }) => isNumber(key));
+    const areCounted = classes.every(({ key }, i) => key === String(i));
+    this.#numbered = areCounted || !classes.some(({ key }) => isNumber(key));
   }
 
   /**

@@ -30,6 +30,8 @@ describe("a file of classes, misused", () => {
     refused(join(folder, "none.txt"), /could not read one \(the file does not exist\)/);
     refused(file("a.txt", "\n \n"), /\(it holds no class\)/);
     refused(file("a.txt", "cat\n\ndog\n"), /\(line 2 is blank\)/);
+    refused(file("classnames.txt", "\n \n"), /\(it holds no class\)/);
+    refused(folder, /\(it holds no class\)/);
     refused(json([]), /\(it holds no class\)/);
     refused(json({}), /\(it holds no class\)/);
     refused(file("classes.json", '"cat"'), /\(it holds neither an array nor an object\)/);
@@ -43,10 +45,40 @@ describe("a file of classes, misused", () => {
 describe("a file of classes", () => {
   const two = "cat: cat; dog: dog, hound";
 
-  it("has a name in each line, or is a folder with classnames.txt", () => {
+  it("has a name in each line", () => {
     const path = file("classnames.txt", "\ufeffcat\r\n great dane \n\n");
     assert.equal(shown(path), "cat: cat; great dane: great dane");
-    assert.equal(shown(folder), shown(path));
+  });
+
+  it("is a folder of CLIP_benchmark, whose labels are the numbers of lines", () => {
+    const path = file("classnames.txt", "\ufeff20\r\n# 1 \n0: 0\n20\n\n");
+    const classes = readClasses(folder);
+    assert.deepEqual(
+      classes.map(({ key, names, label }) => [key, ...names, label]),
+      [
+        ["0", "20", "20 (0)"],
+        ["1", "# 1", "# 1"],
+        ["2", "0: 0", "0: 0"],
+        ["3", "20", "20 (3)"],
+      ],
+    );
+    const answers = new ClassAnswers(classes);
+    assert.deepEqual(
+      ["3", "0", "# 1", "20", "4"].map((one) => answers.find(one)),
+      [...[3, 0, 1, undefined, undefined]],
+    );
+    assert.match(answers.problem("4"), /as a number, counted from 0, it is not below 4$/);
+    assert.equal(shown(path), "20 (0): 20; 0: 0: 0: 0; 20 (2): 20");
+  });
+
+  it("of CLIP_benchmark may have a class without a name, such as CLEVR Distance's fourth", () => {
+    const path = file("classnames.txt", "very nearby\nnearby\nnear\n\ndistant\nvery distant\n\n");
+    for (const given of [folder, path]) {
+      const classes = readClasses(given);
+      assert.equal(classes.length, 6);
+      assert.deepEqual(classes[3], { key: "3", names: [""], label: "(blank, 3)" });
+      assert.deepEqual(new ClassAnswers(classes).find("3"), 3);
+    }
   });
 
   it("is a list or an object of numbers, in their order", () => {

@@ -1,11 +1,11 @@
 /** Class lists as people have them: names, several of them, or the answer they stand for. */
 import { statSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 
 import { DataError } from "../errors.ts";
 import { isJsonObject, type JsonObject } from "../files/json-fields.ts";
 import { readJsonFile, readingReason, readTextFile } from "../files/regular-file.ts";
-import { benchmarkClasses } from "./benchmark-folder.ts";
+import { benchmarkClasses, benchmarkClassLines } from "./benchmark-folder.ts";
 
 /** A class by its name, by several, or by the answer that samples give and the names to ask for. */
 export type ClassDescription =
@@ -20,30 +20,52 @@ export interface NamedClass {
 }
 
 /**
- * Classes from a list, or from a file (see `readClassFile`). Classes of one name, as ImageNet's usual
- * list has two pairs of, are told apart by their numbers.
+ * Classes from a list, from a file (see `readClassFile`), or from a folder of CLIP_benchmark. Classes of
+ * one name, as ImageNet's usual list has two pairs of, are told apart by their numbers.
  *
  * throws  DataError for a file that cannot be read, an entry that is no class, or two classes of one
  *         key
  */
 export function readClasses(classes: string | readonly ClassDescription[]): NamedClass[] {
-  const list = typeof classes === "string" ? readClassFile(classes) : classes;
-  const source = typeof classes === "string" ? classes : "classes";
+  const isFile = typeof classes === "string";
+  const counted = isFile ? countedClasses(classes) : undefined;
+  if (counted !== undefined) return counted;
+  const list = isFile ? readClassFile(classes) : classes;
+  const source = isFile ? classes : "classes";
   const named = list.map((entry, index) => namedClass(entry) ?? refuse(entry, index, source));
-  const counts = new Map<string, number>();
-  for (const { names } of named) {
-    const [first = ""] = names;
-    counts.set(first, (counts.get(first) ?? 0) + 1);
-  }
+  const labels = labelsOf(named.map(({ names: [first = ""] }) => first));
   const seen = new Set<string>();
   return named.map(({ key, names }, index) => {
-    const [first = ""] = names;
-    const label = counts.get(first) === 1 ? first : `${first} (${index})`;
+    const label = labels[index]!;
     const own = key ?? label;
     if (seen.has(own)) refuse(list[index], index, source, "again");
     seen.add(own);
     return { key: own, names, label };
   });
+}
+
+/** Names as results call them: those that occur twice, or are blank, with their numbers. */
+function labelsOf(names: readonly string[]): string[] {
+  const counts = new Map<string, number>();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return names.map((name, index) => {
+    if (name === "") return `(blank, ${index})`;
+    return counts.get(name) === 1 ? name : `${name} (${index})`;
+  });
+}
+
+/**
+ * The classes of a folder of CLIP_benchmark: of whatever names, samples say their numbers. Its file alone is
+ * read as other files are, but for blank names.
+ */
+function countedClasses(given: string): NamedClass[] | undefined {
+  const inFolder = isFolder(given);
+  if (!inFolder && basename(given) !== benchmarkClasses) return undefined;
+  const file = inFolder ? join(given, benchmarkClasses) : given;
+  const names = reading(file, () => benchmarkClassLines(file));
+  if (!inFolder && !names.includes("")) return undefined;
+  const labels = labelsOf(names);
+  return names.map((name, i) => ({ key: String(i), names: [name], label: labels[i]! }));
 }
 
 function refuse(entry: unknown, index: number, source: string, again?: "again"): never {
@@ -76,8 +98,7 @@ function isName(value: unknown): value is string {
 /**
  * The classes of a file, in the order of their numbers:
  *
- * - text      a name in each line, as `classnames.txt` of CLIP_benchmark, or a folder with that file; lines may
- *             begin with numbers from 0 or 1 (`0: tench`) or with ids of WordNet
+ * - text      a name in each line; lines may begin with numbers from 0 or 1 (`0: tench`) or with ids of WordNet
  *             (`n01440764 tench, Tinca tinca`), and those that begin with `# ` are remarks
  * - a list    `["cat", ["dog", "hound"], { "key": "sheep", "names": ["ewe"] }, { "id": 4, "name": "cow" }]`
  * - numbers   `{ "0": "cat", "1": "dog" }`, `{ "cat": 0, "dog": 1 }`, ImageNet's
@@ -89,13 +110,18 @@ function isName(value: unknown): value is string {
  *
  * JSON is told by the file's ending.
  */
-function readClassFile(given: string): readonly unknown[] {
-  const file = isFolder(given) ? join(given, benchmarkClasses) : given;
-  try {
+function readClassFile(file: string): readonly unknown[] {
+  return reading(file, () => {
     if (!file.toLowerCase().endsWith(".json")) return linesOf(file);
     const list = listOf(readJsonFile(file));
     if (list.length > 0) return list;
     throw new TypeError("it holds no class");
+  });
+}
+
+function reading<T>(file: string, read: () => T): T {
+  try {
+    return read();
   } catch (cause) {
     throw new DataError(
       `Expected a JSON array of classes in ${file}, or a text file with a name in each line, but ` +

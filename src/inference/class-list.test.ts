@@ -7,6 +7,8 @@ describe("classList", () => {
     assert.throws(() => classList([]), /at least one class/);
     assert.throws(() => classList(["cat", []]), /names for class 1 but received \[\]/);
     assert.throws(() => classList(["cat", ["dog", " "]]), /names for class 1/);
+    assert.throws(() => classList(["cat", ""]), /names for class 1 but received \[""\]/);
+    assert.throws(() => classList(["cat", ["dog", ""]], { alike: true }), /names for class 1/);
     assert.throws(
       () => classList(["cat", "dog", ["cat", "tom"]]),
       /classes 0 and 2 are both "cat"/,
@@ -15,6 +17,7 @@ describe("classList", () => {
 
   it("keeps the first name as the label", () => {
     assert.deepEqual(classList(["cat", ["cat", "tom"]], { alike: true }).labels, ["cat", "cat"]);
+    assert.deepEqual(classList(["cat", ""], { alike: true }).names, [["cat"], [""]]);
     assert.deepEqual(classList(["cat", ["dog", "hound"]]), {
       labels: ["cat", "dog"],
       names: [["cat"], ["dog", "hound"]],

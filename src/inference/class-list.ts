@@ -14,7 +14,8 @@ interface ClassList {
 /**
  * A class list from entries such as `["cat", ["dog", "hound"]]`.
  *
- * alike   Two classes may have the same first name: they are told apart by their numbers. Default false
+ * alike   Classes are told apart by their numbers: two may have the same first name, and the only name of one
+ *         may be empty, as published sets have them. Default false
  * throws  RangeError for no classes, a class without names, an empty name, or two classes with the
  *         same first name (their results could not be told apart)
  */
@@ -26,7 +27,8 @@ export function classList(
   const names = entries.map((entry) => (typeof entry === "string" ? [entry] : [...entry]));
   const seen = new Map<string, number>();
   const labels = names.map((all, index) => {
-    const blank = all.length === 0 || all.some((name) => name.trim() === "");
+    const isUnnamed = alike && all.length === 1 && all[0] === "";
+    const blank = !isUnnamed && (all.length === 0 || all.some((name) => name.trim() === ""));
     const label = all[0];
     if (blank || label === undefined) {
       throw new RangeError(

@@ -13,7 +13,7 @@ export type EmbedTexts = (texts: string[]) => Promise<Embeddings>;
 export interface ClassifierOptions {
   /** Classes in index order, each with one or several names. */
   readonly classes: readonly ClassEntry[];
-  /** Classes may have one first name, told apart by their numbers. Default false. */
+  /** Classes may have one first name, or none, told apart by their numbers. Default false. */
   readonly alike?: boolean;
   /** Default `simple`. */
   readonly templates?: TemplateChoice;

@@ -41,7 +41,7 @@ test("a file that holds no templates is refused, with what it holds", () => {
   for (const [text, message] of [
     ["[1]", /a list of templates in .* but received none; write/],
     ["[]", /templates with \{\} or \{c\} in .* but received none; mark/],
-    ['["a photo"]', /received "a photo"; mark/],
+    ['["a photo"]', /received "a photo" \(number 1\); mark/],
     ["{", /cannot read .*templates\.json/],
     ["", /cannot read .*templates\.json \(the file is empty\)/],
   ] as const) {
@@ -50,7 +50,7 @@ test("a file that holds no templates is refused, with what it holds", () => {
   }
   const lines = path.join(folder, "lines.txt");
   writeFileSync(lines, "a {}\na photo\n");
-  refuses(lines, /with \{\} or \{c\} in .*lines\.txt, .* received "a photo"; mark/);
+  refuses(lines, /with \{\} or \{c\} in .*lines\.txt, .* received "a photo" \(line 2\); mark/);
   writeFileSync(lines, "\n");
   refuses(lines, /but received none; mark/);
   writeFileSync(lines, Buffer.alloc((16 << 20) + 1, "{}\n"));

@@ -54,22 +54,32 @@ function templatesIn(path: string, name: string): string[] {
   const file = statSync(path).isDirectory() ? join(path, benchmarkTemplates) : path;
   const isJson = file.toLowerCase().endsWith(".json");
   const templates = isJson ? listIn(file, name) : linesOf(file, name);
-  const placed = templates.map(withPlace);
-  const wrong = placed.indexOf(undefined);
-  if (wrong < 0 && templates.length > 0) return placed as string[];
+  const placed = templates.map(({ text, place }) => ({ text, place, template: withPlace(text) }));
+  const wrong = placed.find(({ template }) => template === undefined);
+  if (wrong === undefined && templates.length > 0) {
+    return placed.map(({ template }) => template as string);
+  }
   throw new SettingError(
     name,
     `Expected templates with {} or {c} in ${file}, one in each line or a JSON list, but received ` +
-      `${wrong < 0 ? "none" : JSON.stringify(templates[wrong])}; mark where the name of a class goes`,
+      `${wrong ? `${JSON.stringify(wrong.text)} (${wrong.place})` : "none"}; mark where the name of a class goes`,
   );
 }
 
+/** A template, or what should be one, and where it stands: `line 3`. */
+interface Placed {
+  text: string;
+  place: string;
+}
+
 /** A list, or the only one in an object, as CLIP_benchmark has one for each set. */
-function listIn(file: string, name: string): string[] {
+function listIn(file: string, name: string): Placed[] {
   const value = reading(file, name, () => readJsonFile(file, MOST_BYTES));
   const lists = isJsonObject(value) ? value : { "": value };
   const [only, ...others] = Object.entries(lists).filter(([, list]) => isTexts(list));
-  if (only !== undefined && others.length === 0) return only[1] as string[];
+  if (only !== undefined && others.length === 0) {
+    return (only[1] as string[]).map((text, i) => ({ text, place: `number ${i + 1}` }));
+  }
   const names = [only, ...others].map((one) => one?.[0]).slice(0, 6);
   throw new SettingError(
     name,
@@ -82,9 +92,10 @@ function isTexts(value: unknown): boolean {
   return Array.isArray(value) && value.every((one) => typeof one === "string");
 }
 
-function linesOf(file: string, name: string): string[] {
+function linesOf(file: string, name: string): Placed[] {
   const lines = reading(file, name, () => readTextFile(file, MOST_BYTES)).split(/\r\n|\r|\n/);
-  return lines.map((line) => line.trim()).filter((line) => line !== "");
+  const placed = lines.map((line, i) => ({ text: line.trim(), place: `line ${i + 1}` }));
+  return placed.filter(({ text }) => text !== "");
 }
 
 function reading<T>(file: string, name: string, read: () => T): T {

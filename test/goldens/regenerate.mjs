@@ -38,6 +38,7 @@ const tensorflow = ["processors-tensorflow", "lit-tokens"];
  * @type {Record<string, string>}
  */
 const alone = {
+  "benchmark-sets": "clip-benchmark==1.6.1",
   "clip-retrieval": "clip-retrieval==2.45.0",
   "global-contrastive": "libauc==2.0.1",
   parquet: "img2dataset==1.47.0",

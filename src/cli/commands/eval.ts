@@ -31,13 +31,13 @@ const command: Command = defineCommand({
   examples: [
     "limn eval runs/first/model test.csv",
     "limn eval runs/first/model 'test-{000..003}.tar' --classes classes.json --templates bare",
-    "limn eval runs/first/model wds_cars/test --templates wds_cars",
+    "limn eval runs/first/model wds_cars --templates wds_cars",
     'limn eval runs/first/model icons.csv --classes names.txt --templates "an icon of {}" --unknown-labels skip',
     "limn eval runs/first/model --suites runs/first/recipe.json --json",
   ],
   async run({ options, operands, print, note }) {
     const [model = "", source] = operands;
-    const suites = await suitesOf(source, options);
+    const suites = await suitesOf(source, options, note);
     for (const suite of suites) noteColumns(suite.source, note, { records: true });
     keepFreedMemory();
     const results = await evaluate({

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
@@ -89,6 +89,37 @@ test("the names beside CLIP_benchmark's shards are the classes, unless others or
   assert.deepEqual(tasks(split, { classes: "c.json" }), ["c.json"]);
   assert.deepEqual(tasks(split, { retrieval: true }), ["retrieval"]);
   assert.deepEqual(tasks(path.join(cars, "test.csv")), ["retrieval"]);
+});
+
+test("a set of CLIP_benchmark is measured as it says, by its own folder or a split's", () => {
+  const sets = new URL("../../../../test/goldens/benchmark-sets/", import.meta.url).pathname;
+  const notes: string[] = [];
+  const suite = (
+    source: string,
+    flags: Parameters<typeof suiteOf>[1] = {},
+  ): ReturnType<typeof suiteOf> => suiteOf(source, flags, (text) => notes.push(text));
+  const found = suite(path.join(sets, "wds_classes"));
+  assert.equal(found.name, "wds_classes");
+  assert.equal(suite(path.join(sets, "wds_classes", "test")).name, "test");
+  assert.deepEqual(found.source, {
+    kind: "webdataset",
+    shards: [0, 1, 2].map((number) => path.join(sets, "wds_classes", "test", `${number}.tar`)),
+  });
+  const captions = suite(path.join(sets, "wds_captions"));
+  assert.deepEqual(
+    captions.tasks.map(({ kind }) => kind),
+    ["retrieval"],
+  );
+  assert.equal((captions.source as { captionPerLine?: boolean }).captionPerLine, true);
+  assert.deepEqual(notes, []);
+  const cut = path.join(folder, "wds_cut");
+  cpSync(path.join(sets, "wds_classes"), cut, { recursive: true });
+  writeFileSync(path.join(cut, "test", "nshards.txt"), "2");
+  suite(cut);
+  assert.match(notes.join(), /2\.tar in .* is not read/);
+  rmSync(path.join(cut, "test", "0.tar"));
+  assert.throws(() => suite(cut), /0\.tar is missing/);
+  assert.throws(() => suite(cut, { retrieval: true }), /0\.tar is missing/);
 });
 
 test("a file of suites is an array or a recipe, and says what is wrong with it", async () => {

@@ -5,6 +5,7 @@ import type { SourceSpec } from "../../data/sources/source-spec.ts";
 import { RecipeError, UsageError } from "../../errors.ts";
 import { benchmarkFolderOf } from "../../evaluate/benchmark-folder.ts";
 import type { Suite } from "../../evaluate/run-suite.ts";
+import { isBenchmarkSet, openBenchmarkSet } from "../../evaluate/suites/benchmark-set.ts";
 import { resolveSuites } from "../../train/recipe/resolve-recipe.ts";
 import type { OptionSpecs, OptionValues } from "../command.ts";
 import { loadFile } from "./load-file.ts";
@@ -39,13 +40,15 @@ type SourceFlags = Parameters<typeof parseSource>[1];
 /**
  * What to measure: the suites of a file, or one suite of a source.
  *
+ * note     takes what is unusual about a source
  * throws   UsageError for both, for neither, and for flags that then mean nothing
  */
 export async function suitesOf(
   source: string | undefined,
   { suites, ...flags }: TaskFlags & SourceFlags & { suites?: string },
+  note: (text: string) => void = () => undefined,
 ): Promise<Suite[]> {
-  if (suites === undefined) return [suiteOf(source, flags)];
+  if (suites === undefined) return [suiteOf(source, flags, note)];
   const known = [...Object.keys(taskOptions), ...Object.keys(sourceOptions)];
   const left = known.find((name) => Object.hasOwn(flags, name));
   if (source === undefined && left === undefined) return readSuites(suites);
@@ -74,14 +77,22 @@ async function readSuites(file: string): Promise<Suite[]> {
  * One suite from a source and flags: zero-shot where there are classes, which may lie beside the shards, else
  * retrieval. Its name is that of the file or folder.
  */
-export function suiteOf(source: string | undefined, flags: TaskFlags & SourceFlags): Suite {
+export function suiteOf(
+  source: string | undefined,
+  flags: TaskFlags & SourceFlags,
+  note: (text: string) => void = () => undefined,
+): Suite {
   if (source === undefined) {
     throw new UsageError("Expected a source or --suites after the model but received neither.");
   }
   const { classes: given, answer, templates, retrieval, ...others } = flags;
   const { "unknown-labels": unknownLabels = "fail", ...rest } = others;
-  const spec = parseSource(source, rest);
-  const classes = given ?? (retrieval ? undefined : classesBeside(spec));
+  const set = isBenchmarkSet(source) ? openBenchmarkSet(source) : undefined;
+  for (const text of set?.notes ?? []) note(text);
+  const spec = parseSource(set === undefined ? source : JSON.stringify(set.source), rest);
+  const beside = (): string | undefined =>
+    set !== undefined && set.classes.length > 0 ? set.folder : classesBeside(spec);
+  const classes = given ?? (retrieval ? undefined : beside());
   const ofClasses = { answer, templates, "unknown-labels": flags["unknown-labels"] };
   const useless = Object.entries(ofClasses).find(([, flag]) => flag !== undefined)?.[0];
   if (classes === undefined && useless !== undefined) {
@@ -102,7 +113,7 @@ export function suiteOf(source: string | undefined, flags: TaskFlags & SourceFla
         ];
   const both = classes === undefined || retrieval === true;
   return {
-    name: nameOf(spec),
+    name: set === undefined ? nameOf(spec) : basename(resolve(source)),
     title: source,
     source: spec,
     tasks: [...zeroShot, ...(both ? [{ kind: "retrieval" as const, name: "retrieval" }] : [])],
