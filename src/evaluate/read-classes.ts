@@ -63,7 +63,11 @@ function countedClasses(given: string): NamedClass[] | undefined {
   if (!inFolder && basename(given) !== benchmarkClasses) return undefined;
   const file = inFolder ? join(given, benchmarkClasses) : given;
   const names = reading(file, () => benchmarkClassLines(file));
-  if (!inFolder && !names.includes("")) return undefined;
+  return inFolder || names.includes("") ? numberedClasses(names) : undefined;
+}
+
+/** Classes that samples give the numbers of, whatever they are called; a name may be empty. */
+export function numberedClasses(names: readonly string[]): NamedClass[] {
   const labels = labelsOf(names);
   return names.map((name, i) => ({ key: String(i), names: [name], label: labels[i]! }));
 }
