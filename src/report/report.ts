@@ -3,25 +3,20 @@
  * network. A pure function of its data.
  */
 import { writeTextAtomically } from "../files/atomic-write.ts";
-import { escapeHtml } from "../files/escape-html.ts";
+import { renderPage } from "./html-page.ts";
 import {
   curvesSection,
   environmentSection,
   evaluationSection,
   predictionsSection,
   recipeSection,
-  renderSection,
   retrievalSection,
   searchSection,
   summarySection,
   warningsSection,
   type Section,
 } from "./sections.ts";
-import { styleSheet } from "./style.ts";
 import type { ReportData } from "./types.ts";
-
-/** The browser itself refuses whatever a report should not contain. */
-const policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
 
 /** Writes `renderReport` as a file, whole or not at all. throws  StorageError naming it, as renderReport */
 export function writeReport(file: string, data: ReportData): void {
@@ -44,37 +39,5 @@ export function renderReport(data: ReportData): string {
   if (data.curves.length > 0) sections.push(curvesSection(data.curves));
   if (data.recipe !== undefined) sections.push(recipeSection(data.recipe));
   if (data.environment !== undefined) sections.push(environmentSection(data.environment));
-  const links = tableOfContents(sections);
-  const subtitle = data.subtitle ? `<p class="subtitle">${escapeHtml(data.subtitle)}</p>` : "";
-  const title = escapeHtml(data.title);
-  return [
-    "<!doctype html>",
-    '<html lang="en">',
-    "<head>",
-    '<meta charset="utf-8">',
-    '<meta name="viewport" content="width=device-width, initial-scale=1">',
-    '<meta name="color-scheme" content="light dark">',
-    `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
-    `<title>${title}</title>`,
-    `<style>${styleSheet}</style>`,
-    "</head>",
-    "<body>",
-    `<header><h1>${title}</h1>${subtitle}<nav>${links.join("")}</nav></header>`,
-    `<main>${sections.map(renderSection).join("\n")}</main>`,
-    "<footer>Made by limn. This file needs no network and no scripts.</footer>",
-    "</body>",
-    "</html>",
-    "",
-  ].join("\n");
-}
-
-/** A link to each section; groups of pictures share one, to the first of them. */
-function tableOfContents(sections: readonly Section[]): string[] {
-  const names = new Map<string, string>();
-  for (const { id, title } of sections) {
-    const group = /^(search|predictions|retrieval)-\d+$/.exec(id)?.[1];
-    const name = group === undefined ? title : group[0]?.toUpperCase() + group.slice(1);
-    if (![...names.values()].includes(name)) names.set(id, name);
-  }
-  return [...names].map(([id, name]) => `<a href="#${id}">${escapeHtml(name)}</a>`);
+  return renderPage({ title: data.title, subtitle: data.subtitle, sections });
 }
