@@ -41,6 +41,8 @@ const alone = {
   "benchmark-sets": "clip-benchmark==1.6.1",
   "clip-retrieval": "clip-retrieval==2.45.0",
   "global-contrastive": "libauc==2.0.1",
+  metrics:
+    "clip-benchmark==1.6.1 pycocoevalcap==1.2 statsmodels==0.15.0 patsy==1.0.3 wilds==2.0.0",
   parquet: "img2dataset==1.47.0",
 };
 
@@ -79,7 +81,9 @@ function generate(name) {
   const kind = tensorflow.includes(name) ? "-tensorflow" : "";
   const python = environment(kind);
   const extra = alone[name];
-  if (extra !== undefined) run(python, "-m", "pip", "install", "--quiet", "--no-deps", extra);
+  if (extra !== undefined) {
+    run(python, "-m", "pip", "install", "--quiet", "--no-deps", ...extra.split(" "));
+  }
   // OpenAI's own code is in no package that imports today; one file of it is enough.
   const openAi = readsOpenAi.includes(name) ? { OPENAI_CLIP: openAiSources(python) } : {};
   return run(python, "-P", path.join(generators, `${name}.py`), {
