@@ -1,7 +1,7 @@
 /** Does the paper's ordering appear here? Paired differences, judged and put into words. */
-import { formatDifference, formatValue, metricTitle } from "./format.ts";
+import { formatDifference, formatValue, manySeeds, metricTitle } from "./format.ts";
 import type { StudyResults } from "./results.ts";
-import type { Difference } from "./statistics.ts";
+import type { Difference, Estimate } from "./statistics.ts";
 import type { Claim, Comparison, StudyMetric, Verdict } from "./define-study.ts";
 
 /** A comparison with what was measured. */
@@ -41,9 +41,16 @@ export function claimJson(claim: Claim, results: StudyResults): unknown {
       ...comparison,
       difference: difference?.mean ?? null,
       ...difference?.interval,
+      ...tBounds(difference),
       seeds: difference?.seeds.length ?? 0,
     })),
   };
+}
+
+/** The t interval as results.json has it. */
+export function tBounds(found: Estimate | undefined): { tLow?: number; tHigh?: number } {
+  const { tInterval } = found ?? {};
+  return tInterval === undefined ? {} : { tLow: tInterval.low, tHigh: tInterval.high };
 }
 
 /** What three seeds can say, for the reader of the intervals. */
@@ -56,10 +63,12 @@ export function caution(results: StudyResults): string {
     "distinguishable where that interval leaves out zero; several comparisons on a page make a chance " +
     "finding likelier than one in twenty.";
   if (count === 1) return `${text} One seed says nothing of how much the seed matters.`;
-  if (count >= 10) return text;
+  if (count >= manySeeds) return text;
   return (
     `${text} With ${count} seeds the part of the interval that comes from seeds is crude, hardly more ` +
-    "than their range: a difference that is only just clear here may not be with other seeds."
+    `than their range: a difference that is only just clear here may not be with other seeds. Behind t ` +
+    `stands half the width of the 95 % t interval over seeds, which covers what it says for ` +
+    "few seeds too; it takes the test items as given."
   );
 }
 
@@ -128,12 +137,15 @@ function values(
 }
 
 function statement(
-  { sign }: Difference,
+  { sign, tInterval, seeds }: Difference,
   { better }: StudyMetric,
   first: string,
   second: string,
 ): string {
   if (sign === 0) return "Not distinguishable.";
   const firstWins = (sign === 1) === (better === "higher");
-  return `${firstWins ? first : second} is better.`;
+  const winner = `${firstWins ? first : second} is better`;
+  const isClear = tInterval === undefined || tInterval.low > 0 || tInterval.high < 0;
+  if (isClear || seeds.length >= manySeeds) return `${winner}.`;
+  return `${winner}, but the t interval over seeds holds zero.`;
 }

@@ -24,13 +24,25 @@ export function formatValue(value: number, unit: Unit): string {
   return plain(value);
 }
 
-/** `63.2 [61.0, 65.1]`; without an interval where nothing could be resampled. */
+/** Seeds from which on the bootstrap over seeds needs no t interval beside it. */
+export const manySeeds = 10;
+
+/**
+ * `63.2 [61.0, 65.1] t ±4.2`: the bootstrap interval, absent where nothing could be resampled, and with
+ * few seeds half the width of the t interval.
+ */
 export function formatEstimate(found: Estimate | undefined, unit: Unit): string {
   if (found === undefined || !Number.isFinite(found.mean)) return "-";
   const { mean, interval } = found;
   const value = formatValue(mean, unit);
   if (interval === undefined) return value;
-  return together(value, formatValue(interval.low, unit), formatValue(interval.high, unit));
+  const [low, high] = [formatValue(interval.low, unit), formatValue(interval.high, unit)];
+  return `${together(value, low, high)}${formatHalfWidth(found, unit)}`;
+}
+
+function formatHalfWidth({ tInterval, seeds }: Estimate, unit: Unit): string {
+  if (tInterval === undefined || seeds.length >= manySeeds) return "";
+  return ` t ±${formatValue((tInterval.high - tInterval.low) / 2, unit)}`;
 }
 
 /** `11.0 [10.0, 12.0] ms` where all three are in one unit. */
@@ -42,12 +54,13 @@ function together(value: string, low: string, high: string): string {
   return `${a} [${b}, ${c}]${unit}`;
 }
 
-/** `+3.2 [+1.1, +5.0]`, in percentage points for shares. */
+/** `+3.2 [+1.1, +5.0] t ±2.9`, in percentage points for shares. */
 export function formatDifference(found: Difference | undefined, unit: Unit): string {
   if (found === undefined || !Number.isFinite(found.mean)) return "-";
   const { mean, interval } = found;
   if (interval === undefined) return signed(mean, unit);
-  return together(signed(mean, unit), signed(interval.low, unit), signed(interval.high, unit));
+  const [low, high] = [signed(interval.low, unit), signed(interval.high, unit)];
+  return `${together(signed(mean, unit), low, high)}${formatHalfWidth(found, unit)}`;
 }
 
 function signed(value: number, unit: Unit): string {

@@ -62,10 +62,10 @@ test("numbers are shown in their unit, with interval, sign and one unit for all 
     estimate: results.estimate("clip-32", "acc"),
     difference: results.difference("siglip-32", "clip-32", "acc"),
   };
-  assert.equal(formatEstimate(estimate, "share"), "21.0 [20.0, 22.0]");
-  assert.equal(formatDifference(difference, "share"), "+5.0 [+5.0, +5.0]");
+  assert.equal(formatEstimate(estimate, "share"), "21.0 [20.0, 22.0] t ±2.5");
+  assert.equal(formatDifference(difference, "share"), "+5.0 [+5.0, +5.0] t ±0.0");
   const slower = results.difference("siglip-32", "clip-32", "step");
-  assert.equal(formatDifference(slower, "seconds"), "+2.0 [+2.0, +2.0] ms");
+  assert.equal(formatDifference(slower, "seconds"), "+2.0 [+2.0, +2.0] ms t ±0 s");
   assert.equal(formatEstimate(undefined, "share"), "-");
 });
 
@@ -98,12 +98,31 @@ test("a claim says what was measured and which arm is better", () => {
     [
       "**SigLIP is better.** In part: 1 of 2 comparisons go this way, the others cannot be told apart.",
       "",
-      "- siglip | 32 against clip | 32, accuracy, %: 26.0 and 21.0, difference +5.0 [+5.0, +5.0]. siglip | 32 is better.",
-      "- siglip | 64 against clip | 64, accuracy, %: 30.0 and 31.0, difference -1.0 [-2.0, 0.0]. Not distinguishable.",
+      "- siglip | 32 against clip | 32, accuracy, %: 26.0 and 21.0, difference +5.0 [+5.0, +5.0] t ±0.0. siglip | 32 is better.",
+      "- siglip | 64 against clip | 64, accuracy, %: 30.0 and 31.0, difference -1.0 [-2.0, 0.0] t ±2.5. Not distinguishable.",
       "",
       "Only where batches are small.",
     ].join("\n"),
   );
+});
+
+test("a difference of few seeds that the t interval does not show is said to be so", () => {
+  const accuracies = [0.01, 0.02, 0.06];
+  const few = accuracies.flatMap((more, seed) => [
+    stored("clip-32", seed, 0.2, 0.01),
+    stored("siglip-32", seed, 0.2 + more, 0.01),
+  ]);
+  const of = (all: StoredResult[]): string =>
+    renderClaim(
+      { claim: "C.", comparisons: [compare("siglip-32", "clip-32")] },
+      new StudyResults(arms, all, metrics),
+    );
+  const text = "siglip | 32 is better, but the t interval over seeds holds zero.";
+  assert.ok(of(few).includes(`difference +3.0 [+1.0, +6.0] t ±6.6. ${text}`), of(few));
+  const many = Array.from({ length: 4 }, (_, copy) =>
+    few.map((run) => ({ ...run, seed: run.seed + 3 * copy })),
+  ).flat();
+  assert.ok(!of(many).includes("t ±") && of(many).includes("siglip | 32 is better."), of(many));
 });
 
 test("tables leave out what was not run and say which arm they compare with", () => {
@@ -122,10 +141,10 @@ test("tables leave out what was not run and say which arm they compare with", ()
     [
       "### T",
       "",
-      String.raw`| arm          |       accuracy, % | against clip \| 32 |`,
-      "| ------------ | ----------------: | -----------------: |",
-      String.raw`| clip \| 32   | 21.0 [20.0, 22.0] |                    |`,
-      String.raw`| siglip \| 32 | 26.0 [25.0, 27.0] |  +5.0 [+5.0, +5.0] |`,
+      String.raw`| arm          |              accuracy, % |       against clip \| 32 |`,
+      "| ------------ | -----------------------: | -----------------------: |",
+      String.raw`| clip \| 32   | 21.0 [20.0, 22.0] t ±2.5 |                          |`,
+      String.raw`| siglip \| 32 | 26.0 [25.0, 27.0] t ±2.5 | +5.0 [+5.0, +5.0] t ±0.0 |`,
     ].join("\n"),
   );
   const absent = { kind: "arms", title: "T", metrics: ["acc"], arms: ["absent-32"] } as const;
@@ -193,7 +212,13 @@ test("a page is as prettier leaves it, and its figures stand alone", async () =>
   const numbers = JSON.parse(files.get("results.json") ?? "") as {
     arms: { name: string; metrics: Record<string, unknown>; runs: unknown[] }[];
   };
-  assert.deepEqual(numbers.arms[0]?.metrics["acc"], { mean: 0.21, low: 0.2, high: 0.22 });
+  assert.deepEqual(numbers.arms[0]?.metrics["acc"], {
+    mean: 0.21,
+    low: 0.2,
+    high: 0.22,
+    tLow: 0.1851586,
+    tHigh: 0.2348414,
+  });
   assert.equal(numbers.arms[0]?.runs.length, 3);
 });
 

@@ -7,7 +7,7 @@ import { counted, StorageError } from "../errors.ts";
 import { readTextFile } from "../files/regular-file.ts";
 import { writeFolderAtomically } from "../files/atomic-folder.ts";
 import { writeTextAtomically } from "../files/atomic-write.ts";
-import { caution, claimJson, renderClaim } from "./claims.ts";
+import { caution, claimJson, renderClaim, tBounds } from "./claims.ts";
 import { renderFigure } from "./figures.ts";
 import { formatSeconds } from "./format.ts";
 import { markdownPage, renderTable } from "./tables.ts";
@@ -161,7 +161,9 @@ function resultsJson(study: StudyWords, results: StudyResults): string {
     metrics: Object.fromEntries(
       Object.keys(results.metrics).flatMap((key) => {
         const found = results.estimate(name, key);
-        return found === undefined ? [] : [[key, rounded({ mean: found.mean, ...found.interval })]];
+        return found === undefined
+          ? []
+          : [[key, rounded({ mean: found.mean, ...found.interval, ...tBounds(found) })]];
       }),
     ),
     runs: results.runs

@@ -42,6 +42,25 @@ test("two and three seeds: the interval is the range, as every extreme draw is l
   assert.deepEqual(three.interval, { low: 1, high: 6 });
 });
 
+test("beside the bootstrap stands Student's interval, over seeds alone", () => {
+  // sd of 1, 2, 6 is sqrt 7; t(0.975, 2) = 4.302653
+  const half = 4.302653 * Math.sqrt(7 / 3);
+  const found = estimate(plain(1, 2, 6)).tInterval;
+  near(found?.low, 3 - half, 1e-5);
+  near(found?.high, 3 + half, 1e-5);
+  const change = difference(plain(2, 4, 9), plain(1, 2, 3));
+  near(change?.tInterval?.low, 3 - half, 1e-5);
+  near(
+    estimate(plain(1, 2, 6), { level: 0.8 }).tInterval?.high,
+    3 + 1.885618 * Math.sqrt(7 / 3),
+    1e-5,
+  );
+  const items = seeds(answers(40, 20), answers(40, 30));
+  const bare = items.map(({ seed, value }) => ({ seed, value }));
+  assert.deepEqual(estimate(items).tInterval, estimate(bare).tInterval);
+  assert.equal(estimate(seeds(answers(40, 20))).tInterval, undefined);
+});
+
 test("items of one seed give the binomial interval", () => {
   const found = estimate(seeds(answers(400, 200)));
   const half = 1.96 * Math.sqrt(0.25 / 400);

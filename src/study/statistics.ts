@@ -4,9 +4,11 @@
  * Seeds and test items are crossed: every seed answers the same items. Each resample therefore draws
  * seeds and, independently, items, and takes the mean over what both chose (Owen, The pigeonhole
  * bootstrap, 2007; for items nested in one model it is the usual bootstrap). Without items only
- * seeds are drawn. With three seeds the interval over seeds is hardly more than their range.
+ * seeds are drawn. With three seeds the interval over seeds is hardly more than their range, which covers
+ * 75 % of the truth and not 95 %: beside it stands the t interval, from the values of the seeds alone.
  */
 import { quantile, type Interval } from "../arrays/bootstrap.ts";
+import { tInterval } from "../arrays/hypothesis-tests.ts";
 import { createRandom } from "../arrays/random.ts";
 import { sameUnits, type Items } from "./result-file.ts";
 
@@ -21,6 +23,8 @@ export interface Estimate {
   readonly mean: number;
   /** 95 % of the resamples; absent where there is neither a second seed nor an item to resample. */
   readonly interval?: Interval;
+  /** Student's, over the values of the seeds; absent with one seed. */
+  readonly tInterval?: Interval;
   /** Behind the mean, in order of seeds. */
   readonly values: readonly number[];
   readonly seeds: readonly number[];
@@ -49,7 +53,7 @@ export function estimate(values: readonly SeedValue[], options: ResampleOptions 
   const interval = resample(found, items === undefined ? undefined : toUnits(items), options);
   return {
     mean,
-    ...(interval === undefined ? {} : { interval }),
+    ...intervals(interval, found, options),
     values: found,
     seeds: values.map(({ seed }) => seed),
     overItems: items !== undefined,
@@ -79,11 +83,23 @@ export function difference(
   );
   return {
     mean: meanOf(values),
-    ...(interval === undefined ? {} : { interval }),
+    ...intervals(interval, values, options),
     values,
     seeds: pairs.map(([one]) => one.seed),
     overItems: items !== undefined,
     sign: interval === undefined ? 0 : interval.low > 0 ? 1 : interval.high < 0 ? -1 : 0,
+  };
+}
+
+function intervals(
+  interval: Interval | undefined,
+  values: readonly number[],
+  { level }: ResampleOptions,
+): Pick<Estimate, "interval" | "tInterval"> {
+  const student = tInterval(values, level);
+  return {
+    ...(interval !== undefined && { interval }),
+    ...(student !== undefined && { tInterval: student }),
   };
 }
 
