@@ -13,6 +13,8 @@ export { definePretraining, type PretrainRecipe } from "./train/recipe/pretrain-
 export { defineRecipe, type Recipe, type ResolvedRecipe } from "./train/recipe/recipe.ts";
 export { DivergedError } from "./train/step/updater.ts";
 export { evaluate, type EvaluateOptions } from "./evaluate/evaluate-model.ts";
+export { audit, type AuditOptions } from "./evaluate/audit/audit-model.ts";
+export type { AuditCard } from "./evaluate/audit/audit-card.ts";
 export type { Suite, SuiteResult } from "./evaluate/run-suite.ts";
 export type { TaskResult } from "./evaluate/tasks/index.ts";
 export { formatTable, metricsJson, type MetricRow } from "./evaluate/metric-table.ts";

@@ -60,7 +60,7 @@ const FLOORS = {
   checkpoints: ["weights", "preprocessing", "layouts", "adapters"],
   cli: ["print", "options", "commands"],
   data: ["image", "tables", "parquet", "paths", "sources", "loader", "dedupe"],
-  evaluate: ["metrics", "tasks", "suites"],
+  evaluate: ["metrics", "tasks", "suites", "audit"],
   inference: ["features"],
   objectives: ["shared", "amorlip", "lixp", "neuclip"],
   text: ["fix-text", "models", "sentence-piece", "tokenizer-json", "train"],

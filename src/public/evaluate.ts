@@ -1,4 +1,12 @@
-/** `limn/evaluate`: retrieval and zero-shot classification on plain arrays, tables, classifier weights. */
+/**
+ * `limn/evaluate`: retrieval, zero-shot classification and what an audit measures on plain arrays; tables,
+ * classifier weights.
+ */
 export { classifierWeights } from "../inference/classifier-weights.ts";
 export { retrieval, type RetrievalResult } from "../evaluate/retrieval.ts";
 export { zeroShotClassification, type ZeroShotResult } from "../evaluate/zero-shot.ts";
+export { groupReport, type Answers, type GroupReport } from "../evaluate/audit/group-metrics.ts";
+export { groupSamples, type Grouping } from "../evaluate/audit/grouping.ts";
+export { rankingSkew, type RankingSkew } from "../evaluate/audit/skew.ts";
+export { associationTest, type Association } from "../evaluate/audit/association.ts";
+export { projectionAway, type BiasDirections } from "../arrays/projection.ts";
