@@ -29,7 +29,7 @@ const DIRECTIONS = {
   objectives: ["files", "torch", "nn", "optimize", "checkpoints"],
   inference: ["files", "arrays", "torch", "nn", "towers", "text", "data", "pair", "checkpoints"],
   adapt: ["arrays"],
-  evaluate: ["files", "arrays", "torch", "text", "data", "inference"],
+  evaluate: ["files", "arrays", "hub", "torch", "text", "data", "inference"],
   embed: ["files", "arrays", "data", "inference"],
   report: ["files", "arrays", "evaluate"],
   train: [

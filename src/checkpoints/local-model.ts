@@ -4,7 +4,8 @@
  */
 import { join, posix } from "node:path";
 
-import { fetchModel, type FetchModelOptions } from "../hub/fetch-model.ts";
+import { fetchModel } from "../hub/fetch-model.ts";
+import type { FetchOptions } from "../hub/fetch-repository.ts";
 import { formatReference, parseModelReference, type HubReference } from "../hub/reference.ts";
 import { templatesFile } from "./folder-templates.ts";
 import { clipModulePath } from "./inner-folder.ts";
@@ -12,7 +13,7 @@ import { readJsonObject } from "../files/json-fields.ts";
 import { CheckpointError } from "../errors.ts";
 
 /** How models of the hub are fetched. */
-export type HubFetchOptions = Omit<FetchModelOptions, "choose">;
+export type HubFetchOptions = Omit<FetchOptions, "choose">;
 
 /**
  * The path of a model: as it is, or where the files of `hf://organisation/name[@revision]` lie once they

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { test, type TestContext } from "node:test";
 import { startLocalHub } from "../../test/support/local-hub.ts";
+import { fetchDataset } from "./fetch-dataset.ts";
 import { fetchModel } from "./fetch-model.ts";
 
 type Entry = { readonly link: string } | { readonly base64: string };
@@ -14,6 +15,7 @@ interface Golden {
   readonly commit: string;
   readonly files: Readonly<Record<string, { readonly base64: string; readonly lfs: boolean }>>;
   readonly cache: Readonly<Record<string, Entry>>;
+  readonly datasetCache: Readonly<Record<string, Entry>>;
 }
 
 const file = new URL("../../../test/goldens/hub-cache.json", import.meta.url);
@@ -39,39 +41,50 @@ function describe(folder: string): Record<string, Entry> {
   return described;
 }
 
-test("what huggingface_hub has fetched is found without network", { skip }, async (t) => {
-  const cacheFolder = emptyFolder(t);
-  for (const [name, entry] of Object.entries(golden.cache)) {
-    const target = path.join(cacheFolder, name);
-    mkdirSync(path.dirname(target), { recursive: true });
-    if ("link" in entry) symlinkSync(entry.link, target);
-    else writeFileSync(target, Buffer.from(entry.base64, "base64"));
-  }
-  const options = { choose, cacheFolder, offline: true, environment: {} };
-  for (const revision of ["main", "refs/pr/1", golden.commit]) {
-    const folder = await fetchModel(`hf://org/model@${revision}`, options);
-    for (const [name, { base64 }] of Object.entries(golden.files)) {
-      assert.equal(readFileSync(path.join(folder, name)).toString("base64"), base64);
-    }
-  }
-});
+const kinds = [
+  ["a model", fetchModel, "hf://org/model", golden.cache],
+  ["a data set", fetchDataset, "hf://datasets/org/data", golden.datasetCache],
+] as const;
 
-test("limn leaves the same cache, byte for byte and link for link", { skip }, async (t) => {
-  const files = Object.entries(golden.files).map(([name, { base64, lfs }]) => [
-    name,
-    { bytes: Buffer.from(base64, "base64"), lfs },
-  ]);
-  const repository = {
-    commit: golden.commit,
-    revisions: ["main", "refs/pr/1"],
-    files: Object.fromEntries(files),
-  };
-  const hub = await startLocalHub({ "org/model": repository });
-  t.after(() => hub.close());
-  const cacheFolder = emptyFolder(t);
-  const options = { choose, cacheFolder, endpoint: hub.endpoint, environment: {} };
-  for (const revision of ["main", "refs/pr/1"]) {
-    await fetchModel(`hf://org/model@${revision}`, options);
-  }
-  assert.deepEqual(describe(cacheFolder), golden.cache);
-});
+for (const [kind, fetch, reference, cache] of kinds) {
+  test(`${kind} that huggingface_hub has fetched is found without network`, { skip }, async (t) => {
+    const cacheFolder = emptyFolder(t);
+    for (const [name, entry] of Object.entries(cache)) {
+      const target = path.join(cacheFolder, name);
+      mkdirSync(path.dirname(target), { recursive: true });
+      if ("link" in entry) symlinkSync(entry.link, target);
+      else writeFileSync(target, Buffer.from(entry.base64, "base64"));
+    }
+    const options = { choose, cacheFolder, offline: true, environment: {} };
+    for (const revision of ["main", "refs/pr/1", golden.commit]) {
+      const folder = await fetch(`${reference}@${revision}`, options);
+      for (const [name, { base64 }] of Object.entries(golden.files)) {
+        assert.equal(readFileSync(path.join(folder, name)).toString("base64"), base64);
+      }
+    }
+  });
+
+  test(
+    `limn leaves the same cache of ${kind}, byte for byte and link for link`,
+    { skip },
+    async (t) => {
+      const files = Object.entries(golden.files).map(([name, { base64, lfs }]) => [
+        name,
+        { bytes: Buffer.from(base64, "base64"), lfs },
+      ]);
+      const repository = {
+        commit: golden.commit,
+        revisions: ["main", "refs/pr/1"],
+        files: Object.fromEntries(files),
+      };
+      const hub = await startLocalHub({ "org/model": repository, "datasets/org/data": repository });
+      t.after(() => hub.close());
+      const cacheFolder = emptyFolder(t);
+      const options = { choose, cacheFolder, endpoint: hub.endpoint, environment: {} };
+      for (const revision of ["main", "refs/pr/1"]) {
+        await fetch(`${reference}@${revision}`, options);
+      }
+      assert.deepEqual(describe(cacheFolder), cache);
+    },
+  );
+}

@@ -2,7 +2,7 @@
  * The cache folder of Python's huggingface_hub, shared with it (huggingface_hub 2.4,
  * file_download.py and _tree_cache.py):
  *
- *     models--org--name/blobs/<etag>                    the bytes, named by their hash
+ *     models--org--name/blobs/<etag>                    the bytes, named by their hash; datasets--org--name
  *     models--org--name/blobs/<etag>.incomplete         what has arrived of them
  *     models--org--name/refs/<revision>                 the commit of a branch or tag
  *     models--org--name/snapshots/<commit>/<path>       -> ../../blobs/<etag>
@@ -15,6 +15,7 @@ import path from "node:path";
 import { writeTextAtomically } from "../files/atomic-write.ts";
 import { readTextFile } from "../files/regular-file.ts";
 import { makeFolders } from "../files/storage.ts";
+import type { HubReference } from "./reference.ts";
 
 /** What the hub says about a file of a commit; the names are those of the file in `trees/`. */
 export interface TreeEntry {
@@ -36,8 +37,11 @@ export interface RepositoryCache {
 
 const TREE_VERSION = 1;
 
-export function repositoryCache(root: string, org: string, name: string): RepositoryCache {
-  const repository = `models--${org}--${name}`;
+export function repositoryCache(
+  root: string,
+  { type, org, name }: Pick<HubReference, "type" | "org" | "name">,
+): RepositoryCache {
+  const repository = `${type}s--${org}--${name}`;
   return { folder: path.join(root, repository), locks: path.join(root, ".locks", repository) };
 }
 

@@ -3,7 +3,7 @@ import { statfs } from "node:fs/promises";
 import path from "node:path";
 
 import { HubError, type HubFailure, StorageError } from "../errors.ts";
-import { formatReference, type HubReference } from "./reference.ts";
+import { formatReference, repositoryPage, repositoryWord, type HubReference } from "./reference.ts";
 import type { Headers } from "./retry.ts";
 import type { HubSettings } from "./settings.ts";
 
@@ -26,7 +26,7 @@ export function refusal(status: number, headers: Headers, asked: Asked): HubErro
   const said = headers["x-error-message"] ?? "";
   const received = `${status}${code && ` ${code}`}${said && ` ("${said}")`}`;
   const hasToken = settings.token !== undefined;
-  const page = `${settings.endpoint}/${repository}`;
+  const page = repositoryPage(settings.endpoint, reference);
   const failed = (failure: HubFailure, what: string, advice: string) =>
     new HubError(failure, `Expected ${what} but received ${received}; ${advice}.`);
 
@@ -42,7 +42,7 @@ export function refusal(status: number, headers: Headers, asked: Asked): HubErro
     return failed("not-found", `${file} in ${model}`, `check the files on ${page}/tree/main`);
   }
   if (status === 401 && hasToken && code !== "RepoNotFound") {
-    const advice = "renew it, correct HF_TOKEN, or leave it out for a public model";
+    const advice = `renew it, correct HF_TOKEN, or leave it out for a public ${repositoryWord(reference)}`;
     return failed("token", `${settings.endpoint} to accept the token for ${model}`, advice);
   }
   if (status === 401 || status === 404 || code === "RepoNotFound") {
@@ -50,7 +50,11 @@ export function refusal(status: number, headers: Headers, asked: Asked): HubErro
       ? "if it is private, use a token that may read it"
       : "if it is private or gated, set HF_TOKEN";
     const failure = status === 401 && code !== "RepoNotFound" ? "token" : "not-found";
-    return failed(failure, `the model ${model}`, `check the spelling; ${more}`);
+    return failed(
+      failure,
+      `the ${repositoryWord(reference)} ${model}`,
+      `check the spelling; ${more}`,
+    );
   }
   if (status === 403) {
     const advice = `use a token with the right to read ${page} (HF_TOKEN)`;

@@ -5,7 +5,7 @@
 import { HubError } from "../errors.ts";
 import { parseJson } from "../files/json-text.ts";
 import type { Tree, TreeEntry } from "./cache-layout.ts";
-import { formatReference, isInside, type HubReference } from "./reference.ts";
+import { formatReference, isInside, repositoryPage, type HubReference } from "./reference.ts";
 import { requestedWait, retrying, TransientError, type Headers, type RetryPlan } from "./retry.ts";
 import type { HubSettings } from "./settings.ts";
 import { refusal, type Asked } from "./failures.ts";
@@ -56,12 +56,13 @@ export function createHubClient(
   transport: Transport,
 ): HubClient {
   const repository = `${reference.org}/${reference.name}`;
+  const page = repositoryPage(settings.endpoint, reference);
   const hub = new URL(settings.endpoint);
   const asked: Asked = { reference, settings };
 
   function fileUrl(commit: string, file: string): URL {
     const encoded = file.split("/").map(encodeURIComponent).join("/");
-    return new URL(`${settings.endpoint}/${repository}/resolve/${commit}/${encoded}`);
+    return new URL(`${page}/resolve/${commit}/${encoded}`);
   }
 
   /** The token belongs to the hub: its scheme, host and port. */
@@ -100,7 +101,7 @@ export function createHubClient(
     async listing(plan) {
       const revision = encodeURIComponent(reference.revision);
       const url = new URL(
-        `${settings.endpoint}/api/models/${repository}/revision/${revision}?blobs=true`,
+        `${settings.endpoint}/api/${reference.type}s/${repository}/revision/${revision}?blobs=true`,
       );
       return retrying(`the files of ${formatReference(reference)}`, plan, async () => {
         const { answer } = await send("GET", url, { signal: plan.signal });

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HubError } from "../errors.ts";
-import { formatReference, isInside, parseModelReference } from "./reference.ts";
+import {
+  formatReference,
+  isDatasetReference,
+  isInside,
+  parseDatasetReference,
+  parseModelReference,
+} from "./reference.ts";
 
 const misspelled: [text: string, message: RegExp][] = [
   ["", /^Expected a path or "hf:\/\/org\/name\[@revision\]\[\/subfolder\]" for the model but/],
@@ -23,7 +29,9 @@ const misspelled: [text: string, message: RegExp][] = [
   ["hf://org/", /write the organisation and the name/],
   ["hf:///name", /write the organisation and the name/],
   ["hf://@main", /write the organisation and the name/],
-  ["hf://datasets/org/name", /datasets are not models/],
+  ["hf://datasets/org/name", /a data set is a source or a set of a suite; name a model/],
+  ["hf://spaces/org/name", /spaces are no models; name a repository of one/],
+  ["https://huggingface.co/datasets/org/name/tree/main", /write "hf:\/\/datasets\/org\/name"/],
   ["hf://org/na me", /"na me" must consist of/],
   ["hf://org/-name", /"-name" must consist of/],
   ["hf://org/a--b", /"a--b" must consist of/],
@@ -55,6 +63,39 @@ test("what is nearly a reference is refused, with the right spelling", () => {
       },
     );
   }
+});
+
+test("what is nearly a data set's reference is refused, with the right spelling", () => {
+  const cases: [text: string, message: RegExp][] = [
+    ["", /^Expected "hf:\/\/datasets\/org\/name\[@revision\]\[\/subfolder\]" for the data set but/],
+    ["org/name", /received "org\/name"; write "hf:\/\/datasets\/org\/name"\.$/],
+    ["hf://org/name", /write "hf:\/\/datasets\/org\/name"/],
+    ["hf:datasets/org/name", /write "hf:\/\/datasets\/org\/name"/],
+    ["hf:org/name", /write "hf:\/\/datasets\/org\/name"/],
+    ["https://huggingface.co/datasets/org/name/tree/v1", /"hf:\/\/datasets\/org\/name@v1"/],
+    ["hf://datasets/name", /write the organisation and the name of the data set/],
+    ["hf://datasets/spaces/name", /spaces are no data sets/],
+    ["hf://datasets/org/name/../x", /must be a folder inside/],
+    ["hf://datasets/org/na me", /"na me" must consist of/],
+  ];
+  for (const [text, message] of cases) {
+    assert.throws(() => parseDatasetReference(text), { failure: "reference", message }, text);
+  }
+});
+
+test("data sets are read by the same grammar", () => {
+  const text = "hf://datasets/org/name@refs/convert/parquet/default/test";
+  assert.ok(isDatasetReference(text) && !isDatasetReference("hf://org/name"));
+  const parsed = parseDatasetReference(text);
+  assert.deepEqual(parsed, {
+    kind: "hub",
+    type: "dataset",
+    org: "org",
+    name: "name",
+    revision: "refs/convert/parquet",
+    subfolder: "default/test",
+  });
+  assert.equal(formatReference(parsed), text);
 });
 
 test("references are read as huggingface_hub reads them", () => {

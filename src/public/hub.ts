@@ -1,9 +1,16 @@
-/** `limn/hub`: models of the Hugging Face Hub in the cache that Python shares. */
+/** `limn/hub`: models and data sets of the Hugging Face Hub in the cache that Python shares. */
 export { localModel } from "../checkpoints/local-model.ts";
-export { fetchModel, type FetchModelOptions, type HubFile } from "../hub/fetch-model.ts";
+export { fetchDataset } from "../hub/fetch-dataset.ts";
+export { fetchModel } from "../hub/fetch-model.ts";
+export type {
+  FetchOptions,
+  FetchOptions as FetchModelOptions,
+  HubFile,
+} from "../hub/fetch-repository.ts";
 export type { FetchProgress } from "../hub/progress.ts";
 export {
   formatReference,
+  parseDatasetReference,
   parseModelReference,
   type HubReference,
   type ModelReference,

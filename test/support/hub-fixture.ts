@@ -3,7 +3,8 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { TestContext } from "node:test";
-import { fetchModel, type FetchModelOptions } from "../../src/hub/fetch-model.ts";
+import { fetchModel } from "../../src/hub/fetch-model.ts";
+import type { FetchOptions } from "../../src/hub/fetch-repository.ts";
 import { someBytes, startLocalHub, type LocalHub, type LocalRepository } from "./local-hub.ts";
 
 export const commit = "0123456789abcdef0123456789abcdef01234567";
@@ -28,7 +29,7 @@ export interface HubFixture {
   readonly cache: string;
   readonly repository: string;
   readonly warnings: string[];
-  readonly fetch: (reference?: string, options?: Partial<FetchModelOptions>) => Promise<string>;
+  readonly fetch: (reference?: string, options?: Partial<FetchOptions>) => Promise<string>;
   /** `METHOD path` of the requests since the last call */
   readonly requests: () => string[];
   /** names of the files in a folder of the repository's cache, folders included */

@@ -37,6 +37,7 @@ export interface LocalHub {
   readonly endpoint: string;
   readonly storeOrigin: string;
   readonly log: LoggedRequest[];
+  /** By `org/name`, of data sets by `datasets/org/name`. */
   readonly repositories: Map<string, LocalRepository>;
   intercept: Intercept | undefined;
   close(): Promise<void>;
@@ -120,8 +121,10 @@ export function refuseWith(
 
 function answerAsHub(hub: LocalHub, request: LoggedRequest, response: ServerResponse): void {
   const { pathname } = new URL(request.url, hub.endpoint);
-  const api = /^\/api\/models\/([^/]+\/[^/]+)\/(revision|tree)\/([^/]+)$/.exec(pathname);
-  const file = /^\/([^/]+\/[^/]+)\/resolve\/([^/]+)\/(.+)$/.exec(pathname);
+  const api = /^\/api\/(?:models\/)?((?:datasets\/)?[^/]+\/[^/]+)\/(revision|tree)\/([^/]+)$/.exec(
+    pathname,
+  );
+  const file = /^\/((?:datasets\/)?[^/]+\/[^/]+)\/resolve\/([^/]+)\/(.+)$/.exec(pathname);
   const [, name = "", route = "resolve", encoded = ""] =
     api ?? (file ? [file[0], file[1], "resolve", file[2]] : []);
   const repository = hub.repositories.get(name);

@@ -32,6 +32,7 @@ const command: Command = defineCommand({
     "limn eval runs/first/model test.csv",
     "limn eval runs/first/model 'test-{000..003}.tar' --classes classes.json --templates bare",
     "limn eval runs/first/model wds_cars --templates wds_cars",
+    "limn eval runs/first/model hf://datasets/clip-benchmark/wds_cars",
     'limn eval runs/first/model icons.csv --classes names.txt --templates "an icon of {}" --unknown-labels skip',
     "limn eval runs/first/model --suites runs/first/recipe.json --json",
   ],

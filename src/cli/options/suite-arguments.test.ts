@@ -3,6 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
+import { startLocalHub } from "../../../test/support/local-hub.ts";
 import { suiteOf, suitesOf } from "./suite-arguments.ts";
 import { templatesOf } from "./template-argument.ts";
 
@@ -120,6 +121,33 @@ test("a set of CLIP_benchmark is measured as it says, by its own folder or a spl
   rmSync(path.join(cut, "test", "0.tar"));
   assert.throws(() => suite(cut), /0\.tar is missing/);
   assert.throws(() => suite(cut, { retrieval: true }), /0\.tar is missing/);
+});
+
+test("a set of the hub is a source", async (t) => {
+  const bytes = Buffer.from("image,caption\na.jpg,a cat\n");
+  const commit = "0123456789abcdef0123456789abcdef01234567";
+  const files = { "test.csv": { bytes, lfs: false } };
+  const hub = await startLocalHub({
+    "datasets/org/cats": { commit, revisions: ["main"], files },
+  });
+  const before = { ...process.env };
+  Object.assign(process.env, {
+    HF_ENDPOINT: hub.endpoint,
+    HF_HUB_CACHE: path.join(folder, "cache"),
+  });
+  t.after(async () => {
+    process.env = before;
+    await hub.close();
+  });
+  const [suite] = await suitesOf("hf://datasets/org/cats/test.csv", {});
+  assert.deepEqual([suite?.name, suite?.title], ["test", "hf://datasets/org/cats/test.csv"]);
+  const source = suite?.source as { file?: string } | undefined;
+  assert.match(source?.file ?? "", /datasets--org--cats.*test\.csv$/);
+  const [whole] = await suitesOf("hf://datasets/org/cats", { offline: true });
+  assert.equal(whole?.name, "cats");
+  await assert.rejects(suitesOf("hf://datasets/org/dogs", { offline: true }), {
+    failure: "offline",
+  });
 });
 
 test("a file of suites is an array or a recipe, and says what is wrong with it", async () => {

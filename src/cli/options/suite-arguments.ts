@@ -6,9 +6,12 @@ import { RecipeError, UsageError } from "../../errors.ts";
 import { benchmarkFolderOf } from "../../evaluate/benchmark-folder.ts";
 import type { Suite } from "../../evaluate/run-suite.ts";
 import { isBenchmarkSet, openBenchmarkSet } from "../../evaluate/suites/benchmark-set.ts";
+import { fetchSet } from "../../evaluate/suites/hub-set.ts";
+import { isDatasetReference, parseDatasetReference } from "../../hub/reference.ts";
 import { resolveSuites } from "../../train/recipe/resolve-recipe.ts";
 import type { OptionSpecs, OptionValues } from "../command.ts";
 import { loadFile } from "./load-file.ts";
+import { hubFetching } from "./model-options.ts";
 import { parseSource, sourceOptions } from "./source-argument.ts";
 import { templateOption, templatesOf } from "./template-argument.ts";
 
@@ -38,16 +41,24 @@ type TaskFlags = OptionValues<typeof taskOptions>;
 type SourceFlags = Parameters<typeof parseSource>[1];
 
 /**
- * What to measure: the suites of a file, or one suite of a source.
+ * What to measure: the suites of a file, or one suite of a source, which may lie on the hub.
  *
  * note     takes what is unusual about a source
- * throws   UsageError for both, for neither, and for flags that then mean nothing
+ * throws   UsageError for both, for neither, and for flags that then mean nothing; HubError for a set of the hub
+ *          that cannot be fetched
  */
 export async function suitesOf(
   source: string | undefined,
-  { suites, ...flags }: TaskFlags & SourceFlags & { suites?: string },
+  { suites, offline, ...flags }: TaskFlags & SourceFlags & { suites?: string; offline?: boolean },
   note: (text: string) => void = () => undefined,
 ): Promise<Suite[]> {
+  if (suites === undefined && source !== undefined && isDatasetReference(source)) {
+    const { name, subfolder } = parseDatasetReference(source);
+    const fetching = hubFetching(offline === undefined ? {} : { offline }, note);
+    const place = await fetchSet(source, fetching);
+    const suite = suiteOf(place, flags, note);
+    return [{ ...suite, name: subfolder === "" ? name : suite.name, title: source }];
+  }
   if (suites === undefined) return [suiteOf(source, flags, note)];
   const known = [...Object.keys(taskOptions), ...Object.keys(sourceOptions)];
   const left = known.find((name) => Object.hasOwn(flags, name));

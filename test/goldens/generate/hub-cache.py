@@ -1,4 +1,4 @@
-"""The cache folder that huggingface_hub leaves after fetching a small model, file by file.
+"""The cache folders that huggingface_hub leaves after fetching a small model and a data set, file by file.
 
 Run from the repository: HF_HUB_DISABLE_XET=1 python -P test/goldens/generate/hub-cache.py
 Needs: huggingface_hub 2.4.0 (written into the file); a server on 127.0.0.1 stands for the hub.
@@ -48,6 +48,9 @@ class Hub(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         path = urllib.parse.unquote(self.path.split("?")[0])
+        # Both repositories have the same files; what differs is where they are asked for and kept.
+        path = path.replace("/datasets/org/data/", "/models/org/model/", 1) if "/api/" in path else path
+        path = path.removeprefix("/datasets").replace("/org/data/", "/org/model/", 1)
         if path.startswith("/api/models/org/model/revision/"):
             self.answer(200, json.dumps({"id": "org/model", "sha": COMMIT}).encode())
         elif path.startswith("/api/models/org/model/tree/"):
@@ -87,10 +90,13 @@ def main():
     os.environ["HF_ENDPOINT"] = f"http://127.0.0.1:{server.server_port}"
     from huggingface_hub import snapshot_download
 
-    with tempfile.TemporaryDirectory() as folder:
-        for revision in ("main", "refs/pr/1"):
-            snapshot_download("org/model", revision=revision, cache_dir=folder)
-        cache = describe(folder)
+    def fetched(name, kind):
+        with tempfile.TemporaryDirectory() as folder:
+            for revision in ("main", "refs/pr/1"):
+                snapshot_download(name, revision=revision, cache_dir=folder, repo_type=kind)
+            return describe(folder)
+
+    cache, dataset_cache = fetched("org/model", "model"), fetched("org/data", "dataset")
     header = {
         "source": "huggingface_hub snapshot_download, revisions main and refs/pr/1",
         "version": metadata.version("huggingface_hub"),
@@ -98,7 +104,7 @@ def main():
         "commit": COMMIT,
     }
     files = {path: {"base64": base64.b64encode(c).decode(), "lfs": lfs} for path, (c, lfs) in FILES.items()}
-    OUT.write_text(json.dumps({**header, "files": files, "cache": cache}, indent=2) + "\n")
+    OUT.write_text(json.dumps({**header, "files": files, "cache": cache, "datasetCache": dataset_cache}, indent=2) + "\n")
     server.shutdown()
 
 

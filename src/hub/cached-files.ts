@@ -1,4 +1,4 @@
-/** What the cache holds of a model, and which of its files are wanted: no network, no writing. */
+/** What the cache holds of a repository, and which of its files are wanted: no network, no writing. */
 import path from "node:path";
 import { HubError, didYouMean } from "../errors.ts";
 import {
@@ -13,7 +13,7 @@ import {
 } from "./cache-layout.ts";
 import { formatReference, isInside, type HubReference } from "./reference.ts";
 
-/** A file that a model's repository has. */
+/** A file that a repository has. */
 export interface HubFile {
   /** inside the reference's subfolder, with slashes */
   readonly path: string;
@@ -21,15 +21,15 @@ export interface HubFile {
   readonly size: number | undefined;
 }
 
-/** Which files of which model are wanted, and where they are kept. */
-export interface WantedModel {
-  readonly model: HubReference;
+/** Which files of which repository are wanted, and where they are kept. */
+export interface WantedFiles {
+  readonly reference: HubReference;
   readonly cacheFolder: string;
   readonly cache: RepositoryCache;
   readonly choose: (files: readonly HubFile[]) => readonly string[];
 }
 
-/** What the cache has of a model. */
+/** What the cache has of a repository. */
 export interface Found {
   /** undefined where it has no file of the revision */
   readonly commit: string | undefined;
@@ -40,9 +40,9 @@ export interface Found {
 }
 
 /** Asks the caller what it wants of the commit that a revision stood for when it was last fetched. */
-export async function lookUp(task: WantedModel): Promise<Found> {
-  const { cache, model } = task;
-  const commit = await readRef(cache, model.revision);
+export async function lookUp(task: WantedFiles): Promise<Found> {
+  const { cache, reference } = task;
+  const commit = await readRef(cache, reference.revision);
   if (commit === undefined) return { commit, missing: [] };
   const tree = await readTree(cache, commit);
   const files = tree ?? (await listSnapshot(cache, commit));
@@ -51,7 +51,7 @@ export async function lookUp(task: WantedModel): Promise<Found> {
   try {
     chosen = chooseFrom(task, files);
   } catch (cause) {
-    // With the whole list at hand the model itself lacks the file, whether there is network or not.
+    // With the whole list at hand the repository itself lacks the file, whether there is network or not.
     if (tree !== undefined) throw cause;
     return { commit, missing: [], cause };
   }
@@ -61,25 +61,25 @@ export async function lookUp(task: WantedModel): Promise<Found> {
 }
 
 export function notCached(
-  task: WantedModel,
+  task: WantedFiles,
   why: string,
   found: Found,
   cause = found.cause,
 ): HubError {
-  const { model, cacheFolder } = task;
+  const { reference, cacheFolder } = task;
   const files = found.missing.length === 0 ? "" : `${found.missing.join(", ")} of `;
   const state =
     found.commit === undefined ? "nothing of it" : `only a part of commit ${found.commit}`;
   return new HubError(
     "offline",
-    `Expected ${files}${formatReference(model)} in the cache ${cacheFolder}, since ${why}, but received ${state}; fetch it once with network (without HF_HUB_OFFLINE), or set HF_HUB_CACHE to the folder that has it.`,
+    `Expected ${files}${formatReference(reference)} in the cache ${cacheFolder}, since ${why}, but received ${state}; fetch it once with network (without HF_HUB_OFFLINE), or set HF_HUB_CACHE to the folder that has it.`,
     { cause },
   );
 }
 
 /** Asks the caller; paths of the whole repository, each once. */
-export function chooseFrom({ model, choose }: WantedModel, tree: Tree): string[] {
-  const prefix = model.subfolder === "" ? "" : `${model.subfolder}/`;
+export function chooseFrom({ reference, choose }: WantedFiles, tree: Tree): string[] {
+  const prefix = reference.subfolder === "" ? "" : `${reference.subfolder}/`;
   const files = [...tree]
     .filter(([file]) => file.startsWith(prefix) && isInside(file))
     .map(([file, { size }]) => ({ path: file.slice(prefix.length), size }));
@@ -87,7 +87,7 @@ export function chooseFrom({ model, choose }: WantedModel, tree: Tree): string[]
     const folders = new Set([...tree.keys()].map((file) => path.posix.dirname(file)));
     throw new HubError(
       "not-found",
-      `Expected the folder "${model.subfolder}" in ${formatReference({ ...model, subfolder: "" })} but received none;${didYouMean(model.subfolder, folders) || " check the spelling."}`,
+      `Expected the folder "${reference.subfolder}" in ${formatReference({ ...reference, subfolder: "" })} but received none;${didYouMean(reference.subfolder, folders) || " check the spelling."}`,
     );
   }
   const paths = new Set(files.map((file) => file.path));
@@ -95,7 +95,7 @@ export function chooseFrom({ model, choose }: WantedModel, tree: Tree): string[]
   for (const file of chosen) {
     if (paths.has(file)) continue;
     throw new RangeError(
-      `Expected choose to return files of ${formatReference(model)} but received "${file}";${didYouMean(file, paths) || " return paths that it was given."}`,
+      `Expected choose to return files of ${formatReference(reference)} but received "${file}";${didYouMean(file, paths) || " return paths that it was given."}`,
     );
   }
   return chosen.map((file) => prefix + file);
@@ -117,6 +117,6 @@ export async function missingFrom(
 }
 
 /** The snapshot of a commit, or the reference's subfolder of it. */
-export function folderOf({ cache, model }: WantedModel, commit: string): string {
-  return path.join(snapshotFolder(cache, commit), ...model.subfolder.split("/"));
+export function folderOf({ cache, reference }: WantedFiles, commit: string): string {
+  return path.join(snapshotFolder(cache, commit), ...reference.subfolder.split("/"));
 }
