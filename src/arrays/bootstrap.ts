@@ -52,7 +52,7 @@ export function bootstrapIntervals(
   options: BootstrapOptions = {},
 ): Interval[] {
   const { level } = resolveBootstrap(options);
-  return resampled(units, statistic, options).map((values) => percentiles(values, level));
+  return bootstrapSamples(units, statistic, options).map((values) => percentiles(values, level));
 }
 
 /** What two sets of answers to the same items differ by. */
@@ -92,7 +92,7 @@ export function pairedBootstrap(
     }
     return one.map((value, metric) => value - other[metric]!);
   };
-  const samples = resampled(units, difference, options);
+  const samples = bootstrapSamples(units, difference, options);
   return difference(new Uint32Array(units).fill(1)).map((value, metric) => ({
     difference: value,
     ...(resamples > 0 && { interval: percentiles(samples[metric]!, level) }),
@@ -111,7 +111,7 @@ function spread(value: number, samples: readonly number[]): { standardError: num
 }
 
 /** For every metric its value in each resample. */
-function resampled(
+export function bootstrapSamples(
   units: number,
   statistic: BootstrapStatistic,
   options: BootstrapOptions,

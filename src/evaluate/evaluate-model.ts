@@ -50,7 +50,10 @@ export async function evaluate(options: EvaluateOptions): Promise<SuiteResult[]>
       options.cache === undefined || identity === undefined
         ? undefined
         : new FeaturesCache(options.cache, identity);
-    const embedder = embedderOf(loaded, { cache, logits: logitTerms(loaded.pair) });
+    const embedder = embedderOf(loaded, {
+      cache,
+      logits: { ...logitTerms(loaded.pair), kind: loaded.probabilities },
+    });
     const loader = {
       transform: encoder.transform,
       tokenizer: tokenizer.description,

@@ -333,7 +333,10 @@ describe("results", () => {
     assert.deepEqual(await used({ classes: join(cars, "classnames.txt") }), ["a red car", "data"]);
     assert.deepEqual(await used({ classes: colors }), ["a photo of a red.", "default"]);
     writeFileSync(join(cars, "zeroshot_classification_templates.txt"), "a car\n");
-    await assert.rejects(used({}), /received "a car"; mark where the name of a class goes/);
+    await assert.rejects(
+      used({}),
+      /received "a car" \(line 1\); mark where the name of a class goes/,
+    );
   });
   it("of one class are well defined", async () => {
     const tasks = [{ ...zeroShot, classes: ["red"] }];

@@ -27,6 +27,10 @@ interface RunSuiteOptions {
   bootstrap?: BootstrapOptions;
   /** Pictures kept for a report. Default 0. */
   pictures?: number;
+  /** Pictures of another split, which a temperature is fitted on. */
+  held?: EmbeddedDataset | undefined;
+  onProgress?: ((pictures: number) => void) | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 /**
@@ -38,17 +42,17 @@ interface RunSuiteOptions {
 export async function runSuite(
   suite: Suite,
   embedder: Embedder,
-  { loader, bootstrap = {}, pictures = 0 }: RunSuiteOptions,
+  { loader, bootstrap = {}, pictures = 0, held, onProgress, signal }: RunSuiteOptions,
 ): Promise<SuiteResult> {
   const dataset = await embedDataset(embedder, {
     loader: { ...loader, source: suite.source },
     where: suite.where,
     captions: suite.tasks.some((task) => taskKindOf(task).captions),
-    pictures,
+    ...{ pictures, onProgress, signal },
   });
   const tasks: TaskResult[] = [];
   for (const task of suite.tasks) {
-    const context = { dataset, embedder, prefix: `${suite.name}/${task.name}`, bootstrap };
+    const context = { dataset, embedder, prefix: `${suite.name}/${task.name}`, bootstrap, held };
     tasks.push((await taskKindOf(task).measure(task, context)) as TaskResult);
   }
   return { name: suite.name, title: suite.title ?? suite.name, dataset, tasks };

@@ -68,6 +68,16 @@ const averageSchema = z.looseObject({
   measured: z.number(),
 });
 
+const languageSchema = z.looseObject({
+  set: z.string(),
+  kind: z.string(),
+  metric: z.string(),
+  /** Over languages. */
+  mean: z.number(),
+  worst: z.object({ language: z.string(), value: z.number() }),
+  rows: z.array(z.looseObject({ language: z.string(), value: z.number().nullable().optional() })),
+});
+
 const schema = z.looseObject({
   format: z.literal(FORMAT),
   version: z.literal(VERSION),
@@ -76,6 +86,8 @@ const schema = z.looseObject({
   level: z.number(),
   sets: z.array(setSchema),
   averages: z.array(averageSchema),
+  /** Of sets with a task for each of several languages. */
+  languages: z.array(languageSchema).optional(),
 });
 
 export type MetricResult = z.infer<typeof metricSchema>;

@@ -11,7 +11,7 @@ import {
 import { checkEmbeddings, checkSameDim, type Embeddings } from "../arrays/embeddings.ts";
 import { toMetrics, type Metric } from "./metric-table.ts";
 import { fillTop, forEachRow, rankOf, type ChunkOptions } from "../arrays/similarities.ts";
-import type { Confusion } from "./tasks/task.ts";
+import type { ClassAccuracy, Confusion } from "./tasks/task.ts";
 
 export interface ZeroShotOptions extends ChunkOptions {
   /** [N, D] unit rows */
@@ -27,16 +27,6 @@ export interface ZeroShotOptions extends ChunkOptions {
   readonly topConfusions?: number;
   /** Predictions kept per image, best first. Default 5. */
   readonly topK?: number;
-}
-
-/** Accuracy within one class; classes without images are not listed. */
-interface ClassAccuracy {
-  readonly index: number;
-  readonly name: string;
-  /** Images of the class. */
-  readonly count: number;
-  readonly top1: number;
-  readonly top5: number;
 }
 
 export interface ZeroShotResult {

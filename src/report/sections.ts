@@ -154,7 +154,13 @@ export function evaluationSection(tables: readonly EvaluationTable[]): Section {
   };
 }
 
-function tableCard({ title, note, rows, level = 0.95, confusions }: EvaluationTable): string {
+export function tableCard({
+  title,
+  note,
+  rows,
+  level = 0.95,
+  confusions,
+}: EvaluationTable): string {
   const heads = ["metric", "", "value", `${+(level * 100).toFixed(1)} % interval`, "chance", "n"];
   const head = heads.map((each) => `<th scope="col">${each}</th>`).join("");
   const lead = note === undefined ? "" : `<p class="explain">${escapeHtml(note)}</p>`;
@@ -184,7 +190,7 @@ function tableRow(row: MetricRow): string {
   return `<tr>${name}${bar}${rest.join("")}</tr>`;
 }
 
-function metricBar({ value, chance, interval }: MetricRow): string {
+export function metricBar({ value, chance, interval }: MetricRow): string {
   const parts = [`<i class="fill" style="width:${barWidth(value)}"></i>`];
   if (interval !== undefined) {
     const { low, high } = interval;

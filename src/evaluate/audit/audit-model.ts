@@ -83,7 +83,8 @@ export async function audit(options: AuditOptions): Promise<AuditCard> {
       options.cache === undefined || identity === undefined
         ? undefined
         : new FeaturesCache(options.cache, identity);
-    const embedder = embedderOf(loaded, { cache, logits: logitTerms(loaded.pair) });
+    const logits = { ...logitTerms(loaded.pair), kind: loaded.probabilities };
+    const embedder = embedderOf(loaded, { cache, logits });
     onPart("pictures");
     const dataset = await embedDataset(embedder, {
       loader: {

@@ -1,10 +1,21 @@
 /** Every kind of evaluation task. A new one is a file beside this one and a line in `taskKinds`. */
 import { z } from "zod";
+import { associationTask } from "./association-task.ts";
+import { captioningTask } from "./captioning-task.ts";
+import { multilabelTask } from "./multilabel-task.ts";
 import { retrievalTask } from "./retrieval-task.ts";
+import { selectionTask } from "./selection-task.ts";
 import type { TaskFields, TaskKind, TaskMetric } from "./task.ts";
 import { zeroShotTask } from "./zero-shot-task.ts";
 
-const taskKinds = [zeroShotTask, retrievalTask] as const;
+const taskKinds = [
+  zeroShotTask,
+  retrievalTask,
+  multilabelTask,
+  associationTask,
+  selectionTask,
+  captioningTask,
+] as const;
 
 type Kinds = typeof taskKinds;
 type TaskOf<Kind> = Kind extends { measure(task: infer Task, ...rest: never[]): unknown }

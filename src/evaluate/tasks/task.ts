@@ -43,6 +43,8 @@ export interface TaskContext {
   /** Of the keys of its metrics, `<suite>/<name>`. */
   readonly prefix: string;
   readonly bootstrap: BootstrapOptions;
+  /** Pictures of another split, which a temperature is fitted on. */
+  readonly held?: EmbeddedDataset | undefined;
 }
 
 /** One number that a task gives. */
@@ -85,6 +87,16 @@ export interface Confusion {
   readonly count: number;
 }
 
+/** Accuracy within one class; classes without images are not listed. */
+export interface ClassAccuracy {
+  readonly index: number;
+  readonly name: string;
+  /** Images of the class. */
+  readonly count: number;
+  readonly top1: number;
+  readonly top5: number;
+}
+
 /** The best answers of every picture, for those who want to see some. */
 export interface TaskGuesses {
   /** [C] names of the answers */
@@ -115,6 +127,8 @@ export interface MeasuredTask<Task extends TaskFields = TaskFields> {
   readonly columns: ItemColumns;
   /** By metric key, the items behind it, in the order of the pictures. */
   readonly items: Readonly<Record<string, TaskItems>>;
+  /** Of tasks that choose among classes: how often those of each are right. */
+  readonly perClass?: readonly ClassAccuracy[];
   /** The most frequent mistakes, of tasks that choose among answers. */
   readonly confusions?: readonly Confusion[];
   readonly guesses?: TaskGuesses;

@@ -1,30 +1,30 @@
 /** Zero-shot classification as a task: the class whose texts are the most similar to a picture. */
 import { z } from "zod";
 import { rowsAt, type Embeddings } from "../../arrays/embeddings.ts";
-import { atPath, counted } from "../../errors.ts";
+import { atPath, counted, SettingError } from "../../errors.ts";
 import { classifierWeights } from "../../inference/classifier-weights.ts";
-import type { Embedder } from "../../inference/features/embed-dataset.ts";
+import type { EmbeddedDataset, Embedder } from "../../inference/features/embed-dataset.ts";
 import { readTemplates } from "../../text/read-templates.ts";
 import { chooseTemplates, describeTemplates, type TemplateChoice } from "../../text/templates.ts";
 import { benchmarkTemplatesOf } from "../benchmark-folder.ts";
+import type { Likelihood } from "../metrics/probabilities.ts";
 import { readClasses, type ClassDescription, type NamedClass } from "../read-classes.ts";
 import { leftOutText, trueClasses } from "../true-classes.ts";
-import { weightedAccuracies, zeroShotClassification, type ZeroShotResult } from "../zero-shot.ts";
+import { zeroShotClassification, type ZeroShotResult } from "../zero-shot.ts";
+import { calibrationColumns, type Labelled } from "./calibration-columns.ts";
+import { groupFacts, groupsOf, type GroupsAsked } from "./metadata-groups.ts";
 import {
   clustersOf,
-  column,
   measuredRows,
-  pick,
   taskFields,
   within,
   type ItemColumns,
   type MeasuredTask,
-  type Statistic,
   type TaskContext,
   type TaskFields,
   type TaskKind,
-  type TaskMetric,
 } from "./task.ts";
+import { chanceOf, metricsOf, statistic, zeroShotMetrics } from "./zero-shot-metrics.ts";
 
 export interface ZeroShotTask extends TaskFields {
   kind: "zeroShot";
@@ -35,6 +35,10 @@ export interface ZeroShotTask extends TaskFields {
   unknownLabels?: "fail" | "skip" | undefined;
   /** Default: the model's own, else those in the folder of `classes`, else `photo`. */
   templates?: TemplateChoice | undefined;
+  /** Pictures by a value of their record: the worst of these groups is measured too. */
+  groups?: GroupsAsked | undefined;
+  /** Further metrics. */
+  also?: readonly ("macroF1" | "calibration")[] | undefined;
 }
 
 export interface MeasuredZeroShot extends MeasuredTask<ZeroShotTask> {
@@ -57,24 +61,6 @@ export const classSchema = z.union([
   z.array(z.string()).min(1),
   z.strictObject({ key: z.string(), names: z.array(z.string()).min(1) }),
 ]);
-
-const metrics = [
-  {
-    path: "top1",
-    unit: "share",
-    description: "Share of pictures whose first guess is right.",
-  },
-  {
-    path: "top5",
-    unit: "share",
-    description: "Share of pictures with the right answer in the first five.",
-  },
-  {
-    path: "meanPerClass",
-    unit: "share",
-    description: "Top-1 accuracy with every class counting the same.",
-  },
-] as const satisfies readonly TaskMetric[];
 
 export const zeroShotTask = {
   kind: "zeroShot",
@@ -102,16 +88,35 @@ export const zeroShotTask = {
         .describe(
           "for this task alone, see [inference.md](inference.md#templates); the model's own when absent",
         ),
+      groups: z
+        .strictObject({
+          key: z.string().describe("key of a sample's JSON, such as `region`"),
+          ignore: z.array(z.string()).optional().describe("values that are never the worst"),
+        })
+        .optional()
+        .describe("groups of pictures, of which the worst is measured"),
+      also: z
+        .array(z.enum(["macroF1", "calibration"]))
+        .optional()
+        .describe("further metrics, see [evaluation.md](evaluation.md)"),
     })
     .describe("classification by the names of the classes"),
   // Images with labels alone can be classified.
   captions: false,
-  metrics,
+  metrics: zeroShotMetrics,
+  metricsOf: (task: ZeroShotTask) => metricsOf(task),
   words: {
     zeroShot: "zero-shot",
     top1: "top-1 accuracy",
     top5: "top-5 accuracy",
     meanPerClass: "mean accuracy per class",
+    macroF1: "macro F1",
+    worstGroup: "worst group",
+    calibrated: "calibrated",
+    ece: "calibration error",
+    adaptiveEce: "adaptive calibration error",
+    brier: "Brier score",
+    nll: "negative log likelihood",
   },
   async check(task, outline, path): Promise<void> {
     const classes = await atPath(`${path}.classes`, () => readClasses(task.classes));
@@ -124,7 +129,7 @@ export const zeroShotTask = {
   },
   async measure(
     task,
-    { dataset, embedder, prefix, bootstrap }: TaskContext,
+    { dataset, embedder, prefix, bootstrap, held }: TaskContext,
   ): Promise<MeasuredZeroShot> {
     const classes = readClasses(task.classes);
     const labels = classes.map(({ label }) => label);
@@ -136,8 +141,12 @@ export const zeroShotTask = {
     const weights = await weightsOf(embedder, classes, chosen.templates);
     const { images, truths, leftOut } = trueClasses(dataset, { ...task, classes });
     const isWhole = leftOut.count === 0;
+    const imageEmbeddings = isWhole
+      ? dataset.imageEmbeddings
+      : rowsAt(dataset.imageEmbeddings, images);
+    const isCalibrated = task.also?.includes("calibration") === true;
     const result = zeroShotClassification({
-      imageEmbeddings: isWhole ? dataset.imageEmbeddings : rowsAt(dataset.imageEmbeddings, images),
+      imageEmbeddings,
       labels: truths,
       classWeights: weights,
       classNames: labels,
@@ -145,11 +154,31 @@ export const zeroShotTask = {
       bootstrap: { resamples: 0 },
     });
     const { ranks, confusions, predictions } = result;
+    const clusters = clustersOf(dataset, task, images);
+    const groups = task.groups && groupsOf(dataset, task.groups, images);
+    const calibrated = isCalibrated
+      ? calibrationColumns(
+          { images: imageEmbeddings, weights, truths },
+          {
+            likelihood: likelihoodOf(embedder),
+            kernel: embedder.similarities,
+            held: held && heldOut(held, { task, classes, weights }),
+            ...clusters,
+          },
+        )
+      : undefined;
     const columns: ItemColumns = {
       keys: Array.from(images, (image) => dataset.keys[image] ?? ""),
-      ...clustersOf(dataset, task, images),
-      columns: { truth: truths, rank: ranks, prediction: firstOf(predictions) },
+      ...clusters,
+      columns: {
+        truth: truths,
+        rank: ranks,
+        prediction: firstOf(predictions),
+        ...(groups && { group: groups.codes }),
+        ...calibrated?.columns,
+      },
     };
+    const shown = metricsOf(task);
     return {
       kind: "zeroShot",
       task,
@@ -157,12 +186,20 @@ export const zeroShotTask = {
       notes: [
         `${counted(classes.length, "class", "classes")}${placeOf(task)}; templates: ${describeTemplates(chosen)}`,
         ...(isWhole ? [] : [leftOutText(leftOut, dataset.keys.length)]),
+        ...(calibrated === undefined ? [] : [calibrated.note]),
       ],
-      facts: { classes: classes.length, ...chosen, leftOut },
+      facts: {
+        classes: classes.length,
+        ...chosen,
+        leftOut,
+        ...(groups && { groups: groupFacts(groups, task.groups, ranks) }),
+        ...(calibrated && { calibration: calibrated.facts }),
+      },
+      perClass: result.perClass,
       ...{ result, labels, truths, confusions },
       rows: measuredRows({
-        ...{ metrics, statistic, columns, prefix, bootstrap },
-        chance: (path) => (path === "top5" ? Math.min(5, classes.length) : 1) / classes.length,
+        ...{ metrics: shown, statistic, columns, prefix, bootstrap },
+        chance: (path) => chanceOf(path, truths, classes.length),
         count: () => result.count,
       }),
       columns,
@@ -193,9 +230,25 @@ export async function weightsOf(
   return cache === undefined ? make() : cache.texts({ classes: names, templates }, make);
 }
 
-function statistic(items: ItemColumns, paths: readonly string[]): Statistic {
-  const labels = column(items, "truth");
-  return pick(metrics, paths, weightedAccuracies({ labels, ranks: column(items, "rank") }));
+/** throws  SettingError for a model whose scale is not known */
+function likelihoodOf({ logits }: Embedder): Likelihood {
+  if (logits === undefined) {
+    throw new SettingError(
+      "also",
+      "Expected a model with a logit scale for calibration but received embeddings alone; leave " +
+        "calibration out of also",
+    );
+  }
+  const { kind, scale: logitScale, bias: logitBias } = logits;
+  return kind === "softmax" ? { kind, logitScale } : { kind, logitScale, logitBias };
+}
+
+function heldOut(
+  held: EmbeddedDataset,
+  { task, classes, weights }: { task: ZeroShotTask; classes: NamedClass[]; weights: Embeddings },
+): Labelled {
+  const { images, truths } = trueClasses(held, { ...task, classes });
+  return { images: rowsAt(held.imageEmbeddings, images), weights, truths };
 }
 
 /** [N] the best class of every picture */

@@ -5,6 +5,7 @@ import type { SimilarityKernel } from "../../arrays/similarities.ts";
 import type { EncodeOptions, TokenRows } from "../encoder.ts";
 import type { InferenceModel } from "../inference-model.ts";
 import { concatenateRows, type Embeddings } from "../../arrays/embeddings.ts";
+import type { ProbabilityKind } from "../../pair/dual-encoder.ts";
 import type { LogitTerms } from "../similarity.ts";
 import type { FeaturesCache } from "./features-cache.ts";
 import { fitsWhere, noSamples, type Where } from "./fits-where.ts";
@@ -22,8 +23,8 @@ export interface Embedder {
   readonly similarities: SimilarityKernel;
   /** Those that the model carries for the names of classes, with `{}`; undefined where it has none. */
   readonly templates?: readonly string[] | undefined;
-  /** How cosines become logits; undefined where the model's scale is still learned. */
-  readonly logits?: LogitTerms | undefined;
+  /** How cosines become probabilities; undefined where the model's scale is still learned. */
+  readonly logits?: (LogitTerms & { readonly kind: ProbabilityKind }) | undefined;
   /** Where embeddings are kept from one run to the next; undefined to keep none. */
   readonly cache?: FeaturesCache | undefined;
 }

@@ -90,8 +90,8 @@ test("another model, another precision and a changed set are embedded anew", asy
   const before = await embedDataset(counting(cacheAt("changes")), options);
   assert.deepEqual(seen, { pictures: 7, texts: 0 });
   assert.deepEqual(new Set(before.labels), new Set(["cat", "dog"]));
-  const { fingerprint, image, text } = model.identity as ModelIdentity;
-  const other = { fingerprint, image: { ...(image as object), precision: "bfloat16" }, text };
+  const { fingerprint, image, ...rest } = model.identity as ModelIdentity;
+  const other = { fingerprint, image: { ...(image as object), precision: "bfloat16" }, ...rest };
   await embedDataset(counting(cacheAt("changes", other)), options);
   assert.equal(seen.pictures, 7);
   writeFileSync(join(pictures, "cat", "1.png"), await tinyPicture(90));

@@ -14,6 +14,8 @@ import { formatJson, parseJson } from "../../files/json-text.ts";
 import { NpyWriter, readNpy } from "../../files/npy.ts";
 import { readTextFile } from "../../files/regular-file.ts";
 import { makeFolder } from "../../files/storage.ts";
+import { fingerprintSource, type DataFingerprint } from "../../data/data-fingerprint.ts";
+import type { SourceSpec } from "../../data/sources/source-spec.ts";
 import type { LoaderPosition } from "../../data/loader/options.ts";
 import { digestOf, type ModelIdentity, PIPELINE } from "./identity.ts";
 
@@ -46,11 +48,20 @@ export class FeaturesCache {
   /** Pictures that are written at once: what a stopped run loses at most. */
   readonly blockSize: number;
   readonly #model: ModelIdentity;
+  readonly #fingerprints = new Map<string, Promise<DataFingerprint>>();
 
   constructor(root: string, model: ModelIdentity, blockSize = 1024) {
     this.root = root;
     this.blockSize = blockSize;
     this.#model = model;
+  }
+
+  /** A source's fingerprint, made once in this process: its files are not expected to change meanwhile. */
+  fingerprint(source: SourceSpec): Promise<DataFingerprint> {
+    const key = JSON.stringify(source);
+    const known = this.#fingerprints.get(key) ?? fingerprintSource(source);
+    this.#fingerprints.set(key, known);
+    return known;
   }
 
   /** The blocks of a set's pictures; `set` is all that decides which pictures those are. */

@@ -87,6 +87,8 @@ export function digestOf(value: unknown): string {
 export interface ModelIdentity {
   /** Of the model itself, in whatever precision: 32 hexadecimal digits. */
   readonly fingerprint: string;
+  /** Numbers that were learned. */
+  readonly parameters: number;
   /** All that decides the embeddings of pictures. */
   readonly image: unknown;
   /** All that decides the embeddings of texts. */
@@ -116,6 +118,7 @@ export async function modelIdentity(
   };
   return {
     fingerprint: digestOf({ image, text, scale }),
+    parameters: [...pair.namedParameters()].reduce((sum, [, { count }]) => sum + count, 0),
     image: { ...image, precision },
     text: { ...text, precision },
   };

@@ -1,6 +1,5 @@
 /** A set's embeddings from the cache, and into it what it lacks: pictures block by block, captions as one. */
 import { concatenateRows, rowsAt, type Embeddings } from "../../arrays/embeddings.ts";
-import { fingerprintSource } from "../../data/data-fingerprint.ts";
 import { createLoader, type Loader } from "../../data/loader/loader.ts";
 import type { LoaderPosition } from "../../data/loader/options.ts";
 import type { TokenRows } from "../encoder.ts";
@@ -19,9 +18,7 @@ export async function rememberedDataset(
 ): Promise<EmbeddedDataset> {
   const { loader, where, captions = true } = options;
   const { tokenizer, ...reading } = loader;
-  const data = await fingerprintSource(loader.source);
-  const { maxPixels = null } = loader;
-  const blocks = await blocksOf(embedder, cache.pictures({ data, maxPixels }), {
+  const blocks = await blocksOf(embedder, await storeOf(cache, loader), {
     ...options,
     loader: reading,
     blockSize: cache.blockSize,
@@ -50,6 +47,20 @@ export async function rememberedDataset(
     pictures: [],
     imageSize,
   };
+}
+
+async function storeOf(
+  cache: FeaturesCache,
+  { source, maxPixels = null }: Reading,
+): Promise<PictureStore> {
+  return cache.pictures({ data: await cache.fingerprint(source), maxPixels });
+}
+
+type Reading = Pick<EmbedDatasetOptions["loader"], "source"> & { maxPixels?: number | null };
+
+/** Whether all pictures of a source are there. */
+export async function isRemembered(cache: FeaturesCache, loader: Reading): Promise<boolean> {
+  return isWhole((await storeOf(cache, loader)).read());
 }
 
 const noRows: Embeddings = { data: new Float32Array(0), count: 0, dim: 0 };
