@@ -153,6 +153,17 @@ describe("pairedBootstrap", () => {
     assert.equal(there!.p, back!.p);
   });
 
+  it("claims no more than its units can show, and nothing of what is undefined", () => {
+    const all = meanOf([1, 1, 1, 1]);
+    const none = meanOf([0, 0, 0, 0]);
+    const [four] = pairedBootstrap(4, all, none);
+    assert.deepEqual([four!.difference, four!.standardError, four!.p], [1, 0, 1 / 8]);
+    const [two] = pairedBootstrap(4, all, none, { clusters: [0, 1, 0, 1] });
+    assert.equal(two!.p, 1 / 2);
+    const [unknown] = pairedBootstrap(4, () => [NaN], none);
+    assert.deepEqual([unknown!.standardError, unknown!.p], [undefined, undefined]);
+  });
+
   it("gives the difference alone without resamples, and refuses unequal lists", () => {
     const one = meanOf(hits([0, 300]));
     assert.deepEqual(

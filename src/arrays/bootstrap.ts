@@ -93,21 +93,29 @@ export function pairedBootstrap(
     return one.map((value, metric) => value - other[metric]!);
   };
   const samples = bootstrapSamples(units, difference, options);
+  const independent =
+    options.clusters === undefined ? units : new Set(Array.from(options.clusters)).size;
   return difference(new Uint32Array(units).fill(1)).map((value, metric) => ({
     difference: value,
     ...(resamples > 0 && { interval: percentiles(samples[metric]!, level) }),
-    ...(resamples > 1 && spread(value, samples[metric]!)),
+    ...(resamples > 1 && spread(value, samples[metric]!, 2 ** (1 - independent))),
   }));
 }
 
-function spread(value: number, samples: readonly number[]): { standardError: number; p: number } {
+/** `least`: the smallest p value that there can be. */
+function spread(
+  value: number,
+  samples: readonly number[],
+  least: number,
+): { standardError?: number; p?: number } {
   const found = samples.filter((sample) => !Number.isNaN(sample));
+  if (found.length < 2 || Number.isNaN(value)) return {};
   const mean = found.reduce((sum, sample) => sum + sample, 0) / found.length;
   const squares = found.reduce((sum, sample) => sum + (sample - mean) ** 2, 0);
   const standardError = Math.sqrt(squares / (found.length - 1));
   // Rounding of equal sums is no difference.
   if (Math.abs(value) <= 1e-12) return { standardError, p: 1 };
-  return { standardError, p: normalTwoSided(value / standardError) };
+  return { standardError, p: Math.max(least, normalTwoSided(value / standardError)) };
 }
 
 /** For every metric its value in each resample. */

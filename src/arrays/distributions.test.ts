@@ -45,6 +45,7 @@ test("normal and chi-square tails are scipy's, far out too", () => {
   for (const [z, p] of statistics.normal) {
     assertClose([normalTwoSided(z), normalTwoSided(-z)], [p, p], tail, `P(|Z| > ${z})`);
   }
+  assert.equal(normalTwoSided(Infinity), 0);
   for (const [x, p] of statistics.chiSquared) assertClose([chiSquaredTail(x)], [p], tail, `${x}`);
 });
 

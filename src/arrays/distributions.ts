@@ -109,6 +109,8 @@ export function chiSquaredTail(x: number): number {
 /** The regularised upper incomplete gamma function Q(1/2, x) = erfc(sqrt x). */
 function upperGammaHalf(x: number): number {
   if (!(x > 0)) return 1;
+  // Smaller than any double.
+  if (x > 750) return 0;
   const front = Math.exp(-x) * Math.sqrt(x / Math.PI);
   if (x < 1.5) {
     // P(1/2, x) by its series, DLMF 8.11.4.

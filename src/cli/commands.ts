@@ -34,6 +34,10 @@ export const commands: CommandTable = {
     summary: "zero-shot classification and retrieval of a model",
     load: () => import("./commands/eval.ts"),
   },
+  compare: {
+    summary: "two models on the same items: which is better, and how sure that is",
+    load: () => import("./commands/compare.ts"),
+  },
   classify: {
     summary: "name pictures among labels of your own",
     load: () => import("./commands/classify.ts"),

@@ -10,3 +10,10 @@ export { groupSamples, type Grouping } from "../evaluate/audit/grouping.ts";
 export { rankingSkew, type RankingSkew } from "../evaluate/audit/skew.ts";
 export { associationTest, type Association } from "../evaluate/audit/association.ts";
 export { projectionAway, type BiasDirections } from "../arrays/projection.ts";
+export { readSuiteResults, type SuiteResults } from "../evaluate/suite-results.ts";
+export {
+  compareResults,
+  type CompareOptions,
+  type SuiteComparison,
+} from "../evaluate/compare-results.ts";
+export { takeaways } from "../evaluate/comparison-words.ts";

@@ -1,5 +1,6 @@
-/** `limn/report`: HTML reports of runs. */
+/** `limn/report`: HTML reports of runs and of comparisons. */
 export { runReport, type RunReportOptions } from "../train/run/run-report.ts";
 export type { SearchedPicture, SearchOptions } from "../train/run/run-searches.ts";
 export { renderReport, writeReport } from "../report/report.ts";
 export type { ReportData } from "../report/types.ts";
+export { renderComparison, writeComparison } from "../report/comparison-page.ts";
