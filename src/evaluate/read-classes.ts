@@ -88,7 +88,9 @@ function namedClass(entry: unknown): { key?: string; names: readonly string[] } 
   const { key, names, id, name } = entry;
   // As COCO lists its categories.
   if (isName(name)) return { ...(Number.isInteger(id) ? { key: String(id) } : {}), names: [name] };
-  return isName(key) && isNames(names) ? { key, names } : undefined;
+  // One without a name is told by its key, as published sets have it.
+  const isUnnamed = Array.isArray(names) && names.length === 1 && names[0] === "";
+  return isName(key) && (isUnnamed || isNames(names)) ? { key, names } : undefined;
 }
 
 function isNames(value: unknown): value is readonly string[] {

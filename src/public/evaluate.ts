@@ -1,6 +1,6 @@
 /**
  * `limn/evaluate`: retrieval, zero-shot classification and what an audit measures on plain arrays; tables,
- * classifier weights.
+ * classifier weights; suites and their sets.
  */
 export { classifierWeights } from "../inference/classifier-weights.ts";
 export { retrieval, type RetrievalResult } from "../evaluate/retrieval.ts";
@@ -17,3 +17,14 @@ export {
   type SuiteComparison,
 } from "../evaluate/compare-results.ts";
 export { takeaways } from "../evaluate/comparison-words.ts";
+export {
+  openBenchmarkSet,
+  type BenchmarkSet,
+  type BenchmarkSetOptions,
+} from "../evaluate/suites/benchmark-set.ts";
+export { fetchSet, type FetchSetOptions } from "../evaluate/suites/hub-set.ts";
+export { suites } from "../evaluate/suites/index.ts";
+export { readLanguages, type LanguageOfSet } from "../evaluate/suites/languages.ts";
+export { openSet, setsToMeasure, type OpenSuiteOptions } from "../evaluate/suites/open-set.ts";
+export { readSuite } from "../evaluate/suites/read-suite.ts";
+export type { SetDefinition, SuiteDefinition, TaskDefinition } from "../evaluate/suites/suite.ts";

@@ -47,7 +47,7 @@ const alone = {
 };
 
 /** Parts of others, checks of what limn wrote, and what needs a package of npm, which are run by hand. */
-const notGenerators = ["tiny-tokenizers", "read-back", "oniguruma"];
+const notGenerators = ["tiny-tokenizers", "read-back", "oniguruma", "datacomp-tasks"];
 
 const found = readdirSync(generators)
   .filter((name) => /\.(py|mjs)$/.test(name))

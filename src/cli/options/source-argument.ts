@@ -1,12 +1,9 @@
 /** How a source of pairs is named on the command line. */
 import { statSync } from "node:fs";
-import path from "node:path";
-import { datasetIn } from "../../data/sources/dataset-folder.ts";
+import { sourceOfPath } from "../../data/source-of-path.ts";
 import { sourceColumns } from "../../data/sources/open-source.ts";
 import { checkSourceSpec, type SourceSpec } from "../../data/sources/source-spec.ts";
 import { UsageError } from "../../errors.ts";
-import { directoryEntries } from "../../data/paths/directory-entries.ts";
-import { isHidden } from "../../data/paths/file-kinds.ts";
 import { noPath } from "../../data/paths/web-address.ts";
 import { parseJson } from "../../files/json-text.ts";
 import { columnNames, listedNames } from "../print/inspection.ts";
@@ -28,14 +25,6 @@ export const sourceOptions = {
   "label-from-folder": { type: "boolean", help: "the name of an image's folder is its label" },
   ...svgOption,
 } as const satisfies OptionSpecs;
-
-const TABLE = /\.(csv|tsv|tab|txt|jsonl|ndjson|json)(\.gz)?$/i;
-const PARQUET = /\.parquet$/i;
-const SHARD = /\.(tar(\.gz)?|tgz)$/i;
-/** Packed or collected otherwise: read as shards, which say what they are and how to unpack them. */
-const FOREIGN = /\.(tar\.\w+|tbz2?|txz|tzst|zip|7z|rar)$/i;
-
-const BESIDE_SHARDS = /\.(json|txt|md|idx|parquet)$/i;
 
 /** Which flags each kind of source understands, and the key that each one sets. */
 const KEYS: Record<SourceSpec["kind"], Record<string, string>> = {
@@ -136,29 +125,11 @@ function guess(text: string, options: OptionValues<typeof sourceOptions>): Sourc
   if (address !== undefined) {
     throw new UsageError(`Expected the path of data for <source> but received ${address}.`);
   }
-  if (exists?.isDirectory()) return guessFolder(text, options);
-  if (TABLE.test(text)) return { kind: "table", file: text };
-  if (PARQUET.test(text)) return { kind: "parquet", files: text };
-  if (SHARD.test(text) || FOREIGN.test(text)) return { kind: "webdataset", shards: text };
+  const plain = options["label-from-folder"] === true || options["caption-per-line"] === true;
+  const found = sourceOfPath(text, { plain });
+  if (found !== undefined) return found;
   throw new UsageError(
     `Expected a folder, a .csv, .tsv, .txt or .jsonl table, .parquet files, or .tar shards ` +
       `for <source> but received "${text}", which is none of these; check the path.`,
   );
-}
-
-/** Shards where a folder has any, whatever lies beside them; else a set of `datasets`, else pictures. */
-function guessFolder(folder: string, options: OptionValues<typeof sourceOptions>): SourceSpec {
-  const names = directoryEntries(folder)
-    .map(({ name }) => name)
-    .filter((name) => !isHidden(name));
-  const shards = names.filter((name) => SHARD.test(name));
-  // Other archives stand for shards where nothing else could be meant.
-  const others = names.filter((name) => FOREIGN.test(name));
-  const alone = names.every((name) => FOREIGN.test(name) || BESIDE_SHARDS.test(name));
-  const found = shards.length > 0 ? shards : alone ? others : [];
-  if (found.length > 0) {
-    return { kind: "webdataset", shards: found.map((name) => path.join(folder, name)) };
-  }
-  const plain = options["label-from-folder"] === true || options["caption-per-line"] === true;
-  return (plain ? undefined : datasetIn(folder)) ?? { kind: "folder", directory: folder };
 }

@@ -112,6 +112,16 @@ test("a set of CLIP_benchmark is measured as it says, by its own folder or a spl
     ["retrieval"],
   );
   assert.equal((captions.source as { captionPerLine?: boolean }).captionPerLine, true);
+  const labels = suite(path.join(sets, "wds_labels"));
+  assert.deepEqual(labels.tasks, [
+    {
+      kind: "multilabel",
+      name: "multilabel",
+      classes: path.join(sets, "wds_labels"),
+      templates: undefined,
+      answer: "npy",
+    },
+  ]);
   assert.deepEqual(notes, []);
   const cut = path.join(folder, "wds_cut");
   cpSync(path.join(sets, "wds_classes"), cut, { recursive: true });

@@ -109,25 +109,25 @@ export function suiteOf(
   if (classes === undefined && useless !== undefined) {
     throw new UsageError(`--${useless} means nothing without --classes; name the classes' file.`);
   }
-  const zeroShot =
-    classes === undefined
-      ? []
-      : [
-          {
-            kind: "zeroShot" as const,
-            name: "zeroShot",
-            classes,
-            answer: answer ?? "label",
-            unknownLabels,
-            templates: templatesOf(templates),
-          },
-        ];
+  const named = { classes: classes ?? "", templates: templatesOf(templates) };
+  const oneLabel = {
+    ...{ kind: "zeroShot" as const, name: "zeroShot", ...named },
+    ...{ answer: answer ?? "label", unknownLabels },
+  };
+  const severalLabels = {
+    ...{ kind: "multilabel" as const, name: "multilabel", ...named },
+    answer: answer ?? "npy",
+  };
+  const byClasses = set?.type === "multilabel" ? severalLabels : oneLabel;
   const both = classes === undefined || retrieval === true;
   return {
     name: set === undefined ? nameOf(spec) : basename(resolve(source)),
     title: source,
     source: spec,
-    tasks: [...zeroShot, ...(both ? [{ kind: "retrieval" as const, name: "retrieval" }] : [])],
+    tasks: [
+      ...(classes === undefined ? [] : [byClasses]),
+      ...(both ? [{ kind: "retrieval" as const, name: "retrieval" }] : []),
+    ],
   };
 }
 

@@ -28,7 +28,7 @@ export interface WebDatasetSpec extends AnySpec {
   npyColumns?: string[];
 }
 
-/** A table of image files and captions. Rows with the same image become one sample. */
+/** A table of image files and captions. Rows with the same image become one sample, unless they stay apart. */
 export interface TableSpec extends AnySpec {
   kind: "table";
   file: string;
@@ -50,6 +50,8 @@ export interface TableSpec extends AnySpec {
   label?: string;
   /** Folder that image paths start from; by default the table's own folder. */
   root?: string;
+  /** Rows with the same image are samples of their own. */
+  rowsApart?: boolean;
 }
 
 /**
@@ -150,6 +152,9 @@ const table = {
     .describe("what separates cells; found in the header when absent"),
   ...columns,
   root: text.optional().describe("where paths of pictures start; the table's folder when absent"),
+  rowsApart: yes
+    .optional()
+    .describe("rows with the same picture are samples of their own; they are one when absent"),
   ...anySource,
 } satisfies KeysOf<TableSpec>;
 

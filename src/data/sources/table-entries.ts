@@ -16,20 +16,23 @@ export interface TableEntries {
   columns: ChosenColumns;
   /** Whether the other columns are the samples' records. */
   records?: boolean | undefined;
+  /** Whether rows that name the same image stay apart. */
+  rowsApart?: boolean | undefined;
   /** What messages call a row. */
   row: "line" | "row";
 }
 
 /**
  * Reads a table once, to find where its rows are. Rows that name the same image are joined into one
- * entry with several captions, in the place of the first; bad rows are entries by themselves.
+ * entry with several captions, in the place of the first, unless they stay apart; bad rows are entries
+ * by themselves.
  *
  * throws   Error with a short reason if the table cannot be read
  */
 export async function listTable(table: OpenTable, given: TableEntries): Promise<EntryList> {
   const index = await RowIndex.build(table, (cells) => {
     const sample = sampleOf(cells, given.columns);
-    return "reason" in sample ? undefined : sample.key;
+    return "reason" in sample || given.rowsApart === true ? undefined : sample.key;
   });
   return {
     length: index.length,

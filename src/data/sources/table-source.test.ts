@@ -51,6 +51,16 @@ describe("a table's delimiter", () => {
   });
 });
 
+describe("rows that name the same picture", () => {
+  const text = "image,caption\nx.jpg,a\ny.jpg,b\nx.jpg,c\n";
+  it("are one sample in the place of the first, or stay apart where that is asked for", async () => {
+    assert.deepEqual(await read("same.csv", text), ["x.jpg: a | c", "y.jpg: b"]);
+    const rowsApart = await read("same.csv", text, { rowsApart: true });
+    assert.deepEqual(rowsApart, ["x.jpg: a", "y.jpg: b", "x.jpg: c"]);
+    await assert.rejects(read("same.csv", text, { rowsApart: "yes" as never }), /true or false/);
+  });
+});
+
 describe("a table's columns", () => {
   it("have the names that others give them", async () => {
     for (const [image, caption] of [

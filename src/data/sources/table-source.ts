@@ -28,8 +28,8 @@ const MOST_HELD_BYTES = 1 << 29;
 export async function openTable(spec: TableSpec, records = false): Promise<Source> {
   try {
     const { table, columns } = readHeader(spec);
-    const { file, root } = spec;
-    const list = await listTable(table, { file, root, columns, records, row: "line" });
+    const { file, root, rowsApart } = spec;
+    const list = await listTable(table, { file, root, columns, records, rowsApart, row: "line" });
     return { ...listedSource(file, list), columns };
   } catch (error) {
     throw tableError(spec.file, error);

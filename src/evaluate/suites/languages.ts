@@ -24,6 +24,13 @@ export interface LanguageOfSet {
   readonly templates: readonly string[] | undefined;
 }
 
+export interface LanguagesOptions {
+  /** How many the set has. */
+  readonly classes?: number | undefined;
+  /** Whether it is an error where no language names the set's classes. Default `fail`. */
+  readonly missing?: "fail" | "none" | undefined;
+}
+
 const NAMES = /^([a-z]{2,3}(?:[-_][a-z\d]{2,8})*)_classnames\.json$/i;
 const templatesFile = (language: string): string =>
   `${language}_zeroshot_classification_templates.json`;
@@ -34,14 +41,13 @@ const GENERAL = "imagenet1k";
  * The languages of a folder that name the classes of a set, in the order of their tags.
  *
  * setName  key of CLIP_benchmark, such as `vtab/pets`: the file's key may be this or its last part
- * classes  how many the set has
  * throws   DataError naming the file: one that cannot be read, another number of classes, a template without a
  *          place, or no language for the set
  */
 export function readLanguages(
   folder: string,
   setName: string,
-  { classes: count }: { classes?: number } = {},
+  { classes: count, missing = "fail" }: LanguagesOptions = {},
 ): LanguageOfSet[] {
   const keys = [setName, setName.slice(setName.lastIndexOf("/") + 1)];
   if (setName === "vtab/caltech101") keys.unshift("caltech101_vtab");
@@ -60,7 +66,7 @@ export function readLanguages(
     const classes = numberedClasses(names.map((name) => name.trim()));
     return [{ language, classes, templates: templatesOf(folder, language, keys) }];
   });
-  if (found.length > 0) return found;
+  if (found.length > 0 || (missing === "none" && languages.length > 0)) return found;
   throw noLanguage(folder, setName, languages);
 }
 

@@ -44,6 +44,11 @@ const byName: ReadonlyMap<string, TaskKind> = new Map<string, TaskKind>(
   taskKinds.map((kind) => [kind.kind, kind]),
 );
 
+/** The names of all kinds. */
+export function taskKindNames(): string[] {
+  return [...byName.keys()];
+}
+
 /** The kind of a task. */
 export function taskKindOf({ kind }: Pick<TaskFields, "kind">): TaskKind {
   const found = byName.get(kind);

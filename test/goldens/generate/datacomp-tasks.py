@@ -1,0 +1,33 @@
+"""What DataComp's tasklist.yml and aggregate_scores.py say of its tasks, by name.
+
+Run:  DATACOMP=<checkout of github.com/mlfoundations/datacomp> python -P test/goldens/generate/datacomp-tasks.py
+Needs PyYAML, numpy and pandas.
+"""
+
+import json
+import os
+import pathlib
+import sys
+
+import yaml
+
+OUT = pathlib.Path(__file__).parents[1] / "datacomp-tasks.json"
+
+
+def main():
+    checkout = os.environ["DATACOMP"]
+    sys.path.insert(0, checkout)
+    from aggregate_scores import DATASET_GROUPS
+
+    tasks = yaml.safe_load(pathlib.Path(checkout, "tasklist.yml").read_text())
+    keys = ("name", "size", "num_classes", "random_score", "main_metric")
+    golden = {
+        "source": "github.com/mlfoundations/datacomp, tasklist.yml and DATASET_GROUPS of aggregate_scores.py",
+        "command": "DATACOMP=<checkout> python -P test/goldens/generate/datacomp-tasks.py",
+        "tasks": {key: {name: task[name] for name in keys if name in task} for key, task in tasks.items()},
+        "groups": {group: sorted(names) for group, names in DATASET_GROUPS.items()},
+    }
+    OUT.write_text(json.dumps(golden, indent=1) + "\n")
+
+
+main()
