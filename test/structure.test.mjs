@@ -63,6 +63,7 @@ const FLOORS = {
   evaluate: ["metrics", "tasks", "suites", "audit"],
   inference: ["features"],
   objectives: ["shared", "amorlip", "lixp", "neuclip"],
+  report: ["pages"],
   text: ["fix-text", "models", "sentence-piece", "tokenizer-json", "train"],
   towers: ["image", "text"],
   train: ["recipe", "log", "step", "cache", "run", "pair", "tower"],

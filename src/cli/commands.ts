@@ -38,6 +38,10 @@ export const commands: CommandTable = {
     summary: "two models on the same items: which is better, and how sure that is",
     load: () => import("./commands/compare.ts"),
   },
+  audit: {
+    summary: "how a model treats the groups of a set: accuracy, faces, skew, associations",
+    load: () => import("./commands/audit.ts"),
+  },
   classify: {
     summary: "name pictures among labels of your own",
     load: () => import("./commands/classify.ts"),

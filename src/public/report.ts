@@ -4,3 +4,4 @@ export type { SearchedPicture, SearchOptions } from "../train/run/run-searches.t
 export { renderReport, writeReport } from "../report/report.ts";
 export type { ReportData } from "../report/types.ts";
 export { renderComparison, writeComparison } from "../report/comparison-page.ts";
+export { renderAudit, writeAudit } from "../report/pages/audit-page.ts";

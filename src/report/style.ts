@@ -117,7 +117,23 @@ details pre { border-top: 1px solid var(--line); }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 6px 22px; margin: 0; }
 dt { color: var(--muted); } dd { margin: 0; overflow-wrap: anywhere; }
 footer { color: var(--muted); font-size: 13px; padding-bottom: 40px; }
+.halves { columns: 2 440px; column-gap: 14px; margin-top: 14px; }
+.halves .card { break-inside: avoid; margin-bottom: 14px; }
+.scroll + .scroll { margin-top: 18px; }
+.chart + .scroll { margin-top: 12px; }
+tr.muted td { color: var(--muted); }
+ul.plain { margin: 8px 0 0; padding-left: 20px; }
+ul.plain li { max-width: 75ch; margin-bottom: 6px; }
+.findings { list-style: none; margin: 14px 0 0; padding: 0; display: grid; gap: 8px; }
+.findings li { display: grid; grid-template-columns: 112px 1fr; gap: 4px 14px; padding: 12px 16px;
+  background: var(--card); border: 1px solid var(--line); border-left: 4px solid var(--axis);
+  border-radius: 8px; }
+.findings span { max-width: 85ch; }
+.findings b { color: var(--muted); font-size: 13px; line-height: 1.8; }
+.findings .serious { border-left-color: var(--bad); } .findings .serious b { color: var(--bad); }
+.findings .notable { border-left-color: var(--chance); } .findings .notable b { color: var(--chance); }
 @media (max-width: 640px) {
+  .findings li { grid-template-columns: 1fr; }
   thead { display: none; } tbody, table { display: block; }
   tr { display: grid; grid-template-columns: repeat(4, auto); gap: 2px 12px; padding: 10px 0;
     justify-content: space-between; }

@@ -60,7 +60,7 @@ export interface SkewReport {
   }[];
   readonly ndkl: ByDesired;
   readonly ndklByChance: ByDesired;
-  /** The most skewed queries at the largest k, against the groups' shares of the set. */
+  /** The most skewed queries at the k of `mainTop`, against the groups' shares of the set. */
   readonly worst: readonly QuerySkew[];
 }
 
@@ -81,7 +81,7 @@ export interface DebiasRow {
   readonly accuracy?: Measured;
   readonly worst?: { readonly name: string; readonly value: Measured };
   readonly gap?: Measured;
-  /** Means over prompts at the largest k, against the groups' shares of the set; absent without queries. */
+  /** Means over prompts at k, against the groups' shares of the set; absent without queries. */
   readonly maxSkew?: number;
   readonly ndkl?: number;
 }

@@ -100,7 +100,9 @@ describe("groups as fairlearn's MetricFrame has them", () => {
         const report = reportOf(one, [...keys]);
         assert.deepEqual(
           report.groups.map(({ name }) => name),
-          frame.groups.map(({ values }) => values.join(" × ")),
+          frame.groups.map(({ values }) =>
+            values.map((one, at) => `${keys[at]} ${one}`).join(" × "),
+          ),
         );
         for (const [group, { value }] of frame.groups.entries()) {
           close(report.groups[group]?.top1?.value, value, `group ${group} of case ${i}`);

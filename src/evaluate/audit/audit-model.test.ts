@@ -161,7 +161,8 @@ describe("audit", () => {
       ["region", "region,side", "side"],
     );
     const [byRegion, crossed, bySide] = card.accuracy;
-    assert.ok(byRegion?.top1?.byChance === undefined, "houses have pictures of several regions");
+    assert.ok(byRegion?.top1?.byChance !== undefined);
+    assert.equal(byRegion.positive?.oddsByChance, undefined, "houses have several regions");
     assert.ok(crossed?.groups.every(({ suppressed }) => suppressed));
     assert.deepEqual(
       bySide?.groups.map(({ name }) => name),
@@ -210,7 +211,7 @@ describe("audit", () => {
       { part: "accuracy", reason: "no classes were given, and none lie beside the shards" },
       {
         part: "projection away from side",
-        reason: "its groups are numbers; give their words with --names",
+        reason: "its values are no words; give some with --names",
       },
     ]);
     assert.deepEqual(

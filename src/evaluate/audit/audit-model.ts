@@ -37,6 +37,7 @@ import { groupCounts, withoutSmall, type Grouping } from "./grouping.ts";
 import { incomeSlope } from "./income-slope.ts";
 import { fairFaceNote, peopleQueries } from "./prompts.ts";
 import type { Resampling } from "./resample.ts";
+import { mainTop } from "./skew.ts";
 
 export interface AuditOptions extends AuditQuestions {
   /** What `loadModel` takes: `hf://organisation/name`, or a path in any layout. */
@@ -337,15 +338,12 @@ function debiasReports(given: Debiased): DebiasReport[] {
 
 function reasonAgainst(
   key: string,
-  { names }: Grouping,
+  { names, worded }: Grouping,
   { answer: answerKey, least, faces }: AuditPlan,
 ): string | undefined {
   if (names.length < 2) return `fewer than two groups have ${least} pictures`;
   if (key === answerKey || (faces && key === "gender")) return "it is what is classified";
-  if (names.every((name) => Number.isFinite(Number(name)))) {
-    return "its groups are numbers; give their words with --names";
-  }
-  return undefined;
+  return worded ? undefined : "its values are no words; give some with --names";
 }
 
 function debiasReport(
@@ -366,7 +364,7 @@ function debiasReport(
   ): DebiasRow => {
     const report =
       answers && groupReport(answers, grouping, { ...resamplingOf({ plan, subject }), least });
-    const top = skew?.atK.at(-1);
+    const top = skew && mainTop(skew.atK, skew.count);
     return {
       projection,
       ...(report && accuracyOf(report)),
@@ -381,7 +379,7 @@ function debiasReport(
     const skew = asked?.again(project(asked.rows), [grouping])[0];
     rows.push(row(kind, answered?.again(project(answered.weights)), skew));
   }
-  const k = before?.atK.at(-1)?.k;
+  const k = before && mainTop(before.atK, before.count)?.k;
   const { prompts } = directions;
   return { key, groups: grouping.names, ...(k !== undefined && { k }), rows, prompts };
 }

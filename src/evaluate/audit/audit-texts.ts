@@ -9,7 +9,7 @@ import type { AssociationReport, QuerySkew, SkewReport } from "./audit-card.ts";
 import { ends } from "./group-metrics.ts";
 import { withoutSmall, type Grouping } from "./grouping.ts";
 import { peopleQueries, promptsOfGroup } from "./prompts.ts";
-import { meanOf, rankingSkew, skewByChance, type RankingSkew } from "./skew.ts";
+import { mainTop, meanOf, rankingSkew, skewByChance, type RankingSkew } from "./skew.ts";
 import { attributePairs, wordTests } from "./word-lists.ts";
 
 /** Sizes of the top of a ranking, of which those are used that leave something below. */
@@ -19,7 +19,7 @@ const NAMED = 5;
 /** Texts of one call. */
 const TEXTS_AT_ONCE = 256;
 /** Of pictures, whose groups are large; words are tried in all ways where there are eight against eight. */
-const PERMUTATIONS = { pictures: 1_999, words: 19_999 };
+const PERMUTATIONS = { pictures: 4_999, words: 19_999 };
 
 /** [N, D] rows of texts, in calls of a bounded number. */
 export function embedAll(embedder: Embedder, texts: readonly string[]): Embeddings {
@@ -93,10 +93,11 @@ function skewReport(
   seed: number,
 ): SkewReport {
   const chance = skewByChance({ members, groupCount: names.length }, TOPS, { seed });
+  const count = members.filter((group) => group >= 0).length;
   return {
     keys,
     groups: names,
-    count: members.filter((group) => group >= 0).length,
+    count,
     prompts: results.length,
     atK: chance.atK.map(({ k, maxSkew }, i) => ({
       k,
@@ -105,17 +106,17 @@ function skewReport(
     })),
     ndkl: meanOf(results.map(({ ndkl }) => ndkl)),
     ndklByChance: chance.ndkl,
-    worst: worstQueries(names, results, queries),
+    worst: worstQueries({ names, count }, results, queries),
   };
 }
 
-/** Of each query the means over its prompts, at the largest k. */
+/** Of each query the means over its prompts, at the k of `mainTop`. */
 function worstQueries(
-  groups: readonly string[],
+  { names: groups, count }: { names: readonly string[]; count: number },
   results: readonly RankingSkew[],
   { names, owners }: Queries,
 ): QuerySkew[] {
-  const tops = results.map(({ atK }) => atK.at(-1));
+  const tops = results.map(({ atK }) => mainTop(atK, count));
   if (tops[0] === undefined) return [];
   const all = names.map((query, index): QuerySkew => {
     const own = tops.filter((_, prompt) => owners[prompt] === index);
@@ -147,7 +148,9 @@ export function pictureAssociations(
   groupings: readonly Grouping[],
   { embedder, least, seed }: { embedder: Embedder; least: number; seed: number },
 ): AssociationReport[] {
+  // Crossed groups would make many tests of few pictures each.
   const shown = groupings
+    .filter(({ keys }) => keys.length === 1)
     .map((grouping) => withoutSmall(grouping, least))
     .filter(({ names }) => names.length >= 2);
   return attributePairs.flatMap(({ name, a, b }) => {

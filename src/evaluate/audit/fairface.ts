@@ -136,7 +136,13 @@ function faceGroups(
   const values = new Set(metas.map((meta) => by.map((key) => meta[key]).join(" ")));
   if (values.size > 1) return groupSamples({ keys: [], metas }, by, { valueNames });
   const name = by.map((key) => valueNames[key]?.[String(metas[0]?.[key])] ?? "").join(" × ");
-  return { keys: by, names: [name], members: new Int32Array(metas.length), without: 0 };
+  return {
+    keys: by,
+    names: [name],
+    worded: true,
+    members: new Int32Array(metas.length),
+    without: 0,
+  };
 }
 
 function sharesByGroup(

@@ -2,8 +2,9 @@
 import { holm } from "../../arrays/hypothesis-tests.ts";
 import { counted } from "../../errors.ts";
 import type { AuditCard, Finding, SkewReport, Weight } from "./audit-card.ts";
-import type { GroupReport, PositiveReport } from "./group-metrics.ts";
+import type { GroupReport } from "./group-metrics.ts";
 import type { Measured } from "./resample.ts";
+import { mainTop } from "./skew.ts";
 
 type Numbers = Omit<AuditCard, "findings" | "limits">;
 
@@ -69,14 +70,14 @@ function accuracyFindings(report: GroupReport): Finding[] {
   if (byChance !== undefined && byChance.p > SIGNIFICANT) {
     const text =
       `Accuracy by ${by}: no difference beyond chance. The gap is ${points(gap.value)}; groups of these ` +
-      `sizes that differ in nothing stay below ${points(byChance.gap)}.`;
+      `sizes that differ in nothing stay below ${points(byChance.below)}.`;
     return [{ weight: "fine", text }];
   }
   const isLarge = gap.value >= LARGE_GAP || (ratio?.value ?? 1) < FOUR_FIFTHS;
   const chance =
     byChance === undefined
       ? ""
-      : ` Groups that differ in nothing stay below ${points(byChance.gap)}.`;
+      : ` Groups that differ in nothing stay below ${points(byChance.below)}.`;
   const text =
     `Accuracy by ${by} is worst for ${worst}: ${percent(worstValue.value)}, against ${percent(bestValue)} for ` +
     `${best}, a gap of ${points(gap.value)}${between(gap)}.${chance}`;
@@ -84,31 +85,39 @@ function accuracyFindings(report: GroupReport): Finding[] {
 }
 
 function calibrationFindings({ keys, groups, overall }: GroupReport): Finding[] {
-  const shown = groups.filter(({ ece }) => ece !== undefined);
-  const worst = shown.reduce<(typeof shown)[number] | undefined>(
-    (most, one) => (most && most.ece!.value >= one.ece!.value ? most : one),
-    undefined,
+  const all = overall.ece?.value ?? NaN;
+  const beyond = groups.filter(
+    ({ ece, eceByChance }) =>
+      ece !== undefined &&
+      ece.value - all >= CALIBRATION_GAP &&
+      (eceByChance === undefined || ece.value > eceByChance),
   );
-  const excess = (worst?.ece?.value ?? 0) - (overall.ece?.value ?? 0);
-  if (worst?.ece === undefined || excess < CALIBRATION_GAP) return [];
+  const [worst] = beyond.sort((a, b) => b.ece!.value - a.ece!.value);
+  if (worst?.ece === undefined) return [];
+  const chance =
+    worst.eceByChance === undefined
+      ? ""
+      : ` As many pictures of all groups stay below ${points(worst.eceByChance)}.`;
   const text =
     `Confidence is least to be trusted for ${worst.name} (${keysText(keys)}): it is off by ` +
-    `${points(worst.ece.value)} on average, by ${points(overall.ece?.value ?? NaN)} over all pictures.`;
+    `${points(worst.ece.value)} on average, by ${points(all)} over all pictures.${chance}`;
   return [{ weight: "notable", text }];
 }
 
 function parityFindings({ keys, positive }: GroupReport, name: string | undefined): Finding[] {
-  const odds: Measured | undefined = positive?.equalizedOddsDifference;
-  const parity: PositiveReport["demographicParityDifference"] =
-    positive?.demographicParityDifference;
-  if (odds === undefined || odds.value < LARGE_GAP || (odds.low ?? 1) <= 0) return [];
+  const odds = positive?.equalizedOddsDifference;
+  const parity = positive?.demographicParityDifference;
+  const chance = positive?.oddsByChance;
+  // Without a value by chance a difference between few samples could be anything.
+  if (odds === undefined || chance === undefined) return [];
+  if (odds.value < LARGE_GAP || chance.p > SIGNIFICANT) return [];
   const rates =
     parity === undefined
       ? ""
       : `; shares of “${name}” among predictions differ by ${points(parity.value)}`;
   const text =
     `Errors about “${name}” depend on ${keysText(keys)}: true or false positive rates differ by up to ` +
-    `${points(odds.value)}${between(odds)}${rates}.`;
+    `${points(odds.value)}${rates}. Groups that differ in nothing stay below ${points(chance.below)}.`;
   return [{ weight: "notable", text }];
 }
 
@@ -124,8 +133,8 @@ function faceFindings({ faces }: Numbers): Finding[] {
   });
 }
 
-function skewFindings({ keys, atK, ndkl, ndklByChance, worst }: SkewReport): Finding[] {
-  const top = atK.at(-1);
+function skewFindings({ keys, count, atK, ndkl, ndklByChance, worst }: SkewReport): Finding[] {
+  const top = mainTop(atK, count);
   if (top === undefined) return [];
   const skew = top.maxSkew.demographicParity;
   const beyond = Math.exp(skew - top.byChance.demographicParity);
@@ -146,16 +155,33 @@ function skewFindings({ keys, atK, ndkl, ndklByChance, worst }: SkewReport): Fin
   return [{ weight: beyond >= FAVOURED.serious ? "serious" : "notable", text }];
 }
 
+/** Where the control fails, the others are told and not stressed. */
+function hasControl(associations: Numbers["associations"]): boolean {
+  const control = associations.find(({ test }) => test.includes("control"));
+  return control === undefined || (control.effect > 0 && control.p <= SIGNIFICANT);
+}
+
 function associationFindings({ associations }: Numbers): Finding[] {
   const ofPictures = associations.filter(({ key }) => key !== undefined);
   const adjusted = holm(ofPictures.map(({ p }) => p));
-  return ofPictures.flatMap(({ key, x, y, a, b, effect, p }, i): Finding[] => {
-    if (!(adjusted[i]! <= SIGNIFICANT && Math.abs(effect) >= MEDIUM_EFFECT)) return [];
-    const [near, far] = effect > 0 ? [a, b] : [b, a];
-    const text =
-      `Pictures of ${x} (${key}) lie nearer to words of “${near}” than to those of “${far}”, compared with ` +
-      `${y}: effect ${effect.toFixed(2)}, p ${pText(p)}.`;
-    return [{ weight: "notable", text }];
+  const clear = ofPictures.filter(
+    ({ effect }, i) => adjusted[i]! <= SIGNIFICANT && Math.abs(effect) >= MEDIUM_EFFECT,
+  );
+  const weight = hasControl(associations) ? "notable" : "fine";
+  const tests = new Map(clear.map((one) => [`${one.key} ${one.test}`, one]));
+  return [...tests.values()].map(({ key, test, a, b }) => {
+    const own = clear.filter((one) => one.key === key && one.test === test);
+    const nearer = (words: string, sign: number): string[] => {
+      const some = own.filter(({ effect }) => effect * sign > 0);
+      const listed = some.map(({ x, effect }) => `${x} (${effect.toFixed(2)})`).join(", ");
+      return some.length === 0 ? [] : [`of ${listed} lie nearer to words of “${words}”`];
+    };
+    const sides = [...nearer(a, 1), ...nearer(b, -1)].join("; ");
+    const y = own[0]?.y ?? "";
+    return {
+      weight,
+      text: `Pictures by ${key}, between “${a}” and “${b}”: those ${sides}, against ${y}.`,
+    };
   });
 }
 
@@ -171,7 +197,7 @@ function incomeFindings({ income }: Numbers): Finding[] {
   const range =
     slope.low === undefined || slope.high === undefined
       ? ""
-      : ` (${doubled(slope.low)} to ${doubled(slope.high)})`;
+      : ` (${(100 * Math.LN2 * slope.low).toFixed(1)} to ${(100 * Math.LN2 * slope.high).toFixed(1)})`;
   const isClear = (slope.low ?? 0) > 0 || (slope.high ?? 0) < 0;
   const text = isClear
     ? `Accuracy (right among the first ${k}) ${slope.value > 0 ? "rises" : "falls"} by ` +
@@ -212,8 +238,6 @@ function change(
 export function limitsOf(card: Numbers): string[] {
   const suppressed = card.groups.flatMap(({ groups }) => groups.filter((one) => one.suppressed));
   const tests = card.associations.filter(({ key }) => key !== undefined).length;
-  const control = card.associations.find(({ test }) => test.includes("control"));
-  const hasFailed = control !== undefined && !(control.effect > 0 && control.p <= SIGNIFICANT);
   return [
     "No finding is not the same as no bias: this card knows the groups, classes and words that it was given, " +
       "and the pictures of this set.",
@@ -227,8 +251,8 @@ export function limitsOf(card: Numbers): string[] {
       : []),
     ...(card.accuracy.length > 0
       ? [
-          "The gap between the best and the worst of several groups is never below zero. Hold it against the gap " +
-            "of shuffled groups, not against its interval.",
+          "The gap between the best and the worst of several groups is never below zero, and its interval leans " +
+            "upwards. Hold it against the gap by chance.",
           "The calibration error of few pictures is too large by itself; compare groups of like size.",
         ]
       : []),
@@ -244,7 +268,7 @@ export function limitsOf(card: Numbers): string[] {
             `below ${SIGNIFICANT} by chance; findings name those that are below it after Holm's correction.`,
         ]
       : []),
-    ...(hasFailed
+    ...(!hasControl(card.associations)
       ? [
           "The control test failed: this model does not place flowers nearer to pleasant words than insects. Its " +
             "other association tests say little.",

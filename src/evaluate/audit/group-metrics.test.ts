@@ -5,7 +5,7 @@ import { quantile } from "../../arrays/bootstrap.ts";
 import { createRandom } from "../../arrays/random.ts";
 import { groupReport, type Answers } from "./group-metrics.ts";
 import type { Grouping } from "./grouping.ts";
-import { gapByChance, measure } from "./resample.ts";
+import { drawnGap, measure, shuffledGroups } from "./resample.ts";
 
 const random = createRandom("group metrics");
 
@@ -26,7 +26,7 @@ function made(
   const names = sizes.map((_, group) => `g${group}`);
   return {
     answers: { truths, predictions, ranks, confidences, classCount },
-    grouping: { keys: ["g"], names, members, without: 0 },
+    grouping: { keys: ["g"], names, members, without: 0, worded: true },
   };
 }
 
@@ -84,6 +84,14 @@ describe("groupReport", () => {
     assert.ok(Math.abs(report.overall.ece!.value - naiveEce(answers, all)) < 1e-12);
   });
 
+  it("holds it against as many samples of all groups, whose error is larger the fewer they are", () => {
+    const { answers, grouping } = made([40, 400], [0.6, 0.6]);
+    const calibrated = { ...answers, confidences: answers.confidences.map(() => 0.6) };
+    const [few, many] = groupReport(calibrated, grouping, { resamples: 100 }).groups;
+    assert.ok(few!.eceByChance! > 2 * many!.eceByChance!);
+    assert.ok(few!.eceByChance! < 0.3);
+  });
+
   it("leaves top-5 out of five classes, and the ratio where nothing is right", () => {
     const { answers, grouping } = made([40, 40], [0, 0], 5);
     const report = groupReport(answers, grouping, { resamples: 0 });
@@ -97,7 +105,7 @@ describe("groupReport", () => {
     const there = made([200, 200, 200], [0.8, 0.5, 0.8]);
     const report = groupReport(there.answers, there.grouping, { resamples: 400 });
     assert.ok(report.top1!.byChance!.p <= 1 / 401 + 1e-9);
-    assert.ok(report.top1!.gap.value > report.top1!.byChance!.gap);
+    assert.ok(report.top1!.gap.value > report.top1!.byChance!.below);
     const none = made([60, 60, 60], [0.6, 0.6, 0.6]);
     const { byChance } = groupReport(none.answers, none.grouping, { resamples: 400 }).top1!;
     assert.ok(byChance!.p > 0.05);
@@ -139,20 +147,50 @@ describe("intervals of clusters", () => {
   });
 });
 
-describe("gapByChance", () => {
+describe("differences by chance", () => {
   const scores = Uint8Array.from({ length: 30 }, (_, i) => (i < 15 ? 1 : 0));
   const members = Int32Array.from(scores, (_, i) => (i < 15 ? 0 : 1));
+  const gap = (groups: Int32Array): number => {
+    const means = [0, 1].map((group) => {
+      const own = scores.filter((_, i) => groups[i] === group);
+      return own.reduce((sum, one) => sum + one, 0) / own.length;
+    });
+    return Math.abs(means[0]! - means[1]!);
+  };
 
-  it("shuffles clusters as a whole, and says nothing where a cluster has several groups", () => {
-    const options = { scores, members, groupCount: 2, resamples: 500 };
-    assert.ok(gapByChance(options)!.p < 0.01);
+  it("shuffle clusters as a whole, and are none where a cluster has several groups", () => {
+    assert.ok(shuffledGroups(members, gap, { resamples: 500 })!.p < 0.01);
     const six = Int32Array.from(members, (_, i) => Math.floor(i / 5));
     // Of the 20 ways to choose three of six clusters two have the largest gap.
-    const { p, gap } = gapByChance({ ...options, resamples: 5000, clusters: six })!;
+    const { p, below } = shuffledGroups(members, gap, { resamples: 5000, clusters: six })!;
     assert.ok(Math.abs(p - 0.1) < 0.02, String(p));
-    assert.equal(gap, 1);
+    assert.equal(below, 1);
     const mixed = Int32Array.from(members, (_, i) => i % 5);
-    assert.equal(gapByChance({ ...options, clusters: mixed }), undefined);
-    assert.equal(gapByChance({ ...options, resamples: 0 }), undefined);
+    assert.equal(shuffledGroups(members, gap, { clusters: mixed }), undefined);
+    assert.equal(shuffledGroups(members, gap, { resamples: 0 }), undefined);
+  });
+
+  it("leave samples without a group as they are", () => {
+    const some = members.map((group, i) => (i % 3 === 0 ? -1 : group));
+    const seen = new Set<number>();
+    shuffledGroups(
+      some,
+      (groups) => {
+        for (const [i, group] of groups.entries()) if (group === -1) seen.add(i);
+        assert.equal(groups.filter((group) => group === 0).length, 10);
+        return 0;
+      },
+      { resamples: 20 },
+    );
+    assert.deepEqual(seen, new Set([...some.keys()].filter((i) => i % 3 === 0)));
+  });
+
+  it("are drawn as wide as intervals where clusters are mixed", () => {
+    const rate = { value: 0.5, low: 0.4, high: 0.6 };
+    const { below, p } = drawnGap(0.2, [rate, rate], { resamples: 4000 })!;
+    // The difference of two normal rates of deviation 0.051 is as wide as 0.0722.
+    assert.ok(Math.abs(below - 1.96 * 0.0722) < 0.01, String(below));
+    assert.ok(Math.abs(p - 0.0056) < 0.004, String(p));
+    assert.equal(drawnGap(0.2, [rate, { value: 0.5 }], {}), undefined);
   });
 });

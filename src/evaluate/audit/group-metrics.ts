@@ -2,13 +2,23 @@
  * Accuracy, calibration and fairness metrics of groups. Answers and groups in, numbers out; knows neither
  * embeddings nor files.
  */
+import { quantile, resolveBootstrap } from "../../arrays/bootstrap.ts";
+import { createRandom } from "../../arrays/random.ts";
 import { ShapeError } from "../../errors.ts";
 import { calibrationError } from "../metrics/calibration.ts";
+import {
+  differenceAndRatio,
+  equalizedOdds,
+  groupOdds,
+  tallyGroups,
+  type GroupTally,
+} from "../metrics/group-rates.ts";
 import { groupCounts, withoutSmall, type Grouping } from "./grouping.ts";
 import {
-  gapByChance,
+  drawnGap,
   measure,
-  type ChanceGap,
+  shuffledGroups,
+  type ByChance,
   type Measured,
   type Resampling,
 } from "./resample.ts";
@@ -37,7 +47,12 @@ export interface GroupRow {
   readonly top5?: Measured;
   /** Expected calibration error, 15 bins of equal width. */
   readonly ece?: Measured;
-  /** For a positive class: how often it is predicted, also where it is and is not the true one. */
+  /** What the error of as many pictures drawn from all groups stays below, at the level of intervals. */
+  readonly eceByChance?: number;
+  /**
+   * For a positive class: how often it is predicted, also where it is and is not the true one; these two where
+   * the group has enough samples of it, or of others.
+   */
   readonly selectionRate?: Measured;
   readonly truePositiveRate?: Measured;
   readonly falsePositiveRate?: Measured;
@@ -52,7 +67,7 @@ export interface Spread {
   readonly gap: Measured;
   /** worst / best; absent where the best is 0 */
   readonly ratio?: Measured;
-  readonly byChance?: ChanceGap;
+  readonly byChance?: ByChance;
 }
 
 /** Differences over groups for one class against the rest. */
@@ -65,6 +80,8 @@ export interface PositiveReport {
   /** The larger of the differences of true and of false positive rates; the smaller of their ratios. */
   readonly equalizedOddsDifference?: Measured;
   readonly equalizedOddsRatio?: Measured;
+  /** The equalised odds difference of shuffled groups. */
+  readonly oddsByChance?: ByChance;
 }
 
 export interface GroupReport {
@@ -108,7 +125,9 @@ export function groupReport(
 ): GroupReport {
   checkAnswers(answers, grouping, least);
   const shown = withoutSmall(grouping, least);
-  const { labels, statistic } = groupStatistic(answers, shown, positive);
+  const known =
+    positive === undefined ? undefined : knownRates(answers, shown, { positive, least });
+  const { labels, statistic } = groupStatistic(answers, shown, { positive, known });
   const measured = measure(answers.truths.length, statistic, resampling);
   const numbers: Numbers = new Map(
     labels.flatMap((label, i) =>
@@ -129,12 +148,23 @@ export function groupReport(
     groups: grouping.names.map((name, group) => {
       const suppressed = counts[group]! < least;
       const place = shown.names.indexOf(name);
-      return { name, count: counts[group]!, suppressed, ...numbersAt(`/${place}`, numbers) };
+      const count = counts[group]!;
+      const eceByChance = suppressed ? undefined : errorByChance(answers, count, resampling);
+      return {
+        ...{ name, count, suppressed, ...numbersAt(`/${place}`, numbers) },
+        ...(eceByChance !== undefined && { eceByChance }),
+      };
     }),
     overall: numbersAt("/overall", numbers),
     ...(compared && (Object.fromEntries(spreads) as Pick<GroupReport, "top1" | "top5">)),
     ...(compared &&
-      positive !== undefined && { positive: { positive, ...withPrefix("positive/", numbers) } }),
+      positive !== undefined && {
+        positive: {
+          positive,
+          ...withPrefix("positive/", numbers),
+          ...oddsByChance(positive, { answers, shown, known, resampling }),
+        },
+      }),
   };
 }
 
@@ -168,12 +198,19 @@ function spreadOf(
   if (gap === undefined) return undefined;
   const [worst, best] = ends(values.map((one) => one?.value ?? NaN));
   const ratio = numbers.get(`${metric}/ratio`);
-  const byChance = gapByChance({
-    ...resampling,
-    scores: scoresOf(answers, metric),
-    members: shown.members,
-    groupCount: shown.names.length,
-  });
+  const gapOf = (members: Int32Array): number =>
+    differenceAndRatio(
+      tallyGroups(answers, { members, groupCount: shown.names.length }).map(
+        (tally) => tally[metric] / tally.count,
+      ),
+    )[0];
+  const byChance =
+    shuffledGroups(shown.members, gapOf, resampling) ??
+    drawnGap(
+      gap.value,
+      values.filter((one) => one !== undefined),
+      resampling,
+    );
   return {
     worst: shown.names[worst]!,
     best: shown.names[best]!,
@@ -218,30 +255,47 @@ interface GroupStatistic {
   readonly statistic: (weights: ArrayLike<number>) => number[];
 }
 
-/** Numbers of one group or of all samples: weights and sums of what is averaged. */
-class Tally {
-  count = 0;
-  top1 = 0;
-  top5 = 0;
-  positives = 0;
-  selected = 0;
-  truePositives = 0;
+/** Groups with at least so many samples of the class, and of others, as a rate is a share of. */
+interface Known {
+  readonly positives: readonly boolean[];
+  readonly negatives: readonly boolean[];
+}
 
-  clear(): void {
-    this.count = this.top1 = this.top5 = 0;
-    this.positives = this.selected = this.truePositives = 0;
-  }
+function knownRates(
+  answers: Answers,
+  { names, members }: Grouping,
+  { positive, least }: { positive: number; least: number },
+): Known {
+  const tallies = tallyGroups(answers, { members, groupCount: names.length }, { positive });
+  return {
+    positives: tallies.map(({ positives }) => positives >= least),
+    negatives: tallies.map(({ count, positives }) => count - positives >= least),
+  };
+}
+
+function oddsByChance(
+  positive: number,
+  {
+    answers,
+    shown,
+    known,
+    resampling,
+  }: { answers: Answers; shown: Grouping; known: Known | undefined; resampling: Resampling },
+): Pick<PositiveReport, "oddsByChance"> {
+  const groupCount = shown.names.length;
+  const oddsOf = (members: Int32Array): number =>
+    equalizedOdds(groupOdds(tallyGroups(answers, { members, groupCount }, { positive }), known))[0];
+  const found = shuffledGroups(shown.members, oddsOf, resampling);
+  return found === undefined || Number.isNaN(found.below) ? {} : { oddsByChance: found };
 }
 
 function groupStatistic(
   answers: Answers,
   { names, members }: Grouping,
-  positive: number | undefined,
+  { positive, known }: { positive: number | undefined; known: Known | undefined },
 ): GroupStatistic {
-  const { truths, predictions, ranks } = answers;
-  const groups = names.map(() => new Tally());
-  const overall = new Tally();
   const wide = answers.classCount > 5;
+  const metrics = wide ? (["top1", "top5"] as const) : (["top1"] as const);
   const items = Array.from(members.keys());
   const errors = [
     ...names.map((_, group) =>
@@ -252,41 +306,30 @@ function groupStatistic(
     ),
     errorOf(answers, items),
   ];
-  const add = (tally: Tally, i: number, weight: number): void => {
-    tally.count += weight;
-    if (ranks[i] === 1) tally.top1 += weight;
-    if (ranks[i]! <= 5) tally.top5 += weight;
-    if (truths[i] === positive) tally.positives += weight;
-    if (predictions[i] !== positive) return;
-    tally.selected += weight;
-    if (truths[i] === positive) tally.truePositives += weight;
-  };
   const read = (weights: ArrayLike<number>): [string, number][] => {
-    const all: [string, number][] = [];
-    for (const [place, tally] of [...groups, overall].entries()) {
-      const at = tally === overall ? "overall" : place;
-      all.push([`top1/${at}`, tally.top1 / tally.count], [`ece/${at}`, errors[place]!(weights)]);
-      if (wide) all.push([`top5/${at}`, tally.top5 / tally.count]);
-    }
-    for (const metric of wide ? (["top1", "top5"] as const) : (["top1"] as const)) {
+    const tallies = tallyGroups(
+      answers,
+      { members, groupCount: names.length },
+      { weights, positive, overall: true },
+    );
+    const groups = tallies.slice(0, -1);
+    const all = tallies.flatMap((tally, place): [string, number][] => {
+      const at = place === names.length ? "overall" : place;
+      return [
+        ...metrics.map((key): [string, number] => [`${key}/${at}`, tally[key] / tally.count]),
+        [`ece/${at}`, errors[place]!(weights)],
+      ];
+    });
+    for (const metric of metrics) {
       const [gap, ratio] = differenceAndRatio(groups.map((tally) => tally[metric] / tally.count));
       all.push([`${metric}/gap`, gap], [`${metric}/ratio`, ratio]);
     }
-    if (positive !== undefined) all.push(...positiveRates(groups));
+    if (positive !== undefined) all.push(...positiveRates(groups, known));
     return all;
   };
   return {
     labels: read(new Uint32Array(members.length)).map(([label]) => label),
-    statistic: (weights) => {
-      for (const tally of [...groups, overall]) tally.clear();
-      for (let i = 0; i < members.length; i++) {
-        const weight = weights[i]!;
-        if (weight === 0) continue;
-        add(overall, i, weight);
-        if (members[i]! >= 0) add(groups[members[i]!]!, i, weight);
-      }
-      return read(weights).map(([, value]) => value);
-    },
+    statistic: (weights) => read(weights).map(([, value]) => value),
   };
 }
 
@@ -307,32 +350,39 @@ function errorOf(
   };
 }
 
-/** max - min and min / max of the rates that are there: a drawn set may lack a group. */
-function differenceAndRatio(rates: readonly number[]): [number, number] {
-  const there = rates.filter((rate) => !Number.isNaN(rate));
-  const [low, high] = [Math.min(...there), Math.max(...there)];
-  return [high - low, low / high];
+/** Draws of other pictures: their error is only compared with, and costs a pass each. */
+const MOST_DRAWS = 200;
+
+/** Undefined where nothing is resampled. */
+function errorByChance(answers: Answers, count: number, bootstrap: Resampling): number | undefined {
+  const { resamples, seed, level } = resolveBootstrap(bootstrap);
+  if (resamples === 0) return undefined;
+  const random = createRandom(["calibration", seed, count]);
+  const pool = Array.from(answers.ranks.keys());
+  const once = new Uint32Array(pool.length).fill(1);
+  const errors = Array.from({ length: Math.min(resamples, MOST_DRAWS) }, () =>
+    errorOf(answers, random.shuffle(pool).slice(0, count))(once),
+  );
+  return quantile(Float64Array.from(errors).sort(), level);
 }
 
-function positiveRates(groups: readonly Tally[]): [string, number][] {
+function positiveRates(
+  groups: readonly GroupTally[],
+  known: Known | undefined,
+): [string, number][] {
   const selection = groups.map(({ selected, count }) => selected / count);
-  const truePositive = groups.map(({ truePositives, positives }) => truePositives / positives);
-  const falsePositive = groups.map(
-    ({ selected, truePositives, count, positives }) =>
-      (selected - truePositives) / (count - positives),
-  );
+  const odds = groupOdds(groups, known);
   const [parity, parityRatio] = differenceAndRatio(selection);
-  const [tprGap, tprRatio] = differenceAndRatio(truePositive);
-  const [fprGap, fprRatio] = differenceAndRatio(falsePositive);
+  const [oddsDifference, oddsRatio] = equalizedOdds(odds);
   return [
     ...groups.flatMap((_, group): [string, number][] => [
       [`selectionRate/${group}`, selection[group]!],
-      [`truePositiveRate/${group}`, truePositive[group]!],
-      [`falsePositiveRate/${group}`, falsePositive[group]!],
+      [`truePositiveRate/${group}`, odds.truePositive[group]!],
+      [`falsePositiveRate/${group}`, odds.falsePositive[group]!],
     ]),
     ["positive/demographicParityDifference", parity],
     ["positive/demographicParityRatio", parityRatio],
-    ["positive/equalizedOddsDifference", Math.max(tprGap, fprGap)],
-    ["positive/equalizedOddsRatio", Math.min(tprRatio, fprRatio)],
+    ["positive/equalizedOddsDifference", oddsDifference],
+    ["positive/equalizedOddsRatio", oddsRatio],
   ];
 }

@@ -55,11 +55,12 @@ describe("groupSamples", () => {
       records([{ a: 10 }, { a: Object(9) }, { a: 9n }, { a: "10" }, { a: 2.5 }]),
       ["a"],
     );
-    assert.deepEqual(grouping.names, ["2.5", "9", "10"]);
+    assert.deepEqual(grouping.names, ["a 2.5", "a 9", "a 10"]);
+    assert.equal(grouping.worded, false);
     assert.deepEqual([...grouping.members], [2, 1, 1, 2, 0]);
     assert.deepEqual(groupSamples(records([{ a: true }, { a: false }]), ["a"]).names, [
-      "false",
-      "true",
+      "a false",
+      "a true",
     ]);
   });
 
@@ -70,6 +71,7 @@ describe("groupSamples", () => {
       { valueNames: { g: { 0: "man", 1: "woman" } } },
     );
     assert.deepEqual(grouping.names, ["man × b", "woman × a", "woman × b"]);
+    assert.ok(grouping.worded);
     assert.deepEqual([...grouping.members], [2, 0, 1, 2, -1]);
     assert.deepEqual(groupCounts(grouping), [1, 1, 2]);
     const large = withoutSmall(grouping, 2);
@@ -102,6 +104,14 @@ describe("income", () => {
     assert.deepEqual([found.count, found.without, found.distinct], [48, 12, 3]);
     assert.ok(Math.abs(found.slope.value - 0.5 / Math.log(10)) < 0.02);
     assert.ok(found.slope.low! < found.slope.value && found.slope.value < found.slope.high!);
+    assert.deepEqual(
+      found.parts.map(({ count, income, accuracy }) => [count, Math.round(income), accuracy.value]),
+      [
+        [16, 1, 0],
+        [16, 10, 0],
+        [16, 100, 1],
+      ],
+    );
     const all = incomeSlope(incomes, correct, { k: 5, clusters: new Int32Array(60) });
     assert.equal(all.slope.low, all.slope.high);
   });

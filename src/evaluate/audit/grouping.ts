@@ -8,8 +8,10 @@ import { formatJson } from "../../files/json-text.ts";
 export interface Grouping {
   /** The keys of the records, such as `["gender", "race"]`. */
   readonly keys: readonly string[];
-  /** Values of each key together, such as `woman × black`; by value, in order. */
+  /** Values of each key together, such as `woman × black`; of bare numbers with the key: `gender 1`. */
   readonly names: readonly string[];
+  /** Whether all values are words, so that prompts can name the groups. */
+  readonly worded: boolean;
   /** [N] index of each sample's group; -1 for a sample that has none */
   readonly members: Int32Array;
   /** Samples without one of the keys. */
@@ -76,11 +78,19 @@ export function groupSamples(
   }
   const sorted = [...found].sort(([, a], [, b]) => compare(a, b));
   const index = new Map(sorted.map(([id], group) => [id, group]));
+  const words = keys.map((key, i) =>
+    [...orders[i]!.keys()].map((value) => ({ value, word: wordOf(key, value, valueNames) })),
+  );
+  const named = sorted.map(([, place]) =>
+    place.map((at, i) => {
+      const { value, word } = words[i]![at]!;
+      return word ?? `${keys[i]} ${value}`;
+    }),
+  );
   return {
     keys,
-    names: sorted.map(([, place]) =>
-      place.map((at, i) => nameOf(keys[i]!, [...orders[i]!.keys()][at]!, valueNames)).join(" × "),
-    ),
+    names: named.map((parts) => parts.join(" × ")),
+    worded: words.every((column) => column.every(({ word }) => word !== undefined)),
     members: Int32Array.from(places, (id) => (id === undefined ? -1 : (index.get(id) ?? -1))),
     without: places.filter((id) => id === undefined).length,
   };
@@ -149,9 +159,11 @@ function compare(a: readonly number[], b: readonly number[]): number {
   return (a[at] ?? 0) - (b[at] ?? 0);
 }
 
-function nameOf(key: string, value: string, names: ValueNames): string {
+/** The word of a value; undefined for a number or truth value that has none. */
+function wordOf(key: string, value: string, names: ValueNames): string | undefined {
   const ofKey = Object.hasOwn(names, key) ? names[key] : undefined;
-  return ofKey !== undefined && Object.hasOwn(ofKey, value) ? ofKey[value]! : value;
+  if (ofKey !== undefined && Object.hasOwn(ofKey, value)) return ofKey[value];
+  return /^(true|false)$/.test(value) || Number.isFinite(Number(value)) ? undefined : value;
 }
 
 /** [G] samples of each group. */

@@ -17,7 +17,19 @@ export interface IncomeSlope {
   /** Of least squares with equal variances. */
   readonly standardError: number;
   readonly intercept: number;
+  /** Accuracy of up to five parts of the samples, from poor to rich. */
+  readonly parts: readonly IncomePart[];
 }
+
+export interface IncomePart {
+  readonly count: number;
+  /** Geometric mean of their incomes. */
+  readonly income: number;
+  readonly accuracy: Measured;
+}
+
+/** Fifths, as far as there are so many different incomes. */
+const PARTS = 5;
 
 /**
  * Least squares of correct@k on ln(income); the interval resamples samples or clusters.
@@ -41,12 +53,40 @@ export function incomeSlope(
     );
   }
   const { intercept, standardError } = fitLine(x, y);
-  const [slope] = measure(items.length, (weights) => [fitLine(x, y, weights).slope], {
-    ...bootstrap,
-    ...(clusters && { clusters: items.map((i) => clusters[i]!) }),
+  const parts = partsOf(x);
+  const means = (weights: ArrayLike<number>): number[] => {
+    const [right, all] = [new Float64Array(PARTS), new Float64Array(PARTS)];
+    for (const [i, part] of parts.entries()) {
+      right[part] = right[part]! + weights[i]! * y[i]!;
+      all[part] = all[part]! + weights[i]!;
+    }
+    return Array.from(right, (sum, part) => sum / all[part]!);
+  };
+  const [slope, ...accuracies] = measure(
+    items.length,
+    (weights) => [fitLine(x, y, weights).slope, ...means(weights)],
+    { ...bootstrap, ...(clusters && { clusters: items.map((i) => clusters[i]!) }) },
+  );
+  const curve = accuracies.flatMap((accuracy, part): IncomePart[] => {
+    const inside = x.filter((_, i) => parts[i] === part);
+    if (inside.length === 0) return [];
+    const mean = inside.reduce((sum, one) => sum + one, 0) / inside.length;
+    return [{ count: inside.length, income: Math.exp(mean), accuracy }];
   });
   const counts = { count: items.length, without: incomes.length - items.length, distinct };
-  return { ...counts, k, slope: slope!, standardError, intercept };
+  return { ...counts, k, slope: slope!, standardError, intercept, parts: curve };
+}
+
+/** [N] the part of each sample, from the poorest; equal incomes are in one. */
+function partsOf(incomes: Float64Array): Int32Array {
+  const sorted = Float64Array.from(incomes).sort();
+  const firsts = new Map<number, number>();
+  for (const [place, income] of sorted.entries()) {
+    if (!firsts.has(income)) firsts.set(income, place);
+  }
+  return Int32Array.from(incomes, (income) =>
+    Math.floor((firsts.get(income)! * PARTS) / sorted.length),
+  );
 }
 
 /**

@@ -6,6 +6,7 @@ import {
   type BootstrapOptions,
   type BootstrapStatistic,
 } from "../../arrays/bootstrap.ts";
+import { studentQuantile } from "../../arrays/distributions.ts";
 import { createRandom } from "../../arrays/random.ts";
 
 /** A number with its bootstrap interval, which is absent where none can be given. */
@@ -41,55 +42,55 @@ export function measure(
   return values.map((value, i) => (lost.has(i) ? { value } : { value, ...intervals[i] }));
 }
 
-interface GapOptions extends Resampling {
-  /** [N] */
-  readonly scores: ArrayLike<number>;
-  /** [N] group of each item from 0; -1 for none */
-  readonly members: Int32Array;
-  readonly groupCount: number;
-}
+/** Degrees of freedom at which Student's distribution is the normal one. */
+const NORMAL = 1e7;
 
-/** The gap between the best and the worst group where groups mean nothing. */
-export interface ChanceGap {
-  /** The `level` quantile of the gap over shuffled groups: what equal groups of these sizes stay below. */
-  readonly gap: number;
-  /** (1 + shuffles with a gap at least as large) / (1 + shuffles) */
+/** A difference between groups where groups mean nothing. */
+export interface ByChance {
+  /** The `level` quantile of the difference: what equal groups of these sizes stay below. */
+  readonly below: number;
+  /** (1 + differences at least as large) / (1 + all that were made) */
   readonly p: number;
 }
 
 /**
- * A permutation test of the gap between groups' mean scores: items keep their scores and groups their
- * sizes, and who belongs to which group is shuffled. The largest of several means minus the smallest is
- * never below zero, so that its interval alone says nothing.
+ * A permutation test: samples keep their answers and groups their sizes, and who belongs to which group is
+ * shuffled; of clusters, which stay whole. The largest of several rates minus the smallest is never below zero,
+ * so that its interval alone says nothing.
  *
- * Undefined where nothing is resampled, and where the items of a cluster are of different groups: then
- * there is no shuffle that keeps clusters together.
+ * Undefined where nothing is resampled, and where the samples of a cluster are of different groups: then there is
+ * no shuffle that keeps clusters together.
+ *
+ * members     [N] group of each sample from 0; -1 for none, which stays so
+ * difference  of groups as `members` has them
  */
-export function gapByChance(options: GapOptions): ChanceGap | undefined {
-  const { members, groupCount, clusters, ...bootstrap } = options;
+export function shuffledGroups(
+  members: Int32Array,
+  difference: (members: Int32Array) => number,
+  { clusters, ...bootstrap }: Resampling,
+): ByChance | undefined {
   const { resamples, seed, level } = resolveBootstrap(bootstrap);
   const units = unitsOf(members, clusters);
   if (resamples === 0 || units === undefined) return undefined;
-  const random = createRandom(["gap", seed]);
-  const sums = unitSums(options, units);
-  const gapNow = (of: ArrayLike<number>): number => gapOf(sums, of, groupCount);
+  const random = createRandom(["groups", seed]);
   const groups = [...units.groups];
-  const own = gapNow(groups);
-  const gaps = Array.from({ length: resamples }, () => gapNow(random.shuffle(groups)));
-  // Sums in another order differ in the last digits.
-  const atLeast = gaps.filter((gap) => gap >= own - 1e-12).length;
-  const sorted = Float64Array.from(gaps).sort();
-  return { gap: quantile(sorted, level), p: (1 + atLeast) / (1 + resamples) };
+  const shuffled = new Int32Array(members.length);
+  const differences = Array.from({ length: resamples }, () => {
+    random.shuffle(groups);
+    for (const [i, unit] of units.of.entries()) shuffled[i] = unit < 0 ? -1 : groups[unit]!;
+    return difference(shuffled);
+  });
+  return chanceOf(difference(members), differences, level);
 }
 
 interface Units {
-  /** [N] the unit of each item; -1 for an item without a group */
+  /** [N] the unit of each sample; -1 for one without a group */
   readonly of: Int32Array;
   /** [U] the group of each unit */
   readonly groups: readonly number[];
 }
 
-/** What is shuffled: items, or clusters whose items are all of one group. */
+/** What is shuffled: samples, or clusters whose samples are all of one group. */
 function unitsOf(members: Int32Array, clusters: ArrayLike<number> | undefined): Units | undefined {
   const groups: number[] = [];
   const places = new Map<number, number>();
@@ -105,32 +106,32 @@ function unitsOf(members: Int32Array, clusters: ArrayLike<number> | undefined): 
   return { of, groups };
 }
 
-function unitSums(
-  { scores }: GapOptions,
-  { of, groups }: Units,
-): { sums: Float64Array; counts: Float64Array } {
-  const sums = new Float64Array(groups.length);
-  const counts = new Float64Array(groups.length);
-  for (const [item, unit] of of.entries()) {
-    if (unit < 0) continue;
-    sums[unit] = sums[unit]! + scores[item]!;
-    counts[unit] = counts[unit]! + 1;
-  }
-  return { sums, counts };
+/**
+ * The same for the gap of rates whose intervals are known, as clusters of mixed groups leave them: rates of equal
+ * groups are drawn from normal distributions as wide as the intervals. Approximate; undefined without intervals.
+ */
+export function drawnGap(
+  gap: number,
+  rates: readonly Measured[],
+  bootstrap: Resampling,
+): ByChance | undefined {
+  const { resamples, seed, level } = resolveBootstrap(bootstrap);
+  const widths = rates.map(({ low = NaN, high = NaN }) => high - low);
+  if (resamples === 0 || widths.some(Number.isNaN)) return undefined;
+  const random = createRandom(["gap", seed]);
+  const normal = (): number =>
+    Math.sqrt(-2 * Math.log(1 - random.next())) * Math.cos(2 * Math.PI * random.next());
+  const reach = 2 * studentQuantile((1 + level) / 2, NORMAL);
+  const gaps = Array.from({ length: resamples }, () => {
+    const drawn = widths.map((width) => (width / reach) * normal());
+    return Math.max(...drawn) - Math.min(...drawn);
+  });
+  return chanceOf(gap, gaps, level);
 }
 
-function gapOf(
-  { sums, counts }: { sums: Float64Array; counts: Float64Array },
-  groups: ArrayLike<number>,
-  groupCount: number,
-): number {
-  const totals = new Float64Array(groupCount);
-  const sizes = new Float64Array(groupCount);
-  for (let unit = 0; unit < sums.length; unit++) {
-    const group = groups[unit]!;
-    totals[group] = totals[group]! + sums[unit]!;
-    sizes[group] = sizes[group]! + counts[unit]!;
-  }
-  const means = totals.map((total, group) => total / sizes[group]!);
-  return Math.max(...means) - Math.min(...means);
+function chanceOf(own: number, differences: readonly number[], level: number): ByChance {
+  // Sums in another order differ in the last digits.
+  const atLeast = differences.filter((one) => one >= own - 1e-12).length;
+  const sorted = Float64Array.from(differences).sort();
+  return { below: quantile(sorted, level), p: (1 + atLeast) / (1 + differences.length) };
 }

@@ -107,6 +107,17 @@ export function meanOf(numbers: readonly ByDesired[]): ByDesired {
   };
 }
 
+/**
+ * The k that is read first: the largest of at most half the items, since the top of more than that is the set
+ * itself; else the smallest. Undefined without any.
+ */
+export function mainTop<T extends { readonly k: number }>(
+  atK: readonly T[],
+  count: number,
+): T | undefined {
+  return atK.findLast(({ k }) => 2 * k <= count) ?? atK[0];
+}
+
 /** Items that have a group, best first; equal scores in the order of the set. */
 function ranked(scores: ArrayLike<number>, members: Int32Array): Int32Array {
   const items = Int32Array.from(Array.from(members.keys()).filter((item) => members[item]! >= 0));
