@@ -10,6 +10,7 @@ import {
   type Tokenizer,
 } from "./tokenizer-description.ts";
 import { ClipBpe, type ClipVocabulary, vocabularyOf } from "./models/clip-bpe.ts";
+import { once, partialIds } from "./models/byte-pieces.ts";
 import { cutAtTokens, readAddedTokens } from "./tokenizer-json/added-tokens.ts";
 import { readMerges } from "./tokenizer-json/clip-files.ts";
 
@@ -41,13 +42,17 @@ export async function createClipTokenizer(
   const addedPad = added.find(({ content }) => content === padToken)?.id;
   const padId = description.padId ?? addedPad ?? idOfPad(padToken, vocabulary, specialTokens);
   const cut = cutAtTokens(added, (part) => clean(part, cleaning));
-  const write = (text: string, row: Int32Array): number => {
-    row[0] = startId;
-    let stop = 1;
+  const fill = (text: string, row: Int32Array, from: number): number => {
+    let stop = from;
     for (const part of cut(text)) {
       if (part.id === undefined) stop = bpe.write(part.text, row, stop);
       else if (stop < row.length) row[stop++] = part.id;
     }
+    return stop;
+  };
+  const write = (text: string, row: Int32Array): number => {
+    row[0] = startId;
+    const stop = fill(text, row, 1);
     const length = Math.min(stop + 1, contextLength);
     row[length - 1] = endId;
     return length;
@@ -59,6 +64,12 @@ export async function createClipTokenizer(
     endId,
     pooling: "endOfText",
     ...rowEncoders(contextLength, padId, write),
+    pieces: {
+      encode: (text) => wholeRow((row) => fill(text, row, 0), text.length),
+      room: contextLength - 2,
+      unknownId: undefined,
+      byteIds: once(() => partialIds(vocabulary.ids, { suffix: "</w>" })),
+    },
     merges,
     vocabulary,
     description: {
@@ -72,6 +83,15 @@ export async function createClipTokenizer(
       ...(addedTokens.length > 0 && { addedTokens }),
     },
   };
+}
+
+/** What is written to a row, in one that is long enough. */
+function wholeRow(write: (row: Int32Array) => number, characters: number): Int32Array {
+  for (let size = 2 * characters + 16; ; size *= 2) {
+    const row = new Int32Array(size);
+    const stop = write(row);
+    if (stop < size) return row.subarray(0, stop);
+  }
 }
 
 /** The ends of text may go by other names in the vocabulary. */

@@ -2,6 +2,7 @@
 export { createTokenizer } from "./load-tokenizer.ts";
 export { clean, cleanings, type Cleaning } from "./clean.ts";
 export { tokenizerClassOf } from "./tokenizer-config.ts";
+export { coverageText, tokenCoverage, type TokenCoverage } from "./coverage.ts";
 export { fixText } from "./fix-text/fix-text.ts";
 export { unescapeHtml } from "./fix-text/fix-text.ts";
 export {

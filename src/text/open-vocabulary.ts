@@ -2,6 +2,7 @@
 import { basename } from "node:path";
 import { DataError } from "../errors.ts";
 import { readRegular, readTextFile } from "../files/regular-file.ts";
+import { fallbackIds, once } from "./models/byte-pieces.ts";
 import type { PieceEncoder } from "./models/piece-model.ts";
 import { readSentencePieceFile, type SentencePieceFile } from "./sentence-piece/model-file.ts";
 import { openSentencePiece } from "./sentence-piece/open-sentence-piece.ts";
@@ -152,5 +153,7 @@ function openRaw(file: SentencePieceFile): PieceEncoder {
     contextLength: undefined,
     readInFront: false,
     idOf: (name) => processor.ids.get(name),
+    unknownId: file.unknownId,
+    byteIds: once(() => fallbackIds(processor.ids)),
   };
 }

@@ -1,5 +1,6 @@
 /** SigLIP's spiece.model as transformers reads it, and SigLIP's cleaning. */
 import { collapseSpaces, removePunctuation } from "./clean.ts";
+import { fallbackIds, once } from "./models/byte-pieces.ts";
 import type { PieceEncoder } from "./models/piece-model.ts";
 import type { SentencePieceFile } from "./sentence-piece/model-file.ts";
 import { spaceMark } from "./sentence-piece/normalizer.ts";
@@ -57,6 +58,8 @@ export function openSiglip(file: SentencePieceFile, config: TokenizerConfig): Pi
     contextLength: undefined,
     readInFront: false,
     idOf: (name) => special.get(name) ?? processor.ids.get(name),
+    unknownId: file.unknownId,
+    byteIds: once(() => fallbackIds(processor.ids)),
   };
 }
 

@@ -98,6 +98,18 @@ export interface TokenizerJsonDescription {
 /** All that is needed to build a tokenizer again, in a worker for example; plain JSON. */
 export type TokenizerDescription = ClipBpeDescription | TokenizerJsonDescription;
 
+/** How a whole text becomes pieces, before rows are cut and filled. */
+export interface TextPieces {
+  /** Ids of a text without those that stand around every one, however many they are. */
+  encode(text: string): ArrayLike<number>;
+  /** Ids of a text that a row has room for. */
+  readonly room: number;
+  /** Stands for what the vocabulary lacks; undefined where there is no such id. */
+  readonly unknownId: number | undefined;
+  /** Ids that stand for bytes which are no whole character. */
+  readonly byteIds: () => ReadonlySet<number>;
+}
+
 /** Captions to token ids. */
 export interface Tokenizer {
   /** Ids are 0 to vocabSize - 1. */
@@ -113,6 +125,7 @@ export interface Tokenizer {
   encode(text: string): TokenRow;
   /** Captions as one [N, T] array. */
   encodeBatch(texts: readonly string[]): TokenBatch;
+  readonly pieces: TextPieces;
   /** Every option resolved; `createTokenizer(description)` builds the same tokenizer. */
   readonly description: TokenizerDescription;
 }

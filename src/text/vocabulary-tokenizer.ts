@@ -69,6 +69,12 @@ export async function createVocabularyTokenizer(
     endId: separator === undefined ? endId : undefined,
     pooling,
     ...rowEncoders(contextLength, separator === padId ? 0 : padId, write),
+    pieces: {
+      encode: (text) => encoder.encode(clean(text, cleaning)),
+      room,
+      unknownId: encoder.unknownId,
+      byteIds: encoder.byteIds,
+    },
     description,
   };
 }

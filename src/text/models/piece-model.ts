@@ -61,6 +61,10 @@ export interface PieceEncoder {
   /** Whether rows are read at the symbol in front, as BERT's are. */
   readonly readInFront: boolean;
   idOf(token: string): number | undefined;
+  /** The id of what the vocabulary lacks. */
+  readonly unknownId: number | undefined;
+  /** Ids of bytes that are no whole character. */
+  readonly byteIds: () => ReadonlySet<number>;
 }
 
 /** The greatest of many ids and one more; a spread of 256,000 arguments would overflow the stack. */

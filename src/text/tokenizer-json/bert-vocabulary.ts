@@ -91,6 +91,8 @@ export function openTensorFlowText(ids: ReadonlyMap<string, number>): PieceEncod
     contextLength: undefined,
     readInFront: true,
     idOf: (name) => ids.get(name),
+    unknownId,
+    byteIds: () => new Set(),
   };
 }
 

@@ -1,5 +1,6 @@
 /** The `model` of a tokenizer.json, checked, as something that turns words into ids. */
 import { createBpe } from "../models/bpe.ts";
+import { fallbackIds, partialIds } from "../models/byte-pieces.ts";
 import type { PieceModel } from "../models/piece-model.ts";
 import { createUnigram } from "../models/unigram.ts";
 import { createWordLevel, createWordPiece } from "../models/word-piece.ts";
@@ -28,8 +29,7 @@ export function createModel(model: ModelConfig): PieceModel {
   const type = modelType(model);
   if (type === "Unigram") return createUnigramOf(model);
   const ids = readVocabulary(model["vocab"]);
-  const unknown = model["unk_token"];
-  const unknownId = typeof unknown === "string" ? ids.get(unknown) : undefined;
+  const unknownId = unknownIdOf(model, ids);
   const text = (key: string): string => (typeof model[key] === "string" ? model[key] : "");
   if (type === "WordLevel") return createWordLevel(ids, unknownId);
   if (type === "WordPiece") {
@@ -50,6 +50,28 @@ export function createModel(model: ModelConfig): PieceModel {
     prefix: text("continuing_subword_prefix"),
     suffix: text("end_of_word_suffix"),
   });
+}
+
+/** The id that a checked model gives what it lacks. */
+export function unknownIdOf(
+  model: ModelConfig,
+  ids: ReadonlyMap<string, number>,
+): number | undefined {
+  if (modelType(model) === "Unigram") return Number(model["unk_id"]);
+  const unknown = model["unk_token"];
+  return typeof unknown === "string" ? ids.get(unknown) : undefined;
+}
+
+/** Ids of a checked model's pieces that are bytes and no whole character. */
+export function byteIdsOf(
+  model: ModelConfig,
+  ids: ReadonlyMap<string, number>,
+  isByteLevel: boolean,
+): ReadonlySet<number> {
+  if (model["byte_fallback"] === true) return fallbackIds(ids);
+  const text = (key: string): string => (typeof model[key] === "string" ? model[key] : "");
+  const around = { prefix: text("continuing_subword_prefix"), suffix: text("end_of_word_suffix") };
+  return isByteLevel ? partialIds(ids, around) : new Set();
 }
 
 /** Pieces and their ids, whose object is as JSON.parse made it. */

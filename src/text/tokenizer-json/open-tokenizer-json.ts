@@ -1,8 +1,9 @@
 /** A tokenizer.json as something that turns captions into ids: all of its steps put together. */
 import { DataError } from "../../errors.ts";
+import { once } from "../models/byte-pieces.ts";
 import { type PieceEncoder, rememberWords, sizeOf } from "../models/piece-model.ts";
 import { cutAtTokens, readAddedTokens } from "./added-tokens.ts";
-import { createModel, modelType } from "./create-model.ts";
+import { byteIdsOf, createModel, modelType, unknownIdOf } from "./create-model.ts";
 import { compileNormalizer } from "./normalize.ts";
 import { compilePreTokenizer } from "./pre-tokenize.ts";
 import { checkId, type StepConfig, unsupported } from "./step-config.ts";
@@ -82,7 +83,19 @@ function compile(json: TokenizerFile, { before, around }: Changes): PieceEncoder
     contextLength: wholeNumber(json.truncation?.max_length),
     readInFront: modelType(config) === "WordPiece" && inFront.length > 0,
     idOf,
+    unknownId: unknownIdOf(config, model.ids),
+    byteIds: once(() => byteIdsOf(config, model.ids, isByteLevel(json))),
   };
+}
+
+/** Whether words are written in the alphabet of bytes before the model sees them. */
+function isByteLevel({ normalizer, pre_tokenizer: preTokenizer }: TokenizerFile): boolean {
+  const has = (step: StepConfig | null | undefined): boolean => {
+    if (step === null || step === undefined) return false;
+    const inner = step["normalizers"] ?? step["pretokenizers"];
+    return step.type === "ByteLevel" || (Array.isArray(inner) && (inner as StepConfig[]).some(has));
+  };
+  return has(normalizer) || has(preTokenizer);
 }
 
 function templateOf(
