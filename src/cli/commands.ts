@@ -42,6 +42,15 @@ export const commands: CommandTable = {
     summary: "how a model treats the groups of a set: accuracy, faces, skew, associations",
     load: () => import("./commands/audit.ts"),
   },
+  suite: {
+    summary: "the suites that papers report, and your own",
+    commands: {
+      run: {
+        summary: "measure a model on every set of a suite",
+        load: () => import("./commands/suite-run.ts"),
+      },
+    },
+  },
   classify: {
     summary: "name pictures among labels of your own",
     load: () => import("./commands/classify.ts"),

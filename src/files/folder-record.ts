@@ -55,6 +55,29 @@ export function writeRecordedFiles(
   }
 }
 
+/**
+ * Before long work whose results `writeRecordedFiles` will write.
+ *
+ * throws  StorageError naming a file of one of these names that limn did not write
+ */
+export function checkRecordedFiles(folder: string, names: readonly string[]): void {
+  const recorded = readRecord(folder) ?? new Map<string, string>();
+  for (const name of names) checkOwn(folder, { folder, name, recorded });
+}
+
+function checkOwn(
+  named: string,
+  { folder, name, recorded }: { folder: string; name: string; recorded: Map<string, string> },
+): void {
+  const file = join(folder, name);
+  if (statsOf(file) === undefined || recorded.get(name) === digestOf(file)) return;
+  throw new StorageError(
+    join(named, name),
+    `Expected no ${name}, or one of limn's own, in ${named} for writing but received another; ` +
+      "choose another folder, or move it away (nothing was changed)",
+  );
+}
+
 function writeThose(
   named: string,
   folder: string,
@@ -64,14 +87,7 @@ function writeThose(
   const recorded = readRecord(folder) ?? new Map<string, string>();
   const fresh = [...files].filter(([name, content]) => !holds(join(folder, name), content));
   for (const [name] of fresh) {
-    const file = join(folder, name);
-    if (statsOf(file) === undefined || recorded.get(name) === digestOf(file)) continue;
-    if (recorded.size === 0 && isOlder(folder)) continue;
-    throw new StorageError(
-      join(named, name),
-      `Expected no ${name}, or one of limn's own, in ${named} for writing but received another; ` +
-        "choose another folder, or move it away (nothing was changed)",
-    );
+    if (recorded.size > 0 || !isOlder(folder)) checkOwn(named, { folder, name, recorded });
   }
   for (const [name, content] of fresh) {
     writeFileAtomically(join(folder, name), (write) => write(content));

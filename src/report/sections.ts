@@ -197,7 +197,9 @@ export function metricBar({ value, chance, interval }: MetricRow): string {
     const place = `left:${barWidth(low)};width:${barWidth(high - low)}`;
     parts.push(`<i class="interval" style="${place}"></i>`);
   }
-  parts.push(`<i class="chance" style="left:${barWidth(chance)}"></i>`);
+  if (Number.isFinite(chance)) {
+    parts.push(`<i class="chance" style="left:${barWidth(chance)}"></i>`);
+  }
   return `<span class="bar">${parts.join("")}</span>`;
 }
 

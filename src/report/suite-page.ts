@@ -207,7 +207,9 @@ interface Named {
 function worstClasses(task: TaskRecord): string {
   const { perClass = [] } = task as { perClass?: Named[] };
   if (perClass.length < 3) return "";
-  const worst = [...perClass].sort((a, b) => a.top1 - b.top1 || b.count - a.count).slice(0, WORST);
+  const wrong = perClass.filter(({ top1 }) => top1 < 1);
+  if (wrong.length === 0) return "";
+  const worst = wrong.sort((a, b) => a.top1 - b.top1 || b.count - a.count).slice(0, WORST);
   const items = worst.map(
     ({ name, count, top1 }) =>
       `<li>${escapeHtml(name)} <span class="key">${formatMetric(top1, "share")} of ${count}</span></li>`,
@@ -222,7 +224,7 @@ function groupsChart(task: TaskRecord): string {
     label: `${name} (${count})`,
     marks: [{ series: "", value: top1 }],
   }));
-  return `<div class="card">${dotPlot({ title: `Top-1 accuracy by ${groups.key}`, rows, xLabel: "share" })}</div>`;
+  return `<div class="card" style="max-width:680px">${dotPlot({ title: `Top-1 accuracy by ${groups.key}`, rows, xLabel: "share" })}</div>`;
 }
 
 interface Bin {
@@ -250,7 +252,7 @@ function reliabilityChart(task: TaskRecord): string {
       ],
     },
   ].filter(({ points }) => points.length > 0);
-  return `<div class="card">${intervalChart({
+  return `<div class="card" style="max-width:680px">${intervalChart({
     title: "Confidence and accuracy",
     series,
     xLabel: "mean confidence of a bin",

@@ -157,11 +157,15 @@ describe("sets", () => {
     await assert.rejects(openSet(three, { root, languages }), /Expected 3 classes of wilds\/fmow/);
   });
 
-  it("give another split for a temperature, where they have one", async () => {
+  it("give the split for a temperature that is asked for, where they have it", async () => {
     const folder = join(root, "wds_cars_test");
     cpSync(join(sets, "wds_classes"), folder, { recursive: true });
-    const options: OpenSuiteOptions = { root, calibration: true };
+    const options: OpenSuiteOptions = { root, calibration: true, held: "train" };
     assert.equal(opened(await openSet(named("cars"), options)).held, undefined);
+    await assert.rejects(openSet(named("cars"), { ...options, held: "test" }), {
+      name: "DataError",
+      message: /Expected another split than test of cars to fit temperatures on/,
+    });
     cpSync(join(folder, "test"), join(folder, "train"), { recursive: true });
     const { held, suite } = opened(await openSet(named("cars"), options));
     assert.match(JSON.stringify(held), /wds_cars_test\/train\/0\.tar/);

@@ -18,8 +18,12 @@ export interface OpenSuiteOptions {
   readonly root?: string | undefined;
   /** Folder of class names and templates in other languages, see `readLanguages`. */
   readonly languages?: string | undefined;
-  /** Whether calibration is measured, with a temperature fitted on another split where a set has one. */
+  /** Whether calibration is measured. */
   readonly calibration?: boolean | undefined;
+  /** Split that temperatures are fitted on, in sets that have it; see `calibrationColumns`. */
+  readonly held?: string | undefined;
+  /** In place of the sets' own, for classification by names. */
+  readonly templates?: readonly string[] | undefined;
   /** How sets that are named by `hf://datasets/...` are fetched. */
   readonly hub?: FetchSetOptions | undefined;
 }
@@ -77,8 +81,10 @@ export async function openSet(set: SetDefinition, options: OpenSuiteOptions): Pr
     const task = completed(withPlaces(one, place), benchmark);
     return [task, ...inLanguages(task, set, options)];
   });
-  const measured = options.calibration === true ? tasks.map(withCalibration) : tasks;
-  const held = options.calibration === true && benchmark ? heldSplit(set, benchmark) : undefined;
+  const asked =
+    options.templates === undefined ? tasks : tasks.map((task) => withTemplates(task, options));
+  const measured = options.calibration === true ? asked.map(withCalibration) : asked;
+  const held = benchmark && options.held ? heldSplit(set, benchmark, options.held) : undefined;
   return {
     suite: { name: set.name, title: set.title, source, tasks: measured },
     notes: benchmark?.notes ?? [],
@@ -185,16 +191,28 @@ function withCalibration(task: SuiteTask): SuiteTask {
   return { ...task, also: [...new Set([...(task.also ?? []), "calibration" as const])] };
 }
 
-/** Another split than the one that is measured; a training split comes last. */
-function heldSplit(set: SetDefinition, { folder, split }: BenchmarkSet): SourceSpec | undefined {
-  const { npyColumns } = set;
-  const other = ["val", "validation", "valid", "train"].find((name) => {
-    const place = join(folder, name);
-    return place !== split && existsSync(join(place, "nshards.txt"));
-  });
-  return other === undefined
-    ? undefined
-    : openBenchmarkSet(folder, { split: other, npyColumns }).source;
+function withTemplates(task: SuiteTask, { templates }: OpenSuiteOptions): SuiteTask {
+  if (templates === undefined || task.language !== undefined) return task;
+  if (task.kind !== "zeroShot" && task.kind !== "multilabel") return task;
+  return { ...task, templates: [...templates] };
+}
+
+/** throws  DataError for the split that is measured; undefined where the set has not this one */
+function heldSplit(
+  { name, npyColumns }: SetDefinition,
+  { folder, split }: BenchmarkSet,
+  held: string,
+): SourceSpec | undefined {
+  const place = join(folder, held);
+  if (place === split) {
+    throw new DataError(
+      `Expected another split than ${held} of ${name} to fit temperatures on, as it is the one that is ` +
+        "measured; name another, or none",
+      { source: place },
+    );
+  }
+  if (!existsSync(join(place, "nshards.txt"))) return undefined;
+  return openBenchmarkSet(folder, { split: held, npyColumns }).source;
 }
 
 /** The same task by the names of other languages, where a set has some. */
