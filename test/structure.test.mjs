@@ -60,7 +60,7 @@ const FLOORS = {
   checkpoints: ["weights", "preprocessing", "layouts", "adapters"],
   cli: ["print", "options", "commands"],
   data: ["image", "tables", "parquet", "paths", "sources", "loader", "dedupe"],
-  evaluate: ["metrics", "tasks", "suites", "audit"],
+  evaluate: ["metrics", "tasks", "suites", "audit", "compare"],
   inference: ["features"],
   objectives: ["shared", "amorlip", "lixp", "neuclip"],
   report: ["pages"],

@@ -135,10 +135,7 @@ export function bootstrapSamples(
   const samples: number[][] = [];
   for (let resample = 0; resample < resamples; resample++) {
     drawn.fill(0);
-    for (let i = 0; i < drawn.length; i++) {
-      const one = random.integer(drawn.length);
-      drawn[one] = (drawn[one] as number) + 1;
-    }
+    random.tally(drawn);
     if (clusterOf !== undefined) {
       for (let unit = 0; unit < units; unit++) weights[unit] = drawn[clusterOf.of[unit]!]!;
     }

@@ -14,6 +14,18 @@ describe("createRandom", () => {
     const drawn = Array.from({ length: 4 }, () => random.integer(1_000_000));
     assert.deepEqual(drawn, PINNED);
   });
+  it("tallies the numbers that it would draw one by one, and goes on from there", () => {
+    // Of three million some draws are beyond the last whole run, and are drawn again.
+    for (const n of [0, 1, 2, 3, 1000, 65_537, 3_000_001]) {
+      const [one, other] = [createRandom([n]), createRandom([n])];
+      const [counts, expected] = [new Uint32Array(n).fill(2), new Uint32Array(n).fill(2)];
+      one.tally(counts);
+      for (let draw = 0; draw < n; draw++) expected[other.integer(n)]!++;
+      assert.ok(Buffer.from(counts.buffer).equals(Buffer.from(expected.buffer)), `${n}`);
+      assert.deepEqual(one.state(), other.state());
+      assert.equal(one.next(), other.next());
+    }
+  });
   it("tells seeds apart by type, order and grouping", () => {
     const seeds = [1, "1", [1, 2], [2, 1], [12], ["ab"], ["a", "b"], "", [], -1, 0.5, 2 ** 40];
     const firsts = seeds.map((seed) => createRandom(seed).next());

@@ -15,8 +15,8 @@ export {
   compareResults,
   type CompareOptions,
   type SuiteComparison,
-} from "../evaluate/compare-results.ts";
-export { takeaways } from "../evaluate/comparison-words.ts";
+} from "../evaluate/compare/compare-results.ts";
+export { takeaways } from "../evaluate/compare/comparison-words.ts";
 export {
   openBenchmarkSet,
   type BenchmarkSet,

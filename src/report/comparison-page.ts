@@ -1,14 +1,18 @@
 /** The comparison of two models as a page: what to take away, a chart of differences, every number. */
 import { writeTextAtomically } from "../files/atomic-write.ts";
 import { escapeHtml } from "../files/escape-html.ts";
-import type { ComparedMetric, ComparedSet, SuiteComparison } from "../evaluate/compare-results.ts";
+import type {
+  ComparedMetric,
+  ComparedSet,
+  SuiteComparison,
+} from "../evaluate/compare/compare-results.ts";
 import {
   formatChange,
   formatChanges,
   formatP,
   takeaways,
   winnerText,
-} from "../evaluate/comparison-words.ts";
+} from "../evaluate/compare/comparison-words.ts";
 import { formatMetric, type MetricRow } from "../evaluate/metric-table.ts";
 import { dotPlot, type DotRow } from "./dot-plot.ts";
 import { renderPage } from "./html-page.ts";

@@ -5,7 +5,7 @@ import path from "node:path";
 import { after, test } from "node:test";
 import { runLimn } from "../../../test/support/run-limn.ts";
 import { classified, measuredSet, suiteResults } from "../../../test/support/suite-results.ts";
-import type { SuiteComparison } from "../../evaluate/compare-results.ts";
+import type { SuiteComparison } from "../../evaluate/compare/compare-results.ts";
 import type { SetResult } from "../../evaluate/suite-results.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "limn-compare-"));

@@ -1,10 +1,10 @@
 /** `limn compare`: two models on the same items. */
-import { compareResults } from "../../evaluate/compare-results.ts";
+import { compareResults } from "../../evaluate/compare/compare-results.ts";
+import { comparisonJson, comparisonText } from "../../evaluate/compare/comparison-table.ts";
 import { readSuiteResults } from "../../evaluate/suite-results.ts";
 import { UsageError } from "../../errors.ts";
 import { writeComparison } from "../../report/comparison-page.ts";
 import { defineCommand, type Command } from "../command.ts";
-import { comparisonJson, comparisonText } from "../print/compared-models.ts";
 
 const command: Command = defineCommand({
   name: "compare",

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { assertClose } from "../../test/support/close.ts";
-import { classified, measuredSet, suiteResults } from "../../test/support/suite-results.ts";
-import { holm, mcNemar } from "../arrays/hypothesis-tests.ts";
+import { assertClose } from "../../../test/support/close.ts";
+import { classified, measuredSet, suiteResults } from "../../../test/support/suite-results.ts";
+import { holm, mcNemar } from "../../arrays/hypothesis-tests.ts";
 import { compareResults, type ResultsOf, type SuiteComparison } from "./compare-results.ts";
 import { takeaways, winnerText } from "./comparison-words.ts";
-import type { SetResult } from "./suite-results.ts";
+import type { SetResult } from "../suite-results.ts";
 
 const of = (model: string, ...sets: SetResult[]): ResultsOf => ({
   file: `${model}.json`,
@@ -104,6 +104,18 @@ describe("what cannot be compared", () => {
     assert.throws(
       () => compareResults(of("a", one), of("b", edited)),
       /items of gain\/zeroShot in b\.json that give its metrics.*give 0.5 for top1, which says 0.9/,
+    );
+    const huge = structuredClone(one);
+    huge.tasks[0]!.items!.columns["truth"]![3] = 1e12;
+    assert.throws(
+      () => compareResults(of("a", huge), of("b", one)),
+      /numbers up to 16777216 for truth of gain\/zeroShot in a\.json but entry 4 is 1000000000000/,
+    );
+    const few = structuredClone(one);
+    few.tasks[0]!.items!.clusters = [1, 2];
+    assert.throws(
+      () => compareResults(of("a", few), of("b", few)),
+      /Expected 1000 clusters of gain\/zeroShot in a\.json, one for each item, but received 2/,
     );
     const bare = structuredClone(one);
     delete bare.tasks[0]!.items!.columns["rank"];

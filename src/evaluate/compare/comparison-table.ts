@@ -1,13 +1,7 @@
-/** Two models compared, for people and for `--json`. */
-import type { SuiteComparison } from "../../evaluate/compare-results.ts";
-import {
-  formatChange,
-  formatChanges,
-  formatP,
-  takeaways,
-  winnerText,
-} from "../../evaluate/comparison-words.ts";
-import { formatMetric, type MetricRow } from "../../evaluate/metric-table.ts";
+/** Two models compared, as plain text and as JSON. Knows no files and no terminal. */
+import type { SuiteComparison } from "./compare-results.ts";
+import { formatChange, formatChanges, formatP, takeaways, winnerText } from "./comparison-words.ts";
+import { formatMetric, type MetricRow } from "../metric-table.ts";
 
 /** The main metric of every set, then what to take away. */
 export function comparisonText(comparison: SuiteComparison): string {

@@ -2,14 +2,23 @@
  * Two models on the same items: what their metrics differ by, how sure that is, and whether it holds
  * among as many questions as were asked. Takes results of suites; knows no models and no pictures.
  */
-import { pairedBootstrap, resolveBootstrap, type Interval } from "../arrays/bootstrap.ts";
-import { studentQuantile } from "../arrays/distributions.ts";
-import { holm, mcNemarOf, tInterval, type McNemar } from "../arrays/hypothesis-tests.ts";
-import { DataError } from "../errors.ts";
-import { formatJson } from "../files/json-text.ts";
-import type { MetricResult, SetResult, SuiteResults, TaskRecord } from "./suite-results.ts";
-import { taskKindOf } from "./tasks/index.ts";
-import type { ItemColumns, Statistic } from "./tasks/task.ts";
+import { pairedBootstrap, resolveBootstrap, type Interval } from "../../arrays/bootstrap.ts";
+import { studentQuantile } from "../../arrays/distributions.ts";
+import { holm, mcNemarOf, tInterval, type McNemar } from "../../arrays/hypothesis-tests.ts";
+import type { SetResult, TaskRecord } from "../suite-results.ts";
+import type { ItemColumns } from "../tasks/task.ts";
+import {
+  checkChance,
+  commonSets,
+  sameItems,
+  statisticOf,
+  unlike,
+  unlikeFacts,
+  type Files,
+  type ResultsOf,
+} from "./same-items.ts";
+
+export type { ResultsOf } from "./same-items.ts";
 
 /** A metric of both models; differences are second - first, in the metric's unit. */
 export interface ComparedMetric {
@@ -88,12 +97,6 @@ export interface SuiteComparison {
   readonly average?: AverageDifference;
 }
 
-/** Results and the file that they are from, for messages. */
-export interface ResultsOf {
-  readonly file: string;
-  readonly results: SuiteResults;
-}
-
 export interface CompareOptions {
   /** Default 0.95. */
   readonly level?: number;
@@ -141,40 +144,9 @@ function models(first: ResultsOf, second: ResultsOf): Pick<SuiteComparison, "fir
   return { first: of(first), second: of(second) };
 }
 
-function commonSets(
-  first: ResultsOf,
-  second: ResultsOf,
-): { pairs: [SetResult, SetResult][]; leftOut: SuiteComparison["leftOut"] } {
-  const others = new Map(second.results.sets.map((set) => [set.name, set]));
-  const pairs: [SetResult, SetResult][] = [];
-  const leftOut: { name: string; reason: string }[] = [];
-  for (const set of first.results.sets) {
-    const other = others.get(set.name);
-    others.delete(set.name);
-    const { name } = set;
-    if (other === undefined) leftOut.push({ name, reason: `not in ${second.file}` });
-    else if (set.state !== "measured")
-      leftOut.push({ name, reason: `${set.state} in ${first.file}` });
-    else if (other.state !== "measured")
-      leftOut.push({ name, reason: `${other.state} in ${second.file}` });
-    else if (set.tasks.length === 0)
-      leftOut.push({ name, reason: `without a task in ${first.file}` });
-    else pairs.push([set, other]);
-  }
-  for (const name of others.keys()) leftOut.push({ name, reason: `not in ${first.file}` });
-  if (pairs.length > 0) return { pairs, leftOut };
-  const named = (sets: readonly SetResult[]): string =>
-    sets.map(({ name }) => name).join(", ") || "none";
-  throw new DataError(
-    `Expected a set that was measured in both ${first.file} and ${second.file} but received ` +
-      `${named(first.results.sets)} and ${named(second.results.sets)}; run one suite with both models`,
-    { source: second.file },
-  );
-}
-
 interface SetOptions extends CompareOptions {
   level: number;
-  files: readonly [string, string];
+  files: Files;
 }
 
 type UnjudgedSet = Omit<ComparedSet, "winner">;
@@ -184,7 +156,11 @@ function compareSets(one: SetResult, other: SetResult, options: SetOptions): Unj
     const pair = other.tasks.find(({ name }) => name === task.name);
     if (pair === undefined) {
       const names = other.tasks.map(({ name }) => name).join(", ");
-      throw unlike(options, `the task ${task.name} of set ${one.name}`, `only ${names || "none"}`);
+      throw unlike(
+        options.files,
+        `the task ${task.name} of set ${one.name}`,
+        `only ${names || "none"}`,
+      );
     }
     return compareTasks(`${one.name}/${task.name}`, task, pair, options);
   });
@@ -192,7 +168,8 @@ function compareSets(one: SetResult, other: SetResult, options: SetOptions): Unj
     own.map((metric) => ({ ...metric, task: name })),
   );
   const main = metrics.find(({ task, path }) => `${task}/${path}` === one.main) ?? metrics[0];
-  if (main === undefined) throw unlike(options, `metrics of set ${one.name}`, "none in common");
+  if (main === undefined)
+    throw unlike(options.files, `metrics of set ${one.name}`, "none in common");
   return { name: one.name, title: one.title, tasks, main };
 }
 
@@ -203,11 +180,11 @@ function compareTasks(
   options: SetOptions,
 ): ComparedTask {
   if (one.kind !== other.kind) {
-    throw unlike(options, `a task of kind ${one.kind} for ${place}`, other.kind);
+    throw unlike(options.files, `a task of kind ${one.kind} for ${place}`, other.kind);
   }
   const paths = Object.keys(one.metrics).filter((path) => Object.hasOwn(other.metrics, path));
-  checkChance(place, paths, [one, other], options);
-  const items = sameItems(place, one, other, options);
+  checkChance(place, paths, [one, other], options.files);
+  const items = sameItems(place, one, other, options.files);
   const mcNemar = items && top1Test(...items, paths);
   const differences =
     items === undefined
@@ -239,117 +216,6 @@ function compareTasks(
   return { name, kind, metrics, ...(mcNemar && { mcNemar }), notes: unlikeFacts(one, other) };
 }
 
-/** Guessing gives the same on the same task; another number means other classes or candidates. */
-function checkChance(
-  place: string,
-  paths: readonly string[],
-  [one, other]: readonly [TaskRecord, TaskRecord],
-  options: SetOptions,
-): void {
-  for (const path of paths) {
-    const [left, right] = [one.metrics[path]!.chance, other.metrics[path]!.chance];
-    if (left === null || right === null || Math.abs(left - right) <= 1e-9) continue;
-    throw unlike(
-      options,
-      `${place}/${path} to be as likely by guessing (${left})`,
-      `${right}: its classes or candidates are others`,
-    );
-  }
-}
-
-/** Columns that say what is right, by the names that kinds of tasks give them: never a model's doing. */
-const givenColumns = ["truth", "imageOfText", "group", "candidates"] as const;
-
-/** The items of both; undefined where one has not kept them. */
-function sameItems(
-  place: string,
-  one: TaskRecord,
-  other: TaskRecord,
-  options: SetOptions,
-): [ItemColumns, ItemColumns] | undefined {
-  if (one.items === undefined || other.items === undefined) return undefined;
-  const [left, right] = [itemsOf(one.items), itemsOf(other.items)];
-  if (left.keys.length === 0 && right.keys.length === 0) return undefined;
-  const at = firstUnlike(left.keys, right.keys);
-  if (at !== undefined) {
-    const name = (key: string | undefined): string => (key === undefined ? "no item" : `"${key}"`);
-    throw unlike(
-      options,
-      `the same items of ${place}`,
-      `${name(right.keys[at])} in place of ${name(left.keys[at])}, item ${at + 1}`,
-    );
-  }
-  for (const column of ["clusters", ...givenColumns] as const) {
-    const of = (items: ItemColumns): ArrayLike<unknown> =>
-      (column === "clusters" ? items.clusters : items.columns[column]) ?? [];
-    const answer = firstUnlike(of(left), of(right));
-    if (answer === undefined) continue;
-    const perItem = of(left).length / left.keys.length;
-    const key = left.keys[Math.floor(answer / Math.max(1, perItem))];
-    throw unlike(
-      options,
-      `the same ${column} of ${place}`,
-      `${String(of(right)[answer])} in place of ${String(of(left)[answer])}` +
-        (Number.isInteger(perItem) ? ` for item "${key}"` : `, entry ${answer + 1}`),
-    );
-  }
-  return [left, right];
-}
-
-/** JSON has no NaN; null stands for it. */
-function itemsOf({ keys, clusters, columns }: NonNullable<TaskRecord["items"]>): ItemColumns {
-  return {
-    keys,
-    ...(clusters !== undefined && { clusters }),
-    columns: Object.fromEntries(
-      Object.entries(columns).map(([name, values]) => [
-        name,
-        Float64Array.from(values, (value) => value ?? NaN),
-      ]),
-    ),
-  };
-}
-
-function firstUnlike(one: ArrayLike<unknown>, other: ArrayLike<unknown>): number | undefined {
-  const length = Math.max(one.length, other.length);
-  for (let i = 0; i < length; i++) {
-    if (i >= one.length || i >= other.length || !Object.is(one[i], other[i])) return i;
-  }
-  return undefined;
-}
-
-/** throws  DataError for columns that do not give the metrics that stand beside them */
-function statisticOf(
-  place: string,
-  { kind, metrics }: TaskRecord,
-  items: ItemColumns,
-  paths: readonly string[],
-  file: string,
-): Statistic {
-  try {
-    const statistic = taskKindOf({ kind }).statistic(items, paths);
-    const values = statistic(new Uint32Array(items.keys.length).fill(1));
-    const wrong = paths.findIndex((path, i) => !agrees(values[i]!, metrics[path]!));
-    if (wrong < 0) return statistic;
-    throw new RangeError(
-      `its items give ${values[wrong]} for ${paths[wrong]}, which says ${metrics[paths[wrong]!]!.value}`,
-    );
-  } catch (cause) {
-    if (!(cause instanceof Error)) throw cause;
-    throw new DataError(
-      `Expected items of ${place} in ${file} that give its metrics but received others ` +
-        `(${cause.message}); measure it again with this version of limn`,
-      { source: file },
-      { cause },
-    );
-  }
-}
-
-/** Up to the digits that a file keeps. */
-function agrees(found: number, { value }: MetricResult): boolean {
-  return value === null || Math.abs(found - value) <= 1e-3 * Math.max(1, Math.abs(value));
-}
-
 /** McNemar's test of first guesses, where a column has the rank of every independent item. */
 function top1Test(
   one: ItemColumns,
@@ -362,21 +228,6 @@ function top1Test(
   if (left?.length !== one.keys.length || right?.length !== one.keys.length) return undefined;
   const hits = (of: ArrayLike<number>): Uint8Array => Uint8Array.from(of, (rank) => +(rank === 1));
   return mcNemarOf(hits(left), hits(right));
-}
-
-function unlikeFacts(one: TaskRecord, other: TaskRecord): string[] {
-  const names = new Set([...Object.keys(one.facts), ...Object.keys(other.facts)]);
-  return [...names].filter(
-    (name) => formatJson(one.facts[name] ?? null) !== formatJson(other.facts[name] ?? null),
-  );
-}
-
-function unlike({ files }: SetOptions, wanted: string, found: string): DataError {
-  return new DataError(
-    `Expected ${wanted} in ${files[1]} as in ${files[0]} but received ${found}; ` +
-      "compare two models on one and the same set",
-    { source: files[1] },
-  );
 }
 
 /** Sets with their winners: p values of the main metrics are corrected together. */

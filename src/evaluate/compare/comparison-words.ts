@@ -1,8 +1,8 @@
 /** A comparison in plain words: a sentence a set, and what to take away from all of them. */
-import { counted } from "../errors.ts";
-import type { Interval } from "../arrays/bootstrap.ts";
+import { counted } from "../../errors.ts";
+import type { Interval } from "../../arrays/bootstrap.ts";
 import type { ComparedSet, SuiteComparison } from "./compare-results.ts";
-import { formatMetric } from "./metric-table.ts";
+import { formatMetric } from "../metric-table.ts";
 
 /** What a reader should take away, in sentences, the first one first. */
 export function takeaways(comparison: SuiteComparison): string[] {
