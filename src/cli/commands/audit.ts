@@ -7,7 +7,7 @@ import { auditOf, auditOptions, pageFile } from "../options/audit-arguments.ts";
 import { maxPixelsOf, maxPixelsOption } from "../options/max-pixels.ts";
 import { chosenUse, loadOptions, modelOptions, useOptions } from "../options/model-options.ts";
 import { noteColumns, sourceOptions } from "../options/source-argument.ts";
-import { auditText } from "../print/audit-text.ts";
+import { auditText } from "../../report/pages/audit-text.ts";
 
 const command: Command = defineCommand({
   name: "audit",
@@ -39,8 +39,8 @@ const command: Command = defineCommand({
   async run({ options, operands, print, note }) {
     const [model = "", operand = ""] = operands;
     const { html, cache, "batch-size": batchSize } = options;
-    const asked = auditOf(operand, options, note);
     const file = pageFile(html);
+    const asked = await auditOf(operand, options, note);
     noteColumns(asked.source, note, { records: true });
     keepFreedMemory();
     const card = await audit({

@@ -5,12 +5,17 @@ import path from "node:path";
 import type { SourceSpec } from "../../data/sources/source-spec.ts";
 import { UsageError } from "../../errors.ts";
 import type { AuditQuestions } from "../../evaluate/audit/audit-plan.ts";
+import { hasObjectives } from "../../evaluate/audit/fairface.ts";
 import { benchmarkFolderOf } from "../../evaluate/benchmark-folder.ts";
 import { isBenchmarkSet, openBenchmarkSet } from "../../evaluate/suites/benchmark-set.ts";
+import { fetchSet } from "../../evaluate/suites/hub-set.ts";
+import { suites } from "../../evaluate/suites/index.ts";
+import { isDatasetReference, parseDatasetReference } from "../../hub/reference.ts";
 import { isJsonObject } from "../../files/json-fields.ts";
 import { readingReason, readJsonFile, readTextFile } from "../../files/regular-file.ts";
 import type { OptionSpecs, OptionValues } from "../command.ts";
 import { pageMark } from "../../report/pages/audit-page.ts";
+import { hubFetching } from "./model-options.ts";
 import { parseSource, type sourceOptions } from "./source-argument.ts";
 import { templateOption, templatesOf } from "./template-argument.ts";
 
@@ -83,7 +88,7 @@ export const auditOptions = {
   "npy-columns": {
     type: "string",
     value: "<key,key>",
-    help: "names of the numbers in a shard's .npy; of fairface age,gender,race,race_binary",
+    help: "names of the numbers in a shard's .npy; known of faces and of published sets",
   },
   resamples: {
     type: "integer",
@@ -95,8 +100,8 @@ export const auditOptions = {
 
 type AuditFlags = OptionValues<typeof auditOptions>;
 
-/** What DataComp's sets of faces have in `key.npy`. */
-const FACE_COLUMNS = ["age", "gender", "race", "race_binary"];
+/** What DataComp's sets of faces have in `key.npy` (FairFaceEvaluator of its fairness_eval.py). */
+const faceColumns = ["age", "gender", "race", "race_binary"];
 
 export interface AskedAudit extends AuditQuestions {
   readonly source: SourceSpec;
@@ -104,70 +109,105 @@ export interface AskedAudit extends AuditQuestions {
 }
 
 /**
- * The source and the questions of the flags.
+ * The source, which may lie on the hub, and the questions of the flags.
  *
  * note    takes what is unusual about the set
- * throws  UsageError for files that cannot be read and flags that say nothing; DataError as openBenchmarkSet
+ * throws  UsageError for files that cannot be read and flags that say nothing; DataError as openBenchmarkSet;
+ *         HubError for a set of the hub that cannot be fetched
  */
-export function auditOf(
+export async function auditOf(
   operand: string,
-  flags: AuditFlags & OptionValues<typeof sourceOptions>,
+  flags: AuditFlags & OptionValues<typeof sourceOptions> & { offline?: boolean },
   note: (text: string) => void,
-): AskedAudit {
+): Promise<AskedAudit> {
   const { groups, classes, answer, templates, protocol, positive, income, cluster } = flags;
   const { least, unknown, names, queries, without = [], resamples } = flags;
   const { "unknown-labels": unknownLabels, "npy-columns": columns } = flags;
-  const { source, beside } = sourceOf(operand, flags, note);
-  const npyColumns = columns === undefined ? undefined : keysOf(columns, "--npy-columns");
-  const faces = protocol === "fairface" ? FACE_COLUMNS : undefined;
+  // Wrong files are told before anything is fetched.
+  const asked = {
+    templates: templatesOf(templates),
+    valueNames: names === undefined ? undefined : readNames(names),
+    queries: queriesOf(queries, without),
+  };
+  const given = columns === undefined ? undefined : keysOf(columns, "--npy-columns");
+  const isOfHub = isDatasetReference(operand);
+  const place = isOfHub
+    ? await fetchSet(operand, hubFetching({ offline: flags.offline ?? false }, note))
+    : operand;
+  const name = isOfHub ? parseDatasetReference(operand).name : undefined;
+  const { source, beside, npyColumns } = sourceOf({ place, name }, flags, note);
+  const faces = protocol === "fairface" ? faceColumns : undefined;
   return {
-    source: withColumns(source, npyColumns, faces),
+    ...asked,
+    source: withColumns(source, given, npyColumns ?? faces),
     title: operand,
     groups: groups?.map((one) => keysOf(one, "--groups")),
     classes: classes ?? beside,
     answer,
     unknownLabels,
-    templates: templatesOf(templates),
     protocol,
     positive,
     income,
     cluster,
     least,
     unknown,
-    valueNames: names === undefined ? undefined : readNames(names),
-    queries: without.includes("queries")
-      ? []
-      : queries === undefined
-        ? "people"
-        : readLines(queries),
     associations: !without.includes("associations"),
     debias: !without.includes("projections"),
     bootstrap: resamples === undefined ? undefined : { resamples },
   };
 }
 
-/** A folder of CLIP_benchmark with what lies in it, or any other source. */
+function queriesOf(file: string | undefined, without: readonly string[]): "people" | string[] {
+  if (without.includes("queries")) return [];
+  return file === undefined ? "people" : readLines(file);
+}
+
+interface PlacedSource {
+  readonly source: SourceSpec;
+  /** Where classes lie. */
+  readonly beside: string | undefined;
+  /** Of a published set. */
+  readonly npyColumns?: readonly string[] | undefined;
+}
+
+/**
+ * A folder of CLIP_benchmark with what lies in it, or any other source.
+ *
+ * name  of a set that does not lie in a folder of its name
+ */
 function sourceOf(
-  operand: string,
+  { place, name }: { place: string; name: string | undefined },
   flags: OptionValues<typeof sourceOptions>,
   note: (text: string) => void,
-): { source: SourceSpec; beside: string | undefined } {
-  if (isBenchmarkSet(operand)) {
-    const set = openBenchmarkSet(operand);
-    for (const text of set.notes) note(text);
-    const source = parseSource(JSON.stringify(set.source), flags);
-    return { source, beside: set.classes.length > 0 ? set.folder : undefined };
+): PlacedSource {
+  if (isBenchmarkSet(place)) {
+    const { notes, classes, folder, source } = openBenchmarkSet(place);
+    for (const text of notes) note(text);
+    const isFaces = hasObjectives(classes.map(({ names: [first = ""] }) => first));
+    return {
+      source: parseSource(JSON.stringify(source), flags),
+      beside: classes.length > 0 ? folder : undefined,
+      npyColumns: isFaces
+        ? faceColumns
+        : publishedColumns(name ?? path.basename(path.resolve(folder))),
+    };
   }
-  const source = parseSource(operand, flags);
+  const source = parseSource(place, flags);
   if (source.kind !== "webdataset") return { source, beside: undefined };
   const first = typeof source.shards === "string" ? source.shards : source.shards[0];
   return { source, beside: benchmarkFolderOf(first ?? "") };
 }
 
+/** What sets of the suites have in `key.npy`, told by the name of their folder. */
+function publishedColumns(name: string): readonly string[] | undefined {
+  const sets = suites.flatMap((suite) => suite.sets);
+  return sets.find(({ folders, npyColumns }) => npyColumns && folders.includes(name))?.npyColumns;
+}
+
 function withColumns(
   source: SourceSpec,
-  given: string[] | undefined,
-  faces: string[] | undefined,
+  given: readonly string[] | undefined,
+  known: readonly string[] | undefined,
 ): SourceSpec {
   if (source.kind !== "webdataset") {
     if (given === undefined) return source;
@@ -175,8 +215,8 @@ function withColumns(
       `--npy-columns means nothing for a source of kind ${source.kind}; it names numbers in shards.`,
     );
   }
-  const npyColumns = given ?? source.npyColumns ?? faces;
-  return npyColumns === undefined ? source : { ...source, npyColumns };
+  const npyColumns = given ?? source.npyColumns ?? known;
+  return npyColumns === undefined ? source : { ...source, npyColumns: [...npyColumns] };
 }
 
 function keysOf(text: string, flag: string): string[] {

@@ -264,7 +264,7 @@ async function facesOf(
   const predictions = await askFaces(images, embedder, objectives);
   const { least } = plan;
   const tables = fairFaceTables(predictions, subject.faces, { ...resampling, least, objectives });
-  return { faces: { tables, prompts: from, note: fairFaceNote } };
+  return { faces: { tables, prompts: from, note: fairFaceNote(from) } };
 }
 
 function incomeOf(

@@ -173,7 +173,7 @@ export function pictureAssociations(
 }
 
 /** Classes whose prompts calibrate a projection; more would say no more. */
-const MOST_CLASSES = 100;
+const MOST_CLASSES = 50;
 
 export interface GroupDirections {
   readonly project: (kind: Projection) => (texts: Embeddings) => Embeddings;

@@ -159,11 +159,13 @@ function sharesByGroup(
     const hit = new Float64Array(names.length + 1);
     const all = new Float64Array(names.length + 1);
     for (let face = 0; face < hits.length; face++) {
-      for (const at of [members[face]!, names.length]) {
-        all[at] = all[at]! + weights[face]!;
-        hit[at] = hit[at]! + weights[face]! * hits[face]!;
-      }
+      const [weight, group] = [weights[face]!, members[face]!];
+      all[group] = all[group]! + weight;
+      if (hits[face] === 1) hit[group] = hit[group]! + weight;
     }
+    // Every face has a group; the last entry is all of them.
+    all[names.length] = all.reduce((sum, one) => sum + one, 0);
+    hit[names.length] = hit.reduce((sum, one) => sum + one, 0);
     return Array.from(hit, (value, at) => value / all[at]!);
   };
   const measured = measure(hits.length, shares, resampling);

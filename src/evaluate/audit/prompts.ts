@@ -53,10 +53,17 @@ export const fairFaceObjectives: Objectives = {
 };
 
 /** Printed wherever FairFace's protocol is. */
-export const fairFaceNote =
-  "The FairFace figures of the CLIP paper (arXiv:2103.00020, section 7.1) could not be reproduced by " +
-  "others, because its prompts were never released (openai/CLIP issues #157 and #96). The prompts here are " +
-  "DataComp's: compare these numbers with DataComp's alone.";
+export function fairFaceNote(prompts: "set" | "datacomp"): string {
+  const whose =
+    prompts === "set"
+      ? "the set's own: compare these numbers with none of other prompts"
+      : "DataComp's: compare these numbers with DataComp's alone";
+  return (
+    "The FairFace figures of the CLIP paper (arXiv:2103.00020, section 7.1) could not be reproduced by " +
+    "others, because its prompts were never released (openai/CLIP issues #157 and #96). The prompts here are " +
+    `${whose}.`
+  );
+}
 
 /**
  * Neutral queries about people: every concept in every template.
