@@ -45,6 +45,18 @@ export const commands: CommandTable = {
   suite: {
     summary: "the suites that papers report, and your own",
     commands: {
+      list: {
+        summary: "suites, their sets, and what is there of them",
+        load: () => import("./commands/suite-list.ts"),
+      },
+      fetch: {
+        summary: "bring the sets of a suite from the hub",
+        load: () => import("./commands/suite-fetch.ts"),
+      },
+      check: {
+        summary: "whether the sets of a suite are there and whole",
+        load: () => import("./commands/suite-check.ts"),
+      },
       run: {
         summary: "measure a model on every set of a suite",
         load: () => import("./commands/suite-run.ts"),

@@ -22,6 +22,12 @@ export {
   type BenchmarkSet,
   type BenchmarkSetOptions,
 } from "../evaluate/suites/benchmark-set.ts";
+export { checkSet, type CheckedSet, type CheckSetOptions } from "../evaluate/suites/check-set.ts";
+export {
+  fetchSuite,
+  type FetchedSet,
+  type FetchSuiteOptions,
+} from "../evaluate/suites/fetch-suite.ts";
 export { fetchSet, type FetchSetOptions } from "../evaluate/suites/hub-set.ts";
 export { suites } from "../evaluate/suites/index.ts";
 export { readLanguages, type LanguageOfSet } from "../evaluate/suites/languages.ts";

@@ -13,9 +13,9 @@ import {
   suiteRunOptions,
 } from "../options/suite-run-options.ts";
 import { templatesOf } from "../options/template-argument.ts";
-import { suiteProgress } from "../print/suite-progress.ts";
-import { suiteResultsText } from "../print/suite-table.ts";
-import { suiteFiles, writeSuiteResults } from "../print/write-suite-results.ts";
+import { suiteProgress } from "../print/suite/suite-progress.ts";
+import { suiteResultsText } from "../print/suite/suite-table.ts";
+import { suiteFiles, writeSuiteResults } from "../print/suite/write-suite-results.ts";
 
 const command: Command = defineCommand({
   name: "suite run",

@@ -2,17 +2,17 @@
 import path from "node:path";
 
 import type { BootstrapOptions } from "../../arrays/bootstrap.ts";
-import { UsageError, didYouMean } from "../../errors.ts";
-import { readSuite } from "../../evaluate/suites/read-suite.ts";
+import { UsageError } from "../../errors.ts";
 import type { SuiteDefinition } from "../../evaluate/suites/suite.ts";
 import { defaultCacheRoot } from "../../inference/features/identity.ts";
 import type { OptionSpecs, OptionValues } from "../command.ts";
+import { namedSuite, onlyOption } from "./named-suite.ts";
 import { templateOption } from "./template-argument.ts";
 
 /** All but those of the model and the pictures. */
 export const suiteRunOptions = {
   suite: { type: "string", value: "<suite>", help: "a name, see limn suite list; or a JSON file" },
-  only: { type: "string", multiple: true, value: "<set>", help: "this set alone; may be repeated" },
+  ...onlyOption,
   out: {
     type: "string",
     value: "<folder>",
@@ -56,17 +56,7 @@ export async function chosenSuite({
   if (name === undefined) {
     throw new UsageError("Expected --suite <suite> but received nothing; see: limn suite list");
   }
-  const suite = await readSuite(name);
-  if (only === undefined) return suite;
-  const names = suite.sets.map((set) => set.name);
-  const stray = only.find((one) => !names.includes(one));
-  if (stray !== undefined) {
-    throw new UsageError(
-      `Expected a set of ${suite.name} after --only but received "${stray}".` +
-        (didYouMean(stray, names) || ` It has ${names.slice(0, 8).join(", ")}`),
-    );
-  }
-  return { ...suite, sets: suite.sets.filter((set) => only.includes(set.name)) };
+  return namedSuite(name, only);
 }
 
 export function bootstrapOf({ resamples, level, seed }: Options): BootstrapOptions {

@@ -90,12 +90,10 @@ describe("a file of the user's own suite, misused", () => {
 });
 
 describe("sets", () => {
-  it("that are nowhere are missing, with how to get them", async () => {
+  it("that are nowhere are missing, with where they were looked for", async () => {
     const set = named("vtab/pets");
     assert.deepEqual(await openSet(set, { root }), {
-      missing:
-        `none of wds_vtab-pets_test, wds_vtab-pets, vtab-pets in ${root}; ` +
-        "limn suite fetch --only vtab/pets brings it there",
+      missing: `no wds_vtab-pets_test, wds_vtab-pets or vtab-pets in ${root}`,
     });
     assert.deepEqual(await openSet(set, {}), { missing: "no folder of sets was given" });
   });

@@ -92,11 +92,12 @@ export async function openSet(set: SetDefinition, options: OpenSuiteOptions): Pr
   };
 }
 
-function whyMissing({ name, at, folders, hub }: SetDefinition, root: string | undefined): string {
+function whyMissing({ at, folders }: SetDefinition, root: string | undefined): string {
   if (at !== undefined) return `${at} does not exist`;
   if (root === undefined) return "no folder of sets was given";
-  const fetch = hub === undefined ? "" : `; limn suite fetch --only ${name} brings it there`;
-  return `none of ${folders.join(", ")} in ${root}${fetch}`;
+  const last = folders.at(-1) ?? "";
+  const names = folders.length > 1 ? `${folders.slice(0, -1).join(", ")} or ${last}` : last;
+  return `no ${names} in ${root}`;
 }
 
 /** How a set is read; undefined for a place that is no source. */

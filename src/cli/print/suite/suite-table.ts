@@ -1,9 +1,9 @@
 /** A suite's results for people: a line for each set, what was not measured, the averages. */
-import { mainOf } from "../../evaluate/evaluate-suite.ts";
-import { formatInterval, formatMetric, type MetricRow } from "../../evaluate/metric-table.ts";
-import type { MetricResult, SetResult, SuiteResults } from "../../evaluate/suite-results.ts";
-import { counted } from "../../errors.ts";
-import { averageTitle } from "../../report/suite-page.ts";
+import { mainOf } from "../../../evaluate/evaluate-suite.ts";
+import { formatInterval, formatMetric, type MetricRow } from "../../../evaluate/metric-table.ts";
+import type { MetricResult, SetResult, SuiteResults } from "../../../evaluate/suite-results.ts";
+import { counted } from "../../../errors.ts";
+import { averageTitle } from "../../../report/suite-page.ts";
 
 const heads = (level: number): string[] => [
   "set",

@@ -1,7 +1,7 @@
 /** How far a suite is: a line for each set, rewritten as its pictures are embedded. */
-import { counted } from "../../errors.ts";
-import type { EvaluateSuiteOptions } from "../../evaluate/evaluate-suite.ts";
-import { progressLine } from "./progress-line.ts";
+import { counted } from "../../../errors.ts";
+import type { EvaluateSuiteOptions } from "../../../evaluate/evaluate-suite.ts";
+import { progressLine } from "../progress-line.ts";
 
 /** `isAsked` tells, after every batch, whether the run is to stop. */
 export function suiteProgress(

@@ -1,10 +1,10 @@
 /** A suite's results as files: JSON for programs and `limn compare`, CSV, a page. */
 import path from "node:path";
 
-import type { SuiteResults } from "../../evaluate/suite-results.ts";
-import { suiteCsv } from "../../evaluate/suite-csv.ts";
-import { writeRecordedFiles } from "../../files/folder-record.ts";
-import { renderSuitePage } from "../../report/suite-page.ts";
+import type { SuiteResults } from "../../../evaluate/suite-results.ts";
+import { suiteCsv } from "../../../evaluate/suite-csv.ts";
+import { writeRecordedFiles } from "../../../files/folder-record.ts";
+import { renderSuitePage } from "../../../report/suite-page.ts";
 
 /** What `writeSuiteResults` writes. */
 export const suiteFiles = ["results.json", "results.csv", "report.html"] as const;
