@@ -139,6 +139,51 @@ describe("evaluateSuite", () => {
     await assert.rejects(run, { message: "enough" });
   });
 
+  it("gives the mean and the worst language, and says what the tokenizer cannot write", async () => {
+    const names = { en: classes, de: ["Katze", "Hund", "Kuh"], ja: ["猫", "犬", "牛"] };
+    const tasks = Object.entries(names).map(([language, own]) => ({
+      kind: "zeroShot" as const,
+      ...{ name: `names-${language}`, language, classes: own, answer: "label" },
+    }));
+    const spoken = set("spoken", {
+      main: undefined,
+      open: () => ({
+        suite: { name: "spoken", source: { kind: "webdataset", shards }, tasks },
+      }),
+    });
+    const { languages = [], sets } = await evaluateSuite(options([spoken]));
+    const [found] = languages;
+    const values = sets[0]!.tasks.map(({ metrics }) => metrics["top1"]!.value!);
+    assert.deepEqual(
+      found?.rows.map(({ language }) => language),
+      ["en", "de", "ja"],
+    );
+    assertClose(
+      [found.mean, found.worst.value],
+      [values.reduce((sum, value) => sum + value, 0) / 3, Math.min(...values)],
+    );
+    assert.match(sets[0]!.tasks[2]!.notes.join(" "), /class names in ja/);
+    // The tiny vocabulary is bytes and "cat".
+    const { byteWords } = sets[0]!.tasks[2]!.facts["coverage"] as { byteWords: number };
+    assert.equal(byteWords, 1);
+    // The same over sets of one language each.
+    const apart = tasks.map((task) =>
+      set(`x/${task.language}`, {
+        main: `${task.name}/meanPerClass`,
+        open: () => ({
+          suite: {
+            name: `x/${task.language}`,
+            source: { kind: "webdataset", shards },
+            tasks: [task],
+          },
+        }),
+      }),
+    );
+    const [other] = (await evaluateSuite(options(apart))).languages ?? [];
+    assert.equal(other?.set, "x");
+    assert.equal(other.rows.length, 3);
+  });
+
   it("reads back what it wrote, and refuses other files", () => {
     const file = join(folder, "results.json");
     writeFileSync(file, JSON.stringify(results));

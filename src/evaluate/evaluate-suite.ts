@@ -340,35 +340,35 @@ function finite(value: number): number | null {
   return Number.isFinite(value) ? value : null;
 }
 
-/** Of tasks that differ in language alone: the first metric of each, its mean and its worst language. */
+/**
+ * Of tasks that differ in language alone, in one set or in sets called `<name>/<language>`: the first metric of
+ * each, or the main one, its mean and its worst language.
+ */
 function languagesOf(results: readonly SetResult[]): LanguageResult[] {
-  return results.flatMap((set) => {
-    const spoken = set.tasks.filter(({ language }) => language !== undefined);
-    return [...new Set(spoken.map(({ kind }) => kind))].flatMap((kind) => {
-      const own = spoken.filter((task) => task.kind === kind);
-      const path = set.main?.split("/").slice(1).join("/");
-      const metric =
-        path !== undefined && own.every(({ metrics }) => metrics[path] !== undefined)
-          ? path
-          : (Object.keys(own[0]?.metrics ?? {})[0] ?? "");
-      const rows = own.map(({ language = "", metrics }) => ({ language, ...metrics[metric] }));
-      const values = rows.flatMap(({ value }) => (typeof value === "number" ? [value] : []));
-      if (values.length < 2) return [];
-      const worst = Math.min(...values);
-      return [
-        {
-          set: set.name,
-          kind,
-          metric,
-          mean: meanOf(values),
-          worst: {
-            language: rows.find(({ value }) => value === worst)?.language ?? "",
-            value: worst,
-          },
-          rows,
-        },
-      ];
-    });
+  const groups = new Map<string, { set: string; main: string | undefined; task: TaskRecord }[]>();
+  for (const { name, main, tasks } of results) {
+    for (const task of tasks) {
+      const { kind, language } = task;
+      if (language === undefined) continue;
+      const set = name.endsWith(`/${language}`) ? name.slice(0, -language.length - 1) : name;
+      const key = JSON.stringify([set, kind]);
+      groups.set(key, [...(groups.get(key) ?? []), { set, main: splitMain(main)[1], task }]);
+    }
+  }
+  return [...groups.values()].flatMap((group) => {
+    const [{ set, main, task } = { set: "", main: "", task: undefined }] = group;
+    const known = main !== undefined && group.every((one) => one.task.metrics[main] !== undefined);
+    const metric = known ? main : (Object.keys(task?.metrics ?? {})[0] ?? "");
+    const rows = group.map(({ task: { language = "", metrics } }) => ({
+      language,
+      ...metrics[metric],
+    }));
+    const values = rows.flatMap(({ value }) => (typeof value === "number" ? [value] : []));
+    if (task === undefined || values.length < 2) return [];
+    const least = Math.min(...values);
+    const language = rows.find(({ value }) => value === least)?.language ?? "";
+    const worst = { language, value: least };
+    return [{ set, kind: task.kind, metric, mean: meanOf(values), worst, rows }];
   });
 }
 

@@ -10,6 +10,12 @@ export { groupSamples, type Grouping } from "../evaluate/audit/grouping.ts";
 export { rankingSkew, type RankingSkew } from "../evaluate/audit/skew.ts";
 export { associationTest, type Association } from "../evaluate/audit/association.ts";
 export { projectionAway, type BiasDirections } from "../arrays/projection.ts";
+export {
+  evaluateSuite,
+  type EvaluateSuiteOptions,
+  type SetToMeasure,
+} from "../evaluate/evaluate-suite.ts";
+export { suiteCsv } from "../evaluate/suite-csv.ts";
 export { readSuiteResults, type SuiteResults } from "../evaluate/suite-results.ts";
 export {
   compareResults,

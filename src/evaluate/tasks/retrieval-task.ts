@@ -3,6 +3,7 @@ import { z } from "zod";
 import { retrieval, weightedRecalls, type RetrievalResult } from "../retrieval.ts";
 import {
   clustersOf,
+  coverageOf,
   column,
   measuredRows,
   pick,
@@ -86,8 +87,7 @@ export const retrievalTask = {
       kind: "retrieval",
       task,
       title: task.title ?? task.name,
-      notes: [],
-      facts: {},
+      ...coverageOf(embedder, task, dataset.captions, "captions"),
       result,
       rows: measuredRows({
         ...{ metrics, statistic, columns, prefix, bootstrap },

@@ -11,6 +11,7 @@ import {
 } from "../../arrays/bootstrap.ts";
 import { DataError } from "../../errors.ts";
 import { formatJson } from "../../files/json-text.ts";
+import { coverageText } from "../../text/coverage.ts";
 import type { EmbeddedDataset } from "../../inference/features/embed-dataset.ts";
 import type { Embedder } from "../../inference/features/embed-dataset.ts";
 import { toMetrics, type MetricRow } from "../metric-table.ts";
@@ -286,6 +287,22 @@ function noValue(cluster: string, task: string, key: string): DataError {
       "name a key that all samples have, or leave cluster out",
     { source: key, key },
   );
+}
+
+/**
+ * Of a task with a language, whether the model can write it: before anyone trusts a number.
+ *
+ * of   what the texts are, such as `class names`
+ */
+export function coverageOf(
+  embedder: Embedder,
+  { language }: TaskFields,
+  texts: readonly string[],
+  of: string,
+): { notes: string[]; facts: Record<string, unknown> } {
+  if (language === undefined || embedder.coverage === undefined) return { notes: [], facts: {} };
+  const coverage = embedder.coverage(texts, language);
+  return { notes: [coverageText(coverage, `the ${of} in ${language}`)], facts: { coverage } };
 }
 
 /** [N] 1 where a rank is `k` or better. */

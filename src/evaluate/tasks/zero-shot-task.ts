@@ -15,6 +15,7 @@ import { calibrationColumns, type Labelled } from "./calibration-columns.ts";
 import { groupFacts, groupsOf, type GroupsAsked } from "./metadata-groups.ts";
 import {
   clustersOf,
+  coverageOf,
   measuredRows,
   taskFields,
   within,
@@ -179,6 +180,12 @@ export const zeroShotTask = {
       },
     };
     const shown = metricsOf(task);
+    const written = coverageOf(
+      embedder,
+      task,
+      classes.flatMap(({ names }) => names),
+      "class names",
+    );
     return {
       kind: "zeroShot",
       task,
@@ -187,6 +194,7 @@ export const zeroShotTask = {
         `${counted(classes.length, "class", "classes")}${placeOf(task)}; templates: ${describeTemplates(chosen)}`,
         ...(isWhole ? [] : [leftOutText(leftOut, dataset.keys.length)]),
         ...(calibrated === undefined ? [] : [calibrated.note]),
+        ...written.notes,
       ],
       facts: {
         classes: classes.length,
@@ -194,6 +202,7 @@ export const zeroShotTask = {
         leftOut,
         ...(groups && { groups: groupFacts(groups, task.groups, ranks) }),
         ...(calibrated && { calibration: calibrated.facts }),
+        ...written.facts,
       },
       perClass: result.perClass,
       ...{ result, labels, truths, confusions },

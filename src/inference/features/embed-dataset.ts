@@ -6,6 +6,7 @@ import type { EncodeOptions, TokenRows } from "../encoder.ts";
 import type { InferenceModel } from "../inference-model.ts";
 import { concatenateRows, type Embeddings } from "../../arrays/embeddings.ts";
 import type { ProbabilityKind } from "../../pair/dual-encoder.ts";
+import { tokenCoverage, type TokenCoverage } from "../../text/coverage.ts";
 import type { LogitTerms } from "../similarity.ts";
 import type { FeaturesCache } from "./features-cache.ts";
 import { fitsWhere, noSamples, type Where } from "./fits-where.ts";
@@ -25,6 +26,8 @@ export interface Embedder {
   readonly templates?: readonly string[] | undefined;
   /** How cosines become probabilities; undefined where the model's scale is still learned. */
   readonly logits?: (LogitTerms & { readonly kind: ProbabilityKind }) | undefined;
+  /** How its tokenizer writes texts of a language, see `tokenCoverage`; undefined where it has no tokenizer. */
+  coverage?(texts: readonly string[], language: string): TokenCoverage;
   /** Where embeddings are kept from one run to the next; undefined to keep none. */
   readonly cache?: FeaturesCache | undefined;
 }
@@ -43,6 +46,7 @@ export function embedderOf(
       return encoder.encodeTexts({ tokens, lengths, contextLength }, options);
     },
     similarities: encoder.similarities,
+    coverage: (texts, language) => tokenCoverage(tokenizer, texts, language),
     ...{ templates, cache, logits },
   };
 }
