@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
 import { runLimn } from "../../../test/support/run-limn.ts";
 import { classified, measuredSet, suiteResults } from "../../../test/support/suite-results.ts";
+import { saveTinyModel, tinyPicture } from "../../../test/support/tiny-model.ts";
+import { writeShards } from "../../data/write-shards.ts";
 import type { SuiteComparison } from "../../evaluate/compare/compare-results.ts";
 import type { SetResult } from "../../evaluate/suite-results.ts";
 
@@ -82,4 +84,58 @@ test("a table, a verdict, JSON and a page say the same", async () => {
   assert.match(html, /Set birds, large is better: 13\.3 \[9/);
   assert.match(html, /by large alone: 40\. McNemar&#39;s test \(exact\): p = 1\.8e-12/);
   assert.ok(!/<script|NaN|undefined|Infinity|small <1>/.test(html));
+});
+
+test("what limn suite run writes of two models is compared, item by item", async () => {
+  const split = path.join(folder, "sets", "cats", "test");
+  mkdirSync(split, { recursive: true });
+  const samples = Array.from({ length: 24 }, async (_, i) => ({
+    key: `s${i}`,
+    image: await tinyPicture(i),
+    extension: "png" as const,
+    captions: [],
+    classIndex: String(i % 3),
+  }));
+  const { shards } = await writeShards({
+    samples: await Promise.all(samples),
+    directory: split,
+    samplesPerShard: 24,
+  });
+  renameSync(shards[0]!, path.join(split, "0.tar"));
+  writeFileSync(path.join(split, "nshards.txt"), "1\n");
+  writeFileSync(path.join(split, "..", "classnames.txt"), "cat\ndog\ncow\n");
+  const templates = path.join(split, "..", "zeroshot_classification_templates.txt");
+  writeFileSync(templates, "a {c}\n");
+  const sets = [{ name: "cats", source: "sets/cats", main: "zeroShot/top1" }];
+  const suite = written("suite.json", { name: "tiny", title: "Tiny", sets });
+  const files: string[] = [];
+  for (const seed of [0, 1]) {
+    const model = await saveTinyModel(path.join(folder, `model-${seed}`), {}, seed);
+    const out = path.join(folder, `results-${seed}`);
+    const cache = path.join(folder, "cache");
+    const ran = await runLimn(
+      "suite",
+      "run",
+      model,
+      "--suite",
+      suite,
+      "--cache",
+      cache,
+      "--out",
+      out,
+    );
+    assert.equal(ran.code, 0, ran.err);
+    files.push(path.join(out, "results.json"));
+  }
+  const { code, out, err } = await runLimn("compare", ...files, "--json");
+  assert.equal(code, 0, err);
+  const { sets: compared, first, second } = JSON.parse(out) as SuiteComparison;
+  assert.notEqual(first.fingerprint, second.fingerprint);
+  const { metrics, mcNemar, notes } = compared[0]!.tasks[0]!;
+  const top1 = metrics.find(({ path: name }) => name === "top1")!;
+  const { onlyFirst, onlySecond } = mcNemar!;
+  assert.ok(onlyFirst + onlySecond > 0);
+  assert.ok(Math.abs(top1.difference - (onlySecond - onlyFirst) / 24) < 1e-12);
+  assert.deepEqual(notes, []);
+  assert.ok(metrics.some(({ path: name, better }) => name === "nll" && better === "smaller"));
 });

@@ -229,9 +229,9 @@ describe("compareResults", () => {
 
   it("says what was not measured alike", () => {
     const items = classified(30, below(9));
-    const with_ = (templates: string[]): SetResult =>
-      measuredSet("s", items, { facts: { templates } });
-    const same = compareResults(of("a", with_(["{}"])), of("b", with_(["{}"])));
+    const with_ = (templates: string[], found = 0): SetResult =>
+      measuredSet("s", items, { facts: { templates, calibration: { found } } });
+    const same = compareResults(of("a", with_(["{}"], 1)), of("b", with_(["{}"], 2)));
     assert.deepEqual(same.sets[0]!.tasks[0]!.notes, []);
     const other = compareResults(of("a", with_(["{}"])), of("b", with_(["a {}"])));
     assert.match(takeaways(other).at(-1)!, /Not measured alike: templates differs in s/);
@@ -265,9 +265,14 @@ describe("takeaways", () => {
   it("name both files where two models have one name", () => {
     const left = of("m", sets.a[1]!);
     const right = { ...of("m", sets.b[1]!), file: "other.json" };
+    const [verdict, average] = takeaways(compareResults(left, right));
     assert.equal(
-      takeaways(compareResults(left, right))[0],
+      verdict,
       "No difference between m (m.json) and m (other.json) can be shown (at an error of 5 %).",
+    );
+    assert.match(
+      average!,
+      /^The main metric of the one set is the same with m \(other\.json\) and m /,
     );
   });
 });

@@ -13,7 +13,7 @@ import {
   sameItems,
   statisticOf,
   unlike,
-  unlikeFacts,
+  unlikeSettings,
   type Files,
   type ResultsOf,
 } from "./same-items.ts";
@@ -43,7 +43,7 @@ export interface ComparedTask {
   readonly metrics: readonly ComparedMetric[];
   /** Of top-1 accuracy; absent where items share sources, as the test takes them to be independent. */
   readonly mcNemar?: McNemar;
-  /** What was not alike, such as the templates. */
+  /** Settings that were not alike, such as the templates. */
   readonly notes: readonly string[];
 }
 
@@ -213,7 +213,7 @@ function compareTasks(
     ];
   });
   const { name, kind } = one;
-  return { name, kind, metrics, ...(mcNemar && { mcNemar }), notes: unlikeFacts(one, other) };
+  return { name, kind, metrics, ...(mcNemar && { mcNemar }), notes: unlikeSettings(one, other) };
 }
 
 /** McNemar's test of first guesses, where a column has the rank of every independent item. */

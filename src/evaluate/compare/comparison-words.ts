@@ -50,9 +50,11 @@ function averageSentence(
 ): string {
   const percent = `${+(level * 100).toFixed(1)} %`;
   const of = sets === 1 ? "of the one set" : `averaged over ${counted(sets, "set")}`;
-  const more = difference >= 0 ? "higher" : "lower";
   const size = points(Math.abs(difference)).replace("+", "");
-  const found = `The main metric ${of} is ${size} points ${more} with ${second.name} than with ${first.name}`;
+  const way = difference >= 0 ? "higher" : "lower";
+  const found = /[1-9]/.test(size)
+    ? `The main metric ${of} is ${size} points ${way} with ${second.name} than with ${first.name}`
+    : `The main metric ${of} is the same with ${second.name} and ${first.name}`;
   const ranges = [
     ...(interval === undefined
       ? []

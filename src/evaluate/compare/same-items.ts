@@ -183,10 +183,12 @@ function agrees(found: number, { value }: MetricResult): boolean {
   return value === null || Math.abs(found - value) <= 1e-3 * Math.max(1, Math.abs(value));
 }
 
-/** Names of the facts in which two tasks differ, such as their templates. */
-export function unlikeFacts(one: TaskRecord, other: TaskRecord): string[] {
-  const names = new Set([...Object.keys(one.facts), ...Object.keys(other.facts)]);
-  return [...names].filter(
+/** Facts that are settings, by the names that kinds of tasks give them: others are of the model. */
+const settings = ["classes", "templates", "leftOut"] as const;
+
+/** Names of the settings in which two tasks differ. */
+export function unlikeSettings(one: TaskRecord, other: TaskRecord): string[] {
+  return settings.filter(
     (name) => formatJson(one.facts[name] ?? null) !== formatJson(other.facts[name] ?? null),
   );
 }
