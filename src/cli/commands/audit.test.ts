@@ -10,7 +10,7 @@ import { tarOf } from "../../data/sources/samples.test.helper.ts";
 import { writeShards } from "../../data/write-shards.ts";
 import type { PackSample } from "../../data/sample.ts";
 import type { AuditCard } from "../../evaluate/audit/audit-card.ts";
-import { fairFaceObjectives, objectiveNames } from "../../evaluate/audit/prompts.ts";
+import { fairFaceObjectives, objectiveNames } from "../../evaluate/audit/texts/prompts.ts";
 
 const COUNT = 80;
 let folder: string;

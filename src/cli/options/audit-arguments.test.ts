@@ -5,7 +5,7 @@ import path from "node:path";
 import { after, test } from "node:test";
 
 import { startLocalHub } from "../../../test/support/local-hub.ts";
-import { fairFaceObjectives, objectiveNames } from "../../evaluate/audit/prompts.ts";
+import { fairFaceObjectives, objectiveNames } from "../../evaluate/audit/texts/prompts.ts";
 import { auditOf } from "./audit-arguments.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "limn-audit-arguments-"));

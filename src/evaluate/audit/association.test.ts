@@ -5,7 +5,7 @@ import { normalizeRows, type Embeddings } from "../../arrays/embeddings.ts";
 import { createRandom } from "../../arrays/random.ts";
 import { associationOf, associationTest } from "./association.ts";
 import { rankingSkew, skewByChance } from "./skew.ts";
-import { wordTests } from "./word-lists.ts";
+import { wordTests } from "./texts/word-lists.ts";
 
 const random = createRandom("association");
 

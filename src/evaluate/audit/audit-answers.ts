@@ -5,7 +5,7 @@ import { classifierWeights } from "../../inference/classifier-weights.ts";
 import type { LogitTerms } from "../../inference/similarity.ts";
 import type { Embedder } from "../../inference/features/embed-dataset.ts";
 import type { Answers } from "./group-metrics.ts";
-import { objectiveNames, type Objectives } from "./prompts.ts";
+import { objectiveNames, type Objectives } from "./texts/prompts.ts";
 
 export interface Classified {
   /** [N, D] unit rows */

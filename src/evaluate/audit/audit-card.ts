@@ -92,8 +92,13 @@ export interface DebiasReport {
   /** k of `maxSkew`. */
   readonly k?: number;
   readonly rows: readonly DebiasRow[];
-  /** Examples of the prompts, which are limn's own. */
-  readonly prompts: readonly string[];
+}
+
+/** Texts that were embedded, and whose they are. */
+export interface AskedTexts {
+  readonly use: string;
+  readonly source: string;
+  readonly texts: readonly string[];
 }
 
 /** What was left unmeasured, and why. */
@@ -131,6 +136,8 @@ export interface AuditCard {
   readonly associations: readonly AssociationReport[];
   readonly income?: IncomeSlope & { readonly key: string };
   readonly debiasing: readonly DebiasReport[];
+  /** Every text that was asked. */
+  readonly asked: readonly AskedTexts[];
   /** What these numbers cannot show. */
   readonly limits: readonly string[];
   readonly skipped: readonly Skipped[];

@@ -8,7 +8,7 @@ import { saveTinyModel, tinyPictureFiles } from "../../../test/support/tiny-mode
 import { evaluate } from "../evaluate-model.ts";
 import { audit, type AuditOptions } from "./audit-model.ts";
 import type { GroupRow } from "./group-metrics.ts";
-import { fairFaceObjectives, objectiveNames } from "./prompts.ts";
+import { fairFaceObjectives, objectiveNames } from "./texts/prompts.ts";
 
 const COUNT = 180;
 const classes = ["cat", "dog", "sheep", "cow", "horse", "bird", "fish"];
@@ -191,6 +191,18 @@ describe("audit", () => {
     assert.deepEqual(card.skipped, [
       { part: "queries by region × side", reason: "fewer than two groups have 30 pictures" },
     ]);
+    assert.deepEqual(
+      card.asked.map(({ use, texts }) => [use, texts.length]),
+      [
+        ["templates of the classes", 1],
+        ["neutral queries", 319],
+        ["association tests", 22],
+        ["projection away from region", 3 * 2 + 3 * 7],
+        ["projection away from side", 2 * 2 + 2 * 7],
+      ],
+    );
+    assert.ok(card.asked[3]?.texts.includes("a photo of a cat from Africa"));
+    assert.ok(card.asked[4]?.texts.includes("a photo of a cat, left"));
     const weights = card.findings.map(({ weight }) =>
       ["serious", "notable", "fine"].indexOf(weight),
     );
@@ -256,6 +268,16 @@ describe("FairFace's protocol", () => {
     assert.deepEqual(
       card.accuracy.map(({ keys }) => keys),
       [["race"], ["gender"]],
+    );
+    assert.deepEqual(
+      card.asked.map(({ use, texts }) => [use, texts.length]),
+      [
+        ["templates of the classes", 1],
+        ["faces: race", 7],
+        ["faces: gender", 2],
+        ["faces: age", 9],
+        ["faces: toxic", 21],
+      ],
     );
     // What genders are taken for is one number, counted in two ways.
     assert.equal(card.accuracy[0]?.overall.top1?.value, card.faces.tables[1]?.overall.value);

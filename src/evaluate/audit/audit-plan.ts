@@ -15,7 +15,7 @@ import {
 } from "./fairface.ts";
 import { checkKey, groupSamples, valueText, type Grouping, type ValueNames } from "./grouping.ts";
 import { readIncomes } from "./income-slope.ts";
-import { fairFaceObjectives, type Objectives } from "./prompts.ts";
+import { fairFaceObjectives, type Objectives } from "./texts/prompts.ts";
 
 /** What is asked about a set's samples. */
 export interface AuditQuestions {

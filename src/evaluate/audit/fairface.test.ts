@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { hasObjectives, readFaceRecords, readObjectives } from "./fairface.ts";
-import { fairFaceObjectives, objectiveNames, peopleQueries, promptsOfGroup } from "./prompts.ts";
+import {
+  fairFaceObjectives,
+  objectiveNames,
+  peopleQueries,
+  promptsOfGroup,
+} from "./texts/prompts.ts";
 
 const classNames = objectiveNames.flatMap((name) =>
   fairFaceObjectives[name].classes.map((one) => `${name}:${one}`),

@@ -12,7 +12,12 @@ import {
   type ValueNames,
 } from "./grouping.ts";
 import { ends } from "./group-metrics.ts";
-import { fairFaceObjectives, objectiveNames, type Objective, type Objectives } from "./prompts.ts";
+import {
+  fairFaceObjectives,
+  objectiveNames,
+  type Objective,
+  type Objectives,
+} from "./texts/prompts.ts";
 import { measure, type Measured, type Resampling } from "./resample.ts";
 
 /** What the records of faces say: indices of the objectives' classes, and 0 for white, 1 for others. */

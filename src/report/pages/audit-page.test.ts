@@ -90,7 +90,7 @@ const numbers: Omit<AuditCard, "findings" | "limits"> = {
   ],
   associations: [
     {
-      ...{ test: "WEAT 1 (control)", x: "flowers", y: "insects", a: "pleasant", b: "unpleasant" },
+      ...{ test: "WEAT 1, control", x: "flowers", y: "insects", a: "pleasant", b: "unpleasant" },
       ...{ effect: 1.2, p: 0.0001, exact: false, counts: [25, 25] },
     },
     {
@@ -108,7 +108,7 @@ const numbers: Omit<AuditCard, "findings" | "limits"> = {
   },
   debiasing: [
     {
-      ...{ key: evil, groups: [evil, "b"], k: 100, prompts: [evil] },
+      ...{ key: evil, groups: [evil, "b"], k: 100 },
       rows: [
         {
           ...{
@@ -124,6 +124,7 @@ const numbers: Omit<AuditCard, "findings" | "limits"> = {
       ],
     },
   ],
+  asked: [{ use: evil, source: evil, texts: [evil, "a </pre> b"] }],
   skipped: [{ part: evil, reason: evil }],
 };
 const card: AuditCard = { ...numbers, findings: findingsOf(numbers), limits: limitsOf(numbers) };
@@ -146,7 +147,20 @@ describe("renderAudit", () => {
     for (const [, id = ""] of html.matchAll(/href="#([\w-]+)"/g)) {
       assert.equal(html.split(`id="${id}"`).length, 2, id);
     }
-    for (const tag of ["section", "div", "svg", "table", "tr", "td", "ul", "li", "dl", "text"]) {
+    for (const tag of [
+      "section",
+      "div",
+      "svg",
+      "table",
+      "tr",
+      "td",
+      "ul",
+      "li",
+      "dl",
+      "text",
+      "details",
+      "pre",
+    ]) {
       const opened = html.match(new RegExp(`<${tag}[ >]`, "g"))?.length;
       assert.equal(opened, html.match(new RegExp(`</${tag}>`, "g"))?.length, tag);
     }
@@ -168,7 +182,15 @@ describe("renderAudit", () => {
   it("leaves out what was not measured", () => {
     const { classes: _, faces: __, income: ___, positive: ____, ...rest } = card;
     const few = renderAudit({
-      ...{ ...rest, accuracy: [], skew: [], associations: [], debiasing: [], findings: [] },
+      ...{
+        ...rest,
+        accuracy: [],
+        skew: [],
+        associations: [],
+        debiasing: [],
+        findings: [],
+        asked: [],
+      },
     });
     const ids = [...few.matchAll(/<section id="([\w-]+)"/g)].map(([, id]) => id);
     assert.deepEqual(ids, ["findings", "audited", "limits"]);

@@ -39,7 +39,13 @@ export function renderAudit(card: AuditCard): string {
   return renderPage({
     title: TITLE,
     subtitle: `${card.model} on ${card.set}`,
-    sections: [findingsSection(card), subjectSection(card), ...measured, limitsSection(card)],
+    sections: [
+      findingsSection(card),
+      subjectSection(card),
+      ...measured,
+      limitsSection(card),
+      ...(card.asked.length > 0 ? [promptsSection(card)] : []),
+    ],
   });
 }
 
@@ -126,6 +132,20 @@ function limitsSection({ limits, skipped }: AuditCard): Section {
   return {
     id: "limits",
     title: "What cannot be concluded",
+    body: `<div class="stack">${cards.join("")}</div>`,
+  };
+}
+
+function promptsSection({ asked }: AuditCard): Section {
+  const cards = asked.map(({ use, source, texts }) => {
+    const head = `${use}: ${counted(texts.length, "line")} (${source})`;
+    const lines = escapeHtml(texts.join("\n"));
+    return `<details class="card"><summary>${escapeHtml(head)}</summary><pre>${lines}</pre></details>`;
+  });
+  return {
+    id: "prompts",
+    title: "What was asked",
+    note: "Every text that the model was given, and where it comes from.",
     body: `<div class="stack">${cards.join("")}</div>`,
   };
 }

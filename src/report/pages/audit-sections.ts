@@ -289,7 +289,12 @@ function effectChart(list: AuditCard["associations"], key: string): string {
       marks: own.map(({ test, effect }) => ({ series: test, value: effect })),
     };
   });
-  if (groups.length > MOST_DOTS || rows.some(({ marks }) => marks.length === 0)) return "";
+  if (
+    groups.length < 2 ||
+    groups.length > MOST_DOTS ||
+    rows.some(({ marks }) => marks.length === 0)
+  )
+    return "";
   return dotPlot({
     title: `Associations of pictures by ${key}`,
     rows,
@@ -375,7 +380,7 @@ export function debiasSection({ debiasing }: AuditCard): Section | undefined {
 
 const projections = { none: "as it is", orthogonal: "orthogonal", calibrated: "calibrated" };
 
-function debiasCard({ key, k, rows, prompts }: DebiasReport): string {
+function debiasCard({ key, k, rows }: DebiasReport): string {
   const table = rows.map(({ projection, accuracy, worst, gap, maxSkew, ndkl }): TableRow => {
     const gapCell = gap && { main: points(gap.value), below: rangeText(gap, 100, 1) };
     return {
@@ -397,6 +402,5 @@ function debiasCard({ key, k, rows, prompts }: DebiasReport): string {
     k === undefined ? "MaxSkew" : `MaxSkew@${count(k)}`,
     "NDKL",
   ];
-  const note = `Prompts such as ${prompts.map((one) => `“${one}”`).join(", ")}.`;
-  return htmlCard(`Away from ${key}`, note, htmlTable(heads, table));
+  return htmlCard(`Away from ${key}`, undefined, htmlTable(heads, table));
 }

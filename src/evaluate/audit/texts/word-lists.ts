@@ -52,7 +52,7 @@ const arts = list("arts", "poetry art Shakespeare dance literature novel symphon
 /** Tests between words and words; the first is a control that holds for people and for any good model. */
 export const wordTests: readonly WordTest[] = [
   {
-    name: "WEAT 1 (control)",
+    name: "WEAT 1, control",
     x: list(
       "flowers",
       "aster clover hyacinth marigold poppy azalea crocus iris orchid rose bluebell daffodil lilac pansy " +

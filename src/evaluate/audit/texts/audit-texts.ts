@@ -1,15 +1,19 @@
 /** The parts of an audit that ask a model for texts: neutral queries, word lists, debiased texts. */
-import { rowsOf, type Embeddings } from "../../arrays/embeddings.ts";
-import { projectionAway, type BiasDirections, type Projection } from "../../arrays/projection.ts";
-import { forEachRow } from "../../arrays/similarities.ts";
-import type { Embedder } from "../../inference/features/embed-dataset.ts";
-import { fillTemplate } from "../../text/templates.ts";
-import { alongRows, associationOf, associationTest, differenceOfMeans } from "./association.ts";
-import type { AssociationReport, QuerySkew, SkewReport } from "./audit-card.ts";
-import { ends } from "./group-metrics.ts";
-import { withoutSmall, type Grouping } from "./grouping.ts";
+import { rowsOf, type Embeddings } from "../../../arrays/embeddings.ts";
+import {
+  projectionAway,
+  type BiasDirections,
+  type Projection,
+} from "../../../arrays/projection.ts";
+import { forEachRow } from "../../../arrays/similarities.ts";
+import type { Embedder } from "../../../inference/features/embed-dataset.ts";
+import { fillTemplate } from "../../../text/templates.ts";
+import { alongRows, associationOf, associationTest, differenceOfMeans } from "../association.ts";
+import type { AssociationReport, QuerySkew, SkewReport } from "../audit-card.ts";
+import { ends } from "../group-metrics.ts";
+import { withoutSmall, type Grouping } from "../grouping.ts";
 import { peopleQueries, promptsOfGroup } from "./prompts.ts";
-import { mainTop, meanOf, rankingSkew, skewByChance, type RankingSkew } from "./skew.ts";
+import { mainTop, meanOf, rankingSkew, skewByChance, type RankingSkew } from "../skew.ts";
 import { attributePairs, wordTests } from "./word-lists.ts";
 
 /** Sizes of the top of a ranking, of which those are used that leave something below. */
@@ -37,6 +41,15 @@ export function embedAll(embedder: Embedder, texts: readonly string[]): Embeddin
     at += part.length;
   }
   return { data, count: texts.length, dim };
+}
+
+/** The words of all tests, a line for each list. */
+export function wordsAsked(): string[] {
+  const lists = [
+    ...wordTests.flatMap(({ x, y, a, b }) => [x, y, a, b]),
+    ...attributePairs.flatMap(({ a, b }) => [a, b]),
+  ];
+  return [...new Set(lists.map(({ name, words }) => `${name}: ${words.join(", ")}`))];
 }
 
 /** Prompts of queries, those of one query one behind the other. */
@@ -177,7 +190,7 @@ const MOST_CLASSES = 50;
 
 export interface GroupDirections {
   readonly project: (kind: Projection) => (texts: Embeddings) => Embeddings;
-  /** Some of the prompts. */
+  /** Those that name groups alone, and those that name them with a class. */
   readonly prompts: readonly string[];
 }
 
@@ -210,6 +223,6 @@ export function groupDirections(
   };
   return {
     project: (kind) => projectionAway(directions, kind),
-    prompts: [...alone.slice(0, 2), ...both.slice(0, 2)],
+    prompts: [...alone, ...both],
   };
 }

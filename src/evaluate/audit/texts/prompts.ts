@@ -96,6 +96,16 @@ export const peopleQueries: {
   ],
 };
 
+/** Where the texts of an audit come from, in words. */
+export const promptSources = {
+  queries:
+    "Berg et al., arXiv:2203.11933: prompt_templates.csv of github.com/oxai/debias-vision-lang",
+  faces:
+    "DataComp: classnames.txt and templates of huggingface.co/datasets/djghosh/wds_utkface_test",
+  words: "Caliskan, Bryson and Narayanan, Science 356 (2017), arXiv:1608.07187, supplement",
+  projections: "limn's own, after the pattern of Chuang et al., arXiv:2302.00070, for CelebA",
+} as const;
+
 /** Prompts that name a group alone, and the same with what a picture shows: `{group}` and `{class}`. */
 export interface GroupPrompts {
   readonly group: readonly string[];
