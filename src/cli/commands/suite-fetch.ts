@@ -12,7 +12,13 @@ const command: Command = defineCommand({
     "Brings the sets of a suite from the hub, but for what is there already, and shows each in a folder\n" +
     "as a link into the cache that Python shares. Stopped, it goes on where it was.",
   usage: "<suite> <folder>",
-  options: { ...onlyOption, ...hubOptions },
+  options: {
+    ...onlyOption,
+    offline: {
+      ...hubOptions.offline,
+      help: "use what the cache of the hub has, and fetch nothing",
+    },
+  },
   examples: [
     "limn suite fetch vtab-13 sets",
     "limn suite fetch datacomp-38 sets --only cars --only vtab/pets",

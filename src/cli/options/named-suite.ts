@@ -8,7 +8,7 @@ export const onlyOption = {
     type: "string",
     multiple: true,
     value: "<set>",
-    help: "this set alone, such as vtab/pets; may be repeated",
+    help: "this set alone, such as vtab/pets",
   },
 } as const;
 
