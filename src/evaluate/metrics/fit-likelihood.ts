@@ -2,12 +2,7 @@
  * The scale, and for sigmoid models the bias, under which the labels of a set are the most likely. Fit
  * them on items that are not those which are measured: a fit to the test set looks calibrated there.
  */
-import {
-  checkSimilarities,
-  sigmoid,
-  softplus,
-  type LabelledSimilarities,
-} from "./probabilities.ts";
+import { checkSimilarities, type LabelledSimilarities } from "./probabilities.ts";
 
 /** What a fit found. */
 export interface FittedScale {
@@ -130,27 +125,28 @@ export function fitSigmoid(
   let { logitScale: scale, logitBias: bias } = start;
   const isSeparable = separable(data);
   let here = sigmoidSlope(data, scale, bias);
+  const ended = (steps: number, atLimit: boolean): FittedSigmoid => {
+    return { logitScale: scale, logitBias: bias, nll: here.nll, steps, atLimit };
+  };
   for (let step = 1; step <= mostSteps; step++) {
     const [byScale, byBias] = newtonStep(here);
+    // What a whole step would gain, to second order: below rounding nothing is left to find.
+    const gain = (here.slope[0] * byScale + here.slope[1] * byBias) / 2;
+    if (gain <= 1e-15 * here.nll) return ended(step - 1, isSeparable);
     let next = here;
     let share = 1;
     for (; share > 1e-10; share /= 2) {
       next = sigmoidSlope(data, scale - share * byScale, bias - share * byBias);
       if (next.nll <= here.nll) break;
     }
-    const isStill = share <= 1e-10 || here.nll - next.nll <= 1e-15 * here.nll;
-    if (share > 1e-10) {
-      scale -= share * byScale;
-      bias -= share * byBias;
-      here = next;
-    }
+    if (share <= 1e-10) return ended(step, isSeparable);
+    scale -= share * byScale;
+    bias -= share * byBias;
+    here = next;
     const isFar = Math.abs(scale) >= limits.most || Math.abs(bias) >= limits.most;
-    if (isStill || isFar) {
-      const atLimit = isFar || isSeparable;
-      return { logitScale: scale, logitBias: bias, nll: here.nll, steps: step, atLimit };
-    }
+    if (isFar) return ended(step, true);
   }
-  return { logitScale: scale, logitBias: bias, nll: here.nll, steps: mostSteps, atLimit: true };
+  return ended(mostSteps, true);
 }
 
 /** Whether one threshold parts the right pairs from all others. */
@@ -189,16 +185,22 @@ function sigmoidSlope(data: LabelledSimilarities, scale: number, bias: number): 
   let nll = 0;
   let [a, b, aa, ab, bb] = [0, 0, 0, 0, 0];
   for (let item = 0; item < labels.length; item++) {
+    const label = labels[item]!;
     for (let index = 0; index < classCount; index++) {
       const x = similarities[item * classCount + index]!;
       const logit = scale * x + bias;
-      const isRight = index === labels[item];
-      const p = sigmoid(logit);
-      nll += softplus(isRight ? -logit : logit);
-      const error = isRight ? p - 1 : p;
+      const isRight = index === label;
+      // One exponential gives the probability, its complement and the loss: most of the time is here.
+      const small = Math.exp(-Math.abs(logit));
+      const near = 1 / (1 + small);
+      const far = small * near;
+      const p = logit >= 0 ? near : far;
+      const isMissed = isRight ? logit < 0 : logit > 0;
+      nll += (isMissed ? Math.abs(logit) : 0) + Math.log1p(small);
+      const error = isRight ? (logit >= 0 ? -far : -near) : p;
       a += error * x;
       b += error;
-      const width = p * (1 - p);
+      const width = near * far;
       aa += width * x * x;
       ab += width * x;
       bb += width;
