@@ -53,6 +53,7 @@ section { margin: 30px 0 44px; scroll-margin-top: 12px; }
 .key, code, pre { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 .key { color: var(--muted); font-size: 12px; overflow-wrap: anywhere; }
 .stack { display: grid; gap: 14px; margin-top: 14px; }
+.stack > *, .grid > * { min-width: 0; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: 8px 12px 8px 0; text-align: right; vertical-align: middle; white-space: nowrap; }

@@ -12,7 +12,6 @@ import type { ByChance, Measured } from "../../evaluate/audit/resample.ts";
 import { escapeHtml } from "../../files/escape-html.ts";
 import { mainTop } from "../../evaluate/audit/skew.ts";
 import { dotPlot, type DotRow } from "../dot-plot.ts";
-import { formatNumber } from "../axes.ts";
 import { intervalChart } from "../interval-chart.ts";
 import type { Section } from "../sections.ts";
 import { htmlCard, htmlTable, type Cell, type TableRow } from "./html-table.ts";
@@ -311,7 +310,7 @@ export function incomeSection({ income }: AuditCard): Section | undefined {
   const range =
     slope.low === undefined || slope.high === undefined
       ? undefined
-      : `${doubled(slope.low)} to ${doubled(slope.high)}`;
+      : `${(100 * Math.LN2 * slope.low).toFixed(1)} to ${(100 * Math.LN2 * slope.high).toFixed(1)}`;
   const table = htmlTable(
     [
       "",
@@ -390,7 +389,7 @@ function debiasCard({ key, k, rows }: DebiasReport): string {
         worst === undefined ? "–" : { main: percent(worst.value.value), below: worst.name },
         gapCell ?? "–",
         maxSkew === undefined ? "–" : { main: maxSkew.toFixed(2) },
-        ndkl === undefined ? "–" : { main: formatNumber(ndkl) },
+        ndkl === undefined ? "–" : { main: ndkl.toFixed(3) },
       ],
     };
   });
