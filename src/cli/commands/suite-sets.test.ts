@@ -81,6 +81,7 @@ test("checking ends with 1 unless every set is whole", async () => {
     "damaged  vtab/pets",
     "           7 samples where 3,669 were published",
     "           5 classes where 37 were published",
+    "           note: 2 templates where 1 was published",
     "",
     "0 of 2 sets are whole, 1 missing, 1 damaged",
     `What is missing: limn suite fetch vtab-13 ${root}`,
@@ -92,6 +93,7 @@ test("checking ends with 1 unless every set is whole", async () => {
     samples: 3,
     shards: 1,
     classes: 3,
+    templates: 1,
   });
 });
 
@@ -131,5 +133,8 @@ test("what is missing is fetched, and then whole", async (t) => {
   ]);
   const checked = await runLimn("suite", "check", mine, root);
   assert.equal(checked.code, 0);
-  assert.match(checked.out, /\nok {7}far: 3 shards, 7 samples, 5 classes as published\n/);
+  assert.match(
+    checked.out,
+    /\nok {7}far: 3 shards, 7 samples, 5 classes, 2 templates as published\n/,
+  );
 });

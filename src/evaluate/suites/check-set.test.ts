@@ -49,6 +49,13 @@ test("what is missing or cannot be opened is said", async () => {
 });
 
 test("counts are held against the published ones", async () => {
+  const other = setOf("wds_classes", { templates: 3 });
+  const { state, notes } = await checkSet(other, { root });
+  assert.deepEqual([state, notes], ["there", ["2 templates where 3 were published"]]);
+  const without = setOf("wds_classes", { templates: 3 }, (folder) =>
+    rmSync(join(folder, "zeroshot_classification_templates.txt")),
+  );
+  assert.equal(await problemsOf(without), "0 templates where 3 were published");
   const set = setOf("wds_classes", { samples: 8, classes: 4 });
   assert.equal(
     await problemsOf(set),
@@ -119,8 +126,8 @@ test("a whole set has its counts, and notes about what does no harm", async () =
     state: "there",
     problems: [],
     notes: [],
-    found: { samples: 7, shards: 3, classes: 5 },
-    expected: { samples: 7, classes: 5 },
+    found: { samples: 7, shards: 3, classes: 5, templates: 2 },
+    expected: { samples: 7, classes: 5, templates: undefined },
   } satisfies CheckedSet);
   assert.deepEqual(seen, [0, 1, 2, 3, 4, 5, 6]);
   const fewer = setOf("wds_classes", {}, (folder) =>

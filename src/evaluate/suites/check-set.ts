@@ -43,11 +43,13 @@ export interface CheckedSet {
     readonly samples: number;
     readonly shards?: number;
     readonly classes?: number;
+    readonly templates?: number;
   };
   /** What was published. */
   readonly expected: {
     readonly samples?: number | undefined;
     readonly classes?: number | undefined;
+    readonly templates?: number | undefined;
   };
 }
 
@@ -60,8 +62,8 @@ const MOST_WAITING = 64;
 
 /** Reads a set once, without its pictures' pixels; nothing about it is thrown. */
 export async function checkSet(set: SetDefinition, options: CheckSetOptions): Promise<CheckedSet> {
-  const { name, title, samples, classes } = set;
-  const head = { name, title, expected: { samples, classes } };
+  const { name, title, samples, classes, templates } = set;
+  const head = { name, title, expected: { samples, classes, templates } };
   try {
     const opened = await openSet(set, options);
     if ("missing" in opened) {
@@ -87,10 +89,13 @@ async function examined(
 ): Promise<Omit<CheckedSet, "name" | "title" | "expected">> {
   const found = await lookAt(suite, options);
   const classes = classesOf(suite);
+  const templates = templatesOf(suite);
+  const templateNotes = differences("template", templates, set.templates);
   const problems = [
     ...found.problems,
     ...differences("sample", found.samples, set.samples),
     ...(classes === undefined ? [] : differences("class", classes.length, set.classes)),
+    ...(templates === 0 ? templateNotes : []),
     ...found.mixed,
   ];
   // Without all samples the tasks would only repeat what is wrong with them.
@@ -100,20 +105,26 @@ async function examined(
   return {
     state: problems.length > 0 ? "damaged" : "there",
     problems,
-    notes: [...notes, ...emptyClasses(classes, found.outline)],
+    notes: [
+      ...notes,
+      ...emptyClasses(classes, found.outline),
+      // Other templates are another measurement, not a damaged set.
+      ...(templates > 0 ? templateNotes : []),
+    ],
     found: {
       samples: found.samples,
       ...(shards.length > 0 && { shards: shards.length }),
       ...(classes !== undefined && { classes: classes.length }),
+      ...(templates > 0 && { templates }),
     },
   };
 }
 
-function differences(what: "sample" | "class", found: number, published?: number): string[] {
+function differences(what: string, found: number, published: number | undefined): string[] {
   if (published === undefined || found === published) return [];
-  const many = what === "class" ? "classes" : "samples";
+  const many = what === "class" ? "classes" : `${what}s`;
   return [
-    `${counted(found, what, many)} where ${published.toLocaleString("en-US")} were published`,
+    `${counted(found, what, many)} where ${published.toLocaleString("en-US")} ${published === 1 ? "was" : "were"} published`,
   ];
 }
 
@@ -210,6 +221,13 @@ function badSamples(bad: readonly Problem[]): string[] {
 function classesOf({ tasks }: Suite): ReturnType<typeof readClasses> | undefined {
   const named = tasks.find((task) => "classes" in task);
   return named && "classes" in named ? readClasses(named.classes) : undefined;
+}
+
+/** Of the set itself; 0 where it has none. */
+function templatesOf({ tasks }: Suite): number {
+  const named = tasks.find((task) => "classes" in task);
+  const templates = named && "templates" in named ? named.templates : undefined;
+  return typeof templates === "string" ? 1 : (templates?.length ?? 0);
 }
 
 async function taskProblems(suite: Suite, outline: SetOutline): Promise<string[]> {

@@ -13,6 +13,7 @@ import {
   classified,
   clipBenchmarkHub,
   folderName,
+  templatesOf,
   type SetDefinition,
   type SuiteDefinition,
 } from "./suite.ts";
@@ -83,7 +84,7 @@ const sets: readonly SetDefinition[] = [
   {
     ...{ name: "voc2007_multilabel", title: "Pascal VOC 2007, several labels" },
     ...places("voc2007_multilabel"),
-    ...{ samples: 4952, classes: 20 },
+    ...{ samples: 4952, classes: 20, templates: templatesOf("voc2007_multilabel") },
     tasks: [{ kind: "multilabel" }],
     main: "multilabel/mAP",
   },

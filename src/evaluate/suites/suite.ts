@@ -31,6 +31,8 @@ export interface SetDefinition {
   /** As published, of the split. */
   readonly samples?: number | undefined;
   readonly classes?: number | undefined;
+  /** As CLIP_benchmark has them for the set. */
+  readonly templates?: number | undefined;
   /** What guessing reaches in the main number, as published. */
   readonly chance?: number | undefined;
 }
@@ -59,6 +61,32 @@ interface Classification extends Partial<Facts> {
   readonly task?: Omit<Extract<TaskDefinition, { kind: "zeroShot" }>, "kind">;
 }
 
+/** Templates of CLIP_benchmark for a set (en_zeroshot_classification_templates.json of 1.6), by the key's last part. */
+const templateCounts: Readonly<Record<string, number>> = {
+  ...{ caltech101: 34, cifar10: 18, cifar100: 18, cars: 8, country211: 5, dtd: 8, eurosat: 3 },
+  ...{ fer2013: 6, fgvc_aircraft: 2, flowers: 1, food101: 1, gtsrb: 3, mnist: 1, pcam: 2, pets: 1 },
+  ...{ renderedsst2: 1, resisc45: 4, stl10: 2, sun397: 2, svhn: 6, voc2007: 1 },
+  ...{ voc2007_multilabel: 1, clevr_count_all: 1, clevr_closest_object_distance: 1, dmlab: 1 },
+  ...{ diabetic_retinopathy: 1, kitti_closest_vehicle_distance: 1, smallnorb_label_azimuth: 4 },
+  ...{ smallnorb_label_elevation: 4, dsprites_label_orientation: 4, dsprites_label_x_position: 1 },
+  imagenet1k: 80,
+};
+/** Sets of ImageNet's classes have its templates. */
+const imageNets = [
+  "imagenetv2",
+  "imagenet_sketch",
+  "imagenet-a",
+  "imagenet-r",
+  "imagenet-o",
+  "objectnet",
+];
+
+/** How many templates CLIP_benchmark has for a set; undefined where it has none of its own. */
+export function templatesOf(key: string): number | undefined {
+  const name = key.slice(key.lastIndexOf("/") + 1);
+  return templateCounts[imageNets.includes(name) ? "imagenet1k" : name];
+}
+
 /** A set of pictures with one label each. */
 export function classified(
   name: string,
@@ -66,7 +94,7 @@ export function classified(
   { metric = "top1", task = {}, ...facts }: Classification,
 ): SetDefinition {
   return {
-    ...{ name, title, folders: [] },
+    ...{ name, title, folders: [], templates: templatesOf(name) },
     ...facts,
     tasks: [{ kind: "zeroShot", ...task }],
     main: `zeroShot/${metric}`,

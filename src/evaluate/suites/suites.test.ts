@@ -22,6 +22,7 @@ const golden = JSON.parse(
     }
   >;
   groups: Record<string, string[]>;
+  templates: Record<string, number>;
 };
 
 /** What limn calls DataComp's metrics. */
@@ -69,6 +70,21 @@ describe("the suites", () => {
       "selection 8",
       "retrieval 39",
     ]);
+  });
+
+  it("have as many templates as CLIP_benchmark", () => {
+    const sets = suites.flatMap((suite) => suite.sets).filter(({ templates }) => templates);
+    const names = new Map(
+      sets.map(({ name, templates }) => [name.replace(/^vtab\//, ""), templates]),
+    );
+    const shifts = ["imagenetv2", "imagenet_sketch", "imagenet-a", "imagenet-r", "imagenet-o"];
+    // Without templates of their own, these take ImageNet's.
+    for (const name of [...shifts, "objectnet"]) {
+      assert.equal(names.get(name), golden.templates["imagenet1k"], name);
+      names.delete(name);
+    }
+    const { dummy: _, ...published } = golden.templates;
+    assert.deepEqual(Object.fromEntries(names), published);
   });
 
   it("of DataComp has the tasks, sizes, metrics, chances and groups of its files", () => {

@@ -63,6 +63,7 @@ function checkedLines({ name, state, found, expected, problems, notes }: Checked
           ...(found.shards === undefined ? [] : [counted(found.shards, "shard")]),
           counted(found.samples, "sample"),
           ...(found.classes === undefined ? [] : [counted(found.classes, "class", "classes")]),
+          ...(found.templates === undefined ? [] : [counted(found.templates, "template")]),
         ];
   const published = expected.samples === undefined ? "" : " as published";
   if (state === "missing") return `missing  ${name}: ${problems.join("; ")}`;
