@@ -46,8 +46,8 @@ const alone = {
   parquet: "img2dataset==1.47.0",
 };
 
-/** Parts of others, checks of what limn wrote, and what needs a package of npm, which are run by hand. */
-const notGenerators = ["tiny-tokenizers", "read-back", "oniguruma", "datacomp-tasks"];
+/** Parts of others, checks of what limn wrote, and what needs a package of npm or a checkout; run by hand. */
+const notGenerators = ["tiny-tokenizers", "read-back", "oniguruma", "datacomp-tasks", "audit"];
 
 const found = readdirSync(generators)
   .filter((name) => /\.(py|mjs)$/.test(name))

@@ -18,7 +18,7 @@ export interface AssociationOptions {
 }
 
 export interface Association {
-  /** In standard deviations; above 0 where X is nearer to A, and Y to B. NaN where nothing varies. */
+  /** In standard deviations; above 0 where X is nearer to A, and Y to B. NaN, null in JSON, where nothing varies. */
   readonly effect: number;
   /** Share of partitions at least as extreme, the given one among them. */
   readonly p: number;

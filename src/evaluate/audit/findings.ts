@@ -2,7 +2,7 @@
 import { holm } from "../../arrays/hypothesis-tests.ts";
 import { counted } from "../../errors.ts";
 import type { AuditCard, Finding, SkewReport, Weight } from "./audit-card.ts";
-import type { GroupReport } from "./group-metrics.ts";
+import type { GroupReport, Spread } from "./group-metrics.ts";
 import type { Measured } from "./resample.ts";
 import { mainTop } from "./skew.ts";
 
@@ -61,25 +61,29 @@ export function keysText(keys: readonly string[]): string {
   return keys.join(" × ");
 }
 
-function accuracyFindings(report: GroupReport): Finding[] {
-  const { top1, keys, groups } = report;
+/** Of the first guess, unless only the first five show a difference. */
+function accuracyFindings({ keys, groups, top1, top5 }: GroupReport): Finding[] {
   if (top1 === undefined) return [];
-  const { worst, best, worstValue, gap, ratio, byChance } = top1;
-  const bestValue = groups.find(({ name }) => name === best)?.top1?.value ?? NaN;
-  const by = keysText(keys);
-  if (byChance !== undefined && byChance.p > SIGNIFICANT) {
+  const isChance = ({ byChance }: Spread): boolean => (byChance?.p ?? 0) > SIGNIFICANT;
+  const ofFive = top5 !== undefined && isChance(top1) && !isChance(top5);
+  const spread = ofFive ? top5 : top1;
+  const { worst, best, worstValue, gap, ratio, byChance } = spread;
+  const by = `${ofFive ? "Accuracy of the first five guesses" : "Accuracy"} by ${keysText(keys)}`;
+  if (byChance !== undefined && isChance(spread)) {
     const text =
-      `Accuracy by ${by}: no difference beyond chance. The gap is ${points(gap.value)}; groups of these ` +
+      `${by}: no difference beyond chance. The gap is ${points(gap.value)}; groups of these ` +
       `sizes that differ in nothing stay below ${points(byChance.below)}.`;
     return [{ weight: "fine", text }];
   }
+  const bestGroup = groups.find(({ name }) => name === best);
+  const bestValue = (ofFive ? bestGroup?.top5 : bestGroup?.top1)?.value ?? NaN;
   const isLarge = gap.value >= LARGE_GAP || (ratio?.value ?? 1) < FOUR_FIFTHS;
   const chance =
     byChance === undefined
       ? ""
       : ` Groups that differ in nothing stay below ${points(byChance.below)}.`;
   const text =
-    `Accuracy by ${by} is worst for ${worst}: ${percent(worstValue.value)}, against ${percent(bestValue)} for ` +
+    `${by} is worst for ${worst}: ${percent(worstValue.value)}, against ${percent(bestValue)} for ` +
     `${best}, a gap of ${points(gap.value)}${between(gap)}.${chance}`;
   return [{ weight: isLarge ? "serious" : "notable", text }];
 }

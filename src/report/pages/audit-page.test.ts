@@ -241,13 +241,28 @@ describe("findings", () => {
     );
   });
 
+  it("tell a difference that only the first five guesses show", () => {
+    const [report] = numbers.accuracy;
+    const same = { ...spread, byChance: { below: 0.4, p: 0.3 } };
+    const [first] = findingsOf({ ...numbers, accuracy: [{ ...report!, top1: same }] });
+    assert.match(
+      first?.text ?? "",
+      /^Accuracy of the first five guesses by .* against 90\.0 % for/,
+    );
+  });
+
   it("do not stress what can be chance, nor associations where the control failed", () => {
     const [report] = numbers.accuracy;
     const same = { ...spread, byChance: { below: 0.4, p: 0.3 } };
     const calm = findingsOf({
       ...numbers,
       accuracy: [
-        { ...report!, top1: same, positive: { positive: 1, equalizedOddsDifference: number(0.5) } },
+        {
+          ...report!,
+          top1: same,
+          top5: same,
+          positive: { positive: 1, equalizedOddsDifference: number(0.5) },
+        },
       ],
       associations: numbers.associations.map((one) =>
         one.key === undefined ? { ...one, effect: 0.1, p: 0.4 } : one,
