@@ -42,11 +42,12 @@ export class Peer {
 
   /**
    * Starts `bench/peers/<script>` with Python, or `bench/<script>` with Node where it ends in `.mjs`;
-   * what it prints to its error stream is shown. `environment` is added to its own.
+   * what it prints to its error stream is shown. `environment` is added to its own; `python` is another
+   * interpreter than the peers' own.
    */
-  constructor(script: string, environment: NodeJS.ProcessEnv = {}) {
+  constructor(script: string, environment: NodeJS.ProcessEnv = {}, python?: string) {
     const node = script.endsWith(".mjs");
-    const program = node ? process.execPath : peerPython();
+    const program = node ? process.execPath : (python ?? peerPython());
     const file = path.join(import.meta.dirname, node ? "." : "peers", script);
     this.#process = spawn(program, [file], {
       stdio: ["pipe", "pipe", "inherit"],
