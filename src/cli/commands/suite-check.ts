@@ -43,7 +43,7 @@ const command: Command = defineCommand({
       results.push(result);
     }
     line.end();
-    print(checkedText(results, { suite: given, root }), { suite: suite.name, sets: results });
+    print(checkedText(results, { suite, given, root }), { suite: suite.name, sets: results });
     return results.every(({ state }) => state === "there") ? 0 : 1;
   },
 });

@@ -84,7 +84,7 @@ test("checking ends with 1 unless every set is whole", async () => {
     "           note: 2 templates where 1 was published",
     "",
     "0 of 2 sets are whole, 1 missing, 1 damaged",
-    `What is missing: limn suite fetch vtab-13 ${root}`,
+    `To fetch what is missing: limn suite fetch vtab-13 ${root}`,
     "",
   ]);
   const whole = await runLimn("suite", "check", mine, "--only", "labels", "--decode", "--json");

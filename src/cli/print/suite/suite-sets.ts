@@ -75,11 +75,19 @@ function checkedLines({ name, state, found, expected, problems, notes }: Checked
   ].join("\n");
 }
 
-/** What `limn suite check` found, and how to get what is missing. */
+/**
+ * What `limn suite check` found, and how to get what is missing.
+ *
+ * given   the suite as it was named
+ */
 export function checkedText(
   results: readonly CheckedSet[],
-  { suite, root }: { suite: string; root: string | undefined },
+  { suite, given, root }: { suite: SuiteDefinition; given: string; root: string | undefined },
 ): string {
+  const ofHub = new Set(
+    suite.sets.filter(({ hub, at }) => hub ?? at?.startsWith("hf://")).map(({ name }) => name),
+  );
+  const canFetch = results.some(({ name, state }) => state === "missing" && ofHub.has(name));
   const count = (state: CheckedSet["state"]): number =>
     results.filter((one) => one.state === state).length;
   return [
@@ -87,9 +95,9 @@ export function checkedText(
     "",
     `${count("there")} of ${counted(results.length, "set")} are whole` +
       `, ${count("missing")} missing, ${count("damaged")} damaged`,
-    ...(count("missing") === 0
-      ? []
-      : [`What is missing: limn suite fetch ${suite} ${root ?? "<folder>"}`]),
+    ...(canFetch
+      ? [`To fetch what is missing: limn suite fetch ${given} ${root ?? "<folder>"}`]
+      : []),
   ].join("\n");
 }
 
