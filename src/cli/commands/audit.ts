@@ -16,7 +16,7 @@ const command: Command = defineCommand({
     "faces are taken for, how neutral queries rank groups, associations, what debiasing would cost.",
   usage: "<model> <source>",
   options: {
-    html: { type: "string", value: "<file>", help: "write the card as a page; a new file" },
+    html: { type: "string", value: "<file>", help: "write the card as a page" },
     cache: { type: "string", value: "<folder>", help: "keep embeddings for the next run" },
     ...auditOptions,
     "batch-size": {

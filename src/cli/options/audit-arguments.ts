@@ -24,7 +24,7 @@ export const auditOptions = {
     type: "string",
     multiple: true,
     value: "<key,key>",
-    help: "a key of the samples' metadata, several to cross them; may be repeated",
+    help: "a key of the samples' metadata, several to cross them",
   },
   classes: {
     type: "string",
@@ -45,6 +45,7 @@ export const auditOptions = {
   protocol: {
     type: "string",
     choices: ["fairface"],
+    value: "<name>",
     help: "what faces are taken for, by DataComp's prompts; needs age, gender and race of each",
   },
   positive: {
@@ -83,7 +84,8 @@ export const auditOptions = {
     type: "string",
     multiple: true,
     choices: ["queries", "associations", "projections"],
-    help: "leave a part out; may be repeated",
+    help: "leave a part out",
+    value: "<part>",
   },
   "npy-columns": {
     type: "string",
