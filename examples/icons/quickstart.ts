@@ -8,12 +8,13 @@ import { StorageError, train, type Precision, type TrainOptions, type TrainResul
 import { runReport, writeReport } from "limn/report";
 
 import type { BuiltIcons } from "./dataset.ts";
-import { prepareIcons } from "./prepare.ts";
+import { installedSets, prepareIcons } from "./prepare.ts";
 import { prepareLargeIcons } from "./prepare-large.ts";
 import { iconRecipe, trainingPrecision } from "./recipe.ts";
 import { iconSearches } from "./searches.ts";
 import { askedSets, iconSource, iconTokenizer, testSuites } from "./suites.ts";
 import { summaryLines, summaryOf } from "./summary.ts";
+import { buildTopics } from "./topics.ts";
 
 export interface QuickstartOptions {
   /** Everything lies in here: packages, data, run. */
@@ -66,7 +67,14 @@ export default async function quickstart(options: QuickstartOptions): Promise<Qu
     return { result, text: "Stopped before the end; run it again to go on.", report };
   }
   await saveReport(result, built, report);
-  return { result, text: summaryLines(result.suites, built).join("\n"), report };
+  const lines = summaryLines(result.suites, built);
+  const packages = join(directory, "packages");
+  const topics = large ? undefined : await buildTopics(built, installedSets(packages));
+  if (topics !== undefined) {
+    const model = join(result.directory, "model");
+    lines.push("", `Topics, each with an interval: limn suite run ${model} --suite ${topics}`);
+  }
+  return { result, text: lines.join("\n"), report };
 }
 
 /** Everything in the folder is made here, and made again where it has changed. */

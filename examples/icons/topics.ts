@@ -2,12 +2,12 @@
  * Twenty-one small classification tasks from the held-out sets: a topic, and words of it. An icon belongs to a
  * word if its name holds that word and no other of the topic.
  */
-import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { writeShards } from "limn/data";
 
 import { drawIcons } from "./draw.ts";
-import type { SetSource } from "./dataset.ts";
+import type { BuiltIcons, SetSource } from "./dataset.ts";
 import { greyPng } from "./png.ts";
 import { readIcons, type Icon } from "./read-set.ts";
 import { rankedBy } from "./split.ts";
@@ -71,17 +71,21 @@ const leastIcons = 1;
 const leastWords = 4;
 
 /**
- * Writes a folder in CLIP_benchmark's layout for each topic, and `topics.json`, a suite for `limn suite run`.
- * Samples say author, set and style. Does nothing where it is there.
+ * Writes `topics` into the data's folder: in CLIP_benchmark's layout for each topic, and `topics.json`, a suite for
+ * `limn suite run`. Samples say author, set and style. Does nothing where it is there.
  *
- * returns the file of the suite
+ * returns the file of the suite; undefined where no topic has words enough
  */
 export async function buildTopics(
+  { folder, dataset }: BuiltIcons,
   sets: readonly SetSource[],
-  { directory, imageSize }: { directory: string; imageSize: number },
-): Promise<string> {
+): Promise<string | undefined> {
+  const { imageSize } = dataset.options;
+  const directory = join(folder, "topics");
   const suite = join(directory, "topics.json");
   if (existsSync(suite)) return suite;
+  // Left by a build that did not end.
+  rmSync(directory, { recursive: true, force: true });
   const icons = sets.filter(({ role }) => role === "test").flatMap(({ read }) => readIcons(read()));
   const found: string[] = [];
   for (const [topic, vocabulary] of Object.entries(topics)) {
@@ -94,6 +98,7 @@ export async function buildTopics(
     await writeTopic(join(directory, topic), { members, classes, imageSize });
     found.push(topic);
   }
+  if (found.length === 0) return undefined;
   writeFileSync(suite, `${JSON.stringify(suiteOf(found), null, 2)}\n`);
   return suite;
 }
