@@ -1,7 +1,7 @@
 """Writes made-up sets of every kind of task, in the layouts that the references and limn read.
 
-`folders` are in CLIP_benchmark's layout, under the names by which DataComp's evaluation looks for them. No two
-pictures, captions or classes are the same: of equal scores the references take any.
+Folders in CLIP_benchmark's layout have the names by which DataComp's evaluation looks for them. Nothing that a metric
+ranks together is the same twice: of equal scores a reference takes any.
 """
 
 import io
