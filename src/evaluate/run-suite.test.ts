@@ -271,7 +271,10 @@ describe("results", () => {
     writeFileSync(file, `${colors.join("\n")}\n`);
     const numbers = { tasks: [{ ...zeroShot, classes: file }] };
     const byNumber = await run(made(["0", "1", "1"]), numbers);
-    assert.deepEqual(byNumber.tasks[0]?.notes, [`3 classes of ${file}; templates: bare ("{}")`]);
+    assert.deepEqual(byNumber.tasks[0]?.notes, [
+      `3 classes of ${file}; templates: bare ("{}")`,
+      "1 of 3 classes without a picture: blue",
+    ]);
     const byName = await run(made([colors[0], colors[1], colors[1]]), numbers);
     assert.equal(values(byNumber)["val/color/top1"], 2 / 3);
     assert.deepEqual(values(byNumber), values(byName));
@@ -304,6 +307,7 @@ describe("results", () => {
       '3 classes; templates: bare ("{}")',
       '3 of 5 pictures left out: their labels are none of the classes, such as "pink", "7"; ' +
         "1 without a label",
+      "1 of 3 classes without a picture: green",
     ]);
   });
   it("are of the task's templates, else the model's, else those beside the classes, else photo", async () => {

@@ -193,6 +193,7 @@ export const zeroShotTask = {
       notes: [
         `${counted(classes.length, "class", "classes")}${placeOf(task)}; templates: ${describeTemplates(chosen)}`,
         ...(isWhole ? [] : [leftOutText(leftOut, dataset.keys.length)]),
+        ...emptyClasses(labels, result),
         ...(calibrated === undefined ? [] : [calibrated.note]),
         ...written.notes,
       ],
@@ -258,6 +259,21 @@ function heldOut(
 ): Labelled {
   const { images, truths } = trueClasses(held, { ...task, classes });
   return { images: rowsAt(held.imageEmbeddings, images), weights, truths };
+}
+
+/** Names that a note lists. */
+const SHOWN = 5;
+
+/** A note where classes have no picture: they are answers all the same, and in no mean per class. */
+function emptyClasses(labels: readonly string[], { perClass }: ZeroShotResult): string[] {
+  const filled = new Set(perClass.map(({ index }) => index));
+  const empty = labels.filter((_, index) => !filled.has(index));
+  if (empty.length === 0) return [];
+  const more = empty.length > SHOWN ? ", ..." : "";
+  return [
+    `${empty.length} of ${counted(labels.length, "class", "classes")} without a picture: ` +
+      `${empty.slice(0, SHOWN).join(", ")}${more}`,
+  ];
 }
 
 /** [N] the best class of every picture */
