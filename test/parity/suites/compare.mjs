@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * limn suite run beside the field's own evaluation code, on the same weights and the same sets: DataComp's 38 tasks,
+ * limn suite run, and limn eval, beside the field's own evaluation code, on the same weights and the same sets: DataComp's 38 tasks,
  * CLIP_benchmark's metrics, pycocoevalcap, and float64 loops for what neither has.
  *
  *   PARITY_PYTHON=<a Python with what reference.py needs> DATACOMP=<checkout of github.com/mlfoundations/datacomp> \
@@ -85,6 +85,8 @@ try {
     selection: suiteRun("--suite", "selection"),
     multilabel: suiteRun("--suite", "clip-benchmark", "--only", "voc2007_multilabel"),
     own: suiteRun("--suite", own),
+    // By flags alone, of two of the sets.
+    evaluated: { mnist: evaluated("wds_mnist_test"), flickr30k: evaluated("wds_flickr30k_test") },
   };
   const rows = [
     ...dataComp(wanted, found),
@@ -143,7 +145,7 @@ function groupsOf({ key, rows }, metrics, add) {
   }
 }
 
-function clipBenchmark(wanted, { dataComp: found, selection, multilabel }) {
+function clipBenchmark(wanted, { dataComp: found, selection, multilabel, evaluated }) {
   const rows = [];
   for (const [set, metrics] of Object.entries(wanted.clipBenchmark)) {
     const add = (metric, number) => {
@@ -165,7 +167,10 @@ function clipBenchmark(wanted, { dataComp: found, selection, multilabel }) {
     } else {
       const names = "acc1" in metrics ? accuracies : recalls;
       const key = pairs[set] ?? set.replace("vtab-", "vtab/");
-      for (const [metric, at] of names) add(metric, numberOf(found, key, at));
+      for (const [metric, at] of names) {
+        add(metric, numberOf(found, key, at));
+        if (set in evaluated) add(metric, evaluated[set][`wds_${set}_test/${at}`]?.value);
+      }
     }
   }
   return rows;
@@ -239,12 +244,18 @@ function difference({ wanted, found }) {
 }
 
 function suiteRun(...words) {
-  const limn = path.join(root, "bin", "limn.mjs");
   const where = [path.join(folder, "model"), path.join(folder, "root")];
-  const settings = ["--resamples", "0", "--no-cache", "--json"];
-  return JSON.parse(
-    spawned(process.execPath, [limn, "suite", "run", ...where, ...words, ...settings]),
-  );
+  return limn("suite", "run", ...where, ...words, "--resamples", "0", "--no-cache");
+}
+
+/** What `limn eval` measures on one set, by its own keys. */
+function evaluated(set) {
+  return limn("eval", path.join(folder, "model"), path.join(folder, "root", set)).metrics;
+}
+
+function limn(...words) {
+  const command = [path.join(root, "bin", "limn.mjs"), ...words, "--json"];
+  return JSON.parse(spawned(process.execPath, command));
 }
 
 function setOf(results, name) {
