@@ -14,6 +14,7 @@ import {
   evaluateSuite,
   mainOf,
   type EvaluateSuiteOptions,
+  type OpenedSet,
   type SetToMeasure,
 } from "./evaluate-suite.ts";
 import { suiteCsv } from "./suite-csv.ts";
@@ -30,7 +31,7 @@ before(async () => {
     extension: "png" as const,
     captions: [`a cat ${i}`],
     classIndex: String(i % 3),
-    meta: { film: i % 4 },
+    meta: { film: i % 4, shelf: +(i > 21) },
   }));
   const directory = join(folder, "shards");
   ({ shards } = await writeShards({
@@ -127,6 +128,58 @@ describe("evaluateSuite", () => {
     assert.deepEqual(readdirSync(join(folder, "cache")).length, 2);
     const plain = await evaluateSuite({ ...options([set("a")]), cache: null });
     assert.deepEqual(withoutTime(plain).sets[0], withoutTime(results).sets[0]);
+  });
+
+  it("tells a main number that no task gives, and tasks of one name, before it embeds", async () => {
+    const twice = set("twice");
+    const { suite } = (await twice.open()) as Extract<OpenedSet, { suite: unknown }>;
+    const two = { suite: { ...suite, tasks: [suite.tasks[0]!, suite.tasks[0]!] } };
+    const { sets, averages } = await evaluateSuite({
+      ...options([
+        set("a", { main: "names/topp1" }),
+        set("b", { main: "top1" }),
+        set("c", { main: "names/macroF1" }),
+        { ...twice, open: () => two },
+        set("d"),
+      ]),
+      cache: null,
+      onPictures: ({ name }) => assert.equal(name, "d"),
+    });
+    const reasons = [
+      /<task>\/<metric> for main of a but received "names\/topp1"; Did you mean "names\/top1"/,
+      /for main of b but received "top1"; its tasks give names\/top1, .*search\/meanRecall@1/,
+      /for main of c but received "names\/macroF1"/,
+      /Expected one task called "names" of twice but received two/,
+    ];
+    for (const [i, reason] of reasons.entries()) {
+      assert.equal(sets[i]?.state, "damaged");
+      assert.match(sets[i]?.reason ?? "", reason);
+    }
+    assert.equal(averages[0]?.measured, 1);
+  });
+
+  it("leaves draws without a picture of any group out of the average's interval", async () => {
+    const rare = set("rare", {
+      main: "names/worstGroup/top1",
+      open: () => ({
+        suite: {
+          name: "rare",
+          source: { kind: "webdataset", shards },
+          tasks: [
+            {
+              kind: "zeroShot",
+              ...{ name: "names", classes, answer: "label" },
+              // Two of 24 pictures: a draw holds none of them with a chance of 12 %.
+              groups: { key: "shelf", ignore: ["0"] },
+            },
+          ],
+        },
+      }),
+    });
+    const { sets, averages } = await evaluateSuite(options([rare]));
+    const { low, high } = mainOf(sets[0]!)!;
+    assert.deepEqual([averages[0]?.low, averages[0]?.high], [low, high]);
+    assert.ok(Number.isFinite(high));
   });
 
   it("ends where it is told to", async () => {

@@ -8,7 +8,7 @@ import {
 } from "../arrays/bootstrap.ts";
 import type { LoaderOptions } from "../data/loader/options.ts";
 import type { SourceSpec } from "../data/sources/source-spec.ts";
-import { DataError, HubError, SettingError } from "../errors.ts";
+import { DataError, didYouMean, HubError, SettingError } from "../errors.ts";
 import { embedDataset, embedderOf, type Embedder } from "../inference/features/embed-dataset.ts";
 import { FeaturesCache } from "../inference/features/features-cache.ts";
 import { defaultCacheRoot } from "../inference/features/identity.ts";
@@ -29,7 +29,7 @@ import {
   type SuiteResults,
   type TaskRecord,
 } from "./suite-results.ts";
-import { taskKindOf } from "./tasks/index.ts";
+import { metricsOf, taskKindOf, type SuiteTask } from "./tasks/index.ts";
 import type { MeasuredTask } from "./tasks/task.ts";
 
 /** A set of a suite, before anything of it is read. */
@@ -178,6 +178,7 @@ class SuiteRun {
       if ("missing" in opened) {
         return { ...head, state: "missing", reason: opened.missing, tasks: [] };
       }
+      checkMain(set, opened.suite.tasks);
       const measured = await this.#measureOpened(set, opened, index);
       const seconds = (performance.now() - started) / 1000;
       return { ...head, state: "measured", notes: opened.notes ?? [], seconds, ...measured };
@@ -255,9 +256,13 @@ function intervalOf(
 ): Partial<Interval> {
   if (samples.length === 0 || samples.includes(undefined)) return {};
   const [head] = samples;
+  // A resample in which a number is undefined, such as a group without items, says nothing about the mean.
   const means = Float64Array.from(head ?? [], (_, i) =>
     meanOf(samples.map((one) => one?.[i] ?? NaN)),
-  ).sort();
+  )
+    .filter((mean) => !Number.isNaN(mean))
+    .sort();
+  if (means.length === 0) return {};
   return { low: quantile(means, (1 - level) / 2), high: quantile(means, (1 + level) / 2) };
 }
 
@@ -273,6 +278,28 @@ function isOfTheSet(error: unknown): error is Error {
 function splitMain(main: string | undefined): [task: string, path: string] {
   const at = main?.indexOf("/") ?? -1;
   return main === undefined || at < 0 ? ["", ""] : [main.slice(0, at), main.slice(at + 1)];
+}
+
+/** throws  DataError for two tasks of one name, or a main number that none of them gives */
+function checkMain({ name: set, main }: SetToMeasure, tasks: readonly SuiteTask[]): void {
+  const names = tasks.map(({ name }) => name);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) {
+    throw new DataError(
+      `Expected one task called "${twice}" of ${set} but received two; give one another name`,
+      { source: set },
+    );
+  }
+  const [name, path] = splitMain(main);
+  const known = tasks.flatMap((task) => metricsOf(task).map((one) => `${task.name}/${one.path}`));
+  const task = tasks.find((one) => one.name === name);
+  const has = task !== undefined && metricsOf(task).some((one) => one.path === path);
+  if (main === undefined || has) return;
+  throw new DataError(
+    `Expected <task>/<metric> for main of ${set} but received "${main}"; ` +
+      (didYouMean(main, known).trim() || `its tasks give ${known.join(", ")}`),
+    { source: set },
+  );
 }
 
 /** The number that stands for a set; undefined where it has none. */

@@ -105,6 +105,39 @@ describe("sets", () => {
     await assert.rejects(openSet(named("vtab/dtd"), { root }), /1\.tar is missing/);
   });
 
+  it("that are damaged do not keep a file of a suite from being read", async () => {
+    const damage: [string, string, (folder: string) => void, RegExp][] = [
+      [
+        "short",
+        "wds_classes",
+        (folder) => rmSync(join(folder, "test", "1.tar")),
+        /1\.tar is missing/,
+      ],
+      [
+        "placeless",
+        "wds_classes",
+        (folder) =>
+          writeFileSync(join(folder, "zeroshot_classification_templates.txt"), "a photo\n"),
+        /"a photo" \(line 1\)/,
+      ],
+      [
+        "typeless",
+        "wds_labels",
+        (folder) => writeFileSync(join(folder, "dataset_type.txt"), "x"),
+        /received "x"/,
+      ],
+    ];
+    for (const [name, from, spoil] of damage) {
+      cpSync(join(sets, from), join(root, name), { recursive: true });
+      spoil(join(root, name));
+    }
+    const suite = await read({ sets: damage.map(([name]) => ({ name, source: name })) });
+    assert.deepEqual(suite.averages[0]?.of, ["short", "placeless", "typeless"]);
+    for (const [i, set] of setsToMeasure(suite, {}).entries()) {
+      await assert.rejects(async () => set.open(), damage[i]![3]);
+    }
+  });
+
   it("of published suites are found by their folders, with classes, templates, groups and metadata", async () => {
     cpSync(join(sets, "wds_metadata"), join(root, "wds_wilds-fmow_test"), { recursive: true });
     const { suite } = opened(await openSet(named("wilds/fmow"), { root }));
@@ -190,9 +223,10 @@ describe("sets", () => {
         { name: "absent", source: "nowhere" },
       ],
     });
+    // An average without the absent one would look whole.
     assert.deepEqual(
       [suite.name, suite.averages[0]?.of],
-      ["mine", ["table", "path", "labels", "captions"]],
+      ["mine", ["table", "path", "labels", "captions", "absent"]],
     );
     assert.deepEqual(
       suite.sets.map(({ main }) => main),

@@ -4,7 +4,7 @@ import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import { z } from "zod";
 
 import { checkSourceSpec } from "../../data/sources/source-spec.ts";
-import { atPath, DataError, didYouMean } from "../../errors.ts";
+import { atPath, DataError, didYouMean, SettingError } from "../../errors.ts";
 import { readJsonFile, readingReason } from "../../files/regular-file.ts";
 import { isDatasetReference, parseDatasetReference } from "../../hub/reference.ts";
 import { taskKindNames, taskKindOf } from "../tasks/index.ts";
@@ -88,8 +88,7 @@ export async function readSuite(given: string): Promise<SuiteDefinition> {
   const names = sets.map(({ name }) => name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) throw refused(given, `one set called "${twice}"`, "two", "rename one");
-  const counted = sets.filter(({ main }) => main !== undefined).map(({ name }) => name);
-  const averages = value.averages ?? [{ name: "average", title: "Average", of: counted }];
+  const averages = value.averages ?? [{ name: "average", title: "Average", of: names }];
   for (const [i, { of }] of averages.entries()) {
     const stray = of.find((name) => !names.includes(name));
     if (stray === undefined) continue;
@@ -179,9 +178,7 @@ function setOf(set: SetInFile, folder: string, file: string): SetDefinition {
   const described = typeof source === "object" ? checkSourceSpec(source) : undefined;
   if (facts.hub !== undefined) parseDatasetReference(facts.hub);
   const main = facts.main ?? defaultMain(tasks, at, set);
-  // One that is not there is told of when it is to be measured.
-  const isAbsent = typeof source === "string" && at !== undefined && placeOf({ at }) === undefined;
-  if (main === undefined && !isAbsent) {
+  if (main === undefined && !isToldLater(set, at)) {
     throw refused(
       file,
       `tasks for the set "${name}"`,
@@ -243,6 +240,23 @@ function defaultMain(
   }
   const isLocal = typeof source === "string" && at !== undefined && !isDatasetReference(at);
   if (!isLocal || !isBenchmarkSet(at, split)) return undefined;
-  const kind = kindOfType[openBenchmarkSet(at, split === undefined ? {} : { split }).type];
-  return `${kind}/${firstMetrics[kind]}`;
+  const type = typeAt(at, split);
+  const kind = type && kindOfType[type];
+  return kind && `${kind}/${firstMetrics[kind]}`;
+}
+
+/** A set that is not there, or is damaged, is told of when it is to be measured: the others are. */
+function isToldLater({ source, split }: SetInFile, at: string | undefined): boolean {
+  if (typeof source !== "string" || at === undefined || isDatasetReference(at)) return false;
+  return placeOf({ at }) === undefined || (isBenchmarkSet(at, split) && !typeAt(at, split));
+}
+
+/** Undefined for a set that is damaged. */
+function typeAt(at: string, split: string | undefined): BenchmarkType | undefined {
+  try {
+    return openBenchmarkSet(at, split === undefined ? {} : { split }).type;
+  } catch (error) {
+    if (error instanceof DataError || error instanceof SettingError) return undefined;
+    throw error;
+  }
 }
