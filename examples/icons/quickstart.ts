@@ -3,7 +3,7 @@
  * Called by `limn quickstart`; prints only through what it is given.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { StorageError, train, type Precision, type TrainOptions, type TrainResult } from "limn";
 import { runReport, writeReport } from "limn/report";
 
@@ -72,7 +72,12 @@ export default async function quickstart(options: QuickstartOptions): Promise<Qu
   const topics = large ? undefined : await buildTopics(built, installedSets(packages));
   if (topics !== undefined) {
     const model = join(result.directory, "model");
-    lines.push("", `Topics, each with an interval: limn suite run ${model} --suite ${topics}`);
+    lines.push(
+      "",
+      `21 topics, each with an interval: limn suite run ${model} --suite ${topics}`,
+      `Authors and styles compared: limn audit ${model} ${join(dirname(topics), "all")} ` +
+        "--groups author --groups style",
+    );
   }
   return { result, text: lines.join("\n"), report };
 }

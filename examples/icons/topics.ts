@@ -66,13 +66,16 @@ export function membersOf(icons: readonly Icon[], vocabulary: readonly string[])
   });
 }
 
-/** A word with fewer icons is not asked about, nor a topic with fewer words. */
-const leastIcons = 1;
+/** A topic with fewer words is not asked about. */
 const leastWords = 4;
+
+/** The folder of a set of all topics' words, which is no topic: for audits, which need many pictures. */
+const all = "all";
 
 /**
  * Writes `topics` into the data's folder: in CLIP_benchmark's layout for each topic, and `topics.json`, a suite for
- * `limn suite run`. Samples say author, set and style. Does nothing where it is there.
+ * `limn suite run`. Samples say author, set and style. Does nothing where it is there. Beside them `all` has
+ * the words of all topics at once.
  *
  * returns the file of the suite; undefined where no topic has words enough
  */
@@ -88,15 +91,14 @@ export async function buildTopics(
   rmSync(directory, { recursive: true, force: true });
   const icons = sets.filter(({ role }) => role === "test").flatMap(({ read }) => readIcons(read()));
   const found: string[] = [];
-  for (const [topic, vocabulary] of Object.entries(topics)) {
-    const all = membersOf(icons, vocabulary);
-    const classes = vocabulary.filter(
-      (word) => all.filter((member) => member.word === word).length >= leastIcons,
-    );
+  const everything = [...new Set(Object.values(topics).flat())];
+  for (const [topic, vocabulary] of [...Object.entries(topics), [all, everything] as const]) {
+    const members = membersOf(icons, vocabulary);
+    const drawn = new Set(members.map(({ word }) => word));
+    const classes = vocabulary.filter((word) => drawn.has(word));
     if (classes.length < leastWords) continue;
-    const members = all.filter(({ word }) => classes.includes(word));
     await writeTopic(join(directory, topic), { members, classes, imageSize });
-    found.push(topic);
+    if (topic !== all) found.push(topic);
   }
   if (found.length === 0) return undefined;
   writeFileSync(suite, `${JSON.stringify(suiteOf(found), null, 2)}\n`);
