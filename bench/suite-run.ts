@@ -1,9 +1,9 @@
 /**
  * A suite of five sets of 1,000 JPEG photographs each, in CLIP_benchmark's layout, measured by `limn suite run`
  * and by CLIP_benchmark's own evaluation with open_clip, on the same random ViT-B/32 in float32. limn's time
- * is that of its process, from start to end; of the peer only the measuring counts, with the best of three
- * numbers of DataLoader workers. First with nothing known, then with other templates: limn has the pictures'
- * embeddings by then, CLIP_benchmark keeps none.
+ * is that of its process, from start to end; of the peer only the measuring counts, with the number of
+ * DataLoader workers of three that is the fastest on the first set. First with nothing known, then with other
+ * templates: limn has the pictures' embeddings by then, CLIP_benchmark keeps none.
  *
  * $LIMN_BENCH_PHOTOS names a folder of JPEG photographs, from which the sets are cut;
  * $LIMN_BENCH_CLIP_BENCHMARK a Python with clip-benchmark 1.6.1, open_clip_torch, webdataset and numpy below 2.4.
@@ -68,9 +68,11 @@ export async function run(): Promise<BenchResult> {
     const about = await peer.ask<Record<string, string>>({
       ...{ run: "prepare", folder: model, sets, batch_size: batchSize, threads: usableCores() },
     });
-    const first = { limn: limnRun(root, { model, suite }), peer: await best(peer) };
+    const workers = await bestWorkers(peer);
+    const ofPeer = (): Promise<Measured> => peer.ask<Measured>({ run: "measure", workers });
+    const first = { limn: limnRun(root, { model, suite }), peer: await ofPeer() };
     writeTemplates(sets, templates[1] ?? []);
-    const later = { limn: limnRun(root, { model, suite }), peer: await best(peer) };
+    const later = { limn: limnRun(root, { model, suite }), peer: await ofPeer() };
     for (const { limn, peer: other } of [first, later]) {
       // One picture of a thousand may turn where two classes are as good as equal.
       const apart = limn.top1.map((value, i) =>
@@ -93,6 +95,7 @@ export async function run(): Promise<BenchResult> {
         what: `${setCount} sets of ${pictures} photographs, 20 classes, 4 templates, float32, ${usableCores()} cores`,
         libtorch: libtorchVersion(),
         ...about,
+        "DataLoader workers of the peer": workers,
         "first time, s": rounded(first.limn.seconds),
         "first time, peer, s": rounded(first.peer.seconds),
         "other templates, s": rounded(later.limn.seconds),
@@ -106,12 +109,14 @@ export async function run(): Promise<BenchResult> {
   }
 }
 
-async function best(peer: Peer): Promise<Measured> {
-  const found: Measured[] = [];
+/** Of DataLoader workers the number with which the peer measures one set the fastest. */
+async function bestWorkers(peer: Peer): Promise<number> {
+  let best = { seconds: Infinity, workers: 0 };
   for (const workers of [0, 1, usableCores()]) {
-    found.push(await peer.ask<Measured>({ run: "measure", workers }));
+    const { seconds } = await peer.ask<Measured>({ run: "measure", workers, only: 1 });
+    if (seconds < best.seconds) best = { seconds, workers };
   }
-  return found.reduce((a, b) => (b.seconds < a.seconds ? b : a));
+  return best.workers;
 }
 
 function limnRun(root: string, { model, suite }: { model: string; suite: string }): Measured {

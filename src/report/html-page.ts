@@ -6,6 +6,9 @@ import { styleSheet } from "./style.ts";
 /** The browser itself refuses whatever a page should not contain. */
 const policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
 
+/** Stands in every page, and in no other file. */
+export const pageMark = "<footer>Made by limn. This file needs no network and no scripts.</footer>";
+
 export interface Page {
   readonly title: string;
   /** One line under the title. */
@@ -32,7 +35,7 @@ export function renderPage({ title: text, subtitle: line, sections }: Page): str
     "<body>",
     `<header><h1>${title}</h1>${subtitle}<nav>${links.join("")}</nav></header>`,
     `<main>${sections.map(renderSection).join("\n")}</main>`,
-    "<footer>Made by limn. This file needs no network and no scripts.</footer>",
+    pageMark,
     "</body>",
     "</html>",
     "",

@@ -92,11 +92,11 @@ describe("limn audit", () => {
     );
   });
 
-  it("leaves a file that is no audit's page as it is, and writes its own again", async () => {
+  it("leaves a file that is no page of limn's as it is, and writes its own again", async () => {
     const html = join(folder, "page.html");
     writeFileSync(html, "mine");
     const args = [shards, "--groups", "region", ...quick, "--without", "queries", "--html", html];
-    await fails(args, 2, /or an audit's page, but .*page\.html is another file/);
+    await fails(args, 2, /or a page of limn's, but .*page\.html is another file/);
     assert.equal(readFileSync(html, "utf8"), "mine");
     rmSync(html);
     for (let run = 0; run < 2; run++) {

@@ -40,7 +40,7 @@ test("what is no file of results is refused by its name, and nothing is written"
       /other\.json but could not read them \(it is another file\)/,
     ],
     [[small, later, "--html", page], 3, /it is of version 2, not 1/],
-    [[small, large, "--html", large], 2, /\.html at the end of --html but received/],
+    [[small, large, "--html", large], 2, /ends in \.html for --html but received/],
     [[small, large, "--level", "1"], 2, /from 0.5 to 0.999 for --level but received 1/],
     [[small, large, "--resamples", "-1"], 2, /--resamples/],
   ];
@@ -79,6 +79,14 @@ test("a table, a verdict, JSON and a page say the same", async () => {
   for (const sentence of data.sentences) assert.ok(out.includes(sentence), sentence);
 
   const html = readFileSync(page, "utf8");
+  // Its own page is written again, another file stays.
+  assert.equal((await runLimn("compare", small, large, "--html", page)).code, 0);
+  const foreign = path.join(folder, "mine.html");
+  writeFileSync(foreign, "<p>mine</p>");
+  const refused = await runLimn("compare", small, large, "--html", foreign);
+  assert.equal(refused.code, 2);
+  assert.match(refused.err, /Expected a new file for --html, or a page of limn's/);
+  assert.equal(readFileSync(foreign, "utf8"), "<p>mine</p>");
   assert.match(html, /<title>large against small &lt;1&gt;<\/title>/);
   assert.match(html, /<svg [^>]*class="chart"/);
   assert.match(html, /Set birds, large is better: 13\.3 \[9/);

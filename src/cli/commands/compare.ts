@@ -2,8 +2,8 @@
 import { compareResults } from "../../evaluate/compare/compare-results.ts";
 import { comparisonJson, comparisonText } from "../../evaluate/compare/comparison-table.ts";
 import { readSuiteResults } from "../../evaluate/suite-results.ts";
-import { UsageError } from "../../errors.ts";
 import { writeComparison } from "../../report/comparison-page.ts";
+import { pageFile } from "../options/page-file.ts";
 import { defineCommand, type Command } from "../command.ts";
 
 const command: Command = defineCommand({
@@ -36,10 +36,8 @@ const command: Command = defineCommand({
   ],
   async run({ options, operands, print, note }) {
     const [first = "", second = ""] = operands;
-    const { html, level, resamples } = options;
-    if (html !== undefined && !/\.html?$/i.test(html)) {
-      throw new UsageError(`Expected .html at the end of --html but received "${html}".`);
-    }
+    const { level, resamples } = options;
+    const html = pageFile(options.html);
     const comparison = compareResults(
       { file: first, results: readSuiteResults(first) },
       { file: second, results: readSuiteResults(second) },

@@ -1,5 +1,4 @@
 /** What `limn audit` is asked, from flags. */
-import { existsSync } from "node:fs";
 import path from "node:path";
 
 import type { SourceSpec } from "../../data/sources/source-spec.ts";
@@ -14,7 +13,6 @@ import { isDatasetReference, parseDatasetReference } from "../../hub/reference.t
 import { isJsonObject } from "../../files/json-fields.ts";
 import { readingReason, readJsonFile, readTextFile } from "../../files/regular-file.ts";
 import type { OptionSpecs, OptionValues } from "../command.ts";
-import { pageMark } from "../../report/pages/audit-page.ts";
 import { hubFetching } from "./model-options.ts";
 import { parseSource, type sourceOptions } from "./source-argument.ts";
 import { templateOption, templatesOf } from "./template-argument.ts";
@@ -269,18 +267,4 @@ function reading<T>(file: string, flag: string, read: () => T): T {
       { cause },
     );
   }
-}
-
-/** Where the page goes. throws  UsageError for a file that is there and is no audit's page: it stays as it is */
-export function pageFile(html: string | undefined): string | undefined {
-  if (html === undefined) return undefined;
-  if (!/\.html?$/i.test(html)) {
-    throw new UsageError(`Expected a name that ends in .html for --html but received ${html}.`);
-  }
-  const isOurs =
-    !existsSync(html) || reading(html, "--html", () => readTextFile(html)).includes(pageMark);
-  if (isOurs) return path.resolve(html);
-  throw new UsageError(
-    `Expected a new file for --html, or an audit's page, but ${html} is another file; name another.`,
-  );
 }

@@ -7,7 +7,8 @@ import { describe, it } from "node:test";
 import type { AuditCard } from "../../evaluate/audit/audit-card.ts";
 import { findingsOf, limitsOf } from "../../evaluate/audit/findings.ts";
 import { escapeHtml } from "../../files/escape-html.ts";
-import { pageMark, renderAudit, writeAudit } from "./audit-page.ts";
+import { pageMark } from "../html-page.ts";
+import { renderAudit, writeAudit } from "./audit-page.ts";
 
 const evil = `<script>alert("x")</script>&'`;
 

@@ -18,9 +18,6 @@ import { htmlCard, htmlList } from "./html-table.ts";
 
 const TITLE = "Audit card";
 
-/** What every audit's page has, and no other file. */
-export const pageMark = `<title>${TITLE}</title>`;
-
 /** Writes `renderAudit` as a file, whole or not at all. throws  StorageError naming it */
 export function writeAudit(file: string, card: AuditCard): void {
   writeTextAtomically(file, renderAudit(card));
