@@ -71,7 +71,9 @@ describe("what cannot be compared", () => {
     const items = classified(30, below(9));
     const set = measuredSet("gain", items);
     const truth = Array.from(items.columns["truth"]!, (label, i) => (i === 4 ? 0 : label));
-    const relabelled = measuredSet("gain", { ...items, columns: { ...items.columns, truth } });
+    // Other labels may change what guessing gives; the label says more.
+    const columns = { ...items.columns, truth };
+    const relabelled = measuredSet("gain", { ...items, columns }, { chance: 0.11 });
     const clustered = measuredSet("gain", { ...items, clusters: new Uint8Array(30) });
     const cases: [SetResult, RegExp][] = [
       [relabelled, /same truth of gain\/zeroShot .* received 0 in place of 4 for item "picture-4"/],
@@ -235,6 +237,10 @@ describe("compareResults", () => {
     assert.deepEqual(same.sets[0]!.tasks[0]!.notes, []);
     const other = compareResults(of("a", with_(["{}"])), of("b", with_(["a {}"])));
     assert.match(takeaways(other).at(-1)!, /Not measured alike: templates differs in s/);
+    const of_ = (probabilities: string): SetResult =>
+      measuredSet("s", items, { facts: { calibration: { probabilities } } });
+    const mixed = compareResults(of("a", of_("softmax")), of("b", of_("sigmoid")));
+    assert.match(takeaways(mixed).at(-1)!, /Not measured alike: probabilities differs in s/);
   });
 
   it("repeats to the last bit, and its options count", () => {

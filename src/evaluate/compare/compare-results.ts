@@ -183,8 +183,8 @@ function compareTasks(
     throw unlike(options.files, `a task of kind ${one.kind} for ${place}`, other.kind);
   }
   const paths = Object.keys(one.metrics).filter((path) => Object.hasOwn(other.metrics, path));
-  checkChance(place, paths, [one, other], options.files);
   const items = sameItems(place, one, other, options.files);
+  checkChance(place, paths, [one, other], options.files);
   const mcNemar = items && top1Test(...items, paths);
   const differences =
     items === undefined

@@ -3,6 +3,7 @@
  * difference is one between models.
  */
 import { DataError } from "../../errors.ts";
+import { isJsonObject } from "../../files/json-fields.ts";
 import { formatJson } from "../../files/json-text.ts";
 import type { MetricResult, SetResult, SuiteResults, TaskRecord } from "../suite-results.ts";
 import { taskKindOf } from "../tasks/index.ts";
@@ -184,12 +185,17 @@ function agrees(found: number, { value }: MetricResult): boolean {
 }
 
 /** Facts that are settings, by the names that kinds of tasks give them: others are of the model. */
-const settings = ["classes", "templates", "leftOut"] as const;
+function settingsOf({ facts }: TaskRecord): Record<string, unknown> {
+  const { classes, templates, leftOut, calibration } = facts;
+  const probabilities = isJsonObject(calibration) ? calibration["probabilities"] : undefined;
+  return { classes, templates, leftOut, probabilities };
+}
 
 /** Names of the settings in which two tasks differ. */
 export function unlikeSettings(one: TaskRecord, other: TaskRecord): string[] {
-  return settings.filter(
-    (name) => formatJson(one.facts[name] ?? null) !== formatJson(other.facts[name] ?? null),
+  const [left, right] = [settingsOf(one), settingsOf(other)];
+  return Object.keys(left).filter(
+    (name) => formatJson(left[name] ?? null) !== formatJson(right[name] ?? null),
   );
 }
 

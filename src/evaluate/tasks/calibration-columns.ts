@@ -16,7 +16,9 @@ const explained: Readonly<Record<(typeof calibrationNames)[number], string>> = {
   adaptiveEce:
     "Mean distance between confidence and accuracy, in 15 bins of equally many pictures.",
   brier: "Squared distance of the probabilities from the truth, summed over classes; 0 is perfect.",
-  nll: "Negative logarithm of the probability of the right class, in nats.",
+  nll:
+    "Negative logarithm of the probability of the right class, in nats; of sigmoid models of the right " +
+    "answer for each class, averaged over classes.",
 };
 
 /** As the model is, then with a temperature fitted on other pictures. */

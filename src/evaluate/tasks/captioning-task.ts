@@ -63,7 +63,9 @@ export const captioningTask = {
   captions: true,
   metrics,
   words: { captioning: "captioning", cider: "CIDEr-D", rougeL: "ROUGE-L" },
-  async check({ candidates }, _outline, path): Promise<void> {
+  async check(task, outline, path): Promise<void> {
+    const { candidates } = task;
+    clustersOf(outline, task);
     if (candidates !== undefined)
       await atPath(`${path}.candidates`, () => readCandidates(candidates));
   },

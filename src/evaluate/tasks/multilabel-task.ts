@@ -29,8 +29,8 @@ export interface MultilabelTask extends TaskFields {
   kind: "multilabel";
   classes: string | readonly ClassDescription[];
   /**
-   * Key of a sample's record that has its labels: a number for each class, not 0 where it has the label, as
-   * `key.npy` holds them, or a list of names or numbers of classes.
+   * Key of a sample's record that has its labels: a number for each class, 1 where it has the label and else 0,
+   * as `key.npy` holds them, or a list of names or numbers of classes.
    */
   answer: string;
   templates?: TemplateChoice | undefined;
@@ -66,6 +66,7 @@ export const multilabelTask = {
   check(task, outline): void {
     const classes = readClasses(task.classes);
     if (outline.isWhole) labelsOf(outline, task, classes);
+    clustersOf(outline, task);
   },
   async measure(task, { dataset, embedder, prefix, bootstrap }): Promise<MeasuredMultilabel> {
     const classes = readClasses(task.classes);

@@ -69,7 +69,9 @@ export const retrievalTask = {
     medianRank: "median rank",
     "meanRecall@1": "mean of both recalls@1",
   },
-  check: () => undefined,
+  check(task, outline): void {
+    clustersOf(outline, task);
+  },
   measure(task, { dataset, embedder, prefix, bootstrap }): MeasuredRetrieval {
     const { similarities } = embedder;
     const result = retrieval({ ...dataset, similarities, bootstrap: { resamples: 0 } });

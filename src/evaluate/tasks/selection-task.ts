@@ -74,7 +74,9 @@ export const selectionTask = {
   },
   check(task, outline): void {
     checkKeys(task);
-    if (outline.isWhole) instancesOf(task, outline);
+    if (!outline.isWhole) return;
+    const instances = instancesOf(task, outline);
+    clustersOf(outline, task, firstImages(instances));
   },
   measure(task, { dataset, embedder, prefix, bootstrap }): MeasuredSelection {
     checkKeys(task);
@@ -82,11 +84,7 @@ export const selectionTask = {
     const found = scores(instances, dataset, embedder);
     const columns: ItemColumns = {
       keys: instances.map(({ name }) => name),
-      ...clustersOf(
-        dataset,
-        task,
-        instances.map(({ images }) => images[0] as number),
-      ),
+      ...clustersOf(dataset, task, firstImages(instances)),
       columns: found,
     };
     const chance = chances(instances);
@@ -160,6 +158,10 @@ function instancesOf(
     );
   }
   return [...groups].map(([name, images]) => ({ name, images, negatives: [] }));
+}
+
+function firstImages(instances: readonly Instance[]): number[] {
+  return instances.map(({ images }) => images[0] as number);
 }
 
 function nothing(key: string, sample: string, meta: Record<string, unknown> = {}): DataError {

@@ -65,6 +65,7 @@ async function measured(
   value: unknown,
   samples: readonly Made[],
   held?: readonly Made[],
+  model = embedder,
 ): Promise<MeasuredTask & { values: Record<string, number>; chance: Record<string, number> }> {
   const task = taskOf(value);
   const kind = taskKindOf(task);
@@ -72,7 +73,7 @@ async function measured(
   const outline: SetOutline = { ...dataset, isWhole: true };
   await kind.check(task, outline, "set/task");
   const bootstrap = { resamples: 20 };
-  const context = { dataset, embedder, prefix: "set/task", bootstrap };
+  const context = { dataset, embedder: model, prefix: "set/task", bootstrap };
   const result = await kind.measure(task, { ...context, ...(held && { held: set(held) }) });
   const short = (key: string): string => key.slice("set/task/".length);
   const values = Object.fromEntries(
@@ -107,6 +108,42 @@ const [A, B, C, D] = [
   [0, 0, 1, 0],
   [0, 0, 0, 1],
 ] as const;
+
+describe("a key that a sample lacks", () => {
+  it("is told before anything is embedded", async () => {
+    const samples: Made[] = [
+      { image: A, label: "0", captions: ["A"], meta: { npy: [1, 0], pair: 1, film: 1 } },
+      { image: B, label: "1", captions: ["B"], meta: { npy: [0, 1], pair: 1 } },
+      { image: B, label: "1", captions: ["B"], meta: { npy: [0, 1], pair: 2 } },
+      { image: B, label: "1", captions: ["B"], meta: { npy: [0, 1], pair: 2, film: 2 } },
+    ];
+    const outline: SetOutline = { ...set(samples), isWhole: true };
+    const check = async (value: unknown): Promise<void> => {
+      const task = taskOf(value);
+      await taskKindOf(task).check(task, outline, "set/task");
+    };
+    const classes = ["an A", "a B"];
+    const lacks = (sample: string): { name: string; message: RegExp } => ({
+      name: "DataError",
+      message: new RegExp(`a value of film for the .* but sample ${sample} has none`),
+    });
+    for (const task of [
+      { kind: "zeroShot", classes },
+      { kind: "multilabel", classes },
+      { kind: "retrieval" },
+      { kind: "captioning" },
+    ]) {
+      await check({ ...task, cluster: "pair" });
+      await assert.rejects(check({ ...task, cluster: "film" }), lacks("s1"));
+    }
+    const groups = { key: "film" };
+    await assert.rejects(check({ kind: "zeroShot", classes, groups }), lacks("s1"));
+    // Of an instance's pictures the first says which source it is of.
+    const selection = { kind: "selection", instance: "pair" };
+    await check({ ...selection, cluster: "pair" });
+    await assert.rejects(check({ ...selection, cluster: "film" }), lacks("s2"));
+  });
+});
 
 describe("zeroShot", () => {
   const classes = ["an A", "a B", "a C"];
@@ -172,6 +209,13 @@ describe("zeroShot", () => {
       [(4 * ((1 - sure) ** 2 + 2 * rest ** 2) + 2 * (sure ** 2 + (1 - rest) ** 2 + rest ** 2)) / 6],
     );
     assertClose([chance["nll"] as number], [Math.log(3)]);
+    // Of a mean over classes, each yes or no, a guess among the classes says nothing.
+    const asSigmoid = await measured({ ...task, also: ["calibration"] }, samples, undefined, {
+      ...embedder,
+      logits: { scale: 10, bias: -5, kind: "sigmoid" },
+    });
+    assert.ok(Number.isNaN(asSigmoid.chance["nll"]));
+    assertClose([asSigmoid.chance["brier"] as number], [2 / 3]);
     assert.ok(Number.isNaN(values["calibrated/ece"]));
     assert.match(notes.at(-1) ?? "", /too few pictures/);
     // Ten of which half are wrong: a temperature makes them unsure.

@@ -1,5 +1,6 @@
 /** The metrics of zero-shot classification, each from the columns that the task keeps. */
 import { hitsWithin, macroF1, worstGroup } from "../metrics/accuracy.ts";
+import type { Likelihood } from "../metrics/probabilities.ts";
 import { weightedAccuracies } from "../zero-shot.ts";
 import { calibrationStatistic, calibrationTaskMetrics } from "./calibration-columns.ts";
 import { column, pick, type ItemColumns, type Statistic, type TaskMetric } from "./task.ts";
@@ -102,11 +103,19 @@ function worstOf(items: ItemColumns): Statistic {
 }
 
 /** What a uniform guess reaches; NaN where that has no meaning. */
-export function chanceOf(path: string, truths: Int32Array, classes: number): number {
+export function chanceOf(
+  path: string,
+  {
+    truths,
+    classes,
+    likelihood,
+  }: { truths: Int32Array; classes: number; likelihood?: Likelihood["kind"] | undefined },
+): number {
   if (path.endsWith("top5")) return Math.min(5, classes) / classes;
   if (path === "macroF1") return chanceOfF1(truths, classes);
   if (path.endsWith("brier")) return 1 - 1 / classes;
-  if (path.endsWith("nll")) return Math.log(classes);
+  // Of a sigmoid model it is a mean over classes, each guessed on its own.
+  if (path.endsWith("nll")) return likelihood === "sigmoid" ? NaN : Math.log(classes);
   return path.toLowerCase().endsWith("ece") ? NaN : 1 / classes;
 }
 

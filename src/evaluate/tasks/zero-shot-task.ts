@@ -124,9 +124,11 @@ export const zeroShotTask = {
     if (task.templates !== undefined) readTemplates(task.templates, `${path}.templates`);
     else await atPath(`${path}.classes`, () => benchmarkTemplatesOf(task.classes));
     // Among more samples there may be some that are of a class.
-    if (outline.isWhole || task.unknownLabels !== "skip") {
-      trueClasses(outline, { ...task, classes });
-    }
+    if (!outline.isWhole && task.unknownLabels === "skip") return;
+    const { images } = trueClasses(outline, { ...task, classes });
+    clustersOf(outline, task, images);
+    // Of very many samples the first may all be of groups that are ignored.
+    if (task.groups && outline.isWhole) groupsOf(outline, task.groups, images);
   },
   async measure(
     task,
@@ -209,7 +211,8 @@ export const zeroShotTask = {
       ...{ result, labels, truths, confusions },
       rows: measuredRows({
         ...{ metrics: shown, statistic, columns, prefix, bootstrap },
-        chance: (path) => chanceOf(path, truths, classes.length),
+        chance: (path) =>
+          chanceOf(path, { truths, classes: classes.length, likelihood: embedder.logits?.kind }),
         count: () => result.count,
       }),
       columns,
