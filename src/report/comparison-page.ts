@@ -153,7 +153,9 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   const body = rows.map((row) => {
     const cells = row.map((cell, column) => {
       const label = column === 0 ? "" : ` data-label="${escapeHtml(head[column] ?? "")}"`;
-      return `<td${label}>${escapeHtml(cell)}</td>`;
+      // Words may take several lines, numbers not.
+      const wrap = /^[A-Za-z/].* /.test(cell) ? ' style="white-space:normal"' : "";
+      return `<td${label}${wrap}>${escapeHtml(cell)}</td>`;
     });
     return `<tr>${cells.join("")}</tr>`;
   });
