@@ -25,7 +25,7 @@ export function groupsOf(
 ): Groups {
   const values = Array.from(images, (image) => {
     const value = metas[image]?.[key];
-    if (value !== undefined && value !== null) return answerText(value) ?? formatJson(value);
+    if (!isAbsent(value)) return answerText(value) ?? formatJson(value);
     const sample = keys[image] ?? "";
     throw new DataError(
       `Expected a value of ${key} for the groups but sample ${sample} has none` +
@@ -42,6 +42,11 @@ export function groupsOf(
     );
   }
   return { codes: Int32Array.from(values, (value) => names.indexOf(value)), names };
+}
+
+/** Whether a record says nothing: NaN is what pandas writes for that. */
+export function isAbsent(value: unknown): boolean {
+  return value === undefined || value === null || Number.isNaN(value);
 }
 
 const byName = (a: string, b: string): number => a.localeCompare(b, "en", { numeric: true });

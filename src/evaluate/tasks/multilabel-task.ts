@@ -165,8 +165,10 @@ function placesOf(
   index: ClassAnswers,
   { classes, isVector }: { classes: number; isVector: boolean },
 ): number[] | undefined {
-  if (list.length === classes && list.every((one) => Number(one) === 0 || Number(one) === 1)) {
-    return list.flatMap((one, place) => (Number(one) === 1 ? [place] : []));
+  // Blank values would be 0.
+  const numbers = list.map((one) => (one === null || one === "" ? NaN : Number(one)));
+  if (list.length === classes && numbers.every((one) => one === 0 || one === 1)) {
+    return numbers.flatMap((one, place) => (one === 1 ? [place] : []));
   }
   if (isVector) return undefined;
   const places = new Set(list.map((one) => index.find(one)));

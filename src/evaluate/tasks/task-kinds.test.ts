@@ -138,6 +138,15 @@ describe("a key that a sample lacks", () => {
     }
     const groups = { key: "film" };
     await assert.rejects(check({ kind: "zeroShot", classes, groups }), lacks("s1"));
+    outline.metas[1] = { film: NaN, npy: [0, null] };
+    await assert.rejects(check({ kind: "retrieval", cluster: "film" }), lacks("s1"));
+    await assert.rejects(check({ kind: "zeroShot", classes, groups }), lacks("s1"));
+    // A number that is none is no 0 either.
+    await assert.rejects(
+      check({ kind: "multilabel", classes }),
+      /sample s1 .* received \[0,null\]/,
+    );
+    outline.metas[1] = { pair: 1 };
     // Of an instance's pictures the first says which source it is of.
     const selection = { kind: "selection", instance: "pair" };
     await check({ ...selection, cluster: "pair" });

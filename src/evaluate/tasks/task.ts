@@ -15,6 +15,7 @@ import { coverageText } from "../../text/coverage.ts";
 import type { EmbeddedDataset } from "../../inference/features/embed-dataset.ts";
 import type { Embedder } from "../../inference/features/embed-dataset.ts";
 import { toMetrics, type MetricRow } from "../metric-table.ts";
+import { isAbsent } from "./metadata-groups.ts";
 
 /** What every task has, in a recipe as in a call. */
 export interface TaskFields {
@@ -272,7 +273,7 @@ export function clustersOf(
   const chosen = images === undefined ? [...keys.keys()] : Array.from(images);
   const clusters = Int32Array.from(chosen, (i) => {
     const value = metas[i]?.[cluster];
-    if (value === undefined || value === null) throw noValue(cluster, name, keys[i] ?? "");
+    if (isAbsent(value)) throw noValue(cluster, name, keys[i] ?? "");
     const text = formatJson(value);
     const number = numbers.get(text) ?? numbers.size;
     numbers.set(text, number);

@@ -1,11 +1,21 @@
 /** The features' cache with an embedder that counts what it embeds. */
 import assert from "node:assert/strict";
-import { readdirSync, rmSync, statSync, truncateSync, writeFileSync, mkdirSync } from "node:fs";
+import {
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  mkdirSync,
+} from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
 import { saveTinyModel, tinyPicture } from "../../../test/support/tiny-model.ts";
 import { tinyData, type TinyData } from "../../../test/support/tiny-run.ts";
+import { tarOf } from "../../data/sources/samples.test.helper.ts";
+import { NpyWriter } from "../../files/npy.ts";
 import { loadModel, type LoadedModel } from "../load-model.ts";
 import { embedDataset, embedderOf, type Embedder } from "./embed-dataset.ts";
 import { FeaturesCache } from "./features-cache.ts";
@@ -78,6 +88,23 @@ test("a set from the cache is the set that was embedded, with nothing embedded a
   }).catch((error: unknown) => error as Error);
   assert.match((some as Error).message, /Expected samples with .*nothing.* but found none/);
   assert.equal(typeof key, "string");
+  assert.equal(seen.pictures, 0);
+});
+
+test("records are from the first run on what later runs read", async () => {
+  const numbers = join(data.folder, "numbers.npy");
+  const writer = new NpyWriter(numbers, 3, "float32");
+  writer.append(Float32Array.of(NaN, Infinity, 2));
+  writer.finish();
+  const shard = join(data.folder, "numbers.tar");
+  const files = { "a.png": await tinyPicture(1), "a.npy": readFileSync(numbers) };
+  writeFileSync(shard, tarOf(files));
+  const source = { kind: "webdataset" as const, shards: shard, npyColumns: ["x", "y", "z"] };
+  const loader = { source, transform: model.encoder.transform, batchSize: 1 };
+  for (const run of ["first", "second"]) {
+    const { metas } = await embedDataset(counting(cacheAt("numbers")), { loader, captions: false });
+    assert.deepEqual(metas, [{ x: null, y: null, z: 2 }], run);
+  }
   assert.equal(seen.pictures, 0);
 });
 

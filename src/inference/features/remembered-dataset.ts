@@ -2,6 +2,7 @@
 import { concatenateRows, rowsAt, type Embeddings } from "../../arrays/embeddings.ts";
 import { createLoader, type Loader } from "../../data/loader/loader.ts";
 import type { LoaderPosition } from "../../data/loader/options.ts";
+import { formatJson, parseJson } from "../../files/json-text.ts";
 import type { TokenRows } from "../encoder.ts";
 import type { EmbedDatasetOptions, EmbeddedDataset, Embedder } from "./embed-dataset.ts";
 import type { FeaturesCache, PictureBlock, PictureStore } from "./features-cache.ts";
@@ -146,7 +147,9 @@ class BlockBuilder {
   add(batch: Batch, rows: Embeddings, position: LoaderPosition): void {
     this.#keys.push(...batch.keys);
     this.#labels.push(...(batch.labels ?? Array.from<undefined>({ length: batch.size })));
-    this.#metas.push(...(batch.metas ?? Array.from({ length: batch.size }, () => ({}))));
+    this.#metas.push(
+      ...(batch.metas?.map(asStored) ?? Array.from({ length: batch.size }, () => ({}))),
+    );
     this.#rows.push(rows);
     this.#imageSize = batch.imageSize;
     this.#position = position;
@@ -164,6 +167,11 @@ class BlockBuilder {
     [this.#keys, this.#labels, this.#metas, this.#rows] = [[], [], [], []];
     return block;
   }
+}
+
+/** As the next run reads it: without NaN, infinities and dates, which JSON has not. */
+function asStored(meta: Record<string, unknown>): Record<string, unknown> {
+  return parseJson(formatJson(meta)) as Record<string, unknown>;
 }
 
 type Captions = Pick<EmbeddedDataset, "captions" | "imageOfText" | "textEmbeddings">;
