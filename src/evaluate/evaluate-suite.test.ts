@@ -182,6 +182,11 @@ describe("evaluateSuite", () => {
     assert.ok(Number.isFinite(high));
   });
 
+  it("refuses intervals that cannot be before it loads the model", async () => {
+    const wrong = { ...options([set("a")]), model: "nowhere", bootstrap: { level: 95 } };
+    await assert.rejects(evaluateSuite(wrong), /between 0 and 1 for level but received 95/);
+  });
+
   it("ends where it is told to", async () => {
     const stop = new AbortController();
     const run = evaluateSuite({

@@ -101,10 +101,11 @@ export interface EvaluateSuiteOptions {
  * Embeds each set once for all of its tasks, with a cache once for all runs. A set that is missing or damaged is
  * recorded as such, with the reason.
  *
- * throws  as loadModel does; the signal's reason
+ * throws  as loadModel does; RangeError for options of the bootstrap that cannot be; the signal's reason
  */
 export async function evaluateSuite(options: EvaluateSuiteOptions): Promise<SuiteResults> {
   const { suite, sets, averages = [], device = "cpu", precision = "float32" } = options;
+  const { level } = resolveBootstrap(options.bootstrap ?? {});
   const load = { ...options.load, device, precision, identify: true };
   const loaded = await loadModel(options.model, load);
   try {
@@ -142,7 +143,7 @@ export async function evaluateSuite(options: EvaluateSuiteOptions): Promise<Suit
         parameters: identity.parameters,
       },
       finished: new Date().toISOString(),
-      level: resolveBootstrap(options.bootstrap ?? {}).level,
+      level,
       sets: results,
       averages: averages.map((average) => run.average(average, results)),
       languages: languagesOf(results),

@@ -124,6 +124,7 @@ describe("limn suite run", () => {
       "--only",
       "cat",
     );
+    await refused(/0\.999 for --level but received 95/, "--suite", suite, "--level", "95");
     await refused(/--cache or --no-cache/, "--suite", suite, "--cache", "x", "--no-cache");
     const { code, out } = await run("--calibrate-on", "test", "--only", "cats");
     assert.equal(code, 1);

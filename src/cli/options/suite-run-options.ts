@@ -36,7 +36,13 @@ export const suiteRunOptions = {
   },
   "no-cache": { type: "boolean", help: "keep no embeddings" },
   resamples: { type: "integer", least: 0, value: "<n>", help: "of the bootstrap; default 1000" },
-  level: { type: "number", value: "<share>", help: "coverage of intervals; default 0.95" },
+  level: {
+    type: "number",
+    least: 0.5,
+    most: 0.999,
+    value: "<share>",
+    help: "coverage of intervals; default 0.95",
+  },
   seed: { type: "integer", value: "<n>", help: "of the resamples; default 0" },
   "batch-size": { type: "integer", least: 1, value: "<n>", help: "pictures at once; default 64" },
 } as const satisfies OptionSpecs;
