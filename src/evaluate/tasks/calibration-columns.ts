@@ -117,7 +117,7 @@ function noteOf(
   fits: readonly Likelihood[] | undefined,
   isHeld: boolean,
 ): string {
-  if (fits === undefined) return "too few pictures to fit a temperature";
+  if (fits === undefined) return "too few pictures or classes to fit a temperature";
   const temperatures = fits.map((fit) => (likelihood.logitScale / fit.logitScale).toFixed(2));
   const where = isHeld ? "another split" : "each half for the other half";
   return `calibrated: temperature ${temperatures.join(" and ")}, fitted on ${where}`;
@@ -127,13 +127,14 @@ function allOf({ images }: Labelled): Int32Array {
   return Int32Array.from({ length: images.count }, (_, i) => i);
 }
 
-/** Undefined for too few pictures. */
+/** Undefined for too few pictures or classes. */
 function fitOn(
   { images, weights, truths }: Labelled,
   all: Int32Array,
   { likelihood, kernel }: { likelihood: Likelihood; kernel: SimilarityKernel },
 ): Likelihood | undefined {
-  if (all.length < LEAST_FITTED) return undefined;
+  // With one class every pair is right.
+  if (all.length < LEAST_FITTED || weights.count < 2) return undefined;
   const most = Math.min(MOST_FITTED, Math.max(LEAST_FITTED, MOST_SIMILARITIES / weights.count));
   const step = Math.max(1, all.length / most);
   const some = Int32Array.from({ length: Math.min(all.length, Math.floor(most)) }, (_, i) => {

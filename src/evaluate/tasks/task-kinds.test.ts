@@ -197,6 +197,19 @@ describe("zeroShot", () => {
     });
   });
 
+  it("fits nothing where there is one class, of models of both kinds", async () => {
+    const file = join(folder, "one");
+    writeFileSync(file, "an A\n");
+    const many = Array.from({ length: 30 }, () => ({ image: A, label: "0" }));
+    for (const kind of ["softmax", "sigmoid"] as const) {
+      const model: Embedder = { ...embedder, logits: { scale: 10, bias: -5, kind } };
+      const one = { ...task, classes: file, also: ["calibration"] };
+      const { values, notes } = await measured(one, many, undefined, model);
+      assert.deepEqual([values["top1"], values["calibrated/nll"]], [1, NaN]);
+      assert.match(notes.join(), /too few pictures or classes/);
+    }
+  });
+
   it("names a sample without a group, and refuses to ignore them all", async () => {
     const groups = { key: "regoin" };
     await assert.rejects(measured({ ...task, groups }, samples), {
