@@ -52,12 +52,15 @@ const instanceSchema = z.object({
   associations: z.array(z.string()).min(1),
 });
 
+// Pictures are candidates of many cues: there is no source of a cue.
+const { cluster: _, ...fields } = taskFields("association");
+
 export const associationTask = {
   kind: "association",
   schema: z
     .strictObject({
       kind: z.literal("association"),
-      ...taskFields("association"),
+      ...fields,
       instances: z
         .union([z.string(), z.array(instanceSchema).min(1)])
         .describe(

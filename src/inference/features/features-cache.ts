@@ -3,7 +3,7 @@
  * (weights, preprocessing, precision, set), named by a digest of all that decides its rows, so that another
  * model or a changed set is another folder. Nothing else is ever read from or written to it.
  */
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import path from "node:path";
 
 import type { Embeddings } from "../../arrays/embeddings.ts";
@@ -127,6 +127,8 @@ export class PictureStore {
       writeTextAtomically(key, `${JSON.stringify(this.#parts, null, 2)}\n`);
     }
     const file = this.#file(number);
+    // What was behind a block that had to be made again may begin elsewhere.
+    rmSync(`${this.#file(number + 1)}.npy`, { force: true });
     const stored = { ...block, labels: labels.map((label) => label ?? null) };
     writeTextAtomically(`${file}.json`, formatJson(stored));
     writeRows(`${file}.npy`, rows);
