@@ -84,10 +84,11 @@ export async function buildTopics(
   sets: readonly SetSource[],
 ): Promise<string | undefined> {
   const { imageSize } = dataset.options;
-  const directory = join(folder, "topics");
-  const suite = join(directory, "topics.json");
+  const whole = join(folder, "topics");
+  const suite = join(whole, "topics.json");
   if (existsSync(suite)) return suite;
   // Left by a build that did not end.
+  const directory = join(folder, "topics-partial");
   rmSync(directory, { recursive: true, force: true });
   const icons = sets.filter(({ role }) => role === "test").flatMap(({ read }) => readIcons(read()));
   const found: string[] = [];
@@ -101,7 +102,8 @@ export async function buildTopics(
     if (topic !== all) found.push(topic);
   }
   if (found.length === 0) return undefined;
-  writeFileSync(suite, `${JSON.stringify(suiteOf(found), null, 2)}\n`);
+  writeFileSync(join(directory, "topics.json"), `${JSON.stringify(suiteOf(found), null, 2)}\n`);
+  renameSync(directory, whole);
   return suite;
 }
 

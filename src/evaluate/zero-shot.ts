@@ -9,6 +9,8 @@ import {
   type BootstrapOptions,
 } from "../arrays/bootstrap.ts";
 import { checkEmbeddings, checkSameDim, type Embeddings } from "../arrays/embeddings.ts";
+import { hitsWithin, meanPerClass as classMeans, topK } from "./metrics/accuracy.ts";
+import { together } from "./metrics/weighted.ts";
 import { toMetrics, type Metric } from "./metric-table.ts";
 import { fillTop, forEachRow, rankOf, type ChunkOptions } from "../arrays/similarities.ts";
 import type { ClassAccuracy, Confusion } from "./tasks/task.ts";
@@ -156,39 +158,8 @@ export function weightedAccuracies({
   for (let i = 0; i < labels.length; i++) {
     classCount = Math.max(classCount, (labels[i] as number) + 1);
   }
-  const totals = new Float64Array(classCount);
-  const correct = new Float64Array(classCount);
-  return (weights) => {
-    totals.fill(0);
-    correct.fill(0);
-    let inTop5 = 0;
-    for (let image = 0; image < ranks.length; image++) {
-      const weight = weights[image] as number;
-      const label = labels[image] as number;
-      const rank = ranks[image] as number;
-      totals[label] = (totals[label] as number) + weight;
-      if (rank === 1) correct[label] = (correct[label] as number) + weight;
-      if (rank <= 5) inTop5 += weight;
-    }
-    const all = sum(totals);
-    return [sum(correct) / all, inTop5 / all, meanShare(correct, totals)];
-  };
-}
-
-/** Mean of part / whole over the entries with a whole; a resample may miss a class altogether. */
-function meanShare(parts: Float64Array, wholes: Float64Array): number {
-  let total = 0;
-  let present = 0;
-  for (const [index, whole] of wholes.entries()) {
-    if (whole === 0) continue;
-    total += (parts[index] ?? NaN) / whole;
-    present++;
-  }
-  return total / present;
-}
-
-function sum(values: Float64Array): number {
-  return values.reduce((total, value) => total + value, 0);
+  const hits = hitsWithin(ranks, 1);
+  return together([topK(ranks, 1), topK(ranks, 5), classMeans(hits, labels, classCount)]);
 }
 
 interface Outcome {

@@ -1,5 +1,6 @@
 /** Retrieval as a task: captions for pictures and pictures for captions, both by cosine. */
 import { z } from "zod";
+import { hitsWithin } from "../metrics/accuracy.ts";
 import { retrieval, weightedRecalls, type RetrievalResult } from "../retrieval.ts";
 import {
   clustersOf,
@@ -8,7 +9,6 @@ import {
   measuredRows,
   pick,
   taskFields,
-  within,
   type ItemColumns,
   type MeasuredTask,
   type Statistic,
@@ -142,10 +142,10 @@ function recallItems(
   const count = imageToText.ranks.length;
   const items: Record<string, TaskItems> = {};
   for (const k of [1, 5, 10]) {
-    items[`${prefix}/imageToText/recall@${k}`] = within(imageToText.ranks, k);
+    items[`${prefix}/imageToText/recall@${k}`] = hitsWithin(imageToText.ranks, k);
   }
   for (const k of [1, 5, 10]) {
-    const right = within(textToImage.ranks, k);
+    const right = hitsWithin(textToImage.ranks, k);
     items[`${prefix}/textToImage/recall@${k}`] = perImage(right, imageOfText, count);
   }
   return items;

@@ -305,8 +305,3 @@ export function coverageOf(
   const coverage = embedder.coverage(texts, language);
   return { notes: [coverageText(coverage, `the ${of} in ${language}`)], facts: { coverage } };
 }
-
-/** [N] 1 where a rank is `k` or better. */
-export function within(ranks: Int32Array, k: number): Uint8Array {
-  return Uint8Array.from(ranks, (rank) => (rank <= k ? 1 : 0));
-}

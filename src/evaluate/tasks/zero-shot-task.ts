@@ -8,6 +8,7 @@ import { readTemplates } from "../../text/read-templates.ts";
 import { chooseTemplates, describeTemplates, type TemplateChoice } from "../../text/templates.ts";
 import { benchmarkTemplatesOf } from "../benchmark-folder.ts";
 import type { Likelihood } from "../metrics/probabilities.ts";
+import { hitsWithin } from "../metrics/accuracy.ts";
 import { readClasses, type ClassDescription, type NamedClass } from "../read-classes.ts";
 import { leftOutText, trueClasses } from "../true-classes.ts";
 import { zeroShotClassification, type ZeroShotResult } from "../zero-shot.ts";
@@ -18,7 +19,6 @@ import {
   coverageOf,
   measuredRows,
   taskFields,
-  within,
   type ItemColumns,
   type MeasuredTask,
   type TaskContext,
@@ -216,7 +216,7 @@ export const zeroShotTask = {
         count: () => result.count,
       }),
       columns,
-      items: { [`${prefix}/top1`]: within(ranks, 1), [`${prefix}/top5`]: within(ranks, 5) },
+      items: { [`${prefix}/top1`]: hitsWithin(ranks, 1), [`${prefix}/top5`]: hitsWithin(ranks, 5) },
       guesses: { labels, images, truths, ...predictions },
     };
   },
