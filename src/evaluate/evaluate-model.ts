@@ -3,9 +3,7 @@ import { loadModel, type LoadModelOptions } from "../inference/load-model.ts";
 import type { Precision } from "../inference/encoder.ts";
 import type { Device } from "../torch/index.ts";
 import type { BootstrapOptions } from "../arrays/bootstrap.ts";
-import { embedderOf } from "../inference/features/embed-dataset.ts";
-import { FeaturesCache } from "../inference/features/features-cache.ts";
-import { logitTerms } from "../inference/similarity.ts";
+import { modelEmbedder } from "../inference/features/model-embedder.ts";
 import { checkSuite } from "./check-suite.ts";
 import { runSuite, type Suite, type SuiteResult } from "./run-suite.ts";
 
@@ -45,15 +43,8 @@ export async function evaluate(options: EvaluateOptions): Promise<SuiteResult[]>
   const identify = options.cache !== undefined;
   const loaded = await loadModel(options.model, { ...options.load, device, precision, identify });
   try {
-    const { encoder, tokenizer, identity } = loaded;
-    const cache =
-      options.cache === undefined || identity === undefined
-        ? undefined
-        : new FeaturesCache(options.cache, identity);
-    const embedder = embedderOf(loaded, {
-      cache,
-      logits: { ...logitTerms(loaded.pair), kind: loaded.probabilities },
-    });
+    const { encoder, tokenizer } = loaded;
+    const embedder = modelEmbedder(loaded, options.cache);
     const loader = {
       transform: encoder.transform,
       tokenizer: tokenizer.description,

@@ -9,13 +9,12 @@ import {
 import type { LoaderOptions } from "../data/loader/options.ts";
 import type { SourceSpec } from "../data/sources/source-spec.ts";
 import { DataError, didYouMean, HubError, SettingError } from "../errors.ts";
-import { embedDataset, embedderOf, type Embedder } from "../inference/features/embed-dataset.ts";
-import { FeaturesCache } from "../inference/features/features-cache.ts";
+import { embedDataset, type Embedder } from "../inference/features/embed-dataset.ts";
 import { defaultCacheRoot } from "../inference/features/identity.ts";
+import { modelEmbedder } from "../inference/features/model-embedder.ts";
 import { isRemembered } from "../inference/features/remembered-dataset.ts";
 import type { Precision } from "../inference/encoder.ts";
 import { loadModel, type LoadModelOptions } from "../inference/load-model.ts";
-import { logitTerms } from "../inference/similarity.ts";
 import type { Device } from "../torch/index.ts";
 import { checkSuite } from "./check-suite.ts";
 import { liftOverChance } from "./metrics/lift.ts";
@@ -112,10 +111,7 @@ export async function evaluateSuite(options: EvaluateSuiteOptions): Promise<Suit
     const { encoder, tokenizer, identity } = loaded;
     if (identity === undefined) throw new Error("internal: a model without its identity");
     const root = options.cache === undefined ? defaultCacheRoot("features") : options.cache;
-    const embedder = embedderOf(loaded, {
-      ...(root !== null && { cache: new FeaturesCache(root, identity) }),
-      logits: { ...logitTerms(loaded.pair), kind: loaded.probabilities },
-    });
+    const embedder = modelEmbedder(loaded, root);
     const loader = {
       transform: encoder.transform,
       tokenizer: tokenizer.description,

@@ -2,11 +2,10 @@
 import { rowsAt } from "../../arrays/embeddings.ts";
 import type { LoaderOptions } from "../../data/loader/options.ts";
 import { lookThrough } from "../../data/look-through.ts";
-import { embedDataset, embedderOf } from "../../inference/features/embed-dataset.ts";
-import { FeaturesCache } from "../../inference/features/features-cache.ts";
+import { embedDataset } from "../../inference/features/embed-dataset.ts";
+import { modelEmbedder } from "../../inference/features/model-embedder.ts";
 import { fitsWhere, noSamples, type Where } from "../../inference/features/fits-where.ts";
 import { loadModel, type LoadModelOptions } from "../../inference/load-model.ts";
-import { logitTerms } from "../../inference/similarity.ts";
 import type { Precision } from "../../inference/encoder.ts";
 import type { Device } from "../../torch/index.ts";
 import type { AuditCard } from "./audit-card.ts";
@@ -60,13 +59,7 @@ export async function audit(options: AuditOptions): Promise<AuditCard> {
   const identify = options.cache !== undefined;
   const loaded = await loadModel(options.model, { ...options.load, device, precision, identify });
   try {
-    const { identity } = loaded;
-    const cache =
-      options.cache === undefined || identity === undefined
-        ? undefined
-        : new FeaturesCache(options.cache, identity);
-    const logits = { ...logitTerms(loaded.pair), kind: loaded.probabilities };
-    const embedder = embedderOf(loaded, { cache, logits });
+    const embedder = modelEmbedder(loaded, options.cache);
     onPart("pictures");
     const dataset = await embedDataset(embedder, {
       loader: {
